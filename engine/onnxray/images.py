@@ -1,0 +1,231 @@
+"""Images of any kind to the pixels a method sees: float32 NCHW, RGB or grey, in [0, 255], at the model's size.
+
+This is the one place where pictures are resized. An image already at the model's size is taken bit for bit.
+Files are decoded in image_files.py, whose PNG functions are offered here too.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from onnxray.errors import ImageError
+from onnxray.image_files import MAX_PIXELS, SUFFIXES, png_bytes, read_picture, read_png, save_png, to_uint8
+
+if TYPE_CHECKING:
+    from onnxray.profile import Profile
+
+__all__ = ["Pixels", "fit", "png_bytes", "read_images", "read_png", "save_png", "to_uint8"]
+
+_RESAMPLING: Final = {
+    "nearest": Image.Resampling.NEAREST,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+    "box": Image.Resampling.BOX,
+    "hamming": Image.Resampling.HAMMING,
+}
+# Rec. 601, as Pillow's conversion to grey
+_LUMA: Final = np.array([0.299, 0.587, 0.114])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pixels:
+    """Images as every method sees them.
+
+    array: read-only float32 of shape (N, channels, height, width), RGB or grey, in [0, 255]. names: the path of each,
+    None where it came as an array or a picture in memory. notes: what was done to them, each beginning with the image.
+    """
+
+    array: NDArray[np.float32]
+    names: tuple[str | None, ...]
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.array.dtype != np.float32 or self.array.ndim != 4 or len(self.names) != len(self.array):
+            raise ImageError(
+                f"pixels of shape {self.array.shape} and type {self.array.dtype} with {len(self.names)} names; "
+                "expected float32 of shape (N, channels, height, width) and a name each"
+            )
+        view = self.array.view()  # the caller's own array stays as writable as it was
+        view.flags.writeable = False
+        object.__setattr__(self, "array", view)
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+
+def read_images(images: object, profile: Profile) -> Pixels:
+    """Return images as pixels at the profile's size.
+
+    images: one of these or a sequence of them: the path of a file, or of a folder, which stands for its image files
+    in order of name; a PIL image; an array of uint8 or floats in [0, 255]. Arrays are NCHW (CHW and, for grey, HW for
+    one image); NHWC and HWC where the last axis is 1 or 3 and the channel axis of NCHW is neither. Transparent
+    pictures are laid on white, float arrays resized as floats (whole numbers as the 8-bit image they are).
+    Errors: ImageError naming the image, what is wrong with it and what was expected.
+    """
+    single = isinstance(images, str | os.PathLike | Image.Image) or not isinstance(images, Sequence)
+    items: Sequence[object] = [images] if single else images  # type: ignore[assignment]
+    planes: list[NDArray[np.float32]] = []
+    names: list[str | None] = []
+    notes: list[str] = []
+    for number, item in enumerate(_expanded(items)):
+        label = str(item) if isinstance(item, Path) else f"image {number}"
+        for one, said in _pixels(item, label, profile):
+            planes.append(one)
+            names.append(str(item) if isinstance(item, Path) else None)
+            notes += [f"{label}: {note}" for note in said]
+    if not planes:
+        raise ImageError("no images given; expected paths, PIL images or arrays")
+    return Pixels(np.stack(planes), tuple(names), tuple(notes))
+
+
+def _expanded(items: Sequence[object]) -> Iterator[object]:
+    """Yield the items, with folders opened and every path as a Path."""
+    for item in items:
+        if not isinstance(item, str | os.PathLike):
+            yield item
+            continue
+        name = os.fspath(item)
+        if not isinstance(name, str) or not name or "\0" in name:
+            raise ImageError(f"the path {name!r}; expected the path of an image or a folder")
+        path = Path(name)
+        try:
+            inside = sorted(path.iterdir()) if path.is_dir() else [path]
+        except OSError as error:
+            raise ImageError(f"{path}: cannot be read ({error})") from error
+        if path.is_dir():
+            inside = [p for p in inside if p.suffix.lower() in SUFFIXES and not p.name.startswith(".") and p.is_file()]
+            if not inside:
+                raise ImageError(f"{path}: a folder without image files; looked for {' '.join(sorted(SUFFIXES))}")
+        yield from inside
+
+
+def _pixels(item: object, label: str, profile: Profile) -> Iterator[tuple[NDArray[np.float32], list[str]]]:
+    """Yield every image of one item as (channels, height, width), with notes."""
+    if isinstance(item, Path | Image.Image):
+        picture, notes = read_picture(item, label, grey=profile.channels == "GREY")
+        if picture.mode != "F":
+            picture, resized = fit(picture, profile, label)
+            yield _chw(np.asarray(picture, dtype=np.float32)), notes + resized
+            return
+        arrays = np.array(picture)[None, None]
+    else:
+        arrays, notes = _batch(item, label), []
+    if arrays.dtype != np.uint8:
+        # min and max are NaN if any value is, and then no comparison holds
+        low, high = float(arrays.min()), float(arrays.max())
+        if not (low >= 0 and high <= 255):
+            raise ImageError(f"{label}: values from {low:g} to {high:g}; expected pixels in [0, 255], no NaN")
+        whole = bool((arrays == np.rint(arrays)).all())
+        if whole:
+            arrays = arrays.astype(np.uint8)
+        elif high <= 1:
+            notes = [*notes, "values all below 1: pixels are expected in [0, 255]"]
+    for array in arrays:
+        yield _placed(array, profile, label, notes)
+
+
+def _batch(item: object, label: str) -> NDArray[Any]:
+    """Return an array of one or many images as NCHW."""
+    expected = "expected a path, a PIL image, or an array of uint8 or floats in [0, 255]"
+    if not hasattr(item, "__array__"):
+        raise ImageError(f"{label}: is a {type(item).__name__}; {expected}")
+    try:
+        array = np.asarray(item)
+    except Exception as error:  # other libraries' arrays: on a device, wanting gradients
+        raise ImageError(f"{label}: gives no array ({error}); {expected}") from error
+    if array.dtype != np.uint8 and array.dtype.kind != "f":
+        raise ImageError(f"{label}: is an array of {array.dtype}; {expected}")
+    shape, refused = array.shape, False
+    if array.ndim == 2:
+        array = array[None, None]
+    elif array.ndim == 3:
+        array = array[None]
+    if array.ndim != 4 or 0 in shape:
+        refused = True
+    elif array.shape[1] not in (1, 3):
+        refused = array.shape[3] not in (1, 3)
+        array = array.transpose(0, 3, 1, 2)
+    if refused:
+        raise ImageError(
+            f"{label}: is an array of shape {shape}; expected NCHW, or NHWC with 1 or 3 channels last "
+            "(one image: CHW, HWC, or HW for grey)"
+        )
+    return array
+
+
+def _placed(
+    array: NDArray[Any], profile: Profile, label: str, notes: list[str]
+) -> tuple[NDArray[np.float32], list[str]]:
+    """Bring one (channels, height, width) array to the profile's channels and size."""
+    grey = profile.channels == "GREY"
+    if array.dtype == np.uint8:
+        picture, said = read_picture(Image.fromarray(_hwc(array)), label, grey=grey)
+        picture, resized = fit(picture, profile, label)
+        return _chw(np.asarray(picture, dtype=np.float32)), notes + said + resized
+    notes = list(notes)
+    if grey and len(array) == 3:
+        array = np.tensordot(_LUMA, array, axes=1)[None]
+        notes.append("colour converted to grey (ITU-R 601 luma)")
+    planes = [
+        fit(Image.fromarray(plane), profile, label, channel) for channel, plane in enumerate(array.astype(np.float32))
+    ]
+    # Bicubic and Lanczos overshoot.
+    pixels = np.clip(np.stack([np.asarray(plane) for plane, _ in planes]), 0, 255)
+    if not grey and len(pixels) == 1:
+        pixels = np.repeat(pixels, 3, axis=0)
+        notes.append("grey repeated in red, green and blue")
+    return pixels, notes + planes[0][1]
+
+
+def _hwc(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.ascontiguousarray(array[0] if len(array) == 1 else array.transpose(1, 2, 0))
+
+
+def _chw(array: NDArray[np.float32]) -> NDArray[np.float32]:
+    return array[None] if array.ndim == 2 else array.transpose(2, 0, 1)
+
+
+def fit(image: Image.Image, profile: Profile, label: str = "image", channel: int = 0) -> tuple[Image.Image, list[str]]:
+    """Bring a picture to the profile's size by its rule; one that has the size is returned itself.
+
+    "stretch": both sides to the size. "crop", of size / crop_fraction = (H', W'): enlarged or reduced, keeping the
+    aspect, until it just covers (H', W'), the longer side rounded down; then the centre, as torchvision and timm do.
+    "pad": until it just fits inside, centred, the rest the profile's mean colour. Reducing is anti-aliased.
+    image: mode L, RGB, or F, which is then the given channel. Returns the picture and notes.
+    Errors: ImageError for a picture so elongated that it would take more than MAX_PIXELS.
+    """
+    height, width = profile.size
+    w, h = image.size
+    if (h, w) == (height, width):
+        return image, []
+    resampling = _RESAMPLING[profile.interpolation]
+    if profile.resize == "stretch":
+        return image.resize((width, height), resampling), [f"resized {w}x{h} -> {width}x{height}"]
+    if profile.resize == "pad":
+        wide = w * height >= h * width
+        new_w = width if wide else min(width, max(1, round(w * height / h)))
+        new_h = min(height, max(1, round(h * width / w))) if wide else height
+        colour = profile.mean_colour
+        fill: Any = colour[channel] if image.mode == "F" else tuple(round(value) for value in colour)
+        canvas = Image.new(image.mode, (width, height), fill if image.mode != "L" else fill[0])
+        canvas.paste(image.resize((new_w, new_h), resampling), ((width - new_w) // 2, (height - new_h) // 2))
+        return canvas, [f"resized {w}x{h} -> {new_w}x{new_h}, padded to {width}x{height}"]
+    # A hair is added because 224 / (224 / 232) may fall a hair short of 232.
+    cover_h, cover_w = (int(side / profile.crop_fraction + 1e-6) for side in (height, width))
+    wide = w * cover_h >= h * cover_w
+    new_w, new_h = (w * cover_h // h, cover_h) if wide else (cover_w, h * cover_w // w)
+    if new_w * new_h > MAX_PIXELS:
+        raise ImageError(f"{label}: {w}x{h} would be resized to {new_w}x{new_h}; cut it to a less elongated picture")
+    left, top = round((new_w - width) / 2), round((new_h - height) / 2)
+    resized = image.resize((new_w, new_h), resampling) if (new_w, new_h) != (w, h) else image
+    note = f"resized {w}x{h} -> {new_w}x{new_h}, centre crop {width}x{height}"
+    return resized.crop((left, top, left + width, top + height)), [note]

@@ -1,0 +1,174 @@
+"""The walk: the nodes that some values need, as a torch.fx graph in which every value keeps its ONNX name."""
+
+from __future__ import annotations
+
+import inspect
+import operator
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import fx, nn
+
+from onnxray.errors import UnknownValue
+from onnxray.graph import Graph, Node
+from onnxray.importer.bridge import Bridge, since_version
+from onnxray.importer.ops import CONVERTERS
+from onnxray.importer.scope import Converted, Scope, Weights
+
+_NODES = "nodes"
+_KEPT_CUTS = 16
+
+
+class ImportedModule(fx.GraphModule):
+    """A cut of an ONNX graph as a plain torch module: ``forward(*inputs)`` gives the wanted values in their order.
+
+    One value comes back as a Tensor, several as a tuple. Every ONNX node is a submodule; ``layer`` finds it.
+    """
+
+    input_names: tuple[str, ...]
+    output_names: tuple[str, ...]
+    layers: Mapping[str, str]
+
+    def layer(self, name: str) -> nn.Module:
+        """Give the submodule that computes the ONNX value ``name`` (or that stands for the ONNX node of that name).
+
+        Errors: UnknownValue where nothing in this module computes it.
+        """
+        if name not in self.layers:
+            raise UnknownValue(f"no node of this module computes {name!r}; it has {', '.join(list(self.layers)[:8])}, …")
+        return self.get_submodule(self.layers[name])
+
+
+class Importer:
+    """Converts the nodes of one graph when they are first needed, each once, and joins them into cuts."""
+
+    def __init__(self, graph: Graph, *, trainable: bool = False) -> None:
+        self.graph = graph
+        self.weights = Weights(graph, trainable=trainable)
+        self._bridge: Bridge | None = None
+        self._converted: dict[int, Converted] = {}
+        self._cuts: OrderedDict[tuple[str, ...], ImportedModule] = OrderedDict()
+
+    def convert(self, node: Node) -> Converted:
+        """A node's module, in eval mode, and the values it takes.
+
+        Errors: UnsupportedOperator naming node, operator, version and reason.
+        """
+        if node.index not in self._converted:
+            opset = self.graph.opsets.get(node.domain or "ai.onnx", 1)
+            version = since_version(node.operator, node.domain, opset)
+            scope = Scope(node, self.graph, self.weights, version)
+            if node.captures or any(attribute.HasField("g") for attribute in node.proto.attribute):
+                raise scope.refuse("it has subgraphs")
+            own = CONVERTERS.get((node.domain, node.operator, version))
+            if own is None and self._bridge is None:
+                self._bridge = Bridge(self.graph, self.weights)
+            converted = own(scope) if own is not None or self._bridge is None else self._bridge.convert(scope)
+            converted.module.eval()
+            self._converted[node.index] = converted
+        return self._converted[node.index]
+
+    def cut(self, names: tuple[str, ...]) -> ImportedModule:
+        """The part of the graph that computes ``names``, as a module; the modules of nodes are shared among cuts."""
+        module = self._cuts.get(names)
+        if module is None:
+            module = self._build(names)
+            self._cuts[names] = module
+            if len(self._cuts) > _KEPT_CUTS:
+                self._cuts.popitem(last=False)
+        self._cuts.move_to_end(names)
+        return module
+
+    def _build(self, names: tuple[str, ...]) -> ImportedModule:
+        walk = _Walk(self)
+        for node in self.graph.needed_for(names):
+            if node.operator != "Constant":
+                walk.add(node)
+        return walk.finish(names)
+
+
+class _Walk:
+    """One torch.fx graph in the making."""
+
+    def __init__(self, importer: Importer) -> None:
+        self.importer = importer
+        self.fx = fx.Graph()
+        self.root: dict[str, Any] = {}
+        self.layers: dict[str, str] = {}
+        self.values: dict[str, fx.Node] = {}
+        self.inputs = tuple(value.name for value in importer.graph.inputs)
+        for index, name in enumerate(self.inputs):
+            self.values[name] = self.fx.placeholder(f"input_{index}")
+
+    def add(self, node: Node) -> None:
+        """Add a node's module and the values that it gives."""
+        converted = self.importer.convert(node)
+        target = f"{_NODES}.n{node.index}_{node.operator}"
+        self.root[target] = converted.module
+        args, kwargs = self._arguments(converted)
+        result = self.fx.call_module(target, args, kwargs)
+        for index, name in enumerate(node.outputs):
+            if name:
+                single = len(node.outputs) == 1
+                self.values[name] = result if single else self.fx.call_function(operator.getitem, (result, index))
+                self.layers[name] = target
+        self.layers.setdefault(node.name, target)
+
+    def finish(self, names: tuple[str, ...]) -> ImportedModule:
+        """Close the graph with the wanted values, in their order."""
+        wanted = tuple(self.value(name) for name in names)
+        self.fx.output(wanted[0] if len(wanted) == 1 else wanted)
+        self.fx.eliminate_dead_code(is_impure_node=lambda node: node.op in {"placeholder", "output"})
+        self.fx.lint()
+        module = ImportedModule(self.root, self.fx, class_name="ImportedModule")
+        module.input_names, module.output_names, module.layers = self.inputs, names, dict(self.layers)
+        return module.eval()
+
+    def value(self, name: str) -> fx.Node:
+        """A value's node; a weight becomes one when it is first read."""
+        if name not in self.values:
+            target = attribute_name(name)
+            tensor = self.importer.weights.tensor(name)
+            self.root[target] = tensor
+            self.values[name] = self.fx.get_attr(target)
+        return self.values[name]
+
+    def _arguments(self, converted: Converted) -> tuple[tuple[fx.Node, ...], dict[str, fx.Node]]:
+        """Positional arguments up to the first input that is left out, the rest by the names of ``forward``."""
+        inputs = converted.inputs
+        first = inputs.index("") if "" in inputs else len(inputs)
+        parameters = list(inspect.signature(converted.module.forward).parameters)
+        kwargs = {parameters[k]: self.value(inputs[k]) for k in range(first, len(inputs)) if inputs[k]}
+        return tuple(self.value(name) for name in inputs[:first]), kwargs
+
+
+def attribute_name(name: str) -> str:
+    """The qualified attribute that holds a weight: its own ONNX name wherever torch can take it as one."""
+    parts = name.split(".")
+    if all(parts) and parts[0] != _NODES and not hasattr(fx.GraphModule, parts[0]) and parts[0] != "training":
+        return name
+    return f"weights.{''.join(c if c.isalnum() else '_' for c in name)}_{len(name)}"
+
+
+def register_weights(module: ImportedModule, weights: Weights) -> None:
+    """Register every loaded Parameter under its ONNX name, ahead of the nodes that share it."""
+    for name, tensor in weights.loaded().items():
+        if isinstance(tensor, nn.Parameter):
+            *path, leaf = attribute_name(name).split(".")
+            holder: nn.Module = module
+            for part in path:
+                if not isinstance(getattr(holder, part, None), nn.Module):
+                    holder.add_module(part, nn.Module())
+                holder = holder.get_submodule(part)
+            if getattr(holder, leaf, None) is None:
+                holder.register_parameter(leaf, tensor)
+    nodes = module._modules.pop(_NODES, None)
+    module._modules[_NODES] = nodes
+
+
+def forward_all(module: ImportedModule, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+    """Run a cut; always a tuple, in the order of its ``output_names``."""
+    result = module(*inputs)
+    return result if isinstance(result, tuple) else (result,)

@@ -1,0 +1,132 @@
+"""What a converter sees of the model: its node's attributes, the weights shared once, and the shapes of values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from torch import nn
+
+from onnxray.errors import UnsupportedOperator
+from onnxray.graph import Graph, Node
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """A node as a torch module, and the ONNX values that the module's ``forward`` takes ("" for one left out)."""
+
+    module: nn.Module
+    inputs: tuple[str, ...]
+
+
+class Weights:
+    """Every constant of the graph as one torch tensor, read when first asked for and shared by all who ask.
+
+    Floating-point initialisers are Parameters (frozen unless ``trainable``); the rest are plain tensors. Constant
+    nodes count as constants too: Paddle and the legacy exporter keep weights in them.
+    """
+
+    def __init__(self, graph: Graph, *, trainable: bool) -> None:
+        self._graph = graph
+        self._trainable = trainable
+        self._tensors: dict[str, torch.Tensor] = {}
+
+    @cached_property
+    def constant_nodes(self) -> Mapping[str, Node]:
+        """Value name -> the Constant node that holds it."""
+        return {node.outputs[0]: node for node in self._graph.nodes if node.operator == "Constant"}
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._graph.initializers or name in self.constant_nodes
+
+    def tensor(self, name: str) -> torch.Tensor:
+        """The constant ``name``, the same object at every call."""
+        if name not in self._tensors:
+            array = self._graph.weight(name) if name in self._graph.initializers else self._constant(name)
+            try:
+                tensor = torch.from_numpy(np.ascontiguousarray(array) if array.ndim else np.array(array))
+            except TypeError:
+                raise UnsupportedOperator(
+                    f"constant {name!r} has the type {array.dtype}, which torch does not hold; "
+                    "predictions and values still work, gradients do not"
+                ) from None
+            if tensor.is_floating_point() and name in self._graph.initializers:
+                tensor = nn.Parameter(tensor, requires_grad=self._trainable)
+            self._tensors[name] = tensor
+        return self._tensors[name]
+
+    def loaded(self) -> Mapping[str, torch.Tensor]:
+        """The constants that were asked for so far."""
+        return dict(self._tensors)
+
+    def _constant(self, name: str) -> np.ndarray[Any, Any]:
+        attribute = self.constant_nodes[name].proto.attribute[0]
+        value = onnx.helper.get_attribute_value(attribute)
+        if attribute.name == "value":
+            return np.array(onnx.numpy_helper.to_array(value))
+        if attribute.name in {"value_float", "value_floats"}:
+            return np.array(value, np.float32)
+        if attribute.name in {"value_int", "value_ints"}:
+            return np.array(value, np.int64)
+        raise UnsupportedOperator(f"constant {name!r} is given as {attribute.name!r}; torch holds no such values")
+
+
+@dataclass(frozen=True)
+class Scope:
+    """One node's surroundings."""
+
+    node: Node
+    graph: Graph
+    weights: Weights
+    version: int
+
+    @cached_property
+    def attributes(self) -> dict[str, Any]:
+        """The node's attributes by name; strings decoded."""
+        found = {}
+        for attribute in self.node.proto.attribute:
+            value = onnx.helper.get_attribute_value(attribute)
+            found[attribute.name] = value.decode() if isinstance(value, bytes) else value
+        return found
+
+    def input(self, position: int) -> str:
+        """The name of an input, "" where it is left out."""
+        return self.node.inputs[position] if position < len(self.node.inputs) else ""
+
+    def constant(self, position: int) -> torch.Tensor | None:
+        """An input's tensor where it is a constant, else None."""
+        name = self.input(position)
+        return self.weights.tensor(name) if name and name in self.weights else None
+
+    def rank(self, position: int = 0) -> int | None:
+        """How many dimensions an input has, where that is known."""
+        value = self.graph.values.get(self.input(position))
+        return None if value is None or value.shape is None else len(value.shape)
+
+    def used_outputs(self) -> tuple[str, ...]:
+        """The node's outputs that somebody reads."""
+        ends = {output.name for output in self.graph.outputs}
+        return tuple(name for name in self.node.outputs if name and (name in ends or name in self.graph.readers_of))
+
+    def refuse(self, reason: str) -> UnsupportedOperator:
+        """The error that says why this very node is not converted."""
+        domain = f"{self.node.domain}." if self.node.domain else ""
+        return UnsupportedOperator(
+            f"node {self.node.name!r}: operator {domain}{self.node.operator} version {self.version} is not supported: "
+            f"{reason}. Predictions and values by ONNX Runtime still work, gradients through this node do not"
+        )
+
+
+Converter = Callable[[Scope], Converted]
+Converters = Mapping[tuple[str, str, int], Converter]
+"""(domain, operator, since-version) -> converter."""
+
+
+def for_versions(operator: str, versions: tuple[int, ...], converter: Converter) -> Converters:
+    """The same converter for several since-versions of an operator of the standard domain."""
+    return {("", operator, version): converter for version in versions}

@@ -1,0 +1,146 @@
+"""A profile as TOML, and the side files a TOML may name: read and written, nothing else.
+
+    name = "my net"                 layout = "NCHW"         channels = "BGR"        size = [224, 224]
+    scale = 1.0                     mean = [104, 117, 123]  std = [1, 1, 1]
+    # these may be left out
+    resize = "crop"                 interpolation = "bilinear"                      crop_fraction = 0.875
+    range = [0, 255]                labels = "synset.txt"   logits = "prob_in"      features = "pool5"
+
+mean may name a .npy file of shape (C, H, W) and labels a text file of one label a line, both in the TOML's folder.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import io
+import json
+import math
+import tomllib
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from onnxray.errors import ProfileError
+
+if TYPE_CHECKING:
+    from onnxray.profile import MeanImage, Profile
+
+NEEDED: Final = ("name", "layout", "channels", "scale", "mean", "std", "size")
+OPTIONAL: Final = ("resize", "interpolation", "crop_fraction", "range", "labels", "logits", "features")
+MAX_SIDE_FILE: Final = 8 * 2**20
+
+
+def read_side_file(path: Path) -> bytes:
+    """Return the bytes of a small file beside a model. Errors: ProfileError if unreadable or above 8 MiB."""
+    try:
+        # A pipe or a device would block for ever, or never end.
+        if not path.is_file():
+            raise ProfileError(f"{path}: no such file")
+        with path.open("rb") as stream:
+            data = stream.read(MAX_SIDE_FILE + 1)
+    except (OSError, ValueError) as error:
+        raise ProfileError(f"{path}: cannot be read ({error})") from error
+    if len(data) > MAX_SIDE_FILE:
+        raise ProfileError(f"{path}: larger than {MAX_SIDE_FILE >> 20} MiB; expected a small file beside the model")
+    return data
+
+
+def read_side_text(path: Path) -> str:
+    """Return a small UTF-8 file as text. Errors: ProfileError."""
+    try:
+        return read_side_file(path).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ProfileError(f"{path}: is not UTF-8 text ({error.reason} at byte {error.start})") from error
+
+
+def read_toml(source: str | Path, origin: str = "TOML text") -> dict[str, Any]:
+    """Return the fields of a Profile from a TOML file (a Path) or TOML text (a str, called origin in errors).
+
+    Errors: ProfileError for what is no TOML, unknown or missing keys, and side files that cannot be read.
+    """
+    folder: Path | None = None
+    text: str
+    if isinstance(source, Path):
+        folder, origin, text = source.parent, source.name, read_side_text(source)
+    else:
+        text = source
+    try:
+        table = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ProfileError(f"{origin}: is no TOML ({error}); write it as onnxray's profiles are written") from error
+    for key in table:
+        if key not in NEEDED + OPTIONAL:
+            near = difflib.get_close_matches(key, NEEDED + OPTIONAL, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else "the keys are " + ", ".join(NEEDED + OPTIONAL)
+            raise ProfileError(f"{origin}: unknown key {key!r}; {hint}")
+    missing = [key for key in NEEDED if key not in table]
+    if missing:
+        raise ProfileError(f"{origin}: missing {', '.join(missing)}; a profile needs {', '.join(NEEDED)}")
+    fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
+    if isinstance(fields["mean"], str):
+        fields["mean"] = read_mean(_beside(folder, fields["mean"], "mean", origin))
+    if isinstance(fields.get("labels"), str):
+        path = _beside(folder, fields["labels"], "labels", origin)
+        fields["labels"] = tuple(read_side_text(path).rstrip().splitlines())
+    return {**fields, "source": origin}
+
+
+def _beside(folder: Path | None, name: str, key: str, origin: str) -> Path:
+    """Return the path of a side file, which may not leave the folder of the TOML, by a link either."""
+    if folder is None:
+        raise ProfileError(f"{origin}: {key} is {name!r}; a profile that is no file of its own cannot name side files")
+    try:
+        root, path = folder.resolve(), (folder / name).resolve()
+    except (OSError, ValueError, RuntimeError) as error:
+        raise ProfileError(f"{origin}: {key} is {name!r}; no such file ({error})") from error
+    if not path.is_relative_to(root) or path == root:
+        raise ProfileError(f"{origin}: {key} is {name!r}; expected a file in the folder of the profile")
+    return path
+
+
+def read_mean(path: Path) -> MeanImage:
+    """Read a mean image from a .npy file of shape (C, H, W), never unpickling. Errors: ProfileError."""
+    from onnxray.profile import MeanImage
+
+    data = read_side_file(path)
+    stream = io.BytesIO(data)
+    read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of headers written under Python 2, which are read all the same
+            shape, fortran, dtype = read_header[np.lib.format.read_magic(stream)](stream)
+    except Exception as error:  # numpy's header parser lets many kinds through
+        raise ProfileError(f"{path}: is no .npy file of format 1 or 2 ({type(error).__name__}: {error})") from error
+    # The header is believed only as far as the file reaches: nothing is allocated on its word.
+    if dtype.kind not in "fiu" or len(data) - stream.tell() != math.prod(shape) * dtype.itemsize or 0 in shape:
+        raise ProfileError(
+            f"{path}: {dtype} of shape {shape} in {len(data)} bytes; expected numbers of shape (C, H, W)"
+        )
+    array = np.frombuffer(data, dtype, offset=stream.tell()).reshape(shape, order="F" if fortran else "C")
+    return MeanImage(array.astype(np.float64), path.name, hashlib.sha256(data).hexdigest())
+
+
+def write_toml(profile: Profile) -> str:
+    """Return a profile as TOML. Errors: ProfileError for a mean image that has no file."""
+    mean: object = profile.mean
+    if not isinstance(mean, tuple):
+        mean = profile.to_dict()["mean"]["path"]
+        if not mean:
+            raise ProfileError(
+                f"profile {profile.name!r}: its mean image is in no file; write MeanImage.npy_bytes() beside the TOML "
+                "and give the MeanImage that path"
+            )
+    pairs = {key: getattr(profile, key) for key in NEEDED + OPTIONAL} | {"mean": mean}
+    return "".join(f"{key} = {_toml_value(value)}\n" for key, value in pairs.items() if value is not None)
+
+
+def _toml_value(value: object) -> str:
+    if isinstance(value, tuple):
+        return "[" + ", ".join(_toml_value(one) for one in value) + "]"
+    if isinstance(value, str):
+        # JSON's escapes are TOML's, but TOML wants DEL escaped too.
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return repr(value)

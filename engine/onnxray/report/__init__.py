@@ -1,0 +1,39 @@
+"""What users look at: contact sheets and plots. Importing this package loads neither Pillow nor matplotlib.
+
+Text from models (labels, names of values) may hold anything; whatever shows it passes it through here first.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable
+
+__all__ = ["clean_text", "shorten"]
+
+ELLIPSIS = "…"
+_UNPRINTABLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+# Beyond this nothing is readable in a picture, and measuring text takes time.
+_LONGEST = 1000
+
+
+def clean_text(text: str) -> str:
+    """``text`` on one line: white space as single spaces, what cannot be printed (controls, surrogates) as U+FFFD."""
+    if len(text) > _LONGEST:
+        text = f"{text[: _LONGEST // 2]}{ELLIPSIS}{text[-_LONGEST // 2 :]}"
+    words = " ".join(text.split())
+    return "".join("\ufffd" if unicodedata.category(letter) in _UNPRINTABLE else letter for letter in words)
+
+
+def shorten(text: str, fits: Callable[[str], bool]) -> str:
+    """``text``, or as much of its two ends as ``fits`` with an ellipsis between: names differ at their ends."""
+    if fits(text):
+        return text
+    kept, refused = 0, len(text)
+    while refused - kept > 1:
+        tried = (kept + refused) // 2
+        kept, refused = (tried, refused) if fits(_ends(text, tried)) else (kept, tried)
+    return _ends(text, kept)
+
+
+def _ends(text: str, count: int) -> str:
+    return text[: (count + 1) // 2].rstrip() + ELLIPSIS + text[len(text) - count // 2 :].lstrip()

@@ -1,0 +1,145 @@
+"""The judge: ONNX Runtime on the file's own bytes, and on cut copies of it for inner values.
+
+Verdicts come from one session on the very file, with the runtime's default optimisations. An inner value comes from a
+session on a copy cut to it: appending outputs to the whole graph would switch fusions off and move its results.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import sys
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+import onnxruntime
+
+from onnxray.batching import Array, Arrays, chunk_size, in_chunks
+from onnxray.errors import DeviceError, InputError, RuntimeRefusal
+from onnxray.graph import Graph
+
+_OPEN_CUTS = 3
+
+
+class Judge:
+    """ONNX Runtime on one model. Sessions start when first needed; at most one on the file and a few on cuts stay open.
+
+    Errors: RuntimeRefusal where the runtime refuses the model or an input, DeviceError where the device is not there.
+    """
+
+    def __init__(self, graph: Graph, device: str = "cpu") -> None:
+        self.graph = graph
+        self.device = device
+        self._file: onnxruntime.InferenceSession | None = None
+        self._cuts: OrderedDict[tuple[str, ...], onnxruntime.InferenceSession] = OrderedDict()
+
+    def outputs(self, feeds: Arrays, names: Iterable[str] | None = None) -> dict[str, Array]:
+        """Give graph outputs (all, or ``names`` of them) for a batch of any size: the verdict of the file itself."""
+        wanted = tuple(names) if names is not None else tuple(output.name for output in self.graph.outputs)
+        return self._run(self._file_session(), feeds, wanted)
+
+    def values(self, feeds: Arrays, names: Iterable[str]) -> dict[str, Array]:
+        """Give any values of the graph by a cut copy; inputs and outputs need none."""
+        wanted = tuple(dict.fromkeys(names))
+        outputs = {output.name for output in self.graph.outputs}
+        if outputs.issuperset(wanted):
+            return self.outputs(feeds, wanted)
+        found = {name: feeds[name] for name in wanted if name in feeds}
+        inner = tuple(name for name in wanted if name not in found)
+        if inner:
+            found |= self._run(self._cut_session(inner), feeds, inner)
+        return {name: found[name] for name in wanted}
+
+    def promoted_outputs(self, feeds: Arrays, names: Iterable[str]) -> dict[str, Array]:
+        """Give the graph's outputs by a copy that also gives the inner values ``names``.
+
+        Only to measure how far reading moves the outputs: such a copy never gives a verdict.
+        """
+        outputs = tuple(output.name for output in self.graph.outputs)
+        read = self._run(self._cut_session((*names, *outputs)), feeds, outputs)
+        return {name: read[name] for name in outputs}
+
+    @property
+    def providers(self) -> tuple[str, ...]:
+        """The execution providers that the session on the file really uses."""
+        return tuple(self._file_session().get_providers())
+
+    def _run(self, session: onnxruntime.InferenceSession, feeds: Arrays, names: tuple[str, ...]) -> dict[str, Array]:
+        read = {info.name for info in session.get_inputs()}
+        missing = sorted(read - set(feeds))
+        if missing:
+            raise InputError(f"the model also reads the input {missing[0]!r}; give an array for each of its inputs")
+
+        def chunk(part: Arrays) -> list[Array]:
+            try:
+                return [np.asarray(value) for value in session.run(list(names), {n: part[n] for n in read})]
+            except Exception as error:
+                raise RuntimeRefusal(f"ONNX Runtime refuses the input: {_first_line(error)}") from None
+
+        return in_chunks(self.graph, feeds, names, chunk_size(self.graph, feeds), chunk)
+
+    def _file_session(self) -> onnxruntime.InferenceSession:
+        if self._file is None:
+            container = self.graph.container
+            source = str(container.path) if container.path is not None else container.data
+            self._file = self._session(source, {})
+            _return_freed_memory()
+        return self._file
+
+    def _cut_session(self, names: tuple[str, ...]) -> onnxruntime.InferenceSession:
+        session = self._cuts.get(names)
+        if session is None:
+            # Weights are mapped from the file and not packed into a second copy: a cut is read, not raced.
+            entries = {
+                "session.disable_prepacking": "1",
+                "session.model_external_initializers_file_folder_path": str(self.graph.container.folder),
+            }
+            session = self._session(self.graph.cut(names).SerializeToString(), entries)
+            self._cuts[names] = session
+            if len(self._cuts) > _OPEN_CUTS:
+                self._cuts.popitem(last=False)
+        self._cuts.move_to_end(names)
+        return session
+
+    def _session(self, source: str | bytes | None, entries: Mapping[str, str]) -> onnxruntime.InferenceSession:
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 4
+        for key, value in entries.items():
+            options.add_session_config_entry(key, value)
+        wanted = providers_for(self.device)
+        try:
+            # The runtime prints fall-backs on standard output, which belongs to --json.
+            with contextlib.redirect_stdout(sys.stderr):
+                session = onnxruntime.InferenceSession(source, options, providers=list(wanted))
+        except Exception as error:
+            raise RuntimeRefusal(f"ONNX Runtime refuses the model: {_first_line(error)}") from None
+        if wanted[0] not in session.get_providers():
+            raise DeviceError(
+                f"device {self.device!r}: ONNX Runtime could not start {wanted[0]} and fell back to "
+                f"{', '.join(session.get_providers())}; install its CUDA libraries, or use --device cpu"
+            )
+        return session
+
+
+def providers_for(device: str) -> tuple[str, ...]:
+    """The execution providers that a device means: ``cpu`` or ``cuda``."""
+    if device == "cpu":
+        return ("CPUExecutionProvider",)
+    if device != "cuda":
+        raise DeviceError(f"unknown device {device!r}; use 'cpu' or 'cuda'")
+    if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
+        raise DeviceError("device 'cuda': this ONNX Runtime has no CUDA provider; install onnxruntime-gpu")
+    return ("CUDAExecutionProvider", "CPUExecutionProvider")
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[0] if lines else type(error).__name__)[:400]
+
+
+def _return_freed_memory() -> None:
+    """Give the pages of the parsed file back: glibc keeps them, as much as a seventh of a large model."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).malloc_trim(0)
