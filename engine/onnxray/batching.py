@@ -61,7 +61,8 @@ def in_chunks(
             part = {name: np.concatenate([array, *[array[-1:]] * (size - count)]) for name, array in part.items()}
         fed = len(next(iter(part.values())))
         for name, value in zip(names, run(part)):
-            if name not in graph.depends_on_input or (total == fed and count == fed):
+            constant = name in graph.initializers or (name in graph.values and name not in graph.depends_on_input)
+            if constant or (total == fed and count == fed):
                 pieces[name] = [value]
             elif value.ndim and len(value) % fed == 0:
                 pieces[name].append(value[: len(value) // fed * count])

@@ -173,7 +173,9 @@ def _external_region(tensor: onnx.TensorProto, container: Container) -> Region:
     entries = {entry.key: entry.value for entry in tensor.external_data}
     location = entries.get("location", "")
     if container.path is None:
-        raise ModelFileError(f"weight {tensor.name!r} lies in {location!r} beside the model; open the model by its path")
+        raise ModelFileError(
+            f"weight {tensor.name!r} lies in {location!r} beside the model; open the model by its path"
+        )
     relative = PureWindowsPath(location) if "\\" in location else PurePosixPath(location)
     absolute = relative.is_absolute() or PureWindowsPath(location).drive
     path = (container.folder / Path(*relative.parts)).resolve() if not absolute else Path(location)

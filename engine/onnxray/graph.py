@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from onnxray.container import Container, read_container
 from onnxray.errors import ModelFileError
+from onnxray.structure import find_features, find_last_convolution, find_logits
 
 Dim = int | str | None
 
@@ -107,7 +108,9 @@ class Graph:
     @cached_property
     def parameters(self) -> int:
         """How many numbers the weights hold: initialisers and, as Paddle writes them, Constant nodes."""
-        constants = [attribute.t for node in self.nodes if node.operator == "Constant" for attribute in node.proto.attribute]
+        constants = [
+            attribute.t for node in self.nodes if node.operator == "Constant" for attribute in node.proto.attribute
+        ]
         return sum(_product(tensor.dims) for tensor in (*self.initializers.values(), *constants) if tensor.data_type)
 
     @cached_property
@@ -118,6 +121,22 @@ class Graph:
             if any(name in reached for name in node.reads):
                 reached.update(name for name in node.outputs if name)
         return frozenset(reached)
+
+    @cached_property
+    def logits(self) -> str:
+        """The value before the closing softmax, or the output itself."""
+        return find_logits(self)
+
+    @cached_property
+    def features(self) -> str | None:
+        """The input of the last linear layer."""
+        return find_features(self, self.logits)
+
+    @cached_property
+    def aliases(self) -> Mapping[str, str]:
+        """Names that every model answers to, where it has what they mean."""
+        found = {"logits": self.logits, "features": self.features, "last-conv": find_last_convolution(self)}
+        return {alias: name for alias, name in found.items() if name is not None}
 
     def weight(self, name: str) -> NDArray[Any]:
         """Give the values of the initialiser ``name`` as a fresh array."""

@@ -80,9 +80,9 @@ class Profile:
     mean is one number a channel, or a MeanImage; std one number a channel; size is (height, width). resize says how
     pictures of another size are brought to it: "stretch"; "crop" (shorter side to size / crop_fraction, then the
     centre); "pad" (fitted inside, centred, the rest filled with the mean colour). labels are the class names in the
-    order of the logits. logits and features name values of the graph, None what the graph itself shows. source says where the profile was found;
-    assumed that it was inferred, which no check of the graph can prove right; reasons why each inferred field was
-    chosen.
+    order of the logits. logits and features name values of the graph; None leaves them to what the graph shows.
+    source says where the profile was found; assumed that it was inferred, which no check of the graph can prove
+    right; reasons why each inferred field was chosen.
 
     Errors: ProfileError names the offending field, its value and what was expected.
     """

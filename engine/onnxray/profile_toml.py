@@ -70,7 +70,9 @@ def read_toml(source: str | Path, origin: str = "TOML text") -> dict[str, Any]:
     try:
         table = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ProfileError(f"{origin}: is no TOML ({error}); write it as onnxray's profiles are written") from error
+        raise ProfileError(
+            f"{origin}: is no TOML ({error}); a file is given as a pathlib.Path, a str is the text itself"
+        ) from error
     for key in table:
         if key not in NEEDED + OPTIONAL:
             near = difflib.get_close_matches(key, NEEDED + OPTIONAL, n=1)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from onnxray.graph import Graph, Node
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from onnxray.graph import Graph, Node
 
 _CLOSING = frozenset({"Softmax", "LogSoftmax"})
 _PASSING = frozenset({"Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Cast", "Dropout", "QuantizeLinear",

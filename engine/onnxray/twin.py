@@ -59,25 +59,29 @@ class Twin:
         def chunk(part: Arrays) -> list[Array]:
             nonlocal place
             tensors = self._tensors(part, requires_grad=True)
+            variable = {name: tensor for name, tensor in tensors.items() if tensor.requires_grad}
             values = dict(zip(wanted, self._forward(module, tensors)))
             count = len(next(iter(part.values())))
             with torch.no_grad():
-                given = cotangents({name: value.detach() for name, value in values.items()}, slice(place, place + count))
+                given = cotangents(
+                    {name: value.detach() for name, value in values.items()}, slice(place, place + count)
+                )
             place += count
             gradients = torch.autograd.grad(
-                [values[name] for name in given], tensors.values(), [given[name] for name in given], allow_unused=True
+                [values[name] for name in given], variable.values(), [given[name] for name in given], allow_unused=True
             )
             found = [
                 torch.zeros_like(tensor) if gradient is None else gradient
-                for tensor, gradient in zip(tensors.values(), gradients)
+                for tensor, gradient in zip(variable.values(), gradients)
             ]
             return [tensor.detach().cpu().numpy() for tensor in (*values.values(), *found)]
 
-        labels = tuple(f"d/d {name}" for name in variables)
+        real = [name for name, array in variables.items() if np.issubdtype(array.dtype, np.floating)]
+        labels = tuple(f"d/d {name}" for name in real)
         joined = in_chunks(self.graph, variables, (*wanted, *labels), chunk_size(self.graph, variables), chunk)
         return (
             {name: joined[name] for name in wanted},
-            {name: joined[label] for name, label in zip(variables, labels)},
+            {name: joined[label] for name, label in zip(real, labels)},
         )
 
     def _cut(self, names: tuple[str, ...]) -> ImportedModule:
@@ -89,8 +93,6 @@ class Twin:
         for name, array in part.items():
             tensor = torch.tensor(np.ascontiguousarray(array), device=self.device)
             tensors[name] = tensor.requires_grad_(requires_grad and tensor.is_floating_point())
-        if requires_grad:
-            tensors = {name: tensor for name, tensor in tensors.items() if tensor.requires_grad}
         return tensors
 
     def _forward(self, module: ImportedModule, tensors: Tensors) -> tuple[torch.Tensor, ...]:

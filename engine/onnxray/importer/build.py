@@ -37,7 +37,9 @@ class ImportedModule(fx.GraphModule):
         Errors: UnknownValue where nothing in this module computes it.
         """
         if name not in self.layers:
-            raise UnknownValue(f"no node of this module computes {name!r}; it has {', '.join(list(self.layers)[:8])}, …")
+            raise UnknownValue(
+                f"no node of this module computes {name!r}; it has {', '.join(list(self.layers)[:8])}, …"
+            )
         return self.get_submodule(self.layers[name])
 
 

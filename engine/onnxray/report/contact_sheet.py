@@ -190,7 +190,7 @@ class _Line:
 
     def draw(self, page: Image.Image, canvas: ImageDraw.ImageDraw, top: int) -> None:
         if self.label.lines:
-            canvas.line([(_MARGIN, top), (_MARGIN + self.page_width, top)], fill=_RULE)
+            canvas.line([(_MARGIN, top), (_MARGIN + self.page_width - 1, top)], fill=_RULE)
             self.label.draw(canvas, _MARGIN, top + 7, centred=False)
         bottom, left = top + self.heading_height + self.pictures_height, _MARGIN
         for cell, width, texts in zip(self.cells, self.widths, self.captions, strict=False):

@@ -19,7 +19,7 @@ __all__ = ["LayerSpread", "stability_plot"]
 
 # Letters of a layer's name: the first length at which no two layers look the same.
 _NAME_LENGTHS = (30, 44, 64)
-_LONGEST_LABEL, _LONGEST_TITLE = 24, 200
+_LONGEST_LABEL = 24
 # With longer names than this, or more layers, names are turned, or they would run into each other.
 _LONGEST_LEVEL, _MOST_LEVEL = 10, 16
 _DOTS_PER_INCH, _WIDEST = 144, 80.0
@@ -67,11 +67,11 @@ def stability_plot(layers: Sequence[LayerSpread], *, title: str, unreached_label
     infinite the box is hatched and runs into the band of ``unreached_label``, where a cross is an image. Under each
     layer stands the share that was reached. A norm that spans more than a factor of ten is drawn logarithmic.
 
-    InputError for no layers, a layer without L2 or Linf, NaN in them, and shares outside [0, 1].
+    InputError for no layers, a layer without L2 or Linf, norms that are negative or NaN, and shares outside [0, 1].
     """
     _check(layers)
     buffer = io.BytesIO()
-    figure = _figure(layers, _legible(title, _LONGEST_TITLE), _legible(unreached_label, _LONGEST_LABEL))
+    figure = _figure(layers, title, _legible(unreached_label, _LONGEST_LABEL))
     figure.savefig(buffer, format="png", facecolor="white", metadata={"Software": None})
     return buffer.getvalue()
 
@@ -109,10 +109,10 @@ def _figure(layers: Sequence[LayerSpread], title: str, unreached: str) -> Any:
     figure.suptitle(
         _legible(title, int(8 * width)), x=0.012, ha="left", fontsize=12, weight="bold", color=_INK, parse_math=False
     )
-    axes[0].set_title(
-        f"box: quartiles   line: median   dot: one image   ×: {unreached}, counts as infinite   %: share reached",
-        loc="left", fontsize=8, color=_SOFT_INK, parse_math=False,
-    )  # fmt: skip
+    missed = any(math.isinf(v) for panel in panels for values in panel.values for v in values)
+    cross = f"   ×: {unreached}, counts as infinite" if missed else ""
+    key = f"box: quartiles   line: median   dot: one image{cross}   %: share reached"
+    axes[0].set_title(key, loc="left", fontsize=8, color=_SOFT_INK, parse_math=False)
     figure.align_ylabels(axes)
     return figure
 
@@ -121,8 +121,10 @@ def _check(layers: Sequence[LayerSpread]) -> None:
     if not layers:
         raise InputError("a stability plot needs at least one layer")
     for spread in layers:
-        if not spread.l2 or not spread.linf or any(math.isnan(v) for v in (*spread.l2, *spread.linf)):
-            raise InputError(f"layer {spread.layer!r} needs L2 and Linf, at least one number each and no NaN")
+        if not spread.l2 or not spread.linf or not all(v >= 0.0 for v in (*spread.l2, *spread.linf)):
+            raise InputError(
+                f"layer {spread.layer!r} needs L2 and Linf, at least one number each, none negative or NaN"
+            )
         if not 0.0 <= spread.share_reached <= 1.0:
             raise InputError(f"layer {spread.layer!r} was reached by a share of {spread.share_reached}, not in [0, 1]")
 
