@@ -95,7 +95,7 @@ def _timm(card: dict[str, Any], config: dict[str, Any], found: ImageInput) -> Pr
     fraction = card.get("crop_pct") or 0.875
     if mode != "center" and fraction != 1:
         reasons += (f"crop_pct {fraction} is left out: the whole picture is shown under crop_mode {mode!r}",)
-    mean, std = _numbers(card["mean"]), _numbers(card["std"])
+    mean, std = _numbers(card["mean"], "mean", origin), _numbers(card["std"], "std", origin)
     if count == 1 and (len(mean), len(std)) == (3, 3):
         mean, std = averaged(mean), averaged(std)
         reasons += ("grey: the model has one channel, so mean and std are averaged",)
@@ -120,9 +120,14 @@ def _timm(card: dict[str, Any], config: dict[str, Any], found: ImageInput) -> Pr
     )
 
 
-def _numbers(value: object) -> Any:
-    """Return a list as a tuple; what else it may be, the Profile refuses by name."""
-    return tuple(value) if isinstance(value, list) else value
+def _numbers(value: object, key: str, origin: str) -> tuple[float, ...]:
+    """Return a list of numbers; how many there must be, the Profile says."""
+    try:
+        if isinstance(value, list) and value and all(type(one) in (int, float) for one in value):
+            return tuple(float(one) for one in value)
+    except OverflowError:
+        pass
+    raise ProfileError(f"{origin}: {key} is {str(value)[:80]!r}; expected a list of numbers")
 
 
 def _transformers(config: dict[str, Any], origin: str, labels: tuple[str, ...] | None, found: ImageInput) -> Profile:
@@ -132,8 +137,8 @@ def _transformers(config: dict[str, Any], origin: str, labels: tuple[str, ...] |
     scale = config.get("rescale_factor", 1 / 255) if config.get("do_rescale", True) else 1.0
     mean, std = (0.0,) * count, (1.0,) * count
     if config.get("do_normalize", "image_mean" in config):
-        mean, std = _numbers(config.get("image_mean")), _numbers(config.get("image_std"))
-        if grey and isinstance(mean, tuple) and isinstance(std, tuple) and len(mean) == len(std) == 3:
+        mean, std = (_numbers(config.get(key), key, origin) for key in ("image_mean", "image_std"))
+        if grey and len(mean) == len(std) == 3:
             mean, std = averaged(mean), averaged(std)
             why += ("grey: the model has one channel, so mean and std are averaged",)
     # EfficientNet's own: rescaled to -1..1 by an offset, and divided by std a second time.
