@@ -76,12 +76,11 @@ def read_images(images: object, profile: Profile) -> Pixels:
     planes: list[NDArray[np.float32]] = []
     names: list[str | None] = []
     notes: list[str] = []
-    for number, item in enumerate(_expanded(items)):
-        label = str(item) if isinstance(item, Path) else f"image {number}"
-        for one, said in _pixels(item, label, profile):
+    for item in _expanded(items):
+        for one, said in _pixels(item, len(planes), profile):
+            notes += [f"{_label(item, len(planes))}: {note}" for note in said]
             planes.append(one)
             names.append(str(item) if isinstance(item, Path) else None)
-            notes += [f"{label}: {note}" for note in said]
     if not planes:
         raise ImageError("no images given; expected paths, PIL images or arrays")
     return Pixels(np.stack(planes), tuple(names), tuple(notes))
@@ -108,8 +107,14 @@ def _expanded(items: Sequence[object]) -> Iterator[object]:
         yield from inside
 
 
-def _pixels(item: object, label: str, profile: Profile) -> Iterator[tuple[NDArray[np.float32], list[str]]]:
-    """Yield every image of one item as (channels, height, width), with notes."""
+def _label(item: object, index: int) -> str:
+    """Return what an image is called in notes and errors: its path, or its place among the pixels."""
+    return str(item) if isinstance(item, Path) else f"image {index}"
+
+
+def _pixels(item: object, first: int, profile: Profile) -> Iterator[tuple[NDArray[np.float32], list[str]]]:
+    """Yield every image of one item as (channels, height, width), with notes; first is the place of the first."""
+    label, notes = _label(item, first), list[str]()
     if isinstance(item, Path | Image.Image):
         picture, notes = read_picture(item, label, grey=profile.channels == "GREY")
         if picture.mode != "F":
@@ -118,19 +123,9 @@ def _pixels(item: object, label: str, profile: Profile) -> Iterator[tuple[NDArra
             return
         arrays = np.array(picture)[None, None]
     else:
-        arrays, notes = _batch(item, label), []
-    if arrays.dtype != np.uint8:
-        # min and max are NaN if any value is, and then no comparison holds
-        low, high = float(arrays.min()), float(arrays.max())
-        if not (low >= 0 and high <= 255):
-            raise ImageError(f"{label}: values from {low:g} to {high:g}; expected pixels in [0, 255], no NaN")
-        whole = bool((arrays == np.rint(arrays)).all())
-        if whole:
-            arrays = arrays.astype(np.uint8)
-        elif high <= 1:
-            notes = [*notes, "values all below 1: pixels are expected in [0, 255]"]
-    for array in arrays:
-        yield _placed(array, profile, label, notes)
+        arrays = _batch(item, label)
+    for index, array in enumerate(arrays, first):
+        yield _placed(array, profile, _label(item, index), notes)
 
 
 def _batch(item: object, label: str) -> NDArray[Any]:
@@ -166,12 +161,21 @@ def _placed(
     array: NDArray[Any], profile: Profile, label: str, notes: list[str]
 ) -> tuple[NDArray[np.float32], list[str]]:
     """Bring one (channels, height, width) array to the profile's channels and size."""
-    grey = profile.channels == "GREY"
+    grey, notes = profile.channels == "GREY", list(notes)
+    if array.dtype != np.uint8:
+        low, high = float(array.min()), float(array.max())
+        if not (low >= 0 and high <= 255):  # NaN fails every comparison
+            raise ImageError(f"{label}: values from {low:g} to {high:g}; expected pixels in [0, 255], no NaN")
+        if (array == np.rint(array)).all():
+            array = array.astype(np.uint8)
+        elif high <= 1:
+            notes.append("values all below 1: pixels are expected in [0, 255]")
+    if array.shape == profile.shape:
+        return array.astype(np.float32), notes
     if array.dtype == np.uint8:
         picture, said = read_picture(Image.fromarray(_hwc(array)), label, grey=grey)
         picture, resized = fit(picture, profile, label)
         return _chw(np.asarray(picture, dtype=np.float32)), notes + said + resized
-    notes = list(notes)
     if grey and len(array) == 3:
         array = np.tensordot(_LUMA, array, axes=1)[None]
         notes.append("colour converted to grey (ITU-R 601 luma)")

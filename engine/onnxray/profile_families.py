@@ -107,7 +107,7 @@ def averaged(values: tuple[float, ...]) -> tuple[float]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Family:
-    """input = (scale * pixels[channels] - mean) / std; layout, size and channel count are the graph's."""
+    """input = (scale * pixels[channels] - mean) / std; layout, size, channels, logits and features are the graph's."""
 
     name: str
     channels: Channels
@@ -120,7 +120,7 @@ class Family:
     crop_fraction: float = 0.875
 
     def complete(self, graph: Graph, *, source: str, assumed: bool = False, reasons: tuple[str, ...] = ()) -> Profile:
-        """Return the family's profile for a graph: layout, size and channel count are the graph's.
+        """Return the family's profile for a graph: layout, size, channels, logits and features are the graph's.
 
         A colour family on a grey input takes the average of its mean and std, and says so in the reasons.
         Errors: ProfileError if the input is no image, or has three channels where the family is grey.
@@ -132,7 +132,7 @@ class Family:
                 f"profile {self.name!r} is grey, the model's input {found.name!r} has {found.channels} channels; "
                 "choose a family of colour"
             )
-        if grey and self.channels != "GREY":
+        if grey and (len(set(self.mean)) > 1 or len(set(self.std)) > 1):
             reasons = (*reasons, f"grey: the model has one channel, so {self.name}'s mean and std are averaged")
         size, why = free_size(found, (28, 28) if grey and assumed else self.size)
         return Profile(
@@ -146,6 +146,8 @@ class Family:
             resize=self.resize,
             interpolation=self.interpolation,
             crop_fraction=self.crop_fraction,
+            logits=graph.logits,
+            features=graph.features,
             source=source,
             assumed=assumed,
             reasons=(*reasons, *found.reasons, *why),

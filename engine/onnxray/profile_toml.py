@@ -70,9 +70,8 @@ def read_toml(source: str | Path, origin: str = "TOML text") -> dict[str, Any]:
     try:
         table = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ProfileError(
-            f"{origin}: is no TOML ({error}); a file is given as a pathlib.Path, a str is the text itself"
-        ) from error
+        hint = "" if folder else "; a file is given as a pathlib.Path, a str is the text itself"
+        raise ProfileError(f"{origin}: is no TOML ({error}){hint}") from error
     for key in table:
         if key not in NEEDED + OPTIONAL:
             near = difflib.get_close_matches(key, NEEDED + OPTIONAL, n=1)

@@ -1,0 +1,73 @@
+"""What a feature attack aims at: a target's representation, from an image or alone, or the origin's own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnxray.errors import InputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetImages:
+    """Representations of images. pairing ``zip``: one target for all origins, or one each; ``all``: every pair."""
+
+    images: object
+    pairing: Literal["zip", "all"] = "zip"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetValues:
+    """Representations alone, such as a stolen template: an array for the one layer attacked, or a dict by layer."""
+
+    values: NDArray[Any] | Mapping[str, NDArray[Any]]
+    source: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Own:
+    """The origin's own representation, faded (``inhibit``) or made stronger (``magnify``)."""
+
+    mode: Literal["inhibit", "magnify"]
+
+
+Goal = TargetImages | TargetValues | Own
+
+
+def as_goal(goal: object) -> Goal:
+    """Read a goal as users give it: ``"inhibit"``, ``"magnify"``, a goal, or target images (paths, PIL, arrays).
+
+    Errors: InputError.
+    """
+    if isinstance(goal, TargetImages | TargetValues | Own):
+        return goal
+    if goal is None:
+        raise InputError("no goal was given; give target images, TargetValues(values=...), 'inhibit' or 'magnify'")
+    if goal == "inhibit" if isinstance(goal, str) else False:
+        return Own(mode="inhibit")
+    if goal == "magnify" if isinstance(goal, str) else False:
+        return Own(mode="magnify")
+    if isinstance(goal, Mapping):
+        return TargetValues(values={str(name): np.asarray(array) for name, array in goal.items()})
+    return TargetImages(images=goal)
+
+
+def read_values(path: str | os.PathLike[str]) -> TargetValues:
+    """Read representations from a .npy file, or from an .npz file with one array a layer; pickles are refused."""
+    file = Path(path)
+    try:
+        loaded = np.load(file, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return TargetValues(values=loaded, source=str(file))
+        with loaded:
+            return TargetValues(values={name: loaded[name] for name in loaded.files}, source=str(file))
+    except FileNotFoundError:
+        raise InputError(f"{file}: no such file; a .npy file with the target's representation was expected") from None
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"{file} is no .npy or .npz file of numbers: {error}") from None

@@ -1,0 +1,97 @@
+"""The sealed base of every method: a frozen value whose fields are its options, and a ``run``."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, final
+
+import numpy as np
+
+from onnxray.errors import InputError
+from onnxray.images import Pixels
+from onnxray.model import Model
+from onnxray.results import ItemT, Result, provenance
+
+Progress = Callable[[int, int, str], None]
+"""(units done, units in all, what is being done)."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a running method is handed besides its data: a seeded generator, progress, and a place for notes."""
+
+    random: np.random.Generator
+    progress: Progress
+    notes: list[str]
+
+    def note(self, text: str) -> None:
+        """Say something that belongs in the result."""
+        self.notes.append(text)
+
+
+class Method(ABC, Generic[ItemT]):
+    """A configured method. Subclasses are frozen keyword-only dataclasses, one file each.
+
+    Calling one reads the images, seeds, runs, stamps provenance. With ``keep_partial`` an interruption (Ctrl-C) ends the
+    run and gives what is finished, marked ``interrupted``.
+    """
+
+    name: ClassVar[str]
+    item_type: ClassVar[type[Any]]
+
+    @final
+    def __call__(
+        self,
+        model: Model,
+        images: object,
+        goal: object = None,
+        *,
+        seed: int = 0,
+        progress: Progress | None = None,
+        keep_partial: bool = False,
+    ) -> Result[ItemT]:
+        """Run on images (paths, PIL images or arrays), towards a goal where the method takes one."""
+        started = time.perf_counter()
+        if not isinstance(model, Model):
+            raise InputError(f"the model is a {type(model).__name__}; open it first: onnxray.open(path)")
+        pixels = model.pixels(images)
+        run = Run(np.random.default_rng(seed), progress or _silent, list(pixels.notes))
+        items: list[ItemT] = []
+        interrupted = False
+        try:
+            for item in self.run(model, pixels, goal, run):
+                if not isinstance(item, self.item_type):
+                    raise TypeError(f"method {self.name!r} gave a {type(item).__name__}; its author must mend that")
+                items.append(item)
+        except KeyboardInterrupt:
+            if not keep_partial or not items:
+                raise
+            interrupted = True
+        stamp = provenance(
+            model, name=self.name, options=self.options(), seed=seed,
+            seconds=round(time.perf_counter() - started, 3), notes=run.notes,
+        )  # fmt: skip
+        return Result(dataclasses.replace(stamp, interrupted=interrupted), tuple(items))
+
+    @abstractmethod
+    def run(self, model: Model, pixels: Pixels, goal: Any, run: Run) -> Iterator[ItemT]:
+        """Give items as they are finished."""
+
+    def options(self) -> dict[str, Any]:
+        """The options, as they stand in provenance."""
+        assert dataclasses.is_dataclass(self)
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+
+
+def check_range(name: str, value: float, low: float, high: float) -> None:
+    """Refuse an option outside of its range. Errors: InputError."""
+    if not low <= value <= high:
+        raise InputError(f"{name} is {value!r}; {low:g} to {high:g} was expected")
+
+
+def _silent(done: int, total: int, what: str) -> None:
+    """No progress is shown."""
