@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import unquote
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,9 @@ class TargetImages:
 
     images: object
     pairing: Literal["zip", "all"] = "zip"
+
+    def __post_init__(self) -> None:
+        _check("pairing", self.pairing, ("zip", "all"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +40,9 @@ class Own:
 
     mode: Literal["inhibit", "magnify"]
 
+    def __post_init__(self) -> None:
+        _check("mode", self.mode, ("inhibit", "magnify"))
+
 
 Goal = TargetImages | TargetValues | Own
 
@@ -49,12 +56,12 @@ def as_goal(goal: object) -> Goal:
         return goal
     if goal is None:
         raise InputError("no goal was given; give target images, TargetValues(values=...), 'inhibit' or 'magnify'")
-    if goal == "inhibit" if isinstance(goal, str) else False:
+    if isinstance(goal, str) and goal == "inhibit":
         return Own(mode="inhibit")
-    if goal == "magnify" if isinstance(goal, str) else False:
+    if isinstance(goal, str) and goal == "magnify":
         return Own(mode="magnify")
     if isinstance(goal, Mapping):
-        return TargetValues(values={str(name): np.asarray(array) for name, array in goal.items()})
+        return TargetValues(values=goal)
     return TargetImages(images=goal)
 
 
@@ -66,8 +73,14 @@ def read_values(path: str | os.PathLike[str]) -> TargetValues:
         if isinstance(loaded, np.ndarray):
             return TargetValues(values=loaded, source=str(file))
         with loaded:
-            return TargetValues(values={name: loaded[name] for name in loaded.files}, source=str(file))
+            # `onnxray values` escapes what a file in an archive must not be called; value names hold slashes.
+            return TargetValues(values={unquote(name): loaded[name] for name in loaded.files}, source=str(file))
     except FileNotFoundError:
         raise InputError(f"{file}: no such file; a .npy file with the target's representation was expected") from None
-    except (OSError, ValueError, EOFError) as error:
+    except Exception as error:  # a damaged archive makes zipfile, zlib and numpy raise nearly anything
         raise InputError(f"{file} is no .npy or .npz file of numbers: {error}") from None
+
+
+def _check(name: str, value: object, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise InputError(f"{name} is {value!r}; {' or '.join(map(repr, known))} was expected")

@@ -179,14 +179,14 @@ def _placed(
     if grey and len(array) == 3:
         array = np.tensordot(_LUMA, array, axes=1)[None]
         notes.append("colour converted to grey (ITU-R 601 luma)")
+    elif not grey and len(array) == 1:
+        array = np.repeat(array, 3, axis=0)
+        notes.append("grey repeated in red, green and blue")
     planes = [
         fit(Image.fromarray(plane), profile, label, channel) for channel, plane in enumerate(array.astype(np.float32))
     ]
     # Bicubic and Lanczos overshoot.
     pixels = np.clip(np.stack([np.asarray(plane) for plane, _ in planes]), 0, 255)
-    if not grey and len(pixels) == 1:
-        pixels = np.repeat(pixels, 3, axis=0)
-        notes.append("grey repeated in red, green and blue")
     return pixels, notes + planes[0][1]
 
 
@@ -223,7 +223,7 @@ def fit(image: Image.Image, profile: Profile, label: str = "image", channel: int
         canvas = Image.new(image.mode, (width, height), fill if image.mode != "L" else fill[0])
         canvas.paste(image.resize((new_w, new_h), resampling), ((width - new_w) // 2, (height - new_h) // 2))
         return canvas, [f"resized {w}x{h} -> {new_w}x{new_h}, padded to {width}x{height}"]
-    # A hair is added because 224 / (224 / 232) may fall a hair short of 232.
+    # A hair is added because 28 / (28 / 51) falls a hair short of 51.
     cover_h, cover_w = (int(side / profile.crop_fraction + 1e-6) for side in (height, width))
     wide = w * cover_h >= h * cover_w
     new_w, new_h = (w * cover_h // h, cover_h) if wide else (cover_w, h * cover_w // w)

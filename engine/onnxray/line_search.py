@@ -70,7 +70,7 @@ def search_scale(
         bracket = _growth(origin, direction, hits, max_scale)
     if bracket is None:
         return Found(candidate(origin, direction, max_scale), float(max_scale), reached=False, search=search)
-    low, high = _bisect(origin, direction, hits, *bracket, until=REFINED_TO)
+    _, high = _bisect(origin, direction, hits, *bracket, until=REFINED_TO)
     return Found(candidate(origin, direction, high), high, reached=True, search=search)
 
 
@@ -94,7 +94,7 @@ def _exhaustive(
 def _growth(
     origin: NDArray[Any], direction: NDArray[np.float64], hits: Hits, max_scale: int
 ) -> tuple[float, float] | None:
-    """Scales 1, 2, 4, ..., max_scale until one meets the goal, then bisection to an interval of one."""
+    """Scales 1, 2, 4, ..., max_scale until one meets the goal, then bisection to neighbouring integers."""
     low, high = 0.0, 1.0
     while not hits(candidate(origin, direction, high)[None])[0]:
         if high >= max_scale:
@@ -112,10 +112,13 @@ def _bisect(
     *,
     until: float,
 ) -> tuple[float, float]:
-    """Halve (low, high] while its upper end meets the goal, until it is short or both ends round to one image."""
+    """Halve (low, high], at multiples of ``until``, so that its upper end always meets the goal.
+
+    An image that is one of the ends' own is not judged again.
+    """
     below, above = candidate(origin, direction, low), candidate(origin, direction, high)
-    while high - low > until and not np.array_equal(below, above):
-        middle = (low + high) / 2
+    while high - low > until:
+        middle = low + (high - low) / until // 2 * until
         image = candidate(origin, direction, middle)
         if np.array_equal(image, above) or (not np.array_equal(image, below) and hits(image[None])[0]):
             high, above = middle, image

@@ -13,7 +13,6 @@ from onnxray.metrics import PassScore
 from onnxray.results import Item
 
 Image8 = NDArray[np.uint8]
-Matrix = tuple[tuple[float, ...], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +130,7 @@ class LotsItem(Item):
                 score=document["pass"],
                 ssim=document["ssim"],
                 aligned=document["aligned"],
-                homography=tuple(tuple(row) for row in document["homography"]),
+                homography=_matrix(document["homography"]),
                 correlation=document["correlation"],
                 reason=document["alignment_note"],
             ),
@@ -142,3 +141,9 @@ class LotsItem(Item):
             "images": dict(pictures),
         }
         return cls(**plain)
+
+
+def _matrix(rows: Any) -> tuple[tuple[float, float, float], tuple[float, float, float], tuple[float, float, float]]:
+    """Three rows of three, as tuples."""
+    (a, b, c), (d, e, f), (g, h, i) = rows
+    return (a, b, c), (d, e, f), (g, h, i)

@@ -65,7 +65,7 @@ def _item(
     if aim.targets is not None:
         stems["target"] = f"target-{target_index:04d}"
         images["target"] = aim.targets.images[target_index]
-    stems |= {role: f"pair-{pair:04d}-{layer}-{role}" for role in ("image", "perturbation")}
+    stems |= {role: f"{aim.mode}-{pair:04d}-{layer}-{role}" for role in ("image", "perturbation")}
     images |= {"image": found.image, "perturbation": picture}
     reasons = [too_small] if too_small else []
     if not found.reached:

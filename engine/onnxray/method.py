@@ -36,8 +36,8 @@ class Run:
 class Method(ABC, Generic[ItemT]):
     """A configured method. Subclasses are frozen keyword-only dataclasses, one file each.
 
-    Calling one reads the images, seeds, runs, stamps provenance. With ``keep_partial`` an interruption (Ctrl-C) ends the
-    run and gives what is finished, marked ``interrupted``.
+    Calling one reads the images, seeds, runs, stamps provenance. With ``keep_partial`` an interruption (Ctrl-C) ends
+    the run and gives what is finished, marked ``interrupted``.
     """
 
     name: ClassVar[str]

@@ -129,8 +129,8 @@ class Profile:
             object.__setattr__(self, key, self._number(key, getattr(self, key)))
         if self.scale == 0:
             self._refuse("scale", self.scale, "a number other than 0")
-        if not 0 < self.crop_fraction <= 1:
-            self._refuse("crop_fraction", self.crop_fraction, "a number above 0 and at most 1")
+        if not 0.01 <= self.crop_fraction <= 1:
+            self._refuse("crop_fraction", self.crop_fraction, "a number from 0.01 to 1")
         size = self.size
         sides = (
             isinstance(size, Sequence) and len(size) == 2 and all(type(n) is int and 1 <= n <= MAX_SIDE for n in size)
@@ -150,7 +150,7 @@ class Profile:
         else:
             object.__setattr__(self, "mean", self._tuple("mean", self.mean, self.channel_count))
         object.__setattr__(self, "std", self._tuple("std", self.std, self.channel_count))
-        if 0.0 in self.std:
+        if 0.0 in self.std or not all(math.isfinite(factor) for factor in self._factors):
             self._refuse("std", list(self.std), "no zero among them (1 leaves the values as they are)")
 
     def _refuse(self, key: str, value: object, expected: str) -> NoReturn:

@@ -100,27 +100,10 @@ class Result(Generic[ItemT]):
 
         Each PNG is read back and compared with what was judged. Errors: OutputError.
         """
+        names = file_names(self.items)
+        pictures = {names[stem]: image for item in self.items for stem, image in item.pictures().values()}
         target = Path(folder)
-        document = json.dumps(self.to_dict(), indent=1, allow_nan=False, ensure_ascii=False)
-        partial: Path | None = None
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            if target.exists() and not target.is_dir():
-                raise OutputError(f"{target} is a file; give a folder for the results")
-            partial = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-            names = file_names(self.items)
-            for item in self.items:
-                for stem, picture in item.pictures().values():
-                    _write_checked(partial / names[stem], picture)
-            for name, data in (sheets or {}).items():
-                (partial / name).write_bytes(data)
-            (partial / DOCUMENT).write_text(document, encoding="utf-8")
-            _move(partial, target)
-        except OSError as error:
-            raise OutputError(f"the results cannot be written to {target}: {error.strerror or error}") from None
-        finally:
-            if partial is not None:
-                shutil.rmtree(partial, ignore_errors=True)
+        write_folder(target, self.to_dict(), sheets or {}, pictures)
         return replace(self, folder=target)
 
     @classmethod
@@ -187,13 +170,37 @@ def file_names(items: Sequence[Item]) -> dict[str, str]:
     return names
 
 
-def _write_checked(path: Path, picture: Image8) -> None:
-    """Write a PNG and read it back: a claim is made on what was saved, bit for bit."""
-    if path.exists():
-        return
-    path.write_bytes(png_bytes(picture))
-    if not np.array_equal(read_png(path), picture):
-        raise OutputError(f"{path} does not read back as it was judged; the disk or the PNG library is at fault")
+def write_folder(
+    folder: str | os.PathLike[str],
+    document: Mapping[str, Any],
+    files: Mapping[str, bytes],
+    pictures: Mapping[str, Image8] | None = None,
+) -> None:
+    """Write a run folder: result.json, ``files``, and ``pictures`` as PNGs that are read back; everything or nothing.
+
+    Errors: OutputError.
+    """
+    target = Path(folder)
+    text = json.dumps(document, indent=1, allow_nan=False, ensure_ascii=False)
+    partial: Path | None = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.exists() and not target.is_dir():
+            raise OutputError(f"{target} is a file; give a folder for the results")
+        partial = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+        for name, picture in (pictures or {}).items():
+            (partial / name).write_bytes(png_bytes(picture))
+            if not np.array_equal(read_png(partial / name), picture):
+                raise OutputError(f"{target / name} does not read back as it was judged; is the disk sound?")
+        for name, data in files.items():
+            (partial / name).write_bytes(data)
+        (partial / DOCUMENT).write_text(text, encoding="utf-8")
+        _move(partial, target)
+    except OSError as error:
+        raise OutputError(f"the results cannot be written to {target}: {error.strerror or error}") from None
+    finally:
+        if partial is not None:
+            shutil.rmtree(partial, ignore_errors=True)
 
 
 def _move(partial: Path, target: Path) -> None:

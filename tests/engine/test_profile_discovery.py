@@ -158,6 +158,7 @@ def test_a_toml_given_wins_over_the_one_beside(tmp_path: Path) -> None:
     ("option", "message"),
     [
         ("torchvison", "no profile 'torchvison': did you mean 'torchvision'?"),
+        ("", "no profile '': "),
         ("absent.toml", "Give the path of a TOML file or one of caffe-imagenet, vgg-face"),
         ("a\0b", "no profile"),
         ("lenet", "'lenet' is grey, the model's input 'input' has 3 channels"),

@@ -1,0 +1,5 @@
+"""The command line, ``onnxray COMMAND MODEL ...``: one file a command, nothing heavy imported before it is needed."""
+
+from onnxray.cli.app import main
+
+__all__ = ["main"]

@@ -1,0 +1,78 @@
+"""onnxray classify: what the file itself says of images."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from onnxray.cli.common import (
+    DeviceOption,
+    ImagesArgument,
+    JsonOption,
+    ModelArgument,
+    OutOption,
+    ProfileOption,
+    StrictOption,
+    document,
+    guarded,
+    open_model,
+    plain,
+    print_json,
+    table_console,
+    write_document,
+)
+
+
+@guarded
+def classify(
+    model: ModelArgument,
+    images: ImagesArgument,
+    top: Annotated[int, typer.Option(help="How many classes to list for each image.", min=1)] = 5,
+    profile: ProfileOption = None,
+    device: DeviceOption = "cpu",
+    strict: StrictOption = False,
+    json: JsonOption = False,
+    out: OutOption = None,
+) -> None:
+    """Classify images by ONNX Runtime on the file itself.
+
+    Example: onnxray classify lenet four.png
+    """
+    opened = open_model(model, profile, device, strict)
+    pixels = opened.pixels(images)
+    predictions = opened.predict(pixels)
+    order = predictions.probabilities.argsort(1, kind="stable")[:, ::-1][:, :top]
+    items: list[dict[str, Any]] = []
+    for index, ranked in enumerate(order):
+        classes = [
+            {
+                "class": int(k),
+                "label": opened.label(int(k)),
+                "score": float(predictions.scores[index, k]),
+                "probability": float(predictions.probabilities[index, k]),
+            }
+            for k in ranked
+        ]
+        winner = int(predictions.classes[index])
+        best = {
+            "class": winner,
+            "label": predictions.labels[index],
+            "score": float(predictions.scores[index, winner]),
+            "probability": float(predictions.probabilities[index, winner]),
+        }
+        items.append({"path": pixels.names[index], **best, "top": classes})
+    found = document(opened, "classify", items, image_notes=list(pixels.notes))
+    write_document(found, out)
+    if json:
+        print_json(found)
+        return
+    table = Table("image", "class", "label", "probability", "score")
+    for item in items:
+        for rank, row in enumerate(item["top"]):
+            name = plain(str(item["path"])) if rank == 0 else ""
+            table.add_row(
+                name, str(row["class"]), plain(row["label"]), f"{row['probability']:.4f}", f"{row['score']:.3f}"
+            )
+    table_console().print(table)

@@ -1,0 +1,170 @@
+"""onnxray lots: perturb images so that their representation at a layer becomes a target's, fades, or grows."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.table import Table
+
+from onnxray.cli.common import (
+    DeviceOption,
+    JsonOption,
+    ModelArgument,
+    OutOption,
+    ProfileOption,
+    SeedOption,
+    StrictOption,
+    command_line,
+    guarded,
+    open_model,
+    plain,
+    print_json,
+    progress_bar,
+    run_folder,
+    table_console,
+    text,
+)
+from onnxray.cli.options import with_options_of
+from onnxray.errors import InputError
+from onnxray.goals import Goal, Own, TargetImages, read_values
+from onnxray.lots_summary import LayerSummary, summarize
+from onnxray.methods.lots import LOTS
+from onnxray.results import Result
+
+_SHOWN = 60
+
+
+@guarded
+@with_options_of(LOTS)
+def lots(
+    model: ModelArgument,
+    origins: Annotated[
+        list[str],
+        typer.Argument(metavar="ORIGIN...", help="Images to perturb, or folders of them.", show_default=False),
+    ],
+    target: Annotated[
+        list[str] | None, typer.Option("--target", help="Image whose representation is the goal; repeatable.")
+    ] = None,
+    target_values: Annotated[
+        Path | None,
+        typer.Option(help="A .npy or .npz file with the goal's representation alone, as `onnxray values` writes it."),
+    ] = None,
+    own: Annotated[
+        Literal["inhibit", "magnify"] | None,
+        typer.Option("--self", help="Fade or strengthen the origin's own representation instead."),
+    ] = None,
+    pairs: Annotated[
+        Literal["zip", "all"], typer.Option(help="One target for each origin in turn, or every pair.")
+    ] = "zip",
+    summary: Annotated[
+        bool, typer.Option("--summary", help="A table and a plot over all images: how stable each layer is.")
+    ] = False,
+    seed: SeedOption = 0,
+    profile: ProfileOption = None,
+    device: DeviceOption = "cpu",
+    strict: StrictOption = False,
+    json: JsonOption = False,
+    out: OutOption = None,
+    **options: Any,
+) -> None:
+    """LOTS (Rozsa, Guenther, Boult 2016): the smallest change of an image that makes a layer see another.
+
+    Examples: onnxray lots lenet four.png --target nine.png;  onnxray lots lenet four.png --self inhibit;
+    onnxray lots face.onnx me.png --target-values template.npy --layer features --steps 200
+    """
+    goal = _goal(target, target_values, own, pairs)
+    if options["layer"] is not None:
+        options["layer"] = tuple(options["layer"])
+    method = LOTS(**options)
+    opened = open_model(model, profile, device, strict)
+    with progress_bar() as tick:
+        result = method(opened, origins, goal, seed=seed, progress=tick, keep_partial=True)
+    layers = summarize(result.items) if summary else ()
+    result = dataclasses.replace(
+        result,
+        provenance=dataclasses.replace(result.provenance, command=tuple(command_line())),
+        extra={"summary": [layer.to_dict() for layer in layers]} if summary else {},
+    )
+    folder = run_folder(out, "lots")
+    result = result.save(folder, _pictures(result, layers))
+    for note in result.provenance.notes:
+        text.print(plain(note))
+    if json:
+        print_json(result.to_dict())
+    else:
+        _print(result, layers)
+        table_console().print(
+            f"pictures: {plain(str(folder / 'sheet.png'))}   numbers: {plain(str(folder / 'result.json'))}"
+        )
+    if result.provenance.interrupted:
+        text.print("[red]interrupted[/]: what was finished is kept")
+        raise typer.Exit(130)
+
+
+def _goal(target: list[str] | None, values: Path | None, own: Any, pairs: Any) -> Goal:
+    given = [name for name, option in (("--target", target), ("--target-values", values), ("--self", own)) if option]
+    if len(given) != 1:
+        raise InputError(
+            f"{' and '.join(given) or 'no goal'} given; give exactly one of --target IMAGE, --target-values FILE, "
+            "--self inhibit|magnify"
+        )
+    if target:
+        return TargetImages(images=target, pairing=pairs)
+    return read_values(values) if values is not None else Own(mode=own)
+
+
+def _pictures(result: Result[Any], layers: tuple[LayerSummary, ...]) -> dict[str, bytes]:
+    from onnxray.report.lots_report import plot, sheets
+
+    return sheets(result) | ({"stability.png": plot(result, layers)} if layers else {})
+
+
+def _print(result: Result[Any], layers: tuple[LayerSummary, ...]) -> None:
+    console = table_console()
+    if layers:
+        console.print(summary_table(layers))
+        return
+    console.print(items_table(result, _SHOWN))
+    if len(result.items) > _SHOWN:
+        console.print(f"{len(result.items) - _SHOWN} more in result.json; --summary tells of all")
+
+
+def items_table(result: Result[Any], most: int) -> Table:
+    """One line for each perturbed image."""
+    table = Table("origin", "target", "layer", "class", "reached", "PASS", "L2", "Linf", "scale", "distance")
+    for item in result.items[:most]:
+        origin = f"{_stem(item.origin.path)} ({item.origin.label})"
+        goal = "" if item.target is None else f"{_stem(item.target.path)} ({item.target.label})"
+        score = "-" if item.similarity is None else f"{item.similarity.score:.4f}"
+        scale = f"{item.scale:g}" if item.steps == 1 else f"{item.steps} x {item.scale:g}"
+        table.add_row(
+            plain(origin), plain(goal or item.target_source or item.mode), plain(item.layer), plain(item.label),
+            "yes" if item.success else "[red]no[/]", score, f"{item.l2:.0f}", f"{item.linf:.0f}", scale,
+            f"{item.distance_before:.4g} -> {item.distance_after:.4g}",
+        )  # fmt: skip
+    return table
+
+
+def summary_table(layers: tuple[LayerSummary, ...]) -> Table:
+    """One line for each layer: medians and quartiles, the unreached counted as infinity."""
+    table = Table("layer", "images", "reached", "L2 (quartiles)", "Linf (quartiles)", "PASS (quartiles)")
+    for layer in layers:
+        table.add_row(
+            plain(layer.layer), str(layer.count), f"{layer.share_reached:.0%}",
+            *(_quartiles(q, d) for q, d in ((layer.l2, 0), (layer.linf, 0), (layer.similarity, 4))),
+        )  # fmt: skip
+    return table
+
+
+def _quartiles(numbers: tuple[float, float, float] | None, digits: int) -> str:
+    if numbers is None:
+        return "-"
+    low, middle, high = ("not reached" if abs(n) == float("inf") else f"{n:.{digits}f}" for n in numbers)
+    return f"[bold]{middle}[/] ({low} to {high})"
+
+
+def _stem(path: str | None) -> str:
+    return Path(path).name if path else "array"

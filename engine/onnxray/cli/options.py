@@ -1,0 +1,46 @@
+"""A method's options on the command line, read off its dataclass, so that nothing is written twice."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+import typer
+
+
+def with_options_of(method: type[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command one option a field of ``method`` in place of its ``**options``."""
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        signature = inspect.signature(command, eval_str=True)
+        own = [p for p in signature.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
+        added = [_parameter(field, hint) for field, hint in _fields(method)]
+        parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own] + added
+        command.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+        command.__annotations__ = {p.name: p.annotation for p in parameters}
+        return command
+
+    return decorate
+
+
+def _fields(method: type[Any]) -> list[tuple[dataclasses.Field[Any], Any]]:
+    hints = get_type_hints(method, include_extras=True)
+    return [(field, hints[field.name]) for field in dataclasses.fields(method)]
+
+
+def _parameter(field: dataclasses.Field[Any], hint: Any) -> inspect.Parameter:
+    kind, text = hint, ""
+    if get_origin(hint) is Annotated:
+        kind, text = get_args(hint)
+    default = field.default
+    if any(get_origin(part) is tuple for part in get_args(kind)):  # one name or several: a repeatable option
+        kind = list[str] | None
+    flag = f"--{field.name.replace('_', '-')}"
+    option = typer.Option(flag, help=text[:1].upper() + text[1:] + ".")
+    if kind is bool:
+        option = typer.Option(f"{flag}/--no-{flag[2:]}", help=text[:1].upper() + text[1:] + ".")
+    return inspect.Parameter(
+        field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, option]
+    )

@@ -1,0 +1,100 @@
+"""The pictures of a LOTS run: contact sheets in the manner of the paper's figures, and the stability plot."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+from onnxray.lots_item import LotsItem, Shown
+from onnxray.lots_summary import LayerSummary
+from onnxray.report.contact_sheet import Cell, Row, contact_sheet_pages
+from onnxray.report.stability_plot import LayerSpread, stability_plot
+from onnxray.results import Provenance, Result
+
+_ROWS = 24
+
+
+def sheets(result: Result[LotsItem]) -> dict[str, bytes]:
+    """File name -> PNG: ``sheet.png``, and further pages where one does not hold them."""
+    groups = rows(result.items)
+    shown = groups[:_ROWS]
+    footer = [f"{len(groups) - _ROWS} more pairs in result.json"] if len(groups) > _ROWS else []
+    model = Path(str(result.provenance.model["path"] or "model")).name
+    return pages(shown, title=f"LOTS on {model}", provenance=result.provenance, footer=footer)
+
+
+def pages(shown: Sequence[Row], *, title: str, provenance: Provenance, footer: Sequence[str] = ()) -> dict[str, bytes]:
+    """Draw rows under a title that says what was assumed."""
+    legend = "under each picture: layer, class by ONNX Runtime on the saved image; PASS | L2 | Linf in grey levels"
+    drawn = contact_sheet_pages(
+        shown,
+        title=title,
+        subtitle=[legend, *(_profile_line(provenance))],
+        footer=[*footer, _versions_line(provenance)],
+    )
+    found = {}
+    for index, page in enumerate(drawn):
+        stream = io.BytesIO()
+        page.save(stream, "PNG")
+        found["sheet.png" if index == 0 else f"sheet-{index + 1}.png"] = stream.getvalue()
+    return found
+
+
+def rows(items: Sequence[LotsItem]) -> list[Row]:
+    """One row for each origin and target: both at the left, then image and perturbation for each layer."""
+    groups: dict[tuple[str, str | None], list[LotsItem]] = {}
+    for item in items:
+        groups.setdefault((item.stems["origin"], item.stems.get("target")), []).append(item)
+    return [_row(group) for group in groups.values()]
+
+
+def _row(group: list[LotsItem]) -> Row:
+    first = group[0]
+    cells = [_shown_cell("Origin", first.origin, first)]
+    if first.target is not None:
+        cells.append(_shown_cell("Target", first.target, first))
+    for item in group:
+        score = "-" if item.similarity is None else f"{item.similarity.score:.4f}"
+        numbers = f"{score} | {item.l2:.0f} | {item.linf:.0f}"
+        lines = [f"{item.layer}: {item.label}", numbers] + ([] if item.success else ["goal not reached"])
+        cells.append(Cell((item.images["image"], item.images["perturbation"]), tuple(lines)))
+    aim = {"inhibit": "own representation inhibited (x-)", "magnify": "own representation magnified (x+)"}
+    name = Path(first.origin.path).name if first.origin.path else "origin"
+    goal = (
+        aim.get(first.mode) or f"towards {Path(str(first.target.path)).name if first.target else first.target_source}"
+    )
+    return Row(f"{name}: {goal}", tuple(cells))
+
+
+def _shown_cell(role: str, shown: Shown, item: LotsItem) -> Cell:
+    return Cell(item.images[role.lower()], (f"{role}: {shown.label}", f"probability {shown.probability:.4f}"))
+
+
+def plot(result: Result[LotsItem], layers: Sequence[LayerSummary]) -> bytes:
+    """The stability plot as PNG bytes."""
+    model = Path(str(result.provenance.model["path"] or "model")).name
+    spreads = [
+        LayerSpread(
+            layer=layer.layer,
+            l2=tuple(point[0] for point in layer.points),
+            linf=tuple(point[1] for point in layer.points),
+            similarity=() if layer.similarity is None else tuple(p[2] for p in layer.points if p[2] is not None),
+            share_reached=layer.share_reached,
+        )
+        for layer in layers
+    ]
+    mode = result.items[0].mode if result.items else "lots"
+    return stability_plot(spreads, title=f"Perturbation needed at each layer ({mode}), {model}")
+
+
+def _profile_line(provenance: Provenance) -> list[str]:
+    profile = provenance.profile
+    if profile is None:
+        return []
+    assumed = "ASSUMED " if profile["assumed"] else ""
+    return [f"{assumed}profile {profile['name']} (from: {profile['source']})"]
+
+
+def _versions_line(provenance: Provenance) -> str:
+    return f"onnxray {provenance.versions['onnxray']}, model sha256 {str(provenance.model['sha256'])[:16]}"
