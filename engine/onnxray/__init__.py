@@ -16,18 +16,19 @@ from typing import TYPE_CHECKING, Any
 from onnxray._version import __version__
 
 if TYPE_CHECKING:
-    from onnxray import errors, methods
+    from onnxray import errors, goals, methods
     from onnxray.export import to_torch
     from onnxray.model import Model
     from onnxray.model import open_model as open
     from onnxray.profile import Profile
 
-__all__ = ["Model", "Profile", "__version__", "errors", "methods", "open", "to_torch"]
+__all__ = ["Model", "Profile", "__version__", "errors", "goals", "methods", "open", "to_torch"]
 
 _LAZY = {
     "Model": ("onnxray.model", "Model"),
     "Profile": ("onnxray.profile", "Profile"),
     "errors": ("onnxray.errors", None),
+    "goals": ("onnxray.goals", None),
     "methods": ("onnxray.methods", None),
     "open": ("onnxray.model", "open_model"),
     "to_torch": ("onnxray.export", "to_torch"),

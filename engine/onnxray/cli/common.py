@@ -49,7 +49,7 @@ OutOption = Annotated[
 ]
 SeedOption = Annotated[int, typer.Option("--seed", help="Seed of whatever is random.")]
 
-text = Console(file=sys.stderr, highlight=False, soft_wrap=True)
+text = Console(stderr=True, highlight=False, soft_wrap=True)
 """Notes and progress: standard error."""
 
 
