@@ -64,10 +64,19 @@ def in_chunks(
             constant = name in graph.initializers or (name in graph.values and name not in graph.depends_on_input)
             if constant or (total == fed and count == fed):
                 pieces[name] = [value]
-            elif value.ndim and len(value) % fed == 0:
+            elif _has_batch_axis(graph, name, value, fed, pieces[name][:1]):
                 pieces[name].append(value[: len(value) // fed * count])
             else:
                 raise InputError(
                     f"value {name!r} of shape {list(value.shape)} has no batch axis; give one batch of {size} at most"
                 )
     return {name: parts[0] if len(parts) == 1 else np.concatenate(parts) for name, parts in pieces.items()}
+
+
+def _has_batch_axis(graph: Graph, name: str, value: Array, fed: int, before: list[Array]) -> bool:
+    """Whether a chunk's value of ``fed`` samples may be joined with those before along the first axis."""
+    if not value.ndim or len(value) % fed or any(piece.shape[1:] != value.shape[1:] for piece in before):
+        return False
+    known = graph.values.get(name)
+    first = known.shape[0] if known is not None and known.shape else None
+    return fixed_batch(graph) is not None or not isinstance(first, int) or first == 1 == fed

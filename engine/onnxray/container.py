@@ -8,6 +8,7 @@ milliseconds, and how each engine holds the weights once.
 from __future__ import annotations
 
 import hashlib
+import math
 import mmap
 import os
 from collections.abc import Iterator, Mapping
@@ -59,9 +60,10 @@ class Container:
             if dtype.char not in _PLAIN:
                 whole = onnx.TensorProto(data_type=tensor.data_type, dims=tensor.dims, raw_data=self._bytes(region))
                 return np.array(onnx.numpy_helper.to_array(whole))
+            size = math.prod(tensor.dims) * dtype.itemsize
+            if size != region.length:  # before the memory is taken: a damaged shape may ask for any amount
+                raise ValueError(f"its shape {tuple(tensor.dims)} takes {size} bytes, it has {region.length}")
             array = np.empty(tuple(tensor.dims), dtype.newbyteorder("<"))
-            if array.nbytes != region.length:
-                raise ValueError(f"its shape {tuple(tensor.dims)} takes {array.nbytes} bytes, it has {region.length}")
             self._read_into(array, region)
             return array
         except (OSError, ValueError, TypeError, KeyError) as error:
@@ -74,7 +76,7 @@ class Container:
             return
         with region.path.open("rb") as file:
             file.seek(region.offset)
-            if file.readinto(memoryview(target)) != region.length:  # type: ignore[attr-defined]
+            if file.readinto(target.data) != region.length:
                 raise ValueError(f"{region.path.name} ends before byte {region.offset + region.length}")
 
     def _bytes(self, region: Region) -> bytes:
@@ -92,7 +94,7 @@ class Container:
                 tensor.raw_data = self._bytes(region)
                 continue
             tensor.data_location = onnx.TensorProto.EXTERNAL
-            location = region.path.relative_to(self.folder).as_posix()
+            location = region.path.relative_to(self.external_folder).as_posix()
             pairs = {"location": location, "offset": str(region.offset), "length": str(region.length)}
             for key, value in pairs.items():
                 tensor.external_data.add(key=key, value=value)
@@ -100,8 +102,14 @@ class Container:
 
     @property
     def folder(self) -> Path:
-        """The folder that external data must lie in: the model's own."""
+        """The folder that the model's own file lies in, links followed."""
         return (self.path or Path("model.onnx")).resolve().parent
+
+    @property
+    def external_folder(self) -> Path:
+        """The folder that every region lies in: the model's own, or what it shares with that of its link."""
+        folders = [self.folder, *(region.path.parent for region in self.regions.values() if region.path is not None)]
+        return Path(os.path.commonpath(folders))
 
     def sha256(self) -> str:
         """Hash the model's own bytes (not its external data), in hexadecimal."""
@@ -136,8 +144,11 @@ def read_container(source: str | os.PathLike[str] | bytes | onnx.ModelProto) -> 
                 view.release()
     except FileNotFoundError:
         raise ModelFileError(f"{path}: no such file; give the path of an .onnx file") from None
-    except OSError as error:
-        raise ModelFileError(f"{path} cannot be read: {error.strerror or error}") from None
+    except ModelFileError:
+        raise
+    except (OSError, ValueError) as error:  # ValueError: a name with a zero byte in it
+        shown = str(path) if len(str(path)) < 300 else f"{str(path)[:300]}..."
+        raise ModelFileError(f"{shown!r} cannot be read: {getattr(error, 'strerror', None) or error}") from None
 
 
 def _container(path: Path | None, data: bytes | None, view: memoryview) -> Container:
@@ -178,14 +189,22 @@ def _external_region(tensor: onnx.TensorProto, container: Container) -> Region:
         )
     relative = PureWindowsPath(location) if "\\" in location else PurePosixPath(location)
     absolute = relative.is_absolute() or PureWindowsPath(location).drive
-    path = (container.folder / Path(*relative.parts)).resolve() if not absolute else Path(location)
-    if not location or absolute or not path.is_relative_to(container.folder):
+    # As ONNX Runtime looks it up: beside the path as given, which may be a link; so are both in Hugging Face's cache.
+    try:
+        path = (container.path.parent / Path(*relative.parts)).resolve() if not absolute else Path(location)
+    except (OSError, ValueError) as error:
+        raise ModelFileError(f"weight {tensor.name!r} lies in {location!r}, which cannot be read: {error}") from None
+    inside = any(path.is_relative_to(folder) for folder in (container.folder, container.path.parent.resolve()))
+    if not location or absolute or not inside:
         raise ModelFileError(
             f"weight {tensor.name!r} points at {location!r}, outside the model's folder; external data must lie beside "
             "the model"
         )
     if not path.is_file():
-        raise ModelFileError(f"weight {tensor.name!r} lies in {location!r}, which is missing beside {container.path}")
+        hint = f"; the path is a link, give {container.path.resolve()} itself" if container.path.is_symlink() else ""
+        raise ModelFileError(
+            f"weight {tensor.name!r} lies in {location!r}, which is missing beside {container.path}{hint}"
+        )
     try:
         offset = int(entries.get("offset") or 0)
         length = int(entries["length"]) if entries.get("length") else path.stat().st_size - offset

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 
-from onnxray.batching import Arrays
+from onnxray.batching import Array, Arrays
 from onnxray.graph import read_graph
 from onnxray.importer.build import ImportedModule, Importer, forward_all, register_weights
 from onnxray.model import Model, Source, bundled
 from onnxray.runtime import Judge
-from onnxray.structure import closing_softmax, verdict_output
 from onnxray.verification import check_outputs, seeded_inputs
 
 
@@ -26,19 +27,18 @@ def to_torch(model_or_path: Model | Source, *, trainable: bool = False, verify: 
     module = importer.cut(tuple(output.name for output in graph.outputs))
     register_weights(module, importer.weights)
     if verify:
-        _verify(module, Judge(graph), seeded_inputs(graph))
+        _verify(module, importer, Judge(graph), seeded_inputs(graph))
     return module
 
 
-def _verify(module: ImportedModule, judge: Judge, feeds: Arrays) -> None:
-    with torch.no_grad():
-        inputs = tuple(torch.from_numpy(feeds[name].copy()) for name in module.input_names)
-        found = {n: t.numpy() for n, t in zip(module.output_names, forward_all(module, inputs))}
-    softmax = verdict_output(judge.graph)
-    closed = closing_softmax(judge.graph, softmax)
-    check_outputs(
-        judge.graph,
-        judge.outputs(feeds, module.output_names),
-        found,
-        softmax if closed is not None and closed.operator == "Softmax" else None,
-    )
+def _verify(module: ImportedModule, importer: Importer, judge: Judge, feeds: Arrays) -> None:
+    inputs = tuple(torch.from_numpy(feeds[name].copy()) for name in module.input_names)
+
+    def twin(names: Sequence[str]) -> dict[str, Array]:
+        known = set(names) <= set(module.output_names)
+        cut = module if known else importer.cut(tuple(names))
+        with torch.no_grad():
+            found = dict(zip(cut.output_names, forward_all(cut, inputs)))
+        return {name: found[name].numpy() for name in names}
+
+    check_outputs(judge.graph, lambda names: judge.values(feeds, names), twin)

@@ -69,12 +69,13 @@ def read_values(path: str | os.PathLike[str]) -> TargetValues:
     """Read representations from a .npy file, or from an .npz file with one array a layer; pickles are refused."""
     file = Path(path)
     try:
-        loaded = np.load(file, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return TargetValues(values=loaded, source=str(file))
-        with loaded:
-            # `onnxray values` escapes what a file in an archive must not be called; value names hold slashes.
-            return TargetValues(values={unquote(name): loaded[name] for name in loaded.files}, source=str(file))
+        with file.open("rb") as stream:
+            loaded = np.load(stream, allow_pickle=False)
+            if isinstance(loaded, np.ndarray):
+                return TargetValues(values=loaded, source=str(file))
+            with loaded:
+                # `onnxray values` escapes what a file in an archive must not be called; value names hold slashes.
+                return TargetValues(values={unquote(name): loaded[name] for name in loaded.files}, source=str(file))
     except FileNotFoundError:
         raise InputError(f"{file}: no such file; a .npy file with the target's representation was expected") from None
     except Exception as error:  # a damaged archive makes zipfile, zlib and numpy raise nearly anything

@@ -178,7 +178,10 @@ def read_graph(source: str | os.PathLike[str] | bytes | onnx.ModelProto) -> Grap
     container = read_container(source)
     model = container.skeleton
     if model.functions:
-        model = onnx.inliner.inline_local_functions(model)
+        try:
+            model = onnx.inliner.inline_local_functions(model)
+        except Exception as error:  # whatever the C++ side threw
+            raise ModelFileError(f"the model's own functions cannot be inlined: {error}") from None
     proto = _with_inferred_types(model)
     graph = proto.graph
     initializers = {tensor.name: tensor for tensor in graph.initializer}
@@ -188,7 +191,14 @@ def read_graph(source: str | os.PathLike[str] | bytes | onnx.ModelProto) -> Grap
     inputs = tuple(_value(info.name, infos, "input") for info in graph.input if info.name not in initializers)
     values = {value.name: value for value in inputs}
     sparse = {tensor.values.name for tensor in graph.sparse_initializer}
+    texts = [*infos, *initializers, *sparse, *(entry.key for entry in model.metadata_props)]
+    texts += [text for node in nodes for text in (node.name, node.operator, node.domain, *node.inputs, *node.outputs)]
+    texts += [entry.value for entry in model.metadata_props]
+    if not all(isinstance(text, str) for text in texts):  # protobuf gives bytes in place of what is no text
+        raise ModelFileError("a name in the graph is no UTF-8 text; the file is damaged")
     for node in nodes:
+        if not any(node.outputs):
+            raise ModelFileError(f"node {node.name!r} ({node.operator}) computes nothing; the file is damaged")
         for name in node.reads:
             if name not in values and name not in initializers and name not in sparse:
                 raise ModelFileError(
@@ -268,7 +278,7 @@ def _value(
                 dtype = str(onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type))
             except (KeyError, ValueError, TypeError):
                 dtype = f"type {tensor.elem_type}"
-    return Value(name, kind, shape, dtype, node and node.name, node and node.operator)
+    return Value(name, kind, shape, dtype, node.name if node else None, node.operator if node else None)
 
 
 def _dim(dim: onnx.TensorShapeProto.Dimension) -> Dim:

@@ -17,6 +17,9 @@ from onnxray.model import Model, Predictions
 Image8 = NDArray[np.uint8]
 Representations = Mapping[str, NDArray[Any]]
 
+_SAME = 1e-6
+"""Representations closer than this share of their norms are one: float32 tells no direction between them."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stop:
@@ -33,9 +36,11 @@ class Stop:
         """The stop that ``auto`` means for a goal."""
         if self.until != "auto":
             return self.until
+        if isinstance(goal, TargetImages) or self.target_class is not None:
+            return "target-class"
         if isinstance(goal, Own):
             return "other-class" if goal.mode == "inhibit" else "linf"
-        return "target-class" if isinstance(goal, TargetImages) or self.target_class is not None else "distance"
+        return "distance"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +60,7 @@ class Shots:
 
 @dataclass(frozen=True, kw_only=True)
 class Aim:
-    """Pairs (origin, target) and when each has arrived. ``representations`` is None where the own one is moved."""
+    """Pairs (origin, target) and when each has arrived. What is by pair counts all pairs of the run."""
 
     mode: str
     sign: float
@@ -63,13 +68,15 @@ class Aim:
     stop: Stop
     origins: Shots
     targets: Shots | None
-    representations: Representations | None
+    given: Representations | None
+    """Representations that were given alone, by layer."""
     source: str | None
     origin_of: NDArray[np.int64]
     target_of: NDArray[np.int64]
     wanted_class: NDArray[np.int64] | None
-    before: Representations
-    """What each origin's representation is, by layer."""
+    notes: tuple[str, ...]
+    elements: int
+    """How many numbers a pair takes while it is worked on: its image, and its representations at all layers."""
 
     def __len__(self) -> int:
         return len(self.origin_of)
@@ -78,58 +85,108 @@ class Aim:
         """The origins of pairs."""
         return np.asarray(self.origins.images[self.origin_of[pairs]])
 
-    def goal_of(self, layer: str, pairs: int | NDArray[np.int64]) -> NDArray[Any] | None:
+    def origin_name(self, pair: int) -> str:
+        """How an origin is called in messages."""
+        index = int(self.origin_of[pair])
+        return self.origins.names[index] or f"origin {index}"
+
+    def group(self, model: Model, layers: Sequence[str], pairs: NDArray[np.int64]) -> Group:
+        """Read the representations of a few neighbouring pairs, and check that each has something to do.
+
+        Errors: InputError where an origin is as near as is wanted already, ZeroGradient where it is the target itself.
+        """
+        before = _read(model, self.origins.images, self.origin_of[pairs], layers)
+        wanted: Representations | None = None
+        if self.given is not None:
+            wanted = {layer: self.given[layer][self.target_of[pairs]] for layer in layers}
+        elif self.targets is not None:
+            wanted = _read(model, self.targets.images, self.target_of[pairs], layers)
+        group = Group(aim=self, pairs=pairs, before=before, wanted=wanted)
+        for layer in layers:
+            group.check(layer)
+        return group
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """Some pairs of a run with their representations, which are aligned with ``pairs``."""
+
+    aim: Aim
+    pairs: NDArray[np.int64]
+    before: Representations
+    """What each origin's representation is, by layer."""
+    wanted: Representations | None
+    """What each pair aims at, by layer; None where the own representation is moved."""
+
+    def rows(self, pairs: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Where pairs stand in this group."""
+        return np.asarray(pairs - self.pairs[0])
+
+    def goals(self, layer: str, pairs: NDArray[np.int64]) -> NDArray[Any] | None:
         """The representations that pairs aim at; None where the own one is moved."""
-        return None if self.representations is None else self.representations[layer][self.target_of[pairs]]
+        return None if self.wanted is None else self.wanted[layer][self.rows(pairs)]
 
     def distances(
         self, layer: str, values: NDArray[Any], pairs: NDArray[np.int64], metric: str | None = None
     ) -> NDArray[np.float64]:
         """Distance of representations to what each pair aims at; to zero where the own one is moved."""
         flat = values.reshape(len(values), -1).astype(np.float64)
-        goals = self.goal_of(layer, pairs)
+        goals = self.goals(layer, pairs)
         wanted = np.zeros_like(flat) if goals is None else goals.reshape(len(goals), -1).astype(np.float64)
-        if (metric or self.stop.metric) == "euclidean" or goals is None:
+        if (metric or self.aim.stop.metric) == "euclidean" or goals is None:
             return np.asarray(np.linalg.norm(flat - wanted, axis=1))
         norms = np.linalg.norm(flat, axis=1) * np.linalg.norm(wanted, axis=1)
         return np.asarray(1 - (flat * wanted).sum(1) / np.maximum(norms, 1e-300))
 
     def met(self, model: Model, layer: str, images: Image8, pairs: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Whether each 8-bit image has arrived where its pair aims, by the judge."""
-        if self.until == "linf":
-            moved = images.astype(np.int64) - self.origin(pairs)
-            return np.asarray(np.abs(moved).reshape(len(images), -1).max(1) >= self.stop.linf)
-        if self.until == "distance":
+        aim = self.aim
+        if aim.until == "linf":
+            moved = images.astype(np.int64) - aim.origin(pairs)
+            return np.asarray(np.abs(moved).reshape(len(images), -1).max(1) >= aim.stop.linf)
+        if aim.until == "distance":
             values = model.values(as_pixels(images), [layer])[layer]
             return np.asarray(self.distances(layer, values, pairs) <= self._threshold(layer, pairs))
         classes = model.classify(as_pixels(images))
-        if self.wanted_class is not None:
-            return np.asarray(classes == self.wanted_class[pairs])
-        return np.asarray(classes != self.origins.predictions.classes[self.origin_of[pairs]])
+        if aim.wanted_class is not None:
+            return np.asarray(classes == aim.wanted_class[pairs])
+        return np.asarray(classes != aim.origins.predictions.classes[aim.origin_of[pairs]])
+
+    def check(self, layer: str) -> None:
+        """Refuse pairs that have nothing to do at a layer."""
+        if self.wanted is None:
+            return
+        gap = self.distances(layer, self.before[layer], self.pairs, "euclidean")
+        size = np.linalg.norm(self.before[layer].reshape(len(self.pairs), -1).astype(np.float64), axis=1)
+        for pair in self.pairs[gap <= _SAME * size]:
+            raise ZeroGradient(
+                f"{self.aim.origin_name(int(pair))} has the target's representation at {layer!r} already, so the "
+                "gradient is zero; give another target"
+            )
+        if self.aim.until == "distance":
+            start = self.distances(layer, self.before[layer], self.pairs)
+            for row in np.flatnonzero(start <= self._threshold(layer, self.pairs)):
+                name = self.aim.origin_name(int(self.pairs[row]))
+                raise InputError(
+                    f"{name} is as near to the target at {layer!r} as is wanted already ({start[row]:.4g}); give a "
+                    "smaller distance"
+                )
 
     def zero_gradient(self, pair: int, layer: str, gradient: NDArray[Any]) -> ZeroGradient:
         """The error that says so."""
-        origin = self.origin_name(pair)
+        origin = self.aim.origin_name(pair)
         if not np.isfinite(gradient).all():
             return ZeroGradient(f"{origin}: the gradient at {layer!r} holds NaN or infinity; are the weights finite?")
-        goals = self.goal_of(layer, pair)
-        if goals is not None and np.array_equal(goals, self.before[layer][self.origin_of[pair]]):
-            return ZeroGradient(f"{origin} has the target's representation at {layer!r} already; give another target")
         return ZeroGradient(
             f"{origin}: the gradient at {layer!r} is zero everywhere (dead or saturated units), so no direction can be "
             "taken from it; choose another layer"
         )
 
-    def origin_name(self, pair: int) -> str:
-        """How an origin is called in messages."""
-        index = int(self.origin_of[pair])
-        return self.origins.names[index] or f"origin {index}"
-
     def _threshold(self, layer: str, pairs: NDArray[np.int64]) -> NDArray[np.float64]:
-        if not self.stop.relative:
-            return np.full(len(pairs), self.stop.distance)
-        start = self.before[layer][self.origin_of[pairs]]
-        return self.stop.distance * self.distances(layer, start, pairs)
+        stop = self.aim.stop
+        if not stop.relative:
+            return np.full(len(pairs), stop.distance)
+        return stop.distance * self.distances(layer, self.before[layer][self.rows(pairs)], pairs)
 
 
 def prepare(model: Model, pixels: Pixels, goal: Goal, layers: Sequence[str], stop: Stop) -> Aim:
@@ -140,21 +197,29 @@ def prepare(model: Model, pixels: Pixels, goal: Goal, layers: Sequence[str], sto
     """
     origins = Shots.of(model, pixels)
     targets: Shots | None = None
-    representations: Representations | None = None
+    given: Representations | None = None
     source: str | None = None
+    notes: tuple[str, ...] = ()
     count, mode = 1, "targeted"
+    probe = model.values(as_pixels(origins.images[:1]), layers)
+    for layer in layers:
+        if probe[layer].ndim == 0 or len(probe[layer]) != 1:
+            raise InputError(
+                f"{layer!r} has the shape {list(probe[layer].shape)} for one image, not one representation an image; "
+                "choose another layer"
+            )
     if isinstance(goal, TargetImages):
-        targets = Shots.of(model, model.pixels(goal.images))
-        representations = model.values(as_pixels(targets.images), layers)
+        pictures = model.pixels(goal.images)
+        targets, notes = Shots.of(model, pictures), tuple(f"target {note}" for note in pictures.notes)
         count = len(targets.images)
     elif isinstance(goal, TargetValues):
-        representations, count = _given(model, goal, layers)
+        given, count = _given(model, goal, {layer: probe[layer].shape[1:] for layer in layers})
         source = goal.source or "array"
     else:
         mode = goal.mode
     origin_of, target_of = _pairs(len(origins.images), count, goal)
     until = stop.resolved_for(goal)
-    if until == "distance" and representations is None:
+    if until == "distance" and targets is None and given is None:
         raise InputError(f"until 'distance' needs a target, {mode} has none; use 'other-class' or 'linf'")
     wanted = None
     if until == "target-class":
@@ -162,8 +227,8 @@ def prepare(model: Model, pixels: Pixels, goal: Goal, layers: Sequence[str], sto
         _refuse_arrived(model, wanted, origin_of, origins)
     return Aim(
         mode=mode, sign=-1.0 if mode == "inhibit" else 1.0, until=until, stop=stop, origins=origins, targets=targets,
-        representations=representations, source=source, origin_of=origin_of, target_of=target_of, wanted_class=wanted,
-        before=model.values(as_pixels(origins.images), layers),
+        given=given, source=source, origin_of=origin_of, target_of=target_of, wanted_class=wanted, notes=notes,
+        elements=4 * origins.images[0].size + 2 * sum(value.size for value in probe.values()),
     )  # fmt: skip
 
 
@@ -172,40 +237,62 @@ def as_pixels(images: NDArray[Any]) -> Pixels:
     return Pixels(images.astype(np.float32), (None,) * len(images))
 
 
-def _given(model: Model, goal: TargetValues, layers: Sequence[str]) -> tuple[Representations, int]:
-    """Representations that are given alone, one or several for each layer, checked against the graph's shapes."""
+def _read(model: Model, images: Image8, rows: NDArray[np.int64], layers: Sequence[str]) -> Representations:
+    """Representations of some of the images, each read once."""
+    unique, place = np.unique(rows, return_inverse=True)
+    values = model.values(as_pixels(images[unique]), layers)
+    return {layer: values[layer] if len(unique) == len(rows) else values[layer][place] for layer in layers}
+
+
+def _given(model: Model, goal: TargetValues, shapes: Mapping[str, tuple[int, ...]]) -> tuple[Representations, int]:
+    """Representations that are given alone, one or several for each layer, checked against the layers' shapes."""
     if isinstance(goal.values, Mapping):
-        arrays = {model.select_values([name])[0]: np.asarray(array) for name, array in goal.values.items()}
-    elif len(layers) == 1:
-        arrays = {layers[0]: np.asarray(goal.values)}
+        arrays = _by_layer(model, goal.values)
+    elif len(shapes) == 1:
+        arrays = dict.fromkeys(shapes, goal.values)
     else:
-        raise InputError(f"one representation was given for {len(layers)} layers; name its layer, or give an .npz file")
-    found: dict[str, NDArray[Any]] = {}
-    for layer in layers:
+        raise InputError(f"one representation was given for {len(shapes)} layers; name its layer, or give an .npz file")
+    found: dict[str, NDArray[np.float32]] = {}
+    for layer, shape in shapes.items():
         if layer not in arrays:
             raise InputError(f"no target representation was given for {layer!r}; there are some for {sorted(arrays)}")
-        array = arrays[layer]
-        shape = model.values(_blank(model), [layer])[layer].shape[1:]
+        array = _numbers(arrays[layer], layer)
         if array.shape == shape:
             array = array[None]
         if array.shape[1:] != shape or len(array) == 0:
             raise InputError(
                 f"the target's representation has the shape {list(array.shape)}; {layer!r} has {list(shape)} an image"
             )
-        if not np.issubdtype(array.dtype, np.number) or not np.isfinite(array).all():
-            raise InputError(f"the target's representation for {layer!r} must hold finite numbers alone")
-        found[layer] = array.astype(np.float32)
+        found[layer] = array
     counts = {len(array) for array in found.values()}
     if len(counts) != 1:
         raise InputError(f"the layers have different numbers of target representations: {sorted(counts)}")
     return found, counts.pop()
 
 
-def _blank(model: Model) -> Pixels:
-    """A black image, to learn shapes by."""
-    if model.profile is None:
-        raise InputError("LOTS moves images, and this model's input is no image; state one with --profile")
-    return as_pixels(np.zeros((1, *model.profile.shape)))
+def _by_layer(model: Model, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Arrays by the whole names of their layers."""
+    found: dict[str, Any] = {}
+    for name, array in values.items():
+        layers = model.select_values([str(name)])
+        if len(layers) != 1 or layers[0] in found:
+            raise InputError(f"the representation named {str(name)!r} is of no single layer, or of another one's")
+        found[layers[0]] = array
+    return found
+
+
+def _numbers(given: Any, layer: str) -> NDArray[np.float32]:
+    """Finite float32 numbers."""
+    try:
+        array = np.asarray(given)
+    except ValueError:  # lists of unequal lengths
+        array = np.array(None)
+    if array.dtype.kind in "fiub":
+        with np.errstate(over="ignore"):
+            array = array.astype(np.float32)
+        if np.isfinite(array).all():
+            return array
+    raise InputError(f"the target's representation for {layer!r} must hold finite numbers alone")
 
 
 def _pairs(origins: int, targets: int, goal: Goal) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -229,12 +316,14 @@ def _wanted_class(
             raise InputError("until 'target-class' needs a class: give a target image, or --target-class")
         return np.asarray(targets.predictions.classes[target_of])
     count = origins.predictions.probabilities.shape[1]
-    labels = [model.label(index) for index in range(count)]
-    text = stop.target_class.removeprefix("class:")
-    index = labels.index(text) if text in labels else int(text) if text.isdecimal() else -1
-    if not 0 <= index < count:
-        raise InputError(f"there is no class {text!r}; give 0 to {count - 1}, or a label of the profile")
-    return np.full(len(target_of), index)
+    text = str(stop.target_class).removeprefix("class:")
+    found = [index for index in range(count) if model.label(index) == text]
+    if not found and text.isdecimal() and len(text) < 10 and int(text) < count:
+        found = [int(text)]
+    if len(found) != 1:
+        known = f"the classes {', '.join(map(str, found))} are all labelled" if found else "there is no class"
+        raise InputError(f"{known} {text!r}; give a number from 0 to {count - 1}, or a label of the profile")
+    return np.full(len(target_of), found[0])
 
 
 def _refuse_arrived(model: Model, wanted: NDArray[np.int64], origin_of: NDArray[np.int64], origins: Shots) -> None:

@@ -2,41 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
 from onnxray.errors import InputError
 from onnxray.line_search import Found
-from onnxray.lots_aim import Aim, Shots, as_pixels
+from onnxray.lots_aim import Aim, Group, Shots, as_pixels
 from onnxray.lots_item import LotsItem, Shown
 from onnxray.metrics import PassScore, l2, linf, perceptual_similarity, ssim
 from onnxray.model import Model
 from onnxray.report.contact_sheet import signed_to_grey
 
-Ended = tuple[Found, int]
-"""Where a pair ended, and how many gradients were taken."""
 
-
-def measure(model: Model, aim: Aim, layer: str, pairs: Sequence[int], ended: Sequence[Ended]) -> list[LotsItem]:
-    """Judge and measure the images that pairs ended on at one layer."""
-    images = np.stack([found.image for found, _ in ended])
-    judged = Shots(images=images, names=(None,) * len(images), predictions=model.predict(as_pixels(images)))
-    after = model.values(as_pixels(images), [layer])[layer]
-    indices = np.array(pairs)
-    before = aim.before[layer][aim.origin_of[indices]]
+def measure(model: Model, group: Group, layer: str, pair: int, found: Found, steps: int) -> LotsItem:
+    """Judge and measure the image that a pair ended on at one layer, after so many gradients."""
+    aim, one = group.aim, np.array([pair])
+    image = as_pixels(found.image[None])
+    judged = Shots(images=found.image[None], names=(None,), predictions=model.predict(image))
+    before = group.before[layer][group.rows(one)]
+    after = model.values(image, list(group.before))[layer]
     metrics = {
-        "distance_before": aim.distances(layer, before, indices),
-        "distance_after": aim.distances(layer, after, indices),
+        "distance_before": group.distances(layer, before, one),
+        "distance_after": group.distances(layer, after, one),
     }
-    if aim.representations is not None:
-        metrics["cosine_before"] = 1 - aim.distances(layer, before, indices, "cosine")
-        metrics["cosine_after"] = 1 - aim.distances(layer, after, indices, "cosine")
-    return [
-        _item(aim, layer, pair, found, steps, shown(judged, k), {name: float(v[k]) for name, v in metrics.items()})
-        for k, (pair, (found, steps)) in enumerate(zip(pairs, ended))
-    ]
+    if group.wanted is not None:
+        metrics["cosine_before"] = 1 - group.distances(layer, before, one, "cosine")
+        metrics["cosine_after"] = 1 - group.distances(layer, after, one, "cosine")
+    # A search judges many images at once. Where that tells on the verdict (scales that an int8 model takes from the
+    # whole batch), the verdict on the saved image alone is what counts.
+    alone = found.search == "none" or bool(group.met(model, layer, found.image[None], one)[0])
+    numbers = {name: float(value[0]) for name, value in metrics.items()}
+    return _item(aim, layer, pair, found, steps, shown(judged, 0), numbers, confirmed=alone)
 
 
 def shown(shots: Shots, index: int) -> Shown:
@@ -53,7 +49,15 @@ def shown(shots: Shots, index: int) -> Shown:
 
 
 def _item(
-    aim: Aim, layer: str, pair: int, found: Found, steps: int, judged: Shown, metrics: dict[str, float]
+    aim: Aim,
+    layer: str,
+    pair: int,
+    found: Found,
+    steps: int,
+    judged: Shown,
+    metrics: dict[str, float],
+    *,
+    confirmed: bool,
 ) -> LotsItem:
     origin = aim.origin(pair)
     delta = found.image.astype(np.float64) - origin
@@ -70,14 +74,18 @@ def _item(
     reasons = [too_small] if too_small else []
     if not found.reached:
         how = f"{steps} steps" if found.search == "step-and-adjust" else f"scale {found.scale:g}"
+        if found.search == "bisection":
+            how = f"the scales 1, 2, 4, ..., {found.scale:g}; the exhaustive search tries all"
         reasons.insert(0, f"the goal ({aim.until}) was not reached within {how}")
+    elif not confirmed:
+        reasons.insert(0, f"the goal ({aim.until}) is reached in a batch, but not by the saved image alone")
     return LotsItem(
         mode=aim.mode,
         layer=layer,
         origin=shown(aim.origins, origin_index),
         target=None if aim.targets is None else shown(aim.targets, target_index),
         target_source=aim.source,
-        success=found.reached,
+        success=found.reached and confirmed,
         until=aim.until,
         search=found.search,
         scale=found.scale,
@@ -90,7 +98,7 @@ def _item(
         linf=linf(found.image, origin),
         similarity=similarity,
         ssim=unaligned,
-        metric=aim.stop.metric if aim.representations is not None else "euclidean",
+        metric="euclidean" if aim.targets is None and aim.given is None else aim.stop.metric,
         distance_before=metrics["distance_before"],
         distance_after=metrics["distance_after"],
         cosine_before=metrics.get("cosine_before"),

@@ -7,7 +7,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, final
+from typing import Any, ClassVar, Generic, Literal, final, get_args, get_origin, get_type_hints
 
 import numpy as np
 
@@ -58,6 +58,13 @@ class Method(ABC, Generic[ItemT]):
         started = time.perf_counter()
         if not isinstance(model, Model):
             raise InputError(f"the model is a {type(model).__name__}; open it first: onnxray.open(path)")
+        if model.profile is None:
+            raise InputError(
+                f"{self.name} works on images, and this model's input is no image (no profile fits it); "
+                "state how pixels enter it with --profile"
+            )
+        if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+            raise InputError(f"seed is {seed!r}; a whole number from 0 was expected")
         pixels = model.pixels(images)
         run = Run(np.random.default_rng(seed), progress or _silent, list(pixels.notes))
         items: list[ItemT] = []
@@ -85,6 +92,19 @@ class Method(ABC, Generic[ItemT]):
         """The options, as they stand in provenance."""
         assert dataclasses.is_dataclass(self)
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+
+
+def check_choices(method: object) -> None:
+    """Refuse options that are none of their choices, or of the wrong type. Errors: InputError."""
+    for name, kind in get_type_hints(type(method)).items():
+        value = getattr(method, name)
+        if get_origin(kind) is Literal and value not in get_args(kind):
+            raise InputError(f"{name} is {value!r}; {', '.join(map(repr, get_args(kind)))} were expected")
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        if (kind is int and not whole) or (kind is float and not (whole or isinstance(value, float))):
+            raise InputError(f"{name} is {value!r}; a {'whole ' if kind is int else ''}number was expected")
+        if kind is bool and not isinstance(value, bool):
+            raise InputError(f"{name} is {value!r}; True or False was expected")
 
 
 def check_range(name: str, value: float, low: float, high: float) -> None:

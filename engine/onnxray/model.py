@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, final
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, final
 
 import numpy as np
 import onnx
@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from onnxray._version import __version__
 from onnxray.batching import Array, Arrays
 from onnxray.errors import InputError, ProfileError
-from onnxray.graph import Graph, read_graph
+from onnxray.graph import Graph, Value, read_graph
 from onnxray.images import Pixels, read_images
 from onnxray.naming import Selection, resolve, resolve_values
 from onnxray.profile import Profile
 from onnxray.profile_discovery import discover
-from onnxray.runtime import Judge
+from onnxray.runtime import Judge, return_freed_memory
 from onnxray.structure import closing_softmax, verdict_output
 from onnxray.verification import (
     TOLERANCE,
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from onnxray.twin import Twin
 
 Cotangent = NDArray[Any] | Callable[["torch.Tensor", slice], "torch.Tensor"]
-Source = str | os.PathLike[str] | bytes | onnx.ModelProto
+Source: TypeAlias = str | os.PathLike[str] | bytes | onnx.ModelProto
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Model:
 
     def select_values(self, texts: Sequence[str]) -> tuple[str, ...]:
         """Resolve names, aliases and globs to whole values. Errors: UnknownValue."""
-        return resolve_values(self.graph, tuple(texts), self.aliases)
+        return resolve_values(self.graph, (texts,) if isinstance(texts, str) else tuple(texts), self.aliases)
 
     def pixels(self, images: object) -> Pixels:
         """Read images as the profile says: float32 NCHW, RGB or grey, in [0, 255], at the model's size."""
@@ -126,7 +126,8 @@ class Model:
     def classify(self, images: object) -> NDArray[np.int64]:
         """The winning classes alone, (N,): what a line search asks hundreds of times."""
         output = verdict_output(self.graph)
-        return _per_class(self.judge.outputs(self._feeds(images), [output])[output], output).argmax(1)
+        scores = _per_class(self.judge.outputs(self._feeds(images), [output])[output], output)
+        return np.asarray(scores.argmax(1), np.int64)
 
     def label(self, index: int) -> str:
         """A class in words, or its number where the profile has no labels."""
@@ -162,16 +163,19 @@ class Model:
             raise InputError(f"two of {list(cotangents)} name the same value; give each value one cotangent")
         variables = self._variables(images)
         twin = self._checked_twin()
-        from onnxray.twin import fixed_cotangents
+        from onnxray.twin import checked_cotangent, fixed_cotangents
 
         fixed = {name: c for name, c in resolved.items() if not callable(c)}
         give_fixed = fixed_cotangents(fixed, max(len(array) if array.ndim else 1 for array in variables.values()))
 
         def give(values: dict[str, torch.Tensor], place: slice) -> Mapping[str, torch.Tensor]:
             given = dict(give_fixed({name: values[name] for name in fixed}, place))
-            return given | {name: c(values[name], place) for name, c in resolved.items() if callable(c)}
+            for name, c in resolved.items():
+                if callable(c):
+                    given[name] = checked_cotangent(name, c(values[name], place), values[name])
+            return given
 
-        _, gradients = twin.pullback(variables, tuple(resolved), give)
+        gradients = twin.pullback(variables, tuple(resolved), give)
         return next(iter(gradients.values())) if len(gradients) == 1 else gradients
 
     def verify(self, images: object = None, *, tolerance: float = TOLERANCE) -> Verification:
@@ -183,7 +187,8 @@ class Model:
         if images is None:
             images = self._seeded()
         feeds, variables = self._feeds(images), self._variables(images)
-        wanted, skipped = [], []
+        wanted: list[str] = []
+        skipped: list[str] = []
         for value in self.graph.values.values():
             if value.kind == "node":
                 real = value.is_float or not value.dtype
@@ -228,9 +233,7 @@ class Model:
         for value in self.graph.inputs:
             if value.name not in given:
                 raise InputError(f"the model also reads the input {value.name!r}; give an array for it")
-        return {
-            value.name: given[value.name].astype(value.dtype or given[value.name].dtype) for value in self.graph.inputs
-        }
+        return {value.name: _cast(given[value.name], value) for value in self.graph.inputs}
 
     def _seeded(self) -> object:
         if self.profile is None:
@@ -253,16 +256,14 @@ class Model:
         memory = Memory(self.graph, {"profile": self.profile and self.profile.to_dict(), **self.versions()})
         if not memory.recall():
             images = self._seeded()
-            names = tuple(output.name for output in self.graph.outputs if output.is_float or not output.dtype)
-            softmax = verdict_output(self.graph)
-            closed = closing_softmax(self.graph, softmax)
+            feeds, variables = self._feeds(images), self._variables(images)
             worst = check_outputs(
                 self.graph,
-                self.judge.outputs(self._feeds(images), names),
-                twin.values(self._variables(images), names),
-                softmax if closed is not None and closed.operator == "Softmax" else None,
+                lambda names: self.judge.values(feeds, names, once=True),
+                lambda names: twin.values(variables, names),
             )
             memory.remember(worst)
+            return_freed_memory()
         self._trusted = True
         return twin
 
@@ -304,7 +305,7 @@ def open_model(
 
 def bundled(source: Source) -> Source:
     """The path of a bundled model where ``source`` is its name and no file of that name is there."""
-    if isinstance(source, str) and not Path(source).exists() and Path(source).suffix == "":
+    if isinstance(source, str) and Path(source).suffix == "" and not os.path.exists(source):  # noqa: PTH110
         try:
             import onnxray_models
         except ImportError:
@@ -314,17 +315,33 @@ def bundled(source: Source) -> Source:
     return source
 
 
+def _cast(array: Array, value: Value) -> Array:
+    """An array in the type of the graph's input."""
+    if array.dtype.kind not in "fiub" or (not np.isfinite(array).all() and not value.is_float):
+        raise InputError(
+            f"the array for input {value.name!r} holds {array.dtype}; finite {value.dtype or 'numbers'} were expected"
+        )
+    try:
+        return array.astype(value.dtype or array.dtype)
+    except TypeError:
+        raise InputError(f"the input {value.name!r} is of {value.dtype}, which no array of numbers holds") from None
+
+
 def _per_class(raw: Array, name: str) -> NDArray[np.float64]:
     """(N, K) from (N, K) or (N, K, 1, 1); anything else is no classifier's output."""
+    if raw.dtype.kind not in "fiub":
+        raise InputError(f"output {name!r} holds {raw.dtype}, not one score a class; read it with `onnxray values`")
     scores = raw.astype(np.float64)
     if scores.ndim >= 2 and scores.size == scores.shape[0] * scores.shape[1]:
         scores = scores.reshape(scores.shape[:2])
-    if scores.ndim != 2:
+    if scores.ndim != 2 or not scores.size:
         raise InputError(
             f"output {name!r} has the shape {list(raw.shape)}, not one score a class; read it with `onnxray values`"
         )
     if np.isnan(scores).any():
         raise InputError(f"output {name!r} holds NaN, so no class can be told; are there NaN in the weights?")
+    if np.isinf(scores.max(1)).any():  # minus infinity marks a class that is ruled out, beside others
+        raise InputError(f"output {name!r} holds infinity as its largest score, so no class can be told")
     return scores
 
 

@@ -65,7 +65,9 @@ def _find(graph: Graph, text: str, aliases: Mapping[str, str]) -> str | None:
         return aliases[text]
     if not text:
         return None
-    named_after_node = [node.outputs[0] for node in graph.nodes if node.name == text and node.outputs]
+    named_after_node = [
+        next(filter(None, node.outputs)) for node in graph.nodes if node.name == text and any(node.outputs)
+    ]
     short = [name for name in graph.values if _is_short_form(text, name)]
     for candidates in (named_after_node, short):
         if len(candidates) == 1:
@@ -86,6 +88,8 @@ def _is_short_form(text: str, name: str) -> bool:
 
 def _selection(graph: Graph, name: str, numbers: list[int]) -> Selection:
     shape = graph.values[name].shape
+    if shape is not None and len(shape) < 2:
+        raise UnknownValue(f"{name!r} has the shape {list(shape)}, so it has no channels; name it alone")
     limits = shape[1:] if shape else ()
     for number, limit, what in zip(numbers, limits, ("channel", "row", "column")):
         if isinstance(limit, int) and number >= limit:
@@ -97,7 +101,7 @@ def _selection(graph: Graph, name: str, numbers: list[int]) -> Selection:
 
 
 def _unknown(graph: Graph, text: str, aliases: Mapping[str, str]) -> UnknownValue:
-    folded = {name.casefold(): name for name in (*reversed(graph.values), *aliases)}
+    folded = {name.casefold(): name for name in (*reversed(list(graph.values)), *aliases)}
     near = [folded[key] for key in difflib.get_close_matches(text.casefold(), folded, n=3, cutoff=0.5)]
     contained = [name for key, name in folded.items() if text and text.casefold() in key]
     nearest = list(dict.fromkeys(near + contained))[:3]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import json
+import math
 import os
 import re
 import shutil
-import tempfile
+import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -22,6 +25,7 @@ from onnxray.model import Model
 
 SCHEMA = 1
 DOCUMENT = "result.json"
+_LONGEST = 80
 
 Image8 = NDArray[np.uint8]
 
@@ -76,10 +80,10 @@ class Result(Generic[ItemT]):
         p = self.provenance
         names = file_names(self.items)
         items = [
-            {**item.numbers(), "files": {role: names[stem] for role, (stem, _) in item.pictures().items()}}
+            {**_stated(item.numbers()), "files": {role: names[stem] for role, (stem, _) in item.pictures().items()}}
             for item in self.items
         ]
-        return {
+        document = {
             "schema": SCHEMA,
             "command": list(p.command),
             "model": dict(p.model),
@@ -94,6 +98,8 @@ class Result(Generic[ItemT]):
             **self.extra,
             "items": items,
         }
+        plain: dict[str, Any] = _plain(document)
+        return plain
 
     def save(self, folder: str | os.PathLike[str], sheets: Mapping[str, bytes] | None = None) -> Self:
         """Write PNGs, ``sheets`` (file name -> PNG bytes) and result.json; everything or nothing.
@@ -110,19 +116,27 @@ class Result(Generic[ItemT]):
     def load(cls, folder: str | os.PathLike[str], item_type: type[ItemT]) -> Result[ItemT]:
         """Load what ``save`` wrote. Errors: OutputError where the folder holds no such result."""
         place = Path(folder)
+
+        @functools.cache
+        def picture(name: str) -> Image8:
+            if Path(name).name != name:
+                raise ValueError(f"the file {name!r} is not in that folder")
+            return read_png(place / name)
+
         try:
-            document = json.loads((place / DOCUMENT).read_text(encoding="utf-8"))
+            document = json.loads((place / DOCUMENT).read_bytes())
             if document["schema"] != SCHEMA:
                 raise OutputError(f"{place} holds a result of schema {document['schema']}; {SCHEMA} is known here")
             known = Provenance.__dataclass_fields__
-            fields = {name: document[name] for name in known if name in document}
+            fields = {name: document[name] for name in known}
             fields |= {name: tuple(fields[name]) for name in ("command", "notes")}
             items = tuple(
-                item_type.restore(entry, {role: read_png(place / name) for role, name in entry["files"].items()})
+                item_type.restore(entry, {role: picture(name) for role, name in entry["files"].items()})
                 for entry in document["items"]
             )
-        except (OSError, ValueError, KeyError, TypeError, ImageError) as error:
-            raise OutputError(f"{place} holds no result that can be loaded: {error}") from None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, ImageError) as error:
+            said = f"{error} is missing" if isinstance(error, KeyError) else error
+            raise OutputError(f"{place} holds no result that can be loaded: {said}") from None
         extra = {name: document[name] for name in document if name not in {*known, "schema", "items"}}
         return Result(Provenance(**fields), items, place, extra)
 
@@ -161,7 +175,9 @@ def file_names(items: Sequence[Item]) -> dict[str, str]:
         for stem, _ in item.pictures().values():
             if stem in names:
                 continue
-            plain = re.sub(r"[^A-Za-z0-9_-]+", "-", stem).strip("-")[:80] or "picture"
+            plain = re.sub(r"[^A-Za-z0-9_-]+", "-", stem).strip("-") or "picture"
+            if len(plain) > _LONGEST:
+                plain = f"{plain[: _LONGEST // 2]}--{plain[-_LONGEST // 2 + 2 :]}"
             name, count = plain, 2
             while name.lower() in taken:
                 name, count = f"{plain}-{count}", count + 1
@@ -181,34 +197,93 @@ def write_folder(
     Errors: OutputError.
     """
     target = Path(folder)
-    text = json.dumps(document, indent=1, allow_nan=False, ensure_ascii=False)
+    text = json.dumps(_plain(document), indent=1, allow_nan=False, ensure_ascii=False)
     partial: Path | None = None
+    made: list[Path] = []
+    done = False
     try:
+        made = [place for place in (target.parent, *target.parent.parents) if not place.exists()]
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.exists() and not target.is_dir():
             raise OutputError(f"{target} is a file; give a folder for the results")
-        partial = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+        partial = target.parent / f".onnxray-{uuid.uuid4().hex}"
+        partial.mkdir()
         for name, picture in (pictures or {}).items():
-            (partial / name).write_bytes(png_bytes(picture))
-            if not np.array_equal(read_png(partial / name), picture):
-                raise OutputError(f"{target / name} does not read back as it was judged; is the disk sound?")
+            _write_checked(partial / name, picture)
         for name, data in files.items():
             (partial / name).write_bytes(data)
-        (partial / DOCUMENT).write_text(text, encoding="utf-8")
+        # A lone surrogate, from a path that is no UTF-8 or from a label, becomes the JSON escape that it is.
+        (partial / DOCUMENT).write_bytes(text.encode("utf-8", "backslashreplace"))
         _move(partial, target)
-    except OSError as error:
-        raise OutputError(f"the results cannot be written to {target}: {error.strerror or error}") from None
+        done = True
+    except (OSError, ValueError) as error:
+        said = getattr(error, "strerror", None) or error
+        raise OutputError(f"the results cannot be written to {target}: {said}") from None
     finally:
         if partial is not None:
             shutil.rmtree(partial, ignore_errors=True)
+        if not done:
+            for place in made:
+                with contextlib.suppress(OSError):
+                    place.rmdir()
+
+
+def _write_checked(path: Path, picture: Image8) -> None:
+    """Write a PNG and read it back: a claim is made on what was saved, bit for bit."""
+    path.write_bytes(png_bytes(picture))
+    try:
+        same = np.array_equal(read_png(path), picture)
+    except ImageError:
+        same = False
+    if not same:
+        raise OutputError(f"{path.name} does not read back as it was judged; is the disk sound?")
 
 
 def _move(partial: Path, target: Path) -> None:
-    """Put a whole run folder in place; where one is there already, file by file, the document last."""
+    """Put a whole run folder in place; where one is there already, file by file, or not at all.
+
+    The document that was there goes first and the new one comes last: what is cut short has none, rather than a wrong
+    one.
+    """
     if not target.exists():
-        partial.chmod(0o755)
         partial.replace(target)
         return
-    files = sorted(partial.iterdir(), key=lambda file: file.name == DOCUMENT)
-    for file in files:
-        file.replace(target / file.name)
+    names = sorted((file.name for file in partial.iterdir()), key=lambda name: (name == DOCUMENT, name))
+    aside = partial / "replaced"
+    aside.mkdir()
+    undo: list[tuple[Path, Path]] = []
+
+    def move(source: Path, place: Path) -> None:
+        source.replace(place)
+        undo.append((place, source))
+
+    try:
+        for name in reversed(names):
+            if (target / name).is_file():
+                move(target / name, aside / name)
+        for name in names:
+            move(partial / name, target / name)
+    except BaseException:
+        for place, source in reversed(undo):
+            place.replace(source)
+        raise
+
+
+def _stated(numbers: dict[str, Any]) -> dict[str, Any]:
+    """Numbers that are not finite become None, with the reason beside them."""
+    lost = [name for name, value in numbers.items() if isinstance(value, float) and not math.isfinite(value)]
+    if not lost:
+        return numbers
+    reasons = [numbers.get("reason"), f"not finite: {', '.join(lost)}"]
+    return numbers | dict.fromkeys(lost) | {"reason": "; ".join(reason for reason in reasons if reason)}
+
+
+def _plain(value: Any) -> Any:
+    """What JSON reads back as it was written: lists for tuples, text for paths and for the keys of objects."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, np.generic):
+        return value.item()
+    return str(value) if isinstance(value, os.PathLike) else value

@@ -34,21 +34,27 @@ class Judge:
         self._file: onnxruntime.InferenceSession | None = None
         self._cuts: OrderedDict[tuple[str, ...], onnxruntime.InferenceSession] = OrderedDict()
 
-    def outputs(self, feeds: Arrays, names: Iterable[str] | None = None) -> dict[str, Array]:
-        """Give graph outputs (all, or ``names`` of them) for a batch of any size: the verdict of the file itself."""
-        wanted = tuple(names) if names is not None else tuple(output.name for output in self.graph.outputs)
-        return self._run(self._file_session(), feeds, wanted)
+    def outputs(self, feeds: Arrays, names: Iterable[str] | None = None, *, once: bool = False) -> dict[str, Array]:
+        """Give graph outputs (all, or ``names`` of them) for a batch of any size: the verdict of the file itself.
 
-    def values(self, feeds: Arrays, names: Iterable[str]) -> dict[str, Array]:
-        """Give any values of the graph by a cut copy; inputs and outputs need none."""
+        once: the batch is of a size that will not come again, so the memory that it took is given back.
+        """
+        wanted = tuple(names) if names is not None else tuple(output.name for output in self.graph.outputs)
+        return self._run(self._file_session(), feeds, wanted, once=once)
+
+    def values(self, feeds: Arrays, names: Iterable[str], *, once: bool = False) -> dict[str, Array]:
+        """Give any values of the graph by a cut copy; inputs and outputs need none.
+
+        once: as in ``outputs``, and a session that is opened for it does not stay open.
+        """
         wanted = tuple(dict.fromkeys(names))
         outputs = {output.name for output in self.graph.outputs}
         if outputs.issuperset(wanted):
-            return self.outputs(feeds, wanted)
+            return self.outputs(feeds, wanted, once=once)
         found = {name: feeds[name] for name in wanted if name in feeds}
         inner = tuple(name for name in wanted if name not in found)
         if inner:
-            found |= self._run(self._cut_session(inner), feeds, inner)
+            found |= self._run(self._cut_session(inner, keep=not once), feeds, inner, once=once)
         return {name: found[name] for name in wanted}
 
     def promoted_outputs(self, feeds: Arrays, names: Iterable[str]) -> dict[str, Array]:
@@ -65,15 +71,20 @@ class Judge:
         """The execution providers that the session on the file really uses."""
         return tuple(self._file_session().get_providers())
 
-    def _run(self, session: onnxruntime.InferenceSession, feeds: Arrays, names: tuple[str, ...]) -> dict[str, Array]:
+    def _run(
+        self, session: onnxruntime.InferenceSession, feeds: Arrays, names: tuple[str, ...], *, once: bool = False
+    ) -> dict[str, Array]:
         read = {info.name for info in session.get_inputs()}
         missing = sorted(read - set(feeds))
         if missing:
             raise InputError(f"the model also reads the input {missing[0]!r}; give an array for each of its inputs")
+        options = onnxruntime.RunOptions()
+        if once and self.device == "cpu":
+            options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
 
         def chunk(part: Arrays) -> list[Array]:
             try:
-                return [np.asarray(value) for value in session.run(list(names), {n: part[n] for n in read})]
+                return [np.asarray(value) for value in session.run(list(names), {n: part[n] for n in read}, options)]
             except Exception as error:
                 raise RuntimeRefusal(f"ONNX Runtime refuses the input: {_first_line(error)}") from None
 
@@ -84,18 +95,20 @@ class Judge:
             container = self.graph.container
             source = str(container.path) if container.path is not None else container.data
             self._file = self._session(source, {})
-            _return_freed_memory()
+            return_freed_memory()
         return self._file
 
-    def _cut_session(self, names: tuple[str, ...]) -> onnxruntime.InferenceSession:
+    def _cut_session(self, names: tuple[str, ...], *, keep: bool = True) -> onnxruntime.InferenceSession:
         session = self._cuts.get(names)
         if session is None:
             # Weights are mapped from the file and not packed into a second copy: a cut is read, not raced.
             entries = {
                 "session.disable_prepacking": "1",
-                "session.model_external_initializers_file_folder_path": str(self.graph.container.folder),
+                "session.model_external_initializers_file_folder_path": str(self.graph.container.external_folder),
             }
             session = self._session(self.graph.cut(names).SerializeToString(), entries)
+            if not keep:
+                return session
             self._cuts[names] = session
             if len(self._cuts) > _OPEN_CUTS:
                 self._cuts.popitem(last=False)
@@ -111,7 +124,7 @@ class Judge:
         try:
             # The runtime prints fall-backs on standard output, which belongs to --json.
             with contextlib.redirect_stdout(sys.stderr):
-                session = onnxruntime.InferenceSession(source, options, providers=list(wanted))
+                session = onnxruntime.InferenceSession(source, options, providers=list(wanted), enable_fallback=0)
         except Exception as error:
             raise RuntimeRefusal(f"ONNX Runtime refuses the model: {_first_line(error)}") from None
         if wanted[0] not in session.get_providers():
@@ -138,8 +151,8 @@ def _first_line(error: Exception) -> str:
     return (lines[0] if lines else type(error).__name__)[:400]
 
 
-def _return_freed_memory() -> None:
-    """Give the pages of the parsed file back: glibc keeps them, as much as a seventh of a large model."""
+def return_freed_memory() -> None:
+    """Give freed pages back to the system: glibc keeps those of the parsed file, up to a seventh of a large model."""
     if sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL(None).malloc_trim(0)

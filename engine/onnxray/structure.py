@@ -35,9 +35,9 @@ def verdict_output(graph: Graph) -> str:
 def closing_softmax(graph: Graph, output: str) -> Node | None:
     """The Softmax or LogSoftmax that ``output`` comes from through nothing but changes of shape, if any."""
     node = graph.producer_of.get(output)
-    while node is not None and node.operator in _PASSING:
+    while node is not None and node.operator in _PASSING and node.inputs:
         node = graph.producer_of.get(node.inputs[0])
-    return node if node is not None and node.operator in _CLOSING else None
+    return node if node is not None and node.operator in _CLOSING and node.inputs else None
 
 
 def find_features(graph: Graph, logits: str) -> str | None:

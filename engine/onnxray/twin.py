@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from onnxray.batching import Array, Arrays, chunk_size, in_chunks
 from onnxray.errors import DeviceError, InputError, NotDifferentiable, RuntimeRefusal
-from onnxray.graph import Graph
+from onnxray.graph import Graph, Value
 from onnxray.importer.build import ImportedModule, Importer, forward_all
 
 Tensors = dict[str, torch.Tensor]
 Encode = Callable[[torch.Tensor], torch.Tensor]
 Cotangents = Callable[[Tensors, slice], Mapping[str, torch.Tensor]]
-"""(values of a chunk, its place in the batch) -> a cotangent a value."""
+"""(values of a chunk's samples, their place in the batch) -> a cotangent of the value's own shape for each value."""
 
 
 class Twin:
@@ -28,8 +28,8 @@ class Twin:
 
     def __init__(self, graph: Graph, encode: Encode, device: str = "cpu") -> None:
         self.graph = graph
-        self.importer = Importer(graph)
         self.device = torch_device(device)
+        self.importer = Importer(graph, channels_last=self.device.type == "cpu")
         self._encode = encode
 
     def values(self, variables: Arrays, names: Sequence[str]) -> dict[str, Array]:
@@ -39,21 +39,21 @@ class Twin:
         def chunk(part: Arrays) -> list[Array]:
             with torch.no_grad():
                 tensors = self._tensors(part, requires_grad=False)
-                return [value.cpu().numpy() for value in self._forward(module, tensors)]
+                return [_array(value) for value in self._forward(module, tensors)]
 
         return in_chunks(self.graph, variables, module.output_names, chunk_size(self.graph, variables), chunk)
 
-    def pullback(
-        self, variables: Arrays, names: Sequence[str], cotangents: Cotangents
-    ) -> tuple[dict[str, Array], dict[str, Array]]:
-        """Give J^T c for every variable, and the values themselves: d<c, value>/d variable, c held fixed.
+    def pullback(self, variables: Arrays, names: Sequence[str], cotangents: Cotangents) -> dict[str, Array]:
+        """Give J^T c for every variable: d<c, value>/d variable, c held fixed.
 
         ``cotangents`` is called once a chunk with the values, so that a cotangent may depend on them (LOTS' t - f(x)).
-        Errors: NotDifferentiable where a value holds no real numbers, or where no variable reaches it.
+        Errors: NotDifferentiable where a value holds no real numbers, where no variable reaches it, or where the
+        gradient is NaN or infinite.
         """
         wanted = tuple(names)
         self._check_differentiable(wanted)
         module = self._cut(wanted)
+        total = max(len(array) if array.ndim else 1 for array in variables.values())
         place = 0
 
         def chunk(part: Arrays) -> list[Array]:
@@ -61,28 +61,36 @@ class Twin:
             tensors = self._tensors(part, requires_grad=True)
             variable = {name: tensor for name, tensor in tensors.items() if tensor.requires_grad}
             values = dict(zip(wanted, self._forward(module, tensors)))
-            count = len(next(iter(part.values())))
+            for name, value in values.items():
+                if not value.requires_grad:
+                    raise NotDifferentiable(f"value {name!r} is a step function of the input; no gradient reaches it")
+            fed = max(len(array) if array.ndim else 1 for array in part.values())
+            count = min(fed, total - place)  # fewer than fed where the chunk was filled up to the file's own batch
+            seen = [_samples(value, count, fed) for value in values.values()]
             with torch.no_grad():
-                given = cotangents(
-                    {name: value.detach() for name, value in values.items()}, slice(place, place + count)
-                )
+                detached = {name: value.detach() for name, value in zip(wanted, seen)}
+                given = cotangents(detached, slice(place, place + count))
             place += count
             gradients = torch.autograd.grad(
-                [values[name] for name in given], variable.values(), [given[name] for name in given], allow_unused=True
+                seen, list(variable.values()), [given[name] for name in wanted], allow_unused=True
             )
             found = [
                 torch.zeros_like(tensor) if gradient is None else gradient
                 for tensor, gradient in zip(variable.values(), gradients)
             ]
-            return [tensor.detach().cpu().numpy() for tensor in (*values.values(), *found)]
+            if not all(bool(torch.isfinite(gradient).all()) for gradient in found):
+                raise NotDifferentiable(
+                    f"the gradient of {', '.join(map(repr, wanted))} holds NaN or infinity; are there NaN in the "
+                    "weights, or in the values on the way?"
+                )
+            return [_array(gradient) for gradient in found]
 
         real = [name for name, array in variables.items() if np.issubdtype(array.dtype, np.floating)]
+        if not real:
+            raise NotDifferentiable("the model's inputs hold whole numbers; gradients exist for real numbers alone")
         labels = tuple(f"d/d {name}" for name in real)
-        joined = in_chunks(self.graph, variables, (*wanted, *labels), chunk_size(self.graph, variables), chunk)
-        return (
-            {name: joined[name] for name in wanted},
-            {name: joined[label] for name, label in zip(real, labels)},
-        )
+        joined = in_chunks(self.graph, variables, labels, chunk_size(self.graph, variables), chunk)
+        return {name: joined[label] for name, label in zip(real, labels)}
 
     def _cut(self, names: tuple[str, ...]) -> ImportedModule:
         module = self.importer.cut(names)
@@ -97,7 +105,7 @@ class Twin:
 
     def _forward(self, module: ImportedModule, tensors: Tensors) -> tuple[torch.Tensor, ...]:
         try:
-            inputs = tuple(self._encode(tensors[name]) for name in module.input_names)
+            inputs = tuple(_as_input(self._encode(tensors[value.name]), value) for value in self.graph.inputs)
             return forward_all(module, inputs)
         except (RuntimeError, IndexError, TypeError, ValueError, KeyError) as error:
             first = str(error).strip().splitlines() or [type(error).__name__]
@@ -110,6 +118,22 @@ class Twin:
                 raise NotDifferentiable(f"value {name!r} holds {value.dtype}; gradients exist for real numbers alone")
             if name not in self.graph.depends_on_input:
                 raise NotDifferentiable(f"value {name!r} does not depend on the input; its gradient is nowhere defined")
+
+
+def _array(tensor: torch.Tensor) -> Array:
+    """The tensor's numbers in C order, whatever layout the convolutions computed in."""
+    tensor = tensor.detach().cpu().contiguous()
+    return np.asarray((tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy())  # numpy has no bfloat16
+
+
+def _as_input(tensor: torch.Tensor, value: Value) -> torch.Tensor:
+    """The variable in the graph input's kind of float; whole-number inputs take real numbers as they are."""
+    return tensor.to(getattr(torch, value.dtype)) if value.is_float and tensor.is_floating_point() else tensor
+
+
+def _samples(value: torch.Tensor, count: int, fed: int) -> torch.Tensor:
+    """The part of a chunk's value that belongs to its first ``count`` samples of ``fed``."""
+    return value if count == fed or not value.ndim else value[: len(value) // fed * count]
 
 
 def torch_device(device: str) -> torch.device:
@@ -131,21 +155,35 @@ def fixed_cotangents(arrays: Mapping[str, NDArray[Any]], total: int) -> Cotangen
         found = {}
         for name, value in values.items():
             array = np.asarray(arrays[name])
-            whole = (total, *value.shape[1:])
-            if array.shape == whole:
-                part = array[place]
-                if len(part) < len(value):  # a chunk that was filled up to the file's own batch
-                    part = np.concatenate([part, np.zeros((len(value) - len(part), *part.shape[1:]), part.dtype)])
-            elif array.shape in {tuple(value.shape[1:]), (1, *value.shape[1:])}:
-                part = np.broadcast_to(array, value.shape)
+            if array.dtype.kind not in "fiub":
+                raise InputError(f"the cotangent of {name!r} has the type {array.dtype}; real numbers were expected")
+            rows = len(value) // (place.stop - place.start) if value.ndim else 0  # patches give a sample several rows
+            whole = (total * rows, *value.shape[1:]) if value.ndim else ()
+            if value.ndim and array.shape == whole:
+                part = array[place.start * rows : place.stop * rows]
+            elif array.shape in {tuple(value.shape), tuple(value.shape[1:]), (1, *value.shape[1:])}:
+                part = array
             else:
                 raise InputError(
                     f"the cotangent of {name!r} has the shape {list(array.shape)}; {list(whole)}, or {list(whole[1:])} "
                     "for every sample, was expected"
                 )
-            if not np.isfinite(part).all():
-                raise InputError(f"the cotangent of {name!r} holds NaN or infinity; finite numbers were expected")
-            found[name] = torch.tensor(part, dtype=value.dtype, device=value.device)
+            shared = torch.from_numpy(np.ascontiguousarray(part) if part.flags.writeable else part.copy())
+            tensor = shared.to(value.device, value.dtype)
+            found[name] = checked_cotangent(name, tensor, value, broadcast=True)
         return found
 
     return give
+
+
+def checked_cotangent(
+    name: str, cotangent: torch.Tensor, value: torch.Tensor, *, broadcast: bool = False
+) -> torch.Tensor:
+    """A cotangent of its value's shape and type. Errors: InputError for another shape, NaN or infinity."""
+    if cotangent.shape != value.shape and not broadcast:
+        raise InputError(
+            f"the cotangent of {name!r} has the shape {list(cotangent.shape)}; {list(value.shape)} was expected"
+        )
+    if cotangent.numel() and not torch.stack(torch.aminmax(cotangent)).isfinite().all():  # one pass; NaN wins
+        raise InputError(f"the cotangent of {name!r} holds NaN or infinity; finite numbers were expected")
+    return cotangent.to(value).expand(value.shape)

@@ -1,7 +1,7 @@
 """onnx2torch's converters, used without ``onnx2torch.convert`` and without its hard need of torchvision.
 
-onnx2torch imports torchvision for two operators alone (NonMaxSuppression, RoiAlign). A torchvision whose binary does not
-fit torch dies at import, so it is imported when one of the two runs, and not before.
+onnx2torch imports torchvision for two operators alone (NonMaxSuppression, RoiAlign). A torchvision whose binary does
+not fit torch dies at import, so it is imported when one of the two runs, and not before.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ from onnxray.importer.scope import Converted, Scope, Weights
 _TORCHVISION = ("torchvision", "torchvision.ops")
 
 SAME_BUT_FOR_TYPES: Mapping[tuple[str, int], int] = {
-    ("Flatten", 1): 9, ("Flatten", 21): 13, ("Flatten", 23): 13, ("Flatten", 24): 13, ("Flatten", 25): 13,
     ("Transpose", 21): 13, ("Transpose", 23): 13, ("Transpose", 24): 13, ("Transpose", 25): 13,
     ("Squeeze", 23): 21, ("Squeeze", 24): 21, ("Squeeze", 25): 21,
     ("Unsqueeze", 21): 13, ("Unsqueeze", 23): 13, ("Unsqueeze", 24): 13, ("Unsqueeze", 25): 13,

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import inspect
-import operator
 from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
+import onnx
 import torch
 from torch import fx, nn
+from torch.fx.node import Argument
 
-from onnxray.errors import UnknownValue
+from onnxray.errors import UnknownValue, UnsupportedOperator
 from onnxray.graph import Graph, Node
 from onnxray.importer.bridge import Bridge, since_version
 from onnxray.importer.ops import CONVERTERS
@@ -19,6 +20,8 @@ from onnxray.importer.scope import Converted, Scope, Weights
 
 _NODES = "nodes"
 _KEPT_CUTS = 16
+_TUPLES = frozenset({"Split"})
+"""Operators whose modules give a tuple for one output too."""
 
 
 class ImportedModule(fx.GraphModule):
@@ -46,9 +49,9 @@ class ImportedModule(fx.GraphModule):
 class Importer:
     """Converts the nodes of one graph when they are first needed, each once, and joins them into cuts."""
 
-    def __init__(self, graph: Graph, *, trainable: bool = False) -> None:
+    def __init__(self, graph: Graph, *, trainable: bool = False, channels_last: bool = False) -> None:
         self.graph = graph
-        self.weights = Weights(graph, trainable=trainable)
+        self.weights = Weights(graph, trainable=trainable, channels_last=channels_last)
         self._bridge: Bridge | None = None
         self._converted: dict[int, Converted] = {}
         self._cuts: OrderedDict[tuple[str, ...], ImportedModule] = OrderedDict()
@@ -62,15 +65,20 @@ class Importer:
             opset = self.graph.opsets.get(node.domain or "ai.onnx", 1)
             version = since_version(node.operator, node.domain, opset)
             scope = Scope(node, self.graph, self.weights, version)
+            if node.domain == "" and opset > onnx.defs.onnx_opset_version():
+                raise scope.refuse(f"the file's opset {opset} is newer than the installed onnx {onnx.__version__} knows")
             if node.captures or any(attribute.HasField("g") for attribute in node.proto.attribute):
                 raise scope.refuse("it has subgraphs")
             own = CONVERTERS.get((node.domain, node.operator, version))
-            if own is None and self._bridge is None:
-                self._bridge = Bridge(self.graph, self.weights)
-            converted = own(scope) if own is not None or self._bridge is None else self._bridge.convert(scope)
+            converted = own(scope) if own is not None else self._onnx2torch().convert(scope)
             converted.module.eval()
             self._converted[node.index] = converted
         return self._converted[node.index]
+
+    def _onnx2torch(self) -> Bridge:
+        if self._bridge is None:
+            self._bridge = Bridge(self.graph, self.weights)
+        return self._bridge
 
     def cut(self, names: tuple[str, ...]) -> ImportedModule:
         """The part of the graph that computes ``names``, as a module; the modules of nodes are shared among cuts."""
@@ -111,10 +119,11 @@ class _Walk:
         self.root[target] = converted.module
         args, kwargs = self._arguments(converted)
         result = self.fx.call_module(target, args, kwargs)
+        whole = len(node.outputs) == 1 and node.operator not in _TUPLES
         for index, name in enumerate(node.outputs):
             if name:
-                single = len(node.outputs) == 1
-                self.values[name] = result if single else self.fx.call_function(operator.getitem, (result, index))
+                described = f"node {node.name!r} ({node.operator})"
+                self.values[name] = result if whole else self.fx.call_function(pick, (result, index, described))
                 self.layers[name] = target
         self.layers.setdefault(node.name, target)
 
@@ -131,27 +140,42 @@ class _Walk:
     def value(self, name: str) -> fx.Node:
         """A value's node; a weight becomes one when it is first read."""
         if name not in self.values:
+            if name not in self.importer.weights:
+                raise UnsupportedOperator(f"value {name!r} is a sparse weight, which the torch twin does not hold")
             target = attribute_name(name)
             tensor = self.importer.weights.tensor(name)
             self.root[target] = tensor
             self.values[name] = self.fx.get_attr(target)
         return self.values[name]
 
-    def _arguments(self, converted: Converted) -> tuple[tuple[fx.Node, ...], dict[str, fx.Node]]:
+    def _arguments(self, converted: Converted) -> tuple[tuple[fx.Node, ...], dict[str, Argument]]:
         """Positional arguments up to the first input that is left out, the rest by the names of ``forward``."""
         inputs = converted.inputs
         first = inputs.index("") if "" in inputs else len(inputs)
         parameters = list(inspect.signature(converted.module.forward).parameters)
-        kwargs = {parameters[k]: self.value(inputs[k]) for k in range(first, len(inputs)) if inputs[k]}
+        kwargs: dict[str, Argument] = {
+            parameters[k]: self.value(inputs[k]) for k in range(first, len(inputs)) if inputs[k]
+        }
         return tuple(self.value(name) for name in inputs[:first]), kwargs
+
+
+def pick(result: Any, index: int, described: str) -> Any:
+    """One output of a node; a module may give the first alone where the node declares more (MaxPool, BatchNorm)."""
+    outputs = result if isinstance(result, tuple | list) else (result,)
+    if index >= len(outputs):
+        raise UnsupportedOperator(
+            f"{described}: its output {index} is not given by the torch twin; read it by the judge"
+        )
+    return outputs[index]
 
 
 def attribute_name(name: str) -> str:
     """The qualified attribute that holds a weight: its own ONNX name wherever torch can take it as one."""
     parts = name.split(".")
-    if all(parts) and parts[0] != _NODES and not hasattr(fx.GraphModule, parts[0]) and parts[0] != "training":
+    taken = parts[0] in {_NODES, "training"} or any(hasattr(fx.GraphModule, part) for part in parts)
+    if all(parts) and not taken:
         return name
-    return f"weights.{''.join(c if c.isalnum() else '_' for c in name)}_{len(name)}"
+    return "weights." + "".join(c if c.isalnum() else f"_{ord(c)}_" for c in name)  # no two names become one
 
 
 def register_weights(module: ImportedModule, weights: Weights) -> None:
@@ -172,5 +196,5 @@ def register_weights(module: ImportedModule, weights: Weights) -> None:
 
 def forward_all(module: ImportedModule, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
     """Run a cut; always a tuple, in the order of its ``output_names``."""
-    result = module(*inputs)
+    result = module.forward(*inputs)  # calling the module itself would print torch.fx's traceback of any error
     return result if isinstance(result, tuple) else (result,)

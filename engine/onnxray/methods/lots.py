@@ -21,14 +21,16 @@ from onnxray.errors import InputError
 from onnxray.goals import as_goal
 from onnxray.images import Pixels
 from onnxray.line_search import Found, Image8, candidate, direction_of, resolve_search, search_scale
-from onnxray.lots_aim import Aim, Stop, as_pixels, prepare
+from onnxray.lots_aim import Group, Stop, as_pixels, prepare
 from onnxray.lots_item import LotsItem
-from onnxray.lots_measure import Ended, measure
-from onnxray.method import Method, Run, check_range
+from onnxray.lots_measure import measure
+from onnxray.method import Method, Run, check_choices, check_range
 from onnxray.model import Model
 from onnxray.structure import weight_layers
 
-_GROUP_ELEMENTS = 20_000_000
+# Pairs share their gradients in groups: large enough to be fast, small enough to come out, and to fit in memory.
+_GROUP = 64
+_GROUP_ELEMENTS = 64_000_000
 
 
 @final
@@ -65,9 +67,10 @@ class LOTS(Method[LotsItem]):
     ] = "auto"
 
     def __post_init__(self) -> None:
+        check_choices(self)
         check_range("steps", self.steps, 1, 100_000)
         check_range("step_size", self.step_size, 1e-3, 255)
-        check_range("linf", self.linf, 1e-3, 255)
+        check_range("linf", self.linf, 1, 255)
         check_range("max_scale", self.max_scale, 1, 65_536)
         check_range("distance", self.distance, 0, 1e30)
 
@@ -79,19 +82,15 @@ class LOTS(Method[LotsItem]):
             metric=self.metric, distance=self.distance, relative=self.relative,
         )  # fmt: skip
         aim = prepare(model, pixels, as_goal(goal), layers, stop)
-        elements = aim.origins.images[0].size
+        for note in aim.notes:
+            run.note(note)
         if self.steps == 1 and aim.until != "linf":
-            run.note(f"line search: {resolve_search(self.search, elements)}, scales 1 to {self.max_scale}")
-        size = max(1, _GROUP_ELEMENTS // (elements * len(layers)))
+            search = resolve_search(self.search, aim.origins.images[0].size)
+            run.note(f"line search: {search}, scales 1 to {self.max_scale}")
+        size = max(1, min(_GROUP, _GROUP_ELEMENTS // aim.elements))
         for start in range(0, len(aim), size):
-            pairs = np.arange(start, min(start + size, len(aim)))
-            by_layer = []
-            for index, layer in enumerate(layers):
-                done = start * len(layers) + index * len(pairs)
-                ended = list(self._ended(model, aim, layer, pairs, run, (done, len(aim) * len(layers))))
-                by_layer.append(measure(model, aim, layer, pairs.tolist(), ended))
-            for items in zip(*by_layer):
-                yield from items
+            group = aim.group(model, layers, np.arange(start, min(start + size, len(aim))))
+            yield from (self._search if self.steps == 1 else self._adjust)(model, group, layers, run)
         run.progress(len(aim) * len(layers), len(aim) * len(layers), "done")
 
     def _layers(self, model: Model) -> tuple[str, ...]:
@@ -102,32 +101,40 @@ class LOTS(Method[LotsItem]):
                     "the graph has no layers with weights to take by default; name the values: --layer NAME"
                 )
             return layers
-        return model.select_values((self.layer,) if isinstance(self.layer, str) else self.layer)
+        layers = model.select_values((self.layer,) if isinstance(self.layer, str) else self.layer)
+        if not layers:
+            raise InputError("no layer was named; name one or several, or leave it to the layers with weights")
+        return layers
 
-    def _ended(
-        self, model: Model, aim: Aim, layer: str, pairs: NDArray[np.int64], run: Run, place: tuple[int, int]
-    ) -> Iterator[Ended]:
-        """Where each pair ends at one layer."""
-        if self.steps > 1:
-            yield from self._adjusted(model, aim, layer, pairs, run, place)
-            return
-        gradients = self._gradient(model, aim, layer, pairs, aim.origin(pairs))
-        for index, (pair, gradient) in enumerate(zip(pairs.tolist(), gradients)):
-            run.progress(place[0] + index, place[1], layer)
+    def _search(self, model: Model, group: Group, layers: tuple[str, ...], run: Run) -> Iterator[LotsItem]:
+        """One gradient a pair and layer, and the smallest scale along it; pairs come out one by one."""
+        directions = {layer: self._directions(model, group, layer) for layer in layers}
+        total = len(group.aim) * len(layers)
+        for row, pair in enumerate(group.pairs.tolist()):
+            for index, layer in enumerate(layers):
+                run.progress(pair * len(layers) + index, total, layer)
+                found = self._searched(model, group, layer, pair, directions[layer][row])
+                yield measure(model, group, layer, pair, found, 1)
+
+    def _directions(self, model: Model, group: Group, layer: str) -> list[NDArray[np.float64]]:
+        found = []
+        gradients = self._gradient(model, group, layer, group.pairs, group.aim.origin(group.pairs))
+        for pair, gradient in zip(group.pairs.tolist(), gradients):
             direction = direction_of(gradient)
             if direction is None:
-                raise aim.zero_gradient(pair, layer, gradient)
-            yield self._searched(model, aim, layer, pair, direction), 1
+                raise group.zero_gradient(pair, layer, gradient)
+            found.append(direction)
+        return found
 
     def _gradient(
-        self, model: Model, aim: Aim, layer: str, pairs: NDArray[np.int64], x: NDArray[Any]
+        self, model: Model, group: Group, layer: str, pairs: NDArray[np.int64], x: NDArray[Any]
     ) -> NDArray[np.float32]:
         """eta for a batch: the pullback of the change that is wanted at ``layer``."""
-        goals = aim.goal_of(layer, pairs)
+        goals = group.goals(layer, pairs)
 
         def change(value: Any, place: slice) -> Any:
             if goals is None:
-                return aim.sign * value
+                return group.aim.sign * value
             wanted = goals[place]
             if len(wanted) < len(value):  # a chunk that was filled up to the file's own batch
                 wanted = np.concatenate([wanted, *[wanted[-1:]] * (len(value) - len(wanted))])
@@ -135,43 +142,73 @@ class LOTS(Method[LotsItem]):
 
         return np.asarray(model.pullback(as_pixels(x), {layer: change}))
 
-    def _searched(self, model: Model, aim: Aim, layer: str, pair: int, direction: NDArray[np.float64]) -> Found:
-        """One gradient, and the smallest scale along it."""
-        origin = aim.origin(pair)
-        if aim.until == "linf":
+    def _searched(self, model: Model, group: Group, layer: str, pair: int, direction: NDArray[np.float64]) -> Found:
+        """The smallest scale along one direction."""
+        origin = group.aim.origin(pair)
+        if group.aim.until == "linf":
             return Found(candidate(origin, direction, self.linf), self.linf, reached=True, search="none")
 
         def hits(images: Image8) -> NDArray[np.bool_]:
-            return aim.met(model, layer, images, np.full(len(images), pair))
+            return group.met(model, layer, images, np.full(len(images), pair))
 
         search = resolve_search(self.search, origin.size)
         return search_scale(origin, direction, hits, max_scale=self.max_scale, search=search)
 
+    def _adjust(self, model: Model, group: Group, layers: tuple[str, ...], run: Run) -> Iterator[LotsItem]:
+        """Step-and-adjust for all pairs of a group at once, layer after layer; interrupted, the pairs that arrived."""
+        ended: dict[tuple[int, int], tuple[Found, int]] = {}
+
+        def finished() -> Iterator[LotsItem]:
+            for (pair, index), (found, steps) in sorted(ended.items(), key=lambda entry: entry[0]):
+                yield measure(model, group, layers[index], pair, found, steps)
+
+        try:
+            for index, layer in enumerate(layers):
+                for pair, found, steps in self._adjusted(model, group, layer, run, index, len(layers)):
+                    ended[pair, index] = found, steps
+        except KeyboardInterrupt:
+            yield from finished()
+            raise
+        yield from finished()
+
     def _adjusted(
-        self, model: Model, aim: Aim, layer: str, pairs: NDArray[np.int64], run: Run, place: tuple[int, int]
-    ) -> list[Ended]:
-        """A gradient a step, for all pairs at once; each stops when its own goal is met, or where none is left."""
-        x = aim.origin(pairs).astype(np.float32)
-        taken, reached = np.zeros(len(pairs), np.int64), np.zeros(len(pairs), np.bool_)
-        active = np.arange(len(pairs))
+        self, model: Model, group: Group, layer: str, run: Run, index: int, layers: int
+    ) -> Iterator[tuple[int, Found, int]]:
+        """A gradient a step; each pair comes out when its goal is met, the others at the end.
+
+        A pair whose gradient vanishes on the way stays where it is.
+        """
+        pairs = group.pairs
+        x = group.aim.origin(pairs).astype(np.float32)
+        place = int(pairs[0]) * layers + index * len(pairs)
+        taken = np.zeros(len(pairs), np.int64)
+        active, stuck = np.arange(len(pairs)), list[int]()
+
+        def end(row: int, *, reached: bool) -> tuple[int, Found, int]:
+            image = np.rint(x[row]).astype(np.uint8)
+            return int(pairs[row]), Found(image, self.step_size, reached, "step-and-adjust"), int(taken[row])
+
         for step in range(1, self.steps + 1):
-            gradients = self._gradient(model, aim, layer, pairs[active], x[active])
-            for position, gradient in zip(active.tolist(), gradients):
+            gradients = self._gradient(model, group, layer, pairs[active], x[active])
+            for row, gradient in zip(active.tolist(), gradients):
                 direction = direction_of(gradient)
                 if direction is None and step == 1:
-                    raise aim.zero_gradient(int(pairs[position]), layer, gradient)
+                    raise group.zero_gradient(int(pairs[row]), layer, gradient)
                 if direction is not None:
-                    x[position] = np.clip(x[position] + self.step_size * direction, 0, 255)
-                    taken[position] = step
+                    x[row] = np.clip(x[row] + self.step_size * direction, 0, 255)
+                    taken[row] = step
+            stuck += active[taken[active] < step].tolist()
             active = active[taken[active] == step]
             if active.size:
-                met = aim.met(model, layer, np.rint(x[active]).astype(np.uint8), pairs[active])
-                reached[active] = met
+                met = group.met(model, layer, np.rint(x[active]).astype(np.uint8), pairs[active])
+                for row in active[met]:
+                    yield end(int(row), reached=True)
                 active = active[~met]
-            run.progress(place[0] + int(reached.sum()), place[1], f"{layer}, step {step}: {active.size} on the way")
+            left = active.size + len(stuck)
+            run.progress(
+                place + len(pairs) - left, len(group.aim) * layers, f"{layer}, step {step}: {active.size} on the way"
+            )
             if not active.size:
                 break
-        return [
-            (Found(np.rint(image).astype(np.uint8), self.step_size, bool(hit), "step-and-adjust"), int(count))
-            for image, hit, count in zip(x, reached, taken)
-        ]
+        for row in (*active.tolist(), *stuck):
+            yield end(row, reached=False)

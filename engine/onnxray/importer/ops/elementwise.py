@@ -1,4 +1,4 @@
-"""Clip with bounds from anywhere, Gelu, Dropout and Identity as inference does them."""
+"""Clip with bounds from anywhere, Gelu, PRelu, Dropout and Identity as inference does them."""
 
 from __future__ import annotations
 
@@ -40,6 +40,18 @@ class Passed(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
         """Pass the input through."""
         return (x, torch.ones_like(x, dtype=torch.bool)) if self.with_mask else x
+
+
+class PRelu(nn.Module):
+    """x where x >= 0, slope * x elsewhere; the slope is broadcast to x from the last axis on, as numpy does."""
+
+    def forward(self, x: torch.Tensor, slope: torch.Tensor) -> torch.Tensor:
+        """Apply the slope."""
+        return torch.where(x < 0, x * slope, x)
+
+
+def _prelu(scope: Scope) -> Converted:
+    return Converted(PRelu(), scope.node.inputs)
 
 
 def _clip_attributes(scope: Scope) -> Converted:
@@ -84,4 +96,5 @@ CONVERTERS: Converters = {
     **for_versions("Dropout", (1, 6, 7, 10, 12, 13, 22), _dropout),
     **for_versions("Identity", (1, 13, 14, 16, 19, 21, 23, 24, 25), _identity),
     **for_versions("Gelu", (20,), _gelu),
+    **for_versions("PRelu", (7, 9, 16), _prelu),
 }

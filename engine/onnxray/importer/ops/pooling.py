@@ -8,6 +8,9 @@ from torch import nn
 from onnxray.importer.ops.padding import Padding, read_padding, read_window
 from onnxray.importer.scope import Converted, Converters, Scope, for_versions
 
+Window = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
+"""Kernel, stride and dilation, a number an axis."""
+
 _MAX_MODULES = {1: nn.MaxPool1d, 2: nn.MaxPool2d, 3: nn.MaxPool3d}
 _AVERAGE_MODULES = {1: nn.AvgPool1d, 2: nn.AvgPool2d, 3: nn.AvgPool3d}
 
@@ -15,7 +18,7 @@ _AVERAGE_MODULES = {1: nn.AvgPool1d, 2: nn.AvgPool2d, 3: nn.AvgPool3d}
 class PaddedMaxPool(nn.Module):
     """A maximum pool with uneven or SAME padding: what is padded never wins."""
 
-    def __init__(self, pool: nn.Module, window: tuple[tuple[int, ...], ...], padding: Padding) -> None:
+    def __init__(self, pool: nn.Module, window: Window, padding: Padding) -> None:
         super().__init__()
         self.pool, self.window, self.padding = pool, window, padding
 
@@ -27,7 +30,7 @@ class PaddedMaxPool(nn.Module):
 class PaddedAveragePool(nn.Module):
     """An average pool with uneven or SAME padding: padded places are counted or not, as the node says."""
 
-    def __init__(self, pool: nn.Module, window: tuple[tuple[int, ...], ...], padding: Padding, counted: bool) -> None:
+    def __init__(self, pool: nn.Module, window: Window, padding: Padding, counted: bool) -> None:
         super().__init__()
         self.pool, self.window, self.padding, self.counted = pool, window, padding, counted
 

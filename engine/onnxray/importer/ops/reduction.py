@@ -29,7 +29,7 @@ class Reduce(nn.Module):
         """Reduce."""
         if not self.axes and self.noop:
             return x
-        return self.function(x, dim=self.axes or tuple(range(x.ndim)), keepdim=self.keep)
+        return self.function(x, dim=self.axes or tuple(range(x.ndim)), keepdim=self.keep).to(x.dtype)
 
 
 def _reduce(scope: Scope) -> Converted:

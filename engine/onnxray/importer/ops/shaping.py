@@ -1,6 +1,8 @@
-"""Reshape: version 1 took its shape as an attribute, 14 added allowzero, the others added types."""
+"""Reshape and Flatten. Reshape-1 took its shape as an attribute, 14 added allowzero, the others added types."""
 
 from __future__ import annotations
+
+import math
 
 import torch
 from torch import nn
@@ -33,4 +35,26 @@ def _reshape(scope: Scope) -> Converted:
     return Converted(Reshape(tuple(shape.tolist()), allow_zero), scope.node.inputs[:1])
 
 
-CONVERTERS: Converters = for_versions("Reshape", (1, 5, 13, 14, 19, 21, 23, 24, 25), _reshape)
+class Flatten(nn.Module):
+    """Two axes: all before ``axis`` and all from it on."""
+
+    def __init__(self, axis: int) -> None:
+        super().__init__()
+        self.axis = axis
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Flatten; a negative axis counts from the end, 0 gives one row."""
+        axis = self.axis + x.ndim if self.axis < 0 else self.axis
+        return x.reshape(math.prod(x.shape[:axis]), math.prod(x.shape[axis:]))
+
+
+def _flatten(scope: Scope) -> Converted:
+    axis = int(scope.attributes.get("axis", 1))
+    plain = axis == 1 and (scope.rank() or 0) > 1  # the module that hook-based tools know
+    return Converted(nn.Flatten() if plain else Flatten(axis), scope.node.inputs[:1])
+
+
+CONVERTERS: Converters = {
+    **for_versions("Reshape", (1, 5, 13, 14, 19, 21, 23, 24, 25), _reshape),
+    **for_versions("Flatten", (1, 9, 11, 13, 21, 23, 24, 25), _flatten),
+}

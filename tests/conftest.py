@@ -1,0 +1,34 @@
+"""Fixtures for all tests: a cache folder of each test's own, and the small models of ``support.models``."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import onnx
+import pytest
+
+from support import models
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache folder, so that no test leans on what another, or the user, has verified."""
+    folder = tmp_path / "onnxray-cache"
+    monkeypatch.setenv("ONNXRAY_CACHE", str(folder))
+    return folder
+
+
+@pytest.fixture
+def lenet() -> onnx.ModelProto:
+    return models.lenet()
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., Path]:
+    """Write a model (or bytes) into the test's folder and give its path."""
+
+    def give(model: onnx.ModelProto | bytes, name: str = "model.onnx") -> Path:
+        path = tmp_path / name
+        path.write_bytes(model if isinstance(model, bytes) else model.SerializeToString())
+        return path
+
+    return give
