@@ -156,9 +156,18 @@ class Group:
         """Refuse pairs that have nothing to do at a layer."""
         if self.wanted is None:
             return
-        gap = self.distances(layer, self.before[layer], self.pairs, "euclidean")
-        size = np.linalg.norm(self.before[layer].reshape(len(self.pairs), -1).astype(np.float64), axis=1)
-        for pair in self.pairs[gap <= _SAME * size]:
+        if self.aim.stop.metric == "cosine" and not all(goal.any() for goal in self.wanted[layer]):
+            raise InputError(
+                f"a target's representation at {layer!r} is all zeros, so it has no direction for a cosine"
+            )
+        both = (self.before[layer], self.wanted[layer])
+        own, its = (array.reshape(len(self.pairs), -1).astype(np.float64) for array in both)
+        size, norm = np.linalg.norm(own, axis=1), np.linalg.norm(its, axis=1)
+        if self.aim.stop.metric == "cosine":
+            if not norm.all():
+                raise InputError(f"the target's representation at {layer!r} is zero: no cosine to it is defined")
+            its = its * (size / norm)[:, None]
+        for pair in self.pairs[np.linalg.norm(own - its, axis=1) <= _SAME * size]:
             raise ZeroGradient(
                 f"{self.aim.origin_name(int(pair))} has the target's representation at {layer!r} already, so the "
                 "gradient is zero; give another target"

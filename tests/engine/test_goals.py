@@ -231,6 +231,17 @@ def test_a_target_that_is_the_origin_leaves_no_direction():
             assert "has the target's representation at 'conv1' already" in said
 
 
+def test_under_the_cosine_a_parallel_target_leaves_no_direction_and_zero_is_none():
+    origins = pictures(2)
+    method = LOTS(layer="h", metric="cosine")
+    parallel = TargetValues(values=3 * NET.h(origins[1]))
+    said = refused(ZeroGradient, method, NET.open(), origins, parallel)
+    assert "origin 1 has the target's representation at 'h' already" in said
+    assert LOTS(layer="h", distance=0.9)(NET.open(), origins[1], parallel).items[0].success
+    said = refused(InputError, method, NET.open(), origins, TargetValues(values=np.zeros(6)))
+    assert "'h' is zero: no cosine" in said
+
+
 def _rounded(model: onnxray.Model, goal: object) -> object:
     if isinstance(goal, TargetValues):
         return TargetValues(values=model.values(np.rint(models.pictures(1)), ["conv1"])["conv1"])

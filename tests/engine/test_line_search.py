@@ -33,9 +33,7 @@ class Counted:
 
 
 def moved(scale: float, origin: np.ndarray = ORIGIN, direction: np.ndarray = DIRECTION) -> np.ndarray:
-    pixels = [
-        int(round(min(max(float(o) + scale * float(d), 0.0), 255.0))) for o, d in zip(origin.flat, direction.flat)
-    ]
+    pixels = [round(min(max(float(o) + scale * float(d), 0.0), 255.0)) for o, d in zip(origin.flat, direction.flat)]
     return np.array(pixels, np.uint8).reshape(origin.shape)
 
 

@@ -82,8 +82,7 @@ def test_provenance_says_what_ran_on_what(tmp_path: Path):
     }  # fmt: skip
     assert (stamp.seed, stamp.device, stamp.interrupted) == (4, "cpu", False)
     assert {"onnxray", "onnxruntime", "torch", "numpy", "python"} <= set(stamp.versions)
-    print(stamp.notes)
-    assert any("resized 40x40 -> 12x12" in note for note in stamp.notes)
+    assert any("resized 40x40 -> 13x13, centre crop 12x12" in note for note in stamp.notes)
     searched = LOTS(layer="h")(model, pictures(1), "inhibit").provenance.notes
     assert "line search: exhaustive, scales 1 to 1024" in searched
 

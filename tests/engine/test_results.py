@@ -184,9 +184,6 @@ def test_file_names_are_plain_unique_and_short():
 
 def test_layers_with_hard_names_keep_their_pictures_apart(tmp_path: Path):
     names = ["/a/b:0", "/a/b/0", "/A/b:0", "y" * 300]
-    nodes, before = "", "flat"
-    for name in names:
-        nodes += f"m{len(nodes)} = Identity ({before})\n"
     text = f"hard (float[N,1,{SIDE},{SIDE}] x) => (float[N,K] z) {{ flat = Flatten (x)\n h = MatMul (flat, w)\n"
     text += "p = Identity (h)\n q = Identity (h)\n r = Identity (h)\n s = Identity (h)\n z = MatMul (h, v) }"
     proto = models.parse(text, {"w": models.random(0, SIDE**2, 6), "v": models.random(1, 6, 3)})

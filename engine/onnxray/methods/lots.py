@@ -3,9 +3,11 @@
     eta_l(x, t) = J_l(x)^T (t - f_l(x)),   x' = round(clip(x + s * eta / max|eta|, 0, 255))              (eq. 3)
     eta_l(x)    = J_l(x)^T (+f_l(x)) to magnify, J_l(x)^T (-f_l(x)) to inhibit the own representation    (eq. 4)
 
-t is the representation of a target image, or given alone. steps=1 takes the gradient once and searches the smallest
-s (the paper); steps > 1 takes it anew at each step of ``step_size`` grey levels (the paper's step-and-adjust), keeping
-the iterate in floats. Success is tested on the 8-bit image, after rounding and after the last step, by ONNX Runtime.
+t is the representation of a target image, or given alone; under the cosine metric only its direction counts, and it is
+taken at the norm of f_l(x) (our choice: it reaches the direction with less). steps=1 takes the gradient once and
+searches the smallest s (the paper); steps > 1 takes it anew at each step of ``step_size`` grey levels (the paper's
+step-and-adjust), keeping the iterate in floats. Success is tested on the 8-bit image, after rounding and after the last
+step, by ONNX Runtime.
 """
 
 from __future__ import annotations
@@ -135,10 +137,11 @@ class LOTS(Method[LotsItem]):
         def change(value: Any, place: slice) -> Any:
             if goals is None:
                 return group.aim.sign * value
-            wanted = goals[place]
-            if len(wanted) < len(value):  # a chunk that was filled up to the file's own batch
-                wanted = np.concatenate([wanted, *[wanted[-1:]] * (len(value) - len(wanted))])
-            return value.new_tensor(wanted) - value
+            target = value.new_tensor(goals[place])
+            if self.metric == "cosine":
+                own, its = (array.reshape(len(array), -1).norm(dim=1) for array in (value, target))
+                target = target * (own / its).reshape(-1, *[1] * (value.ndim - 1))
+            return target - value
 
         return np.asarray(model.pullback(as_pixels(x), {layer: change}))
 

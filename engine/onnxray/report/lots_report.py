@@ -57,7 +57,11 @@ def _row(group: list[LotsItem]) -> Row:
     for item in group:
         score = "-" if item.similarity is None else f"{item.similarity.score:.4f}"
         numbers = f"{score} | {item.l2:.0f} | {item.linf:.0f}"
-        lines = [f"{item.layer}: {item.label}", numbers] + ([] if item.success else ["goal not reached"])
+        lines = [f"{item.layer}: {item.label}", numbers]
+        if item.until == "distance":
+            lines.append(f"{item.metric} distance {item.distance_before:.3g} to {item.distance_after:.3g}")
+        if not item.success:
+            lines.append("goal not reached")
         cells.append(Cell((item.images["image"], item.images["perturbation"]), tuple(lines)))
     aim = {"inhibit": "own representation inhibited (x-)", "magnify": "own representation magnified (x+)"}
     name = Path(first.origin.path).name if first.origin.path else "origin"

@@ -76,6 +76,8 @@ def _fixed_clip(low: float | None, high: float | None) -> nn.Module:
 def _dropout(scope: Scope) -> Converted:
     if scope.version < 7 and not scope.attributes.get("is_test", 0):
         raise scope.refuse("the node is in training mode; export the model for inference")
+    if scope.version < 12 and len(scope.used_outputs()) > 1:
+        raise scope.refuse("its mask is read, which meant nothing at inference before version 12")
     training = scope.constant(2)
     if scope.input(2) and (training is None or bool(training.item())):
         raise scope.refuse("its training_mode is not surely false; export the model for inference")

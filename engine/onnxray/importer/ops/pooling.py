@@ -62,6 +62,8 @@ def _max_pool(scope: Scope) -> Converted:
     kernel, stride, dilation, padding, ceil = _window(scope)
     rank = len(kernel)
     simple = padding.symmetric
+    if simple is None and padding.same is None and ceil:
+        raise scope.refuse("ceil_mode with uneven padding is not surely the same in torch")
     pool = _MAX_MODULES[rank](kernel, stride, simple or 0, dilation, ceil_mode=ceil)
     module = pool if simple is not None else PaddedMaxPool(pool, (kernel, stride, dilation), padding)
     return Converted(module, scope.node.inputs[:1])
@@ -88,6 +90,8 @@ def _window(scope: Scope) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, 
     dilation = read_window(scope, "dilations", len(kernel))
     padding, ceil = read_padding(scope, len(kernel)), bool(scope.attributes.get("ceil_mode", 0))
     simple = padding.symmetric
+    if padding.same is not None and set(dilation) != {1}:
+        raise scope.refuse("auto_pad with dilations: ONNX Runtime pads as if there were none")
     if simple is not None and any(2 * pad > k for pad, k in zip(simple, kernel)):
         raise scope.refuse(f"its pads {list(simple)} are more than half of its kernel {list(kernel)}")
     return kernel, stride, dilation, padding, ceil

@@ -1,0 +1,416 @@
+"""Our own converters: every operator and version against ONNX Runtime, and gradients against central differences."""
+
+import itertools
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from torch import nn
+
+import onnxray
+from onnxray.errors import UnsupportedOperator
+from onnxray.importer.ops import CONVERTERS
+from support import models
+from support.importing import assert_gradients, assert_same
+
+R = models.random
+IMAGE = {"x": R(0, 2, 4, 7, 8)}
+TRIED: set[tuple[str, int]] = set()
+
+
+def check(operator: str, opset: int, inputs: dict[str, Any], *, gradients: bool = True, **rest: Any) -> nn.Module:
+    """A node against the judge; gradients on top where asked."""
+    model = models.node(operator, inputs, opset=opset, **rest)
+    TRIED.add((operator, onnx.defs.get_schema(operator, opset).since_version))
+    module = assert_same(model, inputs)
+    if gradients:
+        assert_gradients(module, {n: a[:1] if n == "x" and a.ndim > 3 else a for n, a in inputs.items()})
+    return module.layer("only")
+
+
+# Convolution
+
+SAME = ("SAME_UPPER", "SAME_LOWER")
+PADDINGS = [
+    *({"auto_pad": auto} for auto in (*SAME, "VALID", "NOTSET")), {"pads": (1, 1)}, {"pads": (0, 2)}, {"pads": (2, 1)}, {},
+]  # fmt: skip
+
+
+def padded(options: dict[str, Any], rank: int) -> dict[str, Any]:
+    if "pads" not in options:
+        return options
+    begin, end = options["pads"]
+    return {"pads": [begin] * rank + [end] * rank}
+
+
+@pytest.mark.parametrize("opset", [1, 11, 22])
+@pytest.mark.parametrize("padding", PADDINGS, ids=str)
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_conv(opset: int, padding: dict[str, Any], rank: int) -> None:
+    x = {"x": R(0, 1, 4, *(7, 6, 5)[:rank])}
+    for kernel, stride, group, bias in itertools.product((2, 3), (1, 2 if rank == 3 else 3), (1, 2), (False, True)):
+        constants = {"w": R(1, 6, 4 // group, *([kernel] * rank))} | ({"b": R(2, 6)} if bias else {})
+        attributes = {"strides": [stride] * rank, "group": group, **padded(padding, rank)}
+        check("Conv", opset, x, constants=constants, gradients=False, **attributes)
+    small, constants = {"x": R(0, 1, 2, *(4, 3, 2)[:rank])}, {"w": R(1, 2, 1, *([2] * rank)), "b": R(2, 2)}
+    check("Conv", opset, small, constants=constants, group=2, **padded(padding, rank))
+
+
+@pytest.mark.parametrize("padding", [{"pads": (2, 2)}, {"pads": (1, 3)}, {}], ids=str)
+def test_dilated_conv(padding: dict[str, Any]) -> None:
+    attributes = {"dilations": [2, 3], "strides": [2, 1], **padded(padding, 2)}
+    check("Conv", 11, IMAGE, constants={"w": R(1, 3, 4, 3, 2)}, **attributes)
+
+
+def test_depthwise_conv() -> None:
+    check("Conv", 11, IMAGE, constants={"w": R(1, 8, 1, 3, 3), "b": R(2, 8)}, group=4)
+
+
+@pytest.mark.parametrize("bias", ["none", "constant", "computed"])
+@pytest.mark.parametrize("padding", [{}, {"auto_pad": "SAME_LOWER"}, {"pads": (0, 1)}], ids=str)
+def test_conv_whose_weights_are_computed(bias: str, padding: dict[str, Any]) -> None:
+    inputs = {"x": R(0, 1, 2, 5, 5), "w": R(1, 3, 2, 2, 2)} | ({"b": R(2, 3)} if bias == "computed" else {})
+    constants = {"b": R(2, 3)} if bias == "constant" else None
+    check("Conv", 11, inputs, constants=constants, order=["x", "w", *([] if bias == "none" else ["b"])], **padded(padding, 2))
+
+
+def test_conv_with_a_computed_bias_alone() -> None:
+    check("Conv", 11, {"x": R(0, 1, 2, 5, 5), "b": R(2, 3)}, constants={"w": R(1, 3, 2, 2, 2)}, order=["x", "w", "b"])
+
+
+def test_conv_modules_are_what_hook_based_tools_know() -> None:
+    assert type(check("Conv", 11, IMAGE, constants={"w": R(1, 3, 4, 3, 3)}, gradients=False)) is nn.Conv2d
+
+
+# Pools
+
+
+@pytest.mark.parametrize("opset", [1, 8, 10, 11, 12, 22])
+@pytest.mark.parametrize("padding", [{}, {"pads": (1, 1)}, {"pads": (0, 1)}, *({"auto_pad": a} for a in (*SAME, "VALID"))], ids=str)
+@pytest.mark.parametrize("operator", ["MaxPool", "AveragePool"])
+def test_pools(operator: str, opset: int, padding: dict[str, Any]) -> None:
+    if operator == "AveragePool":
+        opset = {1: 7, 8: 7, 12: 19}.get(opset, opset)
+    ceilings = (0, 1) if opset >= 10 and padding in ({}, {"pads": (1, 1)}) else (0,)
+    counted = (0, 1) if operator == "AveragePool" and opset >= 7 else (None,)
+    for rank, kernel, stride, ceil, count in itertools.product((1, 2, 3), (2, 3), (1, 2, 3), ceilings, counted):
+        options: dict[str, Any] = {"kernel_shape": [kernel] * rank, "strides": [stride] * rank, **padded(padding, rank)}
+        options |= ({"ceil_mode": 1} if ceil else {}) | ({"count_include_pad": count} if count else {})
+        check(operator, opset, {"x": R(0, 2, 3, *(7, 8, 5)[:rank])}, gradients=False, **options)
+    check(operator, opset, {"x": R(0, 1, 2, 5, 6)}, kernel_shape=[2, 3], **padded(padding, 2))
+
+
+def test_average_pool_of_the_first_version_is_that_of_the_seventh() -> None:
+    """ONNX Runtime runs it no more; it never counted what is padded."""
+    TRIED.add(("AveragePool", 1))
+    options = {"kernel_shape": [2, 3], "pads": [1, 1, 0, 1], "strides": [2, 1]}
+    first, seventh = (models.node("AveragePool", IMAGE, opset=opset, **options) for opset in (1, 7))
+    found = onnxray.to_torch(first, verify=False)(torch.from_numpy(IMAGE["x"])).numpy()
+    np.testing.assert_allclose(found, models.run(seventh, IMAGE)[0], rtol=1e-5, atol=1e-6)
+
+
+def test_default_strides_of_pools_are_one() -> None:
+    check("MaxPool", 8, IMAGE, kernel_shape=[2, 2])
+
+
+@pytest.mark.parametrize("ceil", [0, 1])
+def test_dilated_max_pool(ceil: int) -> None:
+    check("MaxPool", 12, IMAGE, kernel_shape=[2, 3], dilations=[3, 2], strides=[2, 1], pads=[1, 0, 1, 0], ceil_mode=ceil)
+
+
+@pytest.mark.parametrize("opset", [1, 22])
+@pytest.mark.parametrize("operator", ["GlobalAveragePool", "GlobalMaxPool"])
+@pytest.mark.parametrize("shape", [(2, 3, 5), (2, 3, 5, 4), (1, 2, 3, 4, 2)])
+def test_global_pools(operator: str, opset: int, shape: tuple[int, ...]) -> None:
+    check(operator, opset, {"x": R(0, *shape)})
+
+
+@pytest.mark.parametrize(
+    ("operator", "options", "said"),
+    [
+        ("AveragePool", {"kernel_shape": [2, 2], "dilations": [2, 2]}, "dilations"),
+        ("AveragePool", {"kernel_shape": [2, 2], "pads": [0, 0, 1, 1], "ceil_mode": 1}, "ceil_mode with uneven padding"),
+        ("MaxPool", {"kernel_shape": [2, 2], "pads": [0, 0, 1, 1], "ceil_mode": 1}, "ceil_mode with uneven padding"),
+        ("MaxPool", {"kernel_shape": [2, 2], "dilations": [2, 2], "auto_pad": "SAME_UPPER"}, "auto_pad with dilations"),
+        ("MaxPool", {"kernel_shape": [2, 2], "pads": [2, 2, 2, 2]}, "more than half"),
+        ("MaxPool", {}, "kernel_shape"),
+        ("MaxPool", {"kernel_shape": [2, 2, 2, 2]}, "kernel_shape"),
+        ("MaxPool", {"kernel_shape": [2, 2], "strides": [0, 1]}, "strides"),
+        ("MaxPool", {"kernel_shape": [2, 2], "strides": [1]}, "strides"),
+        ("MaxPool", {"kernel_shape": [2, 2], "pads": [-1, 0, 0, 0]}, "pads"),
+        ("MaxPool", {"kernel_shape": [2, 2], "pads": [1, 1]}, "pads"),
+        ("MaxPool", {"kernel_shape": [2, 2], "auto_pad": "ODD"}, "auto_pad"),
+        ("Conv", {"group": 2, "pads": [1]}, "pads"),
+        ("Conv", {"dilations": [0, 1]}, "dilations"),
+    ],
+)
+def test_what_is_not_surely_right_is_refused(operator: str, options: dict[str, Any], said: str) -> None:
+    constants = {"w": R(1, 4, 4, 2, 2)} if operator == "Conv" else {}
+    made = onnx.helper.make_node(operator, ["x", *constants], ["y"], name="only", **options)
+    model = models.parse("g (float[2,4,7,8] x) => (float[a,b,c,d] y) { y = Relu (x) }", constants, opset=19)
+    model.graph.node[0].CopyFrom(made)
+    with pytest.raises(UnsupportedOperator, match=f"node 'only': operator {operator} version .*{said}") as caught:
+        onnxray.to_torch(model, verify=False)
+    assert "\n" not in str(caught.value)
+
+
+# Linear layers and normalisation
+
+
+@pytest.mark.parametrize("opset", [7, 9, 11, 13])
+@pytest.mark.parametrize("ta", [0, 1])
+@pytest.mark.parametrize("tb", [0, 1])
+@pytest.mark.parametrize("bias", [None, (3,), (1,), (2, 3), (2, 1), (1, 3), ()])
+def test_gemm(opset: int, ta: int, tb: int, bias: tuple[int, ...] | None) -> None:
+    if bias is None and opset < 11:
+        pytest.skip("the bias became optional at 11")
+    a, b = R(0, *((4, 2) if ta else (2, 4))), R(1, *((3, 4) if tb else (4, 3)))
+    c = {} if bias is None else {"c": R(2, *bias) if bias else np.array(0.5, np.float32)}
+    for factors in ({}, {"alpha": 0.5, "beta": 2.0}):
+        check("Gemm", opset, {"a": a}, constants={"b": b, **c}, transA=ta, transB=tb, gradients=opset == 13, **factors)
+    check("Gemm", opset, {"a": a, "b": b, **c}, transA=ta, transB=tb, gradients=opset == 13)
+
+
+def test_gemm_is_a_linear_layer_where_it_is_one() -> None:
+    a = {"a": R(0, 2, 4)}
+    assert type(check("Gemm", 13, a, constants={"b": R(1, 3, 4), "c": R(2, 3)}, transB=1)) is nn.Linear
+    assert type(check("Gemm", 13, a, constants={"b": R(1, 3, 4)}, transB=1)) is nn.Linear
+    assert type(check("Gemm", 13, a, constants={"b": R(1, 4, 3), "c": R(2, 3)})) is not nn.Linear
+
+
+STATISTICS = {"s": R(1, 4), "b": R(2, 4), "m": R(3, 4), "v": np.abs(R(4, 4)) + 0.5}
+
+
+@pytest.mark.parametrize("opset", [7, 9, 14, 15])
+@pytest.mark.parametrize("shape", [(2, 4), (2, 4, 5), (2, 4, 3, 2), (2, 4, 2, 2, 2)])
+def test_batch_normalization(opset: int, shape: tuple[int, ...]) -> None:
+    x = {"x": R(0, *shape)}
+    module = check("BatchNormalization", opset, x, constants=STATISTICS, epsilon=0.01)
+    assert not module.training
+    check("BatchNormalization", opset, x | STATISTICS, gradients=False)
+
+
+@pytest.mark.parametrize("opset", [1, 6])
+def test_batch_normalization_of_the_first_versions(opset: int) -> None:
+    """ONNX Runtime runs them no more, so the formula is the judge."""
+    model = models.node("BatchNormalization", IMAGE, constants=STATISTICS, opset=opset, is_test=1, epsilon=0.01, **({"consumed_inputs": [0, 0, 0, 1, 1]} if opset == 1 else {}))  # fmt: skip
+    TRIED.add(("BatchNormalization", opset))
+    s, b, m, v = (STATISTICS[name].reshape(1, 4, 1, 1) for name in "sbmv")
+    found = onnxray.to_torch(model, verify=False)(torch.from_numpy(IMAGE["x"])).numpy()
+    np.testing.assert_allclose(found, (IMAGE["x"] - m) / np.sqrt(v + 0.01) * s + b, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("opset", "options"), [(14, {"training_mode": 1}), (6, {}), (7, {"spatial": 0})])
+def test_batch_normalization_that_trains_is_refused(opset: int, options: dict[str, Any]) -> None:
+    model = models.node("BatchNormalization", IMAGE, constants=STATISTICS, opset=opset, **options)
+    with pytest.raises(UnsupportedOperator, match="BatchNormalization version"):
+        onnxray.to_torch(model, verify=False)
+
+
+def test_declared_outputs_that_nobody_reads_do_no_harm() -> None:
+    """Old exporters declare all five outputs of BatchNormalization and both of MaxPool."""
+    model = models.parse(
+        """g (float[N,4,6,6] x) => (float[N,4,3,3] y) {
+          n, m1, v1, m2, v2 = BatchNormalization (x, s, b, m, v)
+          y, where = MaxPool <kernel_shape = [2, 2], strides = [2, 2]> (n)
+        }""",
+        STATISTICS,
+        opset=9,
+        ir=4,
+    )
+    feeds = {"x": R(0, 3, 4, 6, 6)}
+    plain = models.parse(
+        """g (float[N,4,6,6] x) => (float[N,4,3,3] y) {
+          n = BatchNormalization (x, s, b, m, v)
+          y = MaxPool <kernel_shape = [2, 2], strides = [2, 2]> (n)
+        }""",
+        STATISTICS,
+        opset=9,
+    )
+    found = onnxray.to_torch(model, verify=False)(torch.from_numpy(feeds["x"])).numpy()
+    np.testing.assert_allclose(found, models.run(plain, feeds)[0], rtol=1e-5, atol=1e-6)
+    with pytest.raises(UnsupportedOperator, match="output 1 is not given"):
+        onnxray.open(plain).values(R(0, 1, 4, 6, 6), ["y"]) and onnxray.open(model)._new_twin().values(feeds, ["where"])
+
+
+def test_max_pool_indices_that_are_read_are_refused() -> None:
+    model = models.node("MaxPool", IMAGE, opset=12, outputs=2, kernel_shape=[2, 2])
+    with pytest.raises(UnsupportedOperator, match="the indices, is read"):
+        onnxray.to_torch(model, verify=False)
+
+
+# Element-wise
+
+
+@pytest.mark.parametrize(
+    ("low", "high"), [(None, None), (-0.5, None), (None, 0.5), (-0.5, 0.5), (0.0, None), (0.0, 6.0), (0.5, -0.5), (0.0, 1.0)]
+)
+def test_clip(low: float | None, high: float | None) -> None:
+    x = {"x": R(0, 3, 5) * 4}
+    bounds = {name: np.float32(value) for name, value in (("low", low), ("high", high)) if value is not None}
+    order = ["x", "low" if low is not None else "", "high"][: 3 if high is not None else 2 if low is not None else 1]
+    for opset in (11, 12, 13):
+        check("Clip", opset, x, constants=bounds, order=order)
+    attributes = {key: value for key, value in (("min", low), ("max", high)) if value is not None}
+    if (low, high) != (0.5, -0.5):  # which ONNX Runtime refuses as attributes
+        check("Clip", 6, x, **attributes)
+    model = models.node("Clip", x | {k: np.array(v) for k, v in bounds.items()}, opset=13, order=order)
+    assert_same(model, x | {k: np.array(v) for k, v in bounds.items()})
+
+
+def test_clip_of_the_first_version() -> None:
+    TRIED.add(("Clip", 1))
+    model = models.node("Clip", {"x": R(0, 3)}, opset=1, min=-0.5, max=0.5)
+    x = R(0, 3)
+    np.testing.assert_array_equal(onnxray.to_torch(model, verify=False)(torch.from_numpy(x)).numpy(), x.clip(-0.5, 0.5))
+
+
+def test_clip_is_a_relu_where_it_is_one() -> None:
+    zero, six = {"low": np.float32(0)}, {"high": np.float32(6)}
+    assert type(check("Clip", 13, {"x": R(0, 5)}, constants=zero)) is nn.ReLU
+    assert type(check("Clip", 13, {"x": R(0, 5)}, constants=zero | six)) is nn.ReLU6
+
+
+def test_clip_of_whole_numbers() -> None:
+    bounds = {"low": np.int64(-2), "high": np.int64(3)}
+    check("Clip", 13, {"x": np.arange(-5, 6)}, constants=bounds, gradients=False)
+
+
+@pytest.mark.parametrize("opset", [7, 10, 12, 13, 22])
+def test_dropout_is_not_there_at_inference(opset: int) -> None:
+    for outputs in (1, 2) if opset >= 12 else (1,):
+        check("Dropout", opset, {"x": R(0, 3, 4)}, outputs=outputs, gradients=outputs == 1)
+    if opset < 12:
+        with pytest.raises(UnsupportedOperator, match="its mask is read"):
+            onnxray.to_torch(models.node("Dropout", {"x": R(0, 3, 4)}, opset=opset, outputs=2), verify=False)
+    if opset >= 12:
+        rates = {"ratio": np.float32(0.5), "training": np.array(False)}
+        check("Dropout", opset, {"x": R(0, 3, 4)}, constants=rates)
+
+
+@pytest.mark.parametrize("opset", [1, 6])
+def test_dropout_of_the_first_versions(opset: int) -> None:
+    TRIED.add(("Dropout", opset))
+    x = R(0, 3, 4)
+    model = models.node("Dropout", {"x": x}, opset=opset, is_test=1)
+    np.testing.assert_array_equal(onnxray.to_torch(model, verify=False)(torch.from_numpy(x)).numpy(), x)
+    with pytest.raises(UnsupportedOperator, match="training mode"):
+        onnxray.to_torch(models.node("Dropout", {"x": x}, opset=opset), verify=False)
+
+
+@pytest.mark.parametrize("training", [True, "computed"])
+def test_dropout_that_trains_is_refused(training: bool | str) -> None:
+    inputs = {"x": R(0, 3, 4)} | ({"t": np.array(False)} if training == "computed" else {})
+    constants = {"ratio": np.float32(0.5)} | ({} if training == "computed" else {"t": np.array(True)})
+    with pytest.raises(UnsupportedOperator, match="training_mode is not surely false"):
+        onnxray.to_torch(models.node("Dropout", inputs, opset=13, constants=constants, order=["x", "ratio", "t"]), verify=False)
+
+
+@pytest.mark.parametrize("opset", [1, 13, 14, 16, 19, 21, 23, 24, 25])
+def test_identity(opset: int) -> None:
+    check("Identity", opset, {"x": R(0, 3, 4)})
+
+
+@pytest.mark.parametrize("approximate", ["none", "tanh"])
+def test_gelu(approximate: str) -> None:
+    check("Gelu", 20, {"x": R(0, 3, 4)}, approximate=approximate)
+
+
+@pytest.mark.parametrize("opset", [7, 9, 16])
+@pytest.mark.parametrize("slope", [(1,), (4, 1, 1), (5,), (1, 1, 5), (4, 5, 5), (1, 4, 1, 1)])
+def test_prelu_broadcasts_its_slope_from_the_last_axis(opset: int, slope: tuple[int, ...]) -> None:
+    """A slope of (5,) belongs to the last axis, also where the channels are 5 as well."""
+    x = R(0, 1, 5, 5, 5) if slope == (5,) else R(0, 1, 4, 5, 5)
+    check("PRelu", opset, {"x": x}, constants={"slope": R(1, *slope)})
+
+
+# Shapes and reductions
+
+
+@pytest.mark.parametrize("opset", [5, 13, 14, 19, 21, 23, 24, 25])
+@pytest.mark.parametrize("shape", [(2, 12), (-1,), (0, -1), (0, 0, 4), (1, 0, -1, 2), (4, 3, 2)])
+def test_reshape(opset: int, shape: tuple[int, ...]) -> None:
+    x, sizes = R(0, 2, 3, 4), np.array(shape, np.int64)
+    check("Reshape", opset, {"x": x}, constants={"shape": sizes}, gradients=opset == 25)
+    check("Reshape", opset, {"x": x, "shape": sizes}, gradients=False)
+
+
+def test_reshape_that_allows_zero() -> None:
+    x = {"x": np.zeros((0, 3, 4), np.float32)}
+    check("Reshape", 14, x, constants={"shape": np.int64([3, 4, 0])}, allowzero=1, gradients=False)
+
+
+def test_reshape_of_the_first_version() -> None:
+    TRIED.add(("Reshape", 1))
+    x = R(0, 2, 3, 4)
+    model = models.node("Reshape", {"x": x}, opset=1, shape=[0, -1])
+    np.testing.assert_array_equal(onnxray.to_torch(model, verify=False)(torch.from_numpy(x)).numpy(), x.reshape(2, 12))
+
+
+def test_reshape_to_a_shape_that_the_graph_computes() -> None:
+    model = models.parse(
+        """g (float[N,3,4] x) => (float[N,12] y) {
+          s = Shape (x) zero = Constant <value = int64[1] {0}> () n = Gather (s, zero)
+          rest = Constant <value = int64[1] {-1}> () to = Concat <axis = 0> (n, rest) y = Reshape (x, to)
+        }""",
+        opset=13,
+    )
+    module = assert_same(model, {"x": R(0, 5, 3, 4)})
+    assert_gradients(module, {"x": R(0, 2, 3, 4)})
+
+
+@pytest.mark.parametrize("opset", [1, 9, 11, 13, 21, 23, 24, 25])
+@pytest.mark.parametrize("axis", [None, 0, 1, 2, 3, 4, -1, -4])
+def test_flatten(opset: int, axis: int | None) -> None:
+    if axis is not None and axis < 0 and opset < 11:
+        pytest.skip("negative axes came with 11")
+    check("Flatten", opset, {"x": R(0, 2, 3, 4, 2)}, gradients=False, **({} if axis is None else {"axis": axis}))
+
+
+def test_flatten_is_the_module_that_tools_know() -> None:
+    assert type(check("Flatten", 13, IMAGE)) is nn.Flatten
+    check("Flatten", 13, {"x": R(0, 5)}, gradients=False)
+
+
+REDUCTIONS = ["ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin"]
+
+
+@pytest.mark.parametrize("operator", REDUCTIONS)
+@pytest.mark.parametrize("axes", [None, [1], [-1], [0, 2], [-2, -1], [0, 1, 2]])
+@pytest.mark.parametrize("keep", [None, 0, 1])
+def test_reductions(operator: str, axes: list[int] | None, keep: int | None) -> None:
+    x, options = {"x": R(0, 2, 3, 4)}, {} if keep is None else {"keepdims": keep}
+    by_attribute = {"ReduceSum": (1, 11)}.get(operator, (1, 11, 13) if operator == "ReduceMean" else (1, 11, 12, 13))
+    for opset in by_attribute:
+        check(operator, opset, x, gradients=opset == 11, **options, **({} if axes is None else {"axes": axes}))
+    by_input = {"ReduceSum": (13,), "ReduceMean": (18,)}.get(operator, (18, 20))
+    for opset in by_input:
+        check(operator, opset, x, constants={} if axes is None else {"axes": np.int64(axes)}, gradients=False, **options)
+
+
+@pytest.mark.parametrize("noop", [0, 1])
+@pytest.mark.parametrize("given", [True, False])
+def test_reductions_without_axes(noop: int, given: bool) -> None:
+    constants = {"axes": np.int64([])} if given else {}
+    check("ReduceSum", 13, {"x": R(0, 2, 3)}, constants=constants, noop_with_empty_axes=noop)
+    check("ReduceMax", 18, {"x": R(0, 2, 3)}, constants=constants, noop_with_empty_axes=noop)
+
+
+def test_reductions_keep_whole_numbers_in_their_type() -> None:
+    x = {"x": np.arange(6, dtype=np.int32).reshape(2, 3)}
+    for operator in ("ReduceSum", "ReduceMax", "ReduceMin"):
+        check(operator, 13, x, gradients=False)
+
+
+def test_axes_that_the_graph_computes_are_refused() -> None:
+    with pytest.raises(UnsupportedOperator, match="ReduceSum version 13 .*axes are computed"):
+        onnxray.to_torch(models.node("ReduceSum", {"x": R(0, 2, 3), "axes": np.int64([1])}, opset=13), verify=False)
+
+
+def test_every_converter_was_tried() -> None:
+    """Runs last in this file: what ``ops`` declares and no test above has compared is not known to be right."""
+    if len(TRIED) < 40:
+        pytest.skip("only with the whole file")
+    assert {(operator, version) for _, operator, version in CONVERTERS} - TRIED == set()

@@ -1,0 +1,44 @@
+"""Comparing ``to_torch`` with ONNX Runtime, value and gradient."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+
+import onnxray
+from onnxray.importer.build import ImportedModule
+from support import models
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+def tensors(feeds: Arrays) -> tuple[torch.Tensor, ...]:
+    return tuple(torch.from_numpy(np.array(array)) for array in feeds.values())
+
+
+def outputs(module: ImportedModule, feeds: Arrays) -> list[NDArray[Any]]:
+    with torch.no_grad():
+        found = module(*tensors(feeds))
+    return [tensor.numpy() for tensor in (found if isinstance(found, tuple) else (found,))]
+
+
+def assert_same(model: onnx.ModelProto, feeds: Arrays, *, tolerance: float = 1e-5) -> ImportedModule:
+    """``to_torch`` gives what ONNX Runtime gives: shapes, types and numbers."""
+    module = onnxray.to_torch(model, verify=False)
+    found, expected = outputs(module, feeds), models.run(model, feeds)
+    assert len(found) == len(expected)
+    for got, wanted in zip(found, expected):
+        assert got.shape == wanted.shape
+        assert got.dtype == wanted.dtype
+        np.testing.assert_allclose(got, wanted, rtol=tolerance, atol=tolerance)
+    return module
+
+
+def assert_gradients(module: ImportedModule, feeds: Arrays) -> None:
+    """Autograd equals central differences of the same module in float64, for every real input."""
+    real = {name: array.dtype.kind == "f" for name, array in feeds.items()}
+    inputs = [t.double().requires_grad_() if real[n] else t for n, t in zip(feeds, tensors(feeds))]
+    assert torch.autograd.gradcheck(module.double(), inputs, eps=1e-6, atol=1e-5, fast_mode=True)
