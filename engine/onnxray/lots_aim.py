@@ -164,9 +164,7 @@ class Group:
         own, its = (array.reshape(len(self.pairs), -1).astype(np.float64) for array in both)
         size, norm = np.linalg.norm(own, axis=1), np.linalg.norm(its, axis=1)
         if self.aim.stop.metric == "cosine":
-            if not norm.all():
-                raise InputError(f"the target's representation at {layer!r} is zero: no cosine to it is defined")
-            its = its * (size / norm)[:, None]
+            its = its * (np.where(size > 0, size, norm) / norm)[:, None]
         for pair in self.pairs[np.linalg.norm(own - its, axis=1) <= _SAME * size]:
             raise ZeroGradient(
                 f"{self.aim.origin_name(int(pair))} has the target's representation at {layer!r} already, so the "

@@ -50,12 +50,13 @@ def padded(options: dict[str, Any], rank: int) -> dict[str, Any]:
 @pytest.mark.parametrize("rank", [1, 2, 3])
 def test_conv(opset: int, padding: dict[str, Any], rank: int) -> None:
     x = {"x": R(0, 1, 4, *(7, 6, 5)[:rank])}
-    for kernel, stride, group, bias in itertools.product((2, 3), (1, 2 if rank == 3 else 3), (1, 2), (False, True)):
+    many = itertools.product((2, 3), (1, 2 if rank == 3 else 3), (1, 2), (False, True))
+    for kernel, stride, group, bias in many if opset == 11 else [(3, 2, 2, True)]:
         constants = {"w": R(1, 6, 4 // group, *([kernel] * rank))} | ({"b": R(2, 6)} if bias else {})
         attributes = {"strides": [stride] * rank, "group": group, **padded(padding, rank)}
         check("Conv", opset, x, constants=constants, gradients=False, **attributes)
     small, constants = {"x": R(0, 1, 2, *(4, 3, 2)[:rank])}, {"w": R(1, 2, 1, *([2] * rank)), "b": R(2, 2)}
-    check("Conv", opset, small, constants=constants, group=2, **padded(padding, rank))
+    check("Conv", opset, small, constants=constants, group=2, gradients=opset == 11, **padded(padding, rank))
 
 
 @pytest.mark.parametrize("padding", [{"pads": (2, 2)}, {"pads": (1, 3)}, {}], ids=str)
@@ -95,11 +96,13 @@ def test_pools(operator: str, opset: int, padding: dict[str, Any]) -> None:
         opset = {1: 7, 8: 7, 12: 19}.get(opset, opset)
     ceilings = (0, 1) if opset >= 10 and padding in ({}, {"pads": (1, 1)}) else (0,)
     counted = (0, 1) if operator == "AveragePool" and opset >= 7 else (None,)
-    for rank, kernel, stride, ceil, count in itertools.product((1, 2, 3), (2, 3), (1, 2, 3), ceilings, counted):
+    many = itertools.product((1, 2, 3), (2, 3), (1, 2, 3), ceilings, counted)
+    for rank, kernel, stride, ceil, count in many if opset in {11, 19} else [(2, 3, 2, ceilings[-1], counted[-1])]:
         options: dict[str, Any] = {"kernel_shape": [kernel] * rank, "strides": [stride] * rank, **padded(padding, rank)}
         options |= ({"ceil_mode": 1} if ceil else {}) | ({"count_include_pad": count} if count else {})
         check(operator, opset, {"x": R(0, 2, 3, *(7, 8, 5)[:rank])}, gradients=False, **options)
-    check(operator, opset, {"x": R(0, 1, 2, 5, 6)}, kernel_shape=[2, 3], **padded(padding, 2))
+    if opset == 11:
+        check(operator, opset, {"x": R(0, 1, 2, 5, 6)}, kernel_shape=[2, 3], **padded(padding, 2))
 
 
 def test_average_pool_of_the_first_version_is_that_of_the_seventh() -> None:

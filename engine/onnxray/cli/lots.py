@@ -139,7 +139,7 @@ def items_table(result: Result[Any], most: int) -> Table:
         origin = f"{_stem(item.origin.path)} ({item.origin.label})"
         goal = "" if item.target is None else f"{_stem(item.target.path)} ({item.target.label})"
         score = "-" if item.similarity is None else f"{item.similarity.score:.4f}"
-        scale = f"{item.scale:g}" if item.steps == 1 else f"{item.steps} x {item.scale:g}"
+        scale = f"{item.steps} x {item.scale:g}" if item.search == "step-and-adjust" else f"{item.scale:g}"
         table.add_row(
             plain(origin), plain(goal or item.target_source or item.mode), plain(item.layer), plain(item.label),
             "yes" if item.success else "[red]no[/]", score, f"{item.l2:.0f}", f"{item.linf:.0f}", scale,

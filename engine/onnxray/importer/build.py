@@ -66,7 +66,9 @@ class Importer:
             version = since_version(node.operator, node.domain, opset)
             scope = Scope(node, self.graph, self.weights, version)
             if node.domain == "" and opset > onnx.defs.onnx_opset_version():
-                raise scope.refuse(f"the file's opset {opset} is newer than the installed onnx {onnx.__version__} knows")
+                raise scope.refuse(
+                    f"the file's opset {opset} is newer than the installed onnx {onnx.__version__} knows"
+                )
             if node.captures or any(attribute.HasField("g") for attribute in node.proto.attribute):
                 raise scope.refuse("it has subgraphs")
             own = CONVERTERS.get((node.domain, node.operator, version))
