@@ -12,11 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-import onnxray_models
 import pytest
 from PIL import Image
 from typer.testing import CliRunner, Result
 
+import onnxray_models
 from onnxray.cli.app import app
 from onnxray.methods.lots import LOTS
 

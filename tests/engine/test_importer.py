@@ -412,6 +412,87 @@ def test_axes_that_the_graph_computes_are_refused() -> None:
         onnxray.to_torch(models.node("ReduceSum", {"x": R(0, 2, 3), "axes": np.int64([1])}, opset=13), verify=False)
 
 
+@pytest.mark.parametrize("opset", [10, 11, 13])
+@pytest.mark.parametrize("computed", [False, True])
+@pytest.mark.parametrize(
+    "bounds",
+    [
+        {"s": [1], "e": [2]},
+        {"s": [0, 1], "e": [1, -1]},
+        {"s": [1, -3], "e": [3, 1000], "a": [1, 3]},
+        {"s": [1, -1, 9], "e": [1000, -1000, 0], "a": [1, -1, 2], "t": [1, -2, -1]},
+        {"s": [-1], "e": [-9223372036854775808], "a": [2], "t": [-1]},
+        {"s": [0], "e": [9223372036854775807], "a": [3], "t": [3]},
+        {"s": [3], "e": [1], "a": [3], "t": [1]},
+        {"s": [0], "e": [3], "a": [3], "t": [-1]},
+    ],
+)
+def test_slice(opset: int, computed: bool, bounds: dict[str, list[int]]) -> None:
+    given = {name: np.array(numbers, np.int64) for name, numbers in bounds.items()}
+    if computed:
+        check("Slice", opset, {"x": R(0, 2, 3, 4, 5), **given}, gradients=False)
+    else:
+        check("Slice", opset, {"x": R(0, 2, 3, 4, 5)}, constants=given, gradients=opset == 13)
+
+
+def test_slice_with_axes_left_out() -> None:
+    bounds = {"s": np.int64([0, 2]), "e": np.int64([9, 0]), "t": np.int64([1, -1])}
+    check("Slice", 13, {"x": R(0, 2, 3)}, constants=bounds, order=["x", "s", "e", "", "t"])
+    model = models.node("Slice", {"x": R(0, 2, 3), **bounds}, opset=13, order=["x", "s", "e", "", "t"])
+    with pytest.raises(UnsupportedOperator, match="left out"):
+        onnxray.to_torch(model, verify=False)
+
+
+def test_slice_of_the_first_version() -> None:
+    check("Slice", 9, {"x": R(0, 2, 3, 4)}, starts=[1, -3], ends=[3, 1000], axes=[1, 2])
+    check("Slice", 9, {"x": R(0, 2, 3, 4)}, starts=[1, -3], ends=[3, 1000])
+
+
+WIDTHS = [(0, 0, 1, 2, 0, 0, 3, 0), (0, 0, 0, 1, 0, 0, 0, 2), (0,) * 8]
+
+
+@pytest.mark.parametrize("mode", ["constant", "reflect", "edge"])
+@pytest.mark.parametrize("opset", [2, 11, 13, 18, 19, 21, 23, 24, 25])
+def test_pad(mode: str, opset: int) -> None:
+    more = [(1, 2, 0, 0, 0, 1, 0, 0), (0, 0, -1, 2, 0, 0, 3, -2)] if mode == "constant" else []
+    for widths in WIDTHS + more:
+        x, fill = {"x": R(0, 2, 3, 4, 5)}, {"v": np.float32(0.5)} if mode == "constant" else {}
+        if opset < 11:
+            check("Pad", opset, x, mode=mode, pads=widths, **({"value": 0.5} if fill else {}))
+        else:
+            check("Pad", opset, x, constants={"p": np.int64(widths), **fill}, mode=mode, gradients=opset == 13)
+    if opset >= 18:
+        chosen = {"p": np.int64([1, 2, 0, 1]), "a": np.int64([-1, 2])}
+        check("Pad", opset, {"x": R(0, 2, 3, 4, 5)}, constants=chosen, order=["x", "p", "", "a"], mode=mode, gradients=False)
+
+
+def test_pads_that_are_not_surely_right_are_refused() -> None:
+    x = R(0, 2, 3, 4, 5)
+    wrap = models.node("Pad", {"x": x}, constants={"p": np.int64([0] * 7 + [1])}, opset=19, mode="wrap")
+    computed = models.node("Pad", {"x": x, "p": np.int64([0] * 8)}, opset=19)
+    for model, said in ((wrap, "mode is 'wrap'"), (computed, "computed by the graph")):
+        with pytest.raises(UnsupportedOperator, match=f"node 'only': operator Pad version 19 .*{said}"):
+            onnxray.to_torch(model, verify=False)
+
+
+@pytest.mark.parametrize("axis", [-1, 2, -3])
+@pytest.mark.parametrize("dynamic", [False, True])
+@pytest.mark.parametrize("given", ["constant", "computed", "no bias", "broadcast"])
+def test_layer_normalization(axis: int, dynamic: bool, given: str) -> None:
+    """Also where shape inference knows no dimension."""
+    x = R(0, 2, 3, 4, 5)
+    shape = (5,) if given == "broadcast" else x.shape[axis:]
+    affine = {"s": R(1, *shape)} | ({} if given == "no bias" else {"b": R(2, *shape)})
+    inputs, constants = ({"x": x, **affine}, {}) if given == "computed" else ({"x": x}, affine)
+    check("LayerNormalization", 17, inputs, constants=constants, axis=axis, epsilon=0.01, dynamic=dynamic, gradients=not dynamic)
+
+
+def test_layer_normalization_whose_statistics_are_read_is_refused() -> None:
+    model = models.node("LayerNormalization", {"x": R(0, 2, 3)}, constants={"s": R(1, 3)}, opset=17, outputs=3)
+    with pytest.raises(UnsupportedOperator, match="LayerNormalization version 17 .*mean or deviation"):
+        onnxray.to_torch(model, verify=False)
+
+
 def test_every_converter_was_tried() -> None:
     """Runs last in this file: what ``ops`` declares and no test above has compared is not known to be right."""
     if len(TRIED) < 40:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import sys
 import types
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any
@@ -118,7 +119,8 @@ class Bridge:
         except NotImplementedError:
             raise scope.refuse("there is no converter for it") from None
         try:
-            with _WithoutInitialisation():
+            with _WithoutInitialisation(), warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # that results "might differ significantly": such nodes are refused here
                 module, mapping = converter(OnnxNode(node.proto, unique_name=str(node.index)), self._graph)
         except UnsupportedOperator:
             raise
@@ -161,6 +163,8 @@ def _check_resize(scope: Scope) -> None:
         if mode == "nearest"
         else where in {"half_pixel", "pytorch_half_pixel", "align_corners"}
     )
+    if get("exclude_outside", 0) or (mode == "cubic" and abs(get("cubic_coeff_a", -0.75) + 0.75) > 1e-6):
+        raise scope.refuse("its exclude_outside or cubic_coeff_a is not torch's")
     if not exact:
         raise scope.refuse(f"mode {mode!r} with {where!r} (rounding {rounding!r}) is not what torch interpolates")
 

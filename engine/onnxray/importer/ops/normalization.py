@@ -1,4 +1,4 @@
-"""BatchNormalization as inference does it; the versions differ in how they say that a node is training."""
+"""BatchNormalization and LayerNormalization as inference does it; the versions differ in how they say that a node is training."""
 
 from __future__ import annotations
 
@@ -47,4 +47,30 @@ def _batch_normalization(scope: Scope) -> Converted:
     return Converted(module, scope.node.inputs[:1])
 
 
-CONVERTERS: Converters = for_versions("BatchNormalization", (1, 6, 7, 9, 14, 15), _batch_normalization)
+class LayerNorm(nn.Module):
+    """(x - mean) / sqrt(variance + epsilon) * scale + bias over the axes from ``axis`` on, whatever their lengths."""
+
+    def __init__(self, axis: int, epsilon: float) -> None:
+        super().__init__()
+        self.axis, self.epsilon = axis, epsilon
+
+    def forward(self, x: torch.Tensor, scale: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
+        """Normalise; scale and bias may be broadcast."""
+        shape = x.shape[self.axis :]
+        if scale.shape == shape and (bias is None or bias.shape == shape):
+            return nn.functional.layer_norm(x, shape, scale, bias, self.epsilon)
+        normalised = nn.functional.layer_norm(x, shape, eps=self.epsilon) * scale
+        return normalised if bias is None else normalised + bias
+
+
+def _layer_normalization(scope: Scope) -> Converted:
+    if len(scope.used_outputs()) > 1 or scope.attributes.get("stash_type", 1) != 1:
+        raise scope.refuse("its mean or deviation is read, or it computes in another type")
+    module = LayerNorm(int(scope.attributes.get("axis", -1)), float(scope.attributes.get("epsilon", 1e-5)))
+    return Converted(module, scope.node.inputs)
+
+
+CONVERTERS: Converters = {
+    **for_versions("BatchNormalization", (1, 6, 7, 9, 14, 15), _batch_normalization),
+    **for_versions("LayerNormalization", (17,), _layer_normalization),
+}
