@@ -212,6 +212,8 @@ class Model:
             return self._arrays(images)
         value = self.graph.inputs[0]
         encoded = self.profile.encode(self.pixels(images).array)
+        if value.dtype and not value.is_float:
+            encoded = np.rint(encoded)
         return {value.name: encoded.astype(value.dtype) if value.dtype not in {"", "bfloat16"} else encoded}
 
     def _variables(self, images: object) -> Arrays:

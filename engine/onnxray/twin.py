@@ -99,7 +99,7 @@ class Twin:
     def _tensors(self, part: Arrays, *, requires_grad: bool) -> Tensors:
         tensors = {}
         for name, array in part.items():
-            tensor = torch.tensor(np.ascontiguousarray(array), device=self.device)
+            tensor = torch.from_numpy(np.array(array, order="C")).to(self.device)
             tensors[name] = tensor.requires_grad_(requires_grad and tensor.is_floating_point())
         return tensors
 
@@ -161,14 +161,15 @@ def fixed_cotangents(arrays: Mapping[str, NDArray[Any]], total: int) -> Cotangen
             whole = (total * rows, *value.shape[1:]) if value.ndim else ()
             if value.ndim and array.shape == whole:
                 part = array[place.start * rows : place.stop * rows]
-            elif array.shape in {tuple(value.shape), tuple(value.shape[1:]), (1, *value.shape[1:])}:
+            elif array.shape == value.shape or (value.ndim and array.shape in {whole[1:], (1, *whole[1:])}):
                 part = array
             else:
                 raise InputError(
                     f"the cotangent of {name!r} has the shape {list(array.shape)}; {list(whole)}, or {list(whole[1:])} "
                     "for every sample, was expected"
                 )
-            shared = torch.from_numpy(np.ascontiguousarray(part) if part.flags.writeable else part.copy())
+            whole_and_writeable = part.flags.c_contiguous and part.flags.writeable
+            shared = torch.from_numpy(part if whole_and_writeable else np.array(part, order="C"))
             tensor = shared.to(value.device, value.dtype)
             found[name] = checked_cotangent(name, tensor, value, broadcast=True)
         return found

@@ -164,7 +164,7 @@ def seeded_inputs(graph: Graph, *, batch: int = 2, seed: int = 0) -> dict[str, A
 
 
 def seeded_pixels(shape: tuple[int, int, int], *, seed: int = 0) -> Array:
-    """Two images in [0, 255]: uniform noise, and smooth coloured waves that reach deeper into a network than noise."""
+    """Two images of whole numbers in [0, 255]: noise, and smooth waves, which reach deeper into a network."""
     channels, height, width = shape
     generator = np.random.default_rng(seed)
     noise = generator.uniform(0, 255, shape)
@@ -175,7 +175,8 @@ def seeded_pixels(shape: tuple[int, int, int], *, seed: int = 0) -> Array:
             across, down, phase = generator.uniform(-4, 4, 3)
             waves[channel] += np.sin(2 * np.pi * (across * columns + down * rows) + phase)
     span = np.ptp(waves) or 1.0
-    return np.stack([noise, (waves - waves.min()) / span * 255]).astype(np.float32)
+    images = np.stack([noise, (waves - waves.min()) / span * 255])
+    return np.asarray(np.rint(images), np.float32)
 
 
 class Memory:

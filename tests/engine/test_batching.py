@@ -19,7 +19,14 @@ def graph(*shapes: str) -> Graph:
 
 @pytest.mark.parametrize(
     ("shapes", "fixed"),
-    [(("N,3",), None), (("2,3",), 2), (("1,3", "1,4"), 1), (("1,3", "2,4"), None), (("N,3", "1,4"), None), (("1,3", "N"), None)],
+    [
+        (("N,3",), None),
+        (("2,3",), 2),
+        (("1,3", "1,4"), 1),
+        (("1,3", "2,4"), None),
+        (("N,3", "1,4"), None),
+        (("1,3", "N"), None),
+    ],
 )
 def test_fixed_batch(shapes: tuple[str, ...], fixed: int | None) -> None:
     assert fixed_batch(graph(*shapes)) == fixed
@@ -54,7 +61,13 @@ def test_chunks_are_joined_in_order_and_padding_is_cut_off(fixed: str, total: in
 
 def test_shapes_that_differ_between_chunks_are_refused() -> None:
     with pytest.raises(InputError, match="no batch axis"):
-        in_chunks(graph("N,3"), {"x0": np.zeros((5, 3))}, ("t",), 4, lambda part: [np.zeros((len(part["x0"]), len(part["x0"])))])
+        in_chunks(
+            graph("N,3"),
+            {"x0": np.zeros((5, 3))},
+            ("t",),
+            4,
+            lambda part: [np.zeros((len(part["x0"]), len(part["x0"])))],
+        )
 
 
 def test_nothing_to_feed() -> None:

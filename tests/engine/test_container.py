@@ -19,7 +19,20 @@ from onnxray.runtime import Judge
 from support import models
 
 Write = Callable[..., Path]
-DTYPES = ["float32", "float64", "float16", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "bool"]
+DTYPES = [
+    "float32",
+    "float64",
+    "float16",
+    "int8",
+    "uint8",
+    "int16",
+    "uint16",
+    "int32",
+    "uint32",
+    "int64",
+    "uint64",
+    "bool",
+]
 
 
 def big(dtype: str, elements: int = 2 * INLINE_LIMIT) -> np.ndarray:

@@ -22,7 +22,10 @@ def test_values_are_the_inputs_and_what_nodes_compute_in_order(lenet: onnx.Model
 def test_weights_that_are_listed_as_inputs_are_no_inputs() -> None:
     """IR 3: every initialiser is also a graph input."""
     model = models.parse(
-        "g (float[N,3] x, float[3,2] w) => (float[N,2] y) { y = MatMul (x, w) }", {"w": models.random(0, 3, 2)}, opset=8, ir=3
+        "g (float[N,3] x, float[3,2] w) => (float[N,2] y) { y = MatMul (x, w) }",
+        {"w": models.random(0, 3, 2)},
+        opset=8,
+        ir=3,
     )
     graph = read_graph(model)
     assert [value.name for value in graph.inputs] == ["x"]

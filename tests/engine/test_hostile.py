@@ -85,7 +85,7 @@ def test_a_picture_in_place_of_a_model(magic: bytes, write: Write) -> None:
 
 def test_truncated_anywhere(lenet: onnx.ModelProto, write: Write) -> None:
     data = lenet.SerializeToString()
-    cuts = sorted({*range(0, 80), *np.linspace(80, len(data) - 1, 60).astype(int).tolist(), len(data) - 1})
+    cuts = sorted({*range(80), *np.linspace(80, len(data) - 1, 60).astype(int).tolist(), len(data) - 1})
     for cut in cuts:
         with pytest.raises(ModelFileError) as caught:
             onnxray.open(write(data[:cut], "cut.onnx"), models.GREY)
@@ -318,7 +318,9 @@ def test_sparse_weights_are_refused_by_the_twin_alone() -> None:
 
 def test_a_constant_that_points_outside_is_not_read(tmp_path: Path) -> None:
     (tmp_path / "secret.bin").write_bytes(np.ones(4, np.float32).tobytes())
-    model = models.parse("g (float[N,4] x) => (float[N,4] y) { c = Constant <value = float[4] {1, 2, 3, 4}> () y = Add (x, c) }")
+    model = models.parse(
+        "g (float[N,4] x) => (float[N,4] y) { c = Constant <value = float[4] {1, 2, 3, 4}> () y = Add (x, c) }"
+    )
     tensor = model.graph.node[0].attribute[0].t
     tensor.ClearField("float_data")
     tensor.data_location = onnx.TensorProto.EXTERNAL
@@ -343,7 +345,9 @@ def test_no_samples() -> None:
 
 
 def test_inputs_that_do_not_fit_are_refused_by_both_engines() -> None:
-    model = onnxray.open(models.parse("g (float[N,2] x) => (float[N,3] y) { y = MatMul (x, w) }", {"w": models.random(0, 2, 3)}))
+    model = onnxray.open(
+        models.parse("g (float[N,2] x) => (float[N,3] y) { y = MatMul (x, w) }", {"w": models.random(0, 2, 3)})
+    )
     wrong = np.zeros((1, 5), np.float32)
     for call in (
         lambda: model.predict(wrong),

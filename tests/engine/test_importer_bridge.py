@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,12 +15,12 @@ from onnxray.importer.bridge import KNOWN_WRONG, SAME_BUT_FOR_TYPES
 from support import models
 from support.importing import assert_gradients, assert_same
 
+ROOT = Path(__file__).resolve().parents[2]
 R = models.random
 X = R(0, 2, 3, 4, 5)
 I = np.int64  # noqa: E741
 F = np.float32
 
-# (operator, opset, inputs, constants, attributes)
 PLAIN: list[tuple[str, int, dict[str, Any], dict[str, Any], dict[str, Any]]] = [
     *((op, 13, {"x": X}, {}, {}) for op in ("Relu", "Sigmoid", "Tanh", "Exp", "Neg", "Abs", "Erf", "Floor", "Ceil")),
     ("Log", 13, {"x": np.abs(X) + 0.1}, {}, {}),
@@ -93,13 +94,16 @@ PLAIN: list[tuple[str, int, dict[str, Any], dict[str, Any], dict[str, Any]]] = [
 @pytest.mark.parametrize(("operator", "opset", "inputs", "constants", "attributes"), PLAIN)
 @pytest.mark.parametrize("dynamic", [False, True])
 def test_operators(
-    operator: str, opset: int, inputs: dict[str, Any], constants: dict[str, Any], attributes: dict[str, Any], dynamic: bool
+    operator: str,
+    opset: int,
+    inputs: dict[str, Any],
+    constants: dict[str, Any],
+    attributes: dict[str, Any],
+    dynamic: bool,
 ) -> None:
     order = [*inputs, *("" if name == "e" and operator == "Resize" else name for name in constants)]
     constants = {name: value for name, value in constants.items() if name in order}
-    model = models.node(
-        operator, inputs, opset=opset, constants=constants, order=order, dynamic=dynamic, **attributes
-    )
+    model = models.node(operator, inputs, opset=opset, constants=constants, order=order, dynamic=dynamic, **attributes)
     module = assert_same(model, inputs, tolerance=2e-5)
     assert not any(part.training for part in module.modules())
     smooth = {"ArgMax", "Cast", "Equal", "Shape", "Floor", "Ceil", "Round", "Mod", "Where"}
@@ -169,10 +173,14 @@ def test_versions_said_to_differ_in_types_alone_do_so_by_their_schemas(operator:
         ("LpPool", {"x": X}, {}, {"kernel_shape": [2, 2]}),
     ],
 )  # fmt: skip
-def test_wrong_and_missing_converters_are_refused_by_name(operator: str, inputs: dict[str, Any], constants: dict[str, Any], attributes: dict[str, Any]) -> None:
+def test_wrong_and_missing_converters_are_refused_by_name(
+    operator: str, inputs: dict[str, Any], constants: dict[str, Any], attributes: dict[str, Any]
+) -> None:
     opset = 16 if operator == "GridSample" else 13
     model = models.node(operator, inputs, opset=opset, constants=constants, **attributes)
-    with pytest.raises(UnsupportedOperator, match=f"node 'only': operator {operator} version .* is not supported: ") as caught:
+    with pytest.raises(
+        UnsupportedOperator, match=f"node 'only': operator {operator} version .* is not supported: "
+    ) as caught:
         onnxray.to_torch(model, verify=False)
     assert "\n" not in str(caught.value)
 
@@ -188,7 +196,9 @@ def test_subgraphs_are_refused_by_name() -> None:
           [choice] y = If (c) <then_branch = t () => (float[N] p) { p = Relu (x) }, else_branch = e () => (float[N] q) { q = Neg (x) }>
         }"""
     )
-    with pytest.raises(UnsupportedOperator, match="'choice': operator If version 16 is not supported: it has subgraphs"):
+    with pytest.raises(
+        UnsupportedOperator, match="'choice': operator If version 16 is not supported: it has subgraphs"
+    ):
         onnxray.to_torch(model, verify=False)
 
 
@@ -207,7 +217,7 @@ def test_top_k() -> None:
 
 def in_a_process(code: str) -> str:
     prelude = "import sys; sys.path[:0] = ['engine', 'tests']\n"
-    done = subprocess.run([sys.executable, "-c", prelude + code], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", prelude + code], capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -293,7 +303,10 @@ def outcome():
         return f'{type(error).__name__}: {error}'
 """
     ours = code + "import onnxray; from support import models; onnxray.to_torch(models.lenet()); import onnx2torch\n"
-    assert in_a_process(ours + "print(outcome())").splitlines()[-1] == in_a_process(code + "print(outcome())").splitlines()[-1]
+    assert (
+        in_a_process(ours + "print(outcome())").splitlines()[-1]
+        == in_a_process(code + "print(outcome())").splitlines()[-1]
+    )
 
 
 def test_gradients_through_a_chain_of_both_kinds_of_converters() -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+import torch
 
 from onnxray.errors import DeviceError, InputError, RuntimeRefusal
 from onnxray.graph import read_graph
@@ -48,7 +49,9 @@ def test_a_cut_gives_what_promoting_by_hand_gives(lenet: onnx.ModelProto) -> Non
     assert list(together) == names
 
 
-def test_verdicts_come_from_the_file_itself_and_start_no_cut(lenet: onnx.ModelProto, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_verdicts_come_from_the_file_itself_and_start_no_cut(
+    lenet: onnx.ModelProto, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
     started = sessions(monkeypatch)
     path = write(lenet)
     judge = Judge(read_graph(path))
@@ -158,7 +161,9 @@ def test_what_has_no_batch_axis_is_not_joined(node: str, count: int) -> None:
 
 
 def test_several_inputs_without_a_common_batch_are_fed_as_they_are() -> None:
-    model = models.parse("g (float[N,3] x, float[3] scale, float s) => (float[N,3] y) { a = Mul (x, scale) y = Mul (a, s) }")
+    model = models.parse(
+        "g (float[N,3] x, float[3] scale, float s) => (float[N,3] y) { a = Mul (x, scale) y = Mul (a, s) }"
+    )
     x, scale, s = models.random(0, 500, 3), models.random(1, 3), np.array(2, np.float32)
     found = Judge(read_graph(model)).outputs({"x": x, "scale": scale, "s": s})["y"]
     np.testing.assert_allclose(found, x * scale * 2, rtol=1e-6)
@@ -180,7 +185,10 @@ def test_inputs_that_a_cut_does_not_need_may_be_there_or_not() -> None:
 
 def test_weights_listed_as_inputs_need_no_array() -> None:
     model = models.parse(
-        "g (float[N,3] x, float[3] w) => (float[N,3] y) { t = Mul (x, w) y = Relu (t) }", {"w": models.random(0, 3)}, opset=8, ir=3
+        "g (float[N,3] x, float[3] w) => (float[N,3] y) { t = Mul (x, w) y = Relu (t) }",
+        {"w": models.random(0, 3)},
+        opset=8,
+        ir=3,
     )
     judge = Judge(read_graph(model))
     x = models.random(1, 2, 3)
@@ -188,7 +196,9 @@ def test_weights_listed_as_inputs_need_no_array() -> None:
     assert judge.outputs({"x": x})["y"].shape == (2, 3)
 
 
-@pytest.mark.parametrize("x", [np.zeros((1, 1, 14, 14)), np.zeros((1, 2, 14, 14), np.float32), np.zeros((1, 14), np.float32)])
+@pytest.mark.parametrize(
+    "x", [np.zeros((1, 1, 14, 14)), np.zeros((1, 2, 14, 14), np.float32), np.zeros((1, 14), np.float32)]
+)
 def test_refused_inputs_are_one_line(lenet: onnx.ModelProto, x: np.ndarray) -> None:
     with pytest.raises(RuntimeRefusal, match="refuses the input") as caught:
         Judge(read_graph(lenet)).outputs({"x": x})
@@ -220,24 +230,28 @@ def test_cuda_without_its_provider(lenet: onnx.ModelProto, monkeypatch: pytest.M
 
 def test_cuda_on_a_machine_without(lenet: onnx.ModelProto, capfd: pytest.CaptureFixture[str]) -> None:
     judge = Judge(read_graph(lenet), "cuda")
-    try:
+    if torch.cuda.is_available():
+        pytest.skip("there is CUDA here")
+    with pytest.raises(DeviceError, match="'cuda'") as caught:
         judge.outputs({"x": X})
-    except DeviceError as error:
-        assert "'cuda'" in str(error)
-        assert "\n" not in str(error)
-    else:
-        assert judge.providers[0] == "CUDAExecutionProvider"
+    assert "\n" not in str(caught.value)
     assert capfd.readouterr().out == ""
 
 
 def test_a_silent_fall_back_is_an_error(lenet: onnx.ModelProto, monkeypatch: pytest.MonkeyPatch) -> None:
     """ONNX Runtime drops a provider whose libraries are missing and goes on with the CPU."""
     real = onnxruntime.InferenceSession
-    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"])
     monkeypatch.setattr(
-        onnxruntime, "InferenceSession", lambda source, options, providers, **_: real(source, options, providers=["CPUExecutionProvider"])
+        onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"]
     )
-    with pytest.raises(DeviceError, match="could not start CUDAExecutionProvider and fell back to CPUExecutionProvider"):
+    monkeypatch.setattr(
+        onnxruntime,
+        "InferenceSession",
+        lambda source, options, providers, **_: real(source, options, providers=["CPUExecutionProvider"]),
+    )
+    with pytest.raises(
+        DeviceError, match="could not start CUDAExecutionProvider and fell back to CPUExecutionProvider"
+    ):
         Judge(read_graph(lenet), "cuda").outputs({"x": X})
 
 

@@ -34,7 +34,9 @@ def test_logits(ends: str, logits: str, closes: bool) -> None:
 
 def test_an_inner_softmax_closes_nothing() -> None:
     graph = read_graph(
-        models.parse("g (float[N,4] x) => (float[N,3] y) { a = Softmax (x) m = Mul (a, x) y = Gemm (m, w, b) }", WEIGHTS)
+        models.parse(
+            "g (float[N,4] x) => (float[N,3] y) { a = Softmax (x) m = Mul (a, x) y = Gemm (m, w, b) }", WEIGHTS
+        )
     )
     assert graph.logits == "y"
 

@@ -7,6 +7,7 @@ import numpy as np
 import onnx
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 import onnxray
 from onnxray.importer.build import ImportedModule
@@ -42,3 +43,21 @@ def assert_gradients(module: ImportedModule, feeds: Arrays) -> None:
     real = {name: array.dtype.kind == "f" for name, array in feeds.items()}
     inputs = [t.double().requires_grad_() if real[n] else t for n, t in zip(feeds, tensors(feeds))]
     assert torch.autograd.gradcheck(module.double(), inputs, eps=1e-6, atol=1e-5, fast_mode=True)
+
+
+def check(
+    tried: set[tuple[str, int]],
+    operator: str,
+    opset: int,
+    inputs: dict[str, Any],
+    *,
+    gradients: bool = True,
+    **rest: Any,
+) -> nn.Module:
+    """A node against the judge, noted in ``tried``; gradients on top where asked. Gives the node's module."""
+    model = models.node(operator, inputs, opset=opset, **rest)
+    tried.add((operator, onnx.defs.get_schema(operator, opset).since_version))
+    module = assert_same(model, inputs)
+    if gradients:
+        assert_gradients(module, {n: a[:1] if n == "x" and a.ndim > 3 else a for n, a in inputs.items()})
+    return module.layer("only")

@@ -104,9 +104,8 @@ def node(
         [made], "g", infos, [onnx.ValueInfoProto(name=name) for name in results],
         [numpy_helper.from_array(np.asarray(a), name) for name, a in (constants or {}).items()],
     )  # fmt: skip
-    inferred = onnx.shape_inference.infer_shapes(
+    return onnx.shape_inference.infer_shapes(
         onnx.helper.make_model(
             graph, opset_imports=[onnx.helper.make_opsetid("", opset)], ir_version=8 if opset < 19 else 11
         )
     )
-    return inferred

@@ -120,7 +120,7 @@ class Bridge:
             raise scope.refuse("there is no converter for it") from None
         try:
             with _WithoutInitialisation(), warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # that results "might differ significantly": such nodes are refused here
+                warnings.simplefilter("ignore")  # of what _check_resize has refused already
                 module, mapping = converter(OnnxNode(node.proto, unique_name=str(node.index)), self._graph)
         except UnsupportedOperator:
             raise

@@ -45,6 +45,12 @@ class ImportedModule(fx.GraphModule):
             )
         return self.get_submodule(self.layers[name])
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> ImportedModule:
+        copied = super().__deepcopy__(memo)
+        assert isinstance(copied, ImportedModule)  # of this class, without the attributes that torch.fx does not know
+        copied.input_names, copied.output_names, copied.layers = self.input_names, self.output_names, dict(self.layers)
+        return copied
+
 
 class Importer:
     """Converts the nodes of one graph when they are first needed, each once, and joins them into cuts."""
@@ -144,7 +150,7 @@ class _Walk:
         if name not in self.values:
             if name not in self.importer.weights:
                 raise UnsupportedOperator(f"value {name!r} is a sparse weight, which the torch twin does not hold")
-            target = attribute_name(name)
+            target = attribute_name(name, self.importer.weights)
             tensor = self.importer.weights.tensor(name)
             self.root[target] = tensor
             self.values[name] = self.fx.get_attr(target)
@@ -171,20 +177,20 @@ def pick(result: Any, index: int, described: str) -> Any:
     return outputs[index]
 
 
-def attribute_name(name: str) -> str:
+def attribute_name(name: str, weights: Weights) -> str:
     """The qualified attribute that holds a weight: its own ONNX name wherever torch can take it as one."""
     parts = name.split(".")
     taken = parts[0] in {_NODES, "training"} or any(hasattr(fx.GraphModule, part) for part in parts)
-    if all(parts) and not taken:
+    if all(parts) and not taken and name not in weights.folders:
         return name
-    return "weights." + "".join(c if c.isalnum() else f"_{ord(c)}_" for c in name)  # no two names become one
+    return "weights.w_" + "".join(c if c.isalnum() else f"_{ord(c)}_" for c in name)  # no two names become one
 
 
 def register_weights(module: ImportedModule, weights: Weights) -> None:
     """Register every loaded Parameter under its ONNX name, ahead of the nodes that share it."""
     for name, tensor in weights.loaded().items():
         if isinstance(tensor, nn.Parameter):
-            *path, leaf = attribute_name(name).split(".")
+            *path, leaf = attribute_name(name, weights).split(".")
             holder: nn.Module = module
             for part in path:
                 if not isinstance(getattr(holder, part, None), nn.Module):

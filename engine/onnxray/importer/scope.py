@@ -44,6 +44,12 @@ class Weights:
         """Value name -> the Constant node that holds it."""
         return {node.outputs[0]: node for node in self._graph.nodes if node.operator == "Constant"}
 
+    @cached_property
+    def folders(self) -> frozenset[str]:
+        """The names that stand before a dot in a weight's name: modules hold what is below them."""
+        parts = (name.split(".") for name in self._graph.initializers)
+        return frozenset(".".join(part[:k]) for part in parts for k in range(1, len(part)))
+
     def __contains__(self, name: str) -> bool:
         return name in self._graph.initializers or name in self.constant_nodes
 

@@ -49,9 +49,9 @@ class Pad(nn.Module):
         flat = [amount for axis in reversed(range(x.ndim)) for amount in pairs.get(axis, (0, 0))]
         if self.mode == "constant":
             return functional.pad(x, flat, value=self.fill)
-        while flat and flat[-2:] == [0, 0]:  # torch reflects and repeats along trailing axes alone
-            flat = flat[:-2]
-        return functional.pad(x, flat, mode=_MODES[self.mode]) if flat else x
+        while len(flat) > 2 * max(1, x.ndim - 2) and flat[-2:] == [0, 0]:
+            flat = flat[:-2]  # torch reflects and repeats along the axes behind the first one or two alone
+        return functional.pad(x, flat, mode=_MODES[self.mode]) if any(flat) else x
 
 
 def _slice(scope: Scope) -> Converted:
@@ -78,7 +78,10 @@ def _pad(scope: Scope) -> Converted:
     if pads is None or (scope.input(2) and value is None) or (scope.input(3) and axes is None):
         raise scope.refuse("its widths, its value or its axes are computed by the graph")
     module = Pad(
-        mode, tuple(pads.tolist()), None if axes is None else tuple(axes.tolist()), 0.0 if value is None else value.item()
+        mode,
+        tuple(pads.tolist()),
+        None if axes is None else tuple(axes.tolist()),
+        0.0 if value is None else value.item(),
     )
     return Converted(module, scope.node.inputs[:1])
 

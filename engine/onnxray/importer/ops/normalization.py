@@ -1,4 +1,4 @@
-"""BatchNormalization and LayerNormalization as inference does it; the versions differ in how they say that a node is training."""
+"""BatchNormalization and LayerNormalization as inference does them; versions differ in how they tell training."""
 
 from __future__ import annotations
 
