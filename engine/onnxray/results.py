@@ -21,7 +21,9 @@ from numpy.typing import NDArray
 
 from onnxray.errors import ImageError, OutputError
 from onnxray.image_files import png_bytes, read_png
+from onnxray.machine import describe_machine
 from onnxray.model import Model
+from onnxray.runtime import providers_for
 from onnxray.structure import closing_softmax, verdict_output
 
 SCHEMA = 1
@@ -42,6 +44,7 @@ class Provenance:
     device: str
     versions: Mapping[str, str]
     seconds: float
+    machine: Mapping[str, Any] = field(default_factory=dict)
     command: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     interrupted: bool = False
@@ -94,6 +97,7 @@ class Result(Generic[ItemT]):
             "device": p.device,
             "versions": dict(p.versions),
             "seconds": p.seconds,
+            "machine": dict(p.machine),
             "notes": list(p.notes),
             "interrupted": p.interrupted,
             **self.extra,
@@ -166,6 +170,7 @@ def provenance(
         device=model.device,
         versions=model.versions(),
         seconds=seconds,
+        machine={**describe_machine(), "providers": list(providers_for(model.device))},
         notes=tuple(dict.fromkeys(notes)),
     )
 
