@@ -179,7 +179,7 @@ class Model:
         return next(iter(gradients.values())) if len(gradients) == 1 else gradients
 
     def verify(self, images: object = None, *, tolerance: float = TOLERANCE) -> Verification:
-        """Compare twin and judge on every real value of the graph, on the given or on seeded inputs.
+        """Compare twin and judge on every real value that is read or given, on the given or on seeded inputs.
 
         Also tells how far a copy of the model that gives every inner value moves the judge's own outputs.
         """
@@ -189,8 +189,9 @@ class Model:
         feeds, variables = self._feeds(images), self._variables(images)
         wanted: list[str] = []
         skipped: list[str] = []
+        ends = {output.name for output in self.graph.outputs}
         for value in self.graph.values.values():
-            if value.kind == "node":
+            if value.kind == "node" and (value.name in ends or value.name in self.graph.readers_of):
                 real = value.is_float or not value.dtype
                 (wanted if real and value.name in self.graph.depends_on_input else skipped).append(value.name)
         expected = self.judge.values(feeds, wanted)

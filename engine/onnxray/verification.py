@@ -24,6 +24,9 @@ Values = Callable[[Sequence[str]], Mapping[str, Array]]
 TOLERANCE = 1e-3
 """The largest difference let pass, relative to the largest absolute number that the judge gives for the value."""
 
+_HALF = 10.0
+"""How much more is let pass where the judge gives float16, whose own rounding is 1e-3 and adds up layer by layer."""
+
 _FLOOR = 1e-6
 _LOG_FLOOR = 1e-20
 
@@ -83,8 +86,10 @@ class Verification:
 def compare(graph: Graph, name: str, judge: Array, twin: Array, tolerance: float = TOLERANCE) -> Comparison:
     """Compare one value: agrees where max|twin - judge| <= tolerance * max|judge| + 1e-6, shapes and NaN alike.
 
-    A value that the judge gives as NaN throughout does not agree: nothing could be compared.
+    A value that the judge gives as NaN throughout does not agree: nothing could be compared. For float16 the tolerance
+    is ten times as large.
     """
+    tolerance *= _HALF if judge.dtype == np.float16 else 1
     value = graph.values.get(name)
     node, operator = (value.node, value.operator) if value is not None else (None, None)
     if judge.shape != twin.shape:

@@ -321,3 +321,26 @@ def test_seeded_pixels_are_pictures(shape: tuple[int, int, int]) -> None:
     assert found.min() >= 0
     assert found.max() <= 255
     np.testing.assert_array_equal(found, np.rint(found))
+
+
+def test_verify_leaves_out_what_nobody_reads() -> None:
+    """Masks of Dropout and statistics of BatchNormalization are declared by old exporters, and mean nothing."""
+    statistics = {"s": R(1, 4), "b": R(2, 4), "m": R(3, 4), "v": np.abs(R(4, 4)) + 1}
+    model = models.parse(
+        """g (float[N,4,6,6] x) => (float[N,4,5,5] y) {
+          d, mask = Dropout (x)
+          n = BatchNormalization (d, s, b, m, v)
+          y, where = MaxPool <kernel_shape = [2, 2]> (n)
+        }""",
+        statistics,
+        opset=9,
+    )
+    found = onnxray.open(model).verify()
+    assert found.agrees
+    assert [c.name for c in found.comparisons] == ["d", "n", "y"]
+
+
+def test_halves_are_let_differ_by_their_own_rounding() -> None:
+    graph, judge = read_graph(models.lenet()), np.float16([1, -4, 2])
+    assert compare(graph, "ip2", judge, judge * np.float16(1.004)).agrees
+    assert not compare(graph, "ip2", judge, judge * np.float16(1.02)).agrees
