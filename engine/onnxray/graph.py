@@ -182,6 +182,11 @@ def read_graph(source: str | os.PathLike[str] | bytes | onnx.ModelProto) -> Grap
             model = onnx.inliner.inline_local_functions(model)
         except Exception as error:  # whatever the C++ side threw
             raise ModelFileError(f"the model's own functions cannot be inlined: {error}") from None
+    return graph_of(container, model)
+
+
+def graph_of(container: Container, model: onnx.ModelProto) -> Graph:
+    """The facts of a parsed model whose large weights, if any, lie in ``container``."""
     proto = _with_inferred_types(model)
     graph = proto.graph
     initializers = {tensor.name: tensor for tensor in graph.initializer}
@@ -222,6 +227,17 @@ def read_graph(source: str | os.PathLike[str] | bytes | onnx.ModelProto) -> Grap
         container, proto, inputs, tuple(outputs), frozen(values), nodes,
         frozen(initializers), frozen(opsets), frozen(metadata),
     )  # fmt: skip
+
+
+def body_of(graph: Graph, body: onnx.GraphProto) -> Graph:
+    """A subgraph (of If, Loop, Scan, ...) as a graph of its own: the outer values that it reads become inputs."""
+    model = onnx.ModelProto(ir_version=graph.proto.ir_version, opset_import=graph.proto.opset_import)
+    model.graph.CopyFrom(body)
+    for name in sorted(_captured(body)):
+        found = [info for info in graph.proto.graph.value_info if info.name == name]
+        model.graph.input.append(found[0] if found else onnx.ValueInfoProto(name=name))
+    container = Container(None, b"", model, MappingProxyType({}))
+    return graph_of(container, model)
 
 
 def _with_inferred_types(model: onnx.ModelProto) -> onnx.ModelProto:

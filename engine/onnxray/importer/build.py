@@ -13,7 +13,8 @@ from torch import fx, nn
 from torch.fx.node import Argument
 
 from onnxray.errors import UnknownValue, UnsupportedOperator
-from onnxray.graph import Graph, Node
+from onnxray.graph import Graph, Node, body_of
+from onnxray.importer.functions import function_body
 from onnxray.importer.bridge import Bridge, since_version
 from onnxray.importer.ops import CONVERTERS
 from onnxray.importer.scope import Converted, Scope, Weights
@@ -64,16 +65,32 @@ class Importer:
         if node.index not in self._converted:
             opset = self.graph.opsets.get(node.domain or "ai.onnx", 1)
             version = since_version(node.operator, node.domain, opset)
-            scope = Scope(node, self.graph, self.weights, version)
+            scope = Scope(node, self.graph, self.weights, version, self._import_body)
             if node.domain == "" and opset > onnx.defs.onnx_opset_version():
                 raise scope.refuse(f"the file's opset {opset} is newer than the installed onnx {onnx.__version__} knows")
-            if node.captures or any(attribute.HasField("g") for attribute in node.proto.attribute):
-                raise scope.refuse("it has subgraphs")
             own = CONVERTERS.get((node.domain, node.operator, version))
-            converted = own(scope) if own is not None else self._onnx2torch().convert(scope)
+            converted = own(scope) if own is not None else self._other(scope)
             converted.module.eval()
             self._converted[node.index] = converted
         return self._converted[node.index]
+
+    def _other(self, scope: Scope) -> Converted:
+        """What we have no converter for: by onnx2torch's, else by the standard's own definition as a function."""
+        try:
+            return self._onnx2torch().convert(scope)
+        except UnsupportedOperator:
+            body = function_body(scope)
+            if body is None:
+                raise
+        module = Importer(body).cut(tuple(output.name for output in body.outputs))
+        return Converted(Body(module), tuple(name for name in scope.node.inputs if name), several=True)
+
+    def _import_body(self, body: onnx.GraphProto) -> tuple[nn.Module, tuple[str, ...]]:
+        """A subgraph as a module, and the outer values that it reads."""
+        graph = body_of(self.graph, body)
+        own = {info.name for info in body.input}
+        module = Importer(graph).cut(tuple(output.name for output in graph.outputs))
+        return Body(module), tuple(value.name for value in graph.inputs if value.name not in own)
 
     def _onnx2torch(self) -> Bridge:
         if self._bridge is None:
@@ -99,6 +116,18 @@ class Importer:
         return walk.finish(names)
 
 
+class Body(nn.Module):
+    """A cut that is a node of another graph; always a list of values."""
+
+    def __init__(self, module: ImportedModule) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, *inputs: Any) -> list[Any]:
+        """Run it."""
+        return list(forward_all(self.module, inputs))
+
+
 class _Walk:
     """One torch.fx graph in the making."""
 
@@ -119,7 +148,7 @@ class _Walk:
         self.root[target] = converted.module
         args, kwargs = self._arguments(converted)
         result = self.fx.call_module(target, args, kwargs)
-        whole = len(node.outputs) == 1 and node.operator not in _TUPLES
+        whole = len(node.outputs) == 1 and not converted.several and node.operator not in _TUPLES
         for index, name in enumerate(node.outputs):
             if name:
                 described = f"node {node.name!r} ({node.operator})"

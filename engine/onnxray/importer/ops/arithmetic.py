@@ -1,0 +1,7 @@
+"""Arithmetic and elementary functions."""
+
+from __future__ import annotations
+
+from onnxray.importer.scope import Converters
+
+CONVERTERS: Converters = {}

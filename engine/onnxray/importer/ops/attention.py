@@ -1,0 +1,7 @@
+"""Attention and rotary embeddings."""
+
+from __future__ import annotations
+
+from onnxray.importer.scope import Converters
+
+CONVERTERS: Converters = {}

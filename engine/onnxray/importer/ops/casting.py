@@ -1,0 +1,7 @@
+"""Cast and its kin: changes of type."""
+
+from __future__ import annotations
+
+from onnxray.importer.scope import Converters
+
+CONVERTERS: Converters = {}

@@ -1,0 +1,7 @@
+"""If, Loop and Scan."""
+
+from __future__ import annotations
+
+from onnxray.importer.scope import Converters
+
+CONVERTERS: Converters = {}

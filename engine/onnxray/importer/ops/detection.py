@@ -1,0 +1,7 @@
+"""NonMaxSuppression and RoiAlign."""
+
+from __future__ import annotations
+
+from onnxray.importer.scope import Converters
+
+CONVERTERS: Converters = {}

@@ -1,0 +1,7 @@
+"""Gather, Scatter, Slice and their kin."""
+
+from __future__ import annotations
+
+from onnxray.importer.scope import Converters
+
+CONVERTERS: Converters = {}

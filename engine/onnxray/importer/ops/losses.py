@@ -1,0 +1,7 @@
+"""Loss functions."""
+
+from __future__ import annotations
+
+from onnxray.importer.scope import Converters
+
+CONVERTERS: Converters = {}

@@ -1,0 +1,7 @@
+"""LSTM, GRU and RNN."""
+
+from __future__ import annotations
+
+from onnxray.importer.scope import Converters
+
+CONVERTERS: Converters = {}

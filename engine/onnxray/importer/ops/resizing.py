@@ -1,0 +1,7 @@
+"""Resize, Pad, GridSample and their kin."""
+
+from __future__ import annotations
+
+from onnxray.importer.scope import Converters
+
+CONVERTERS: Converters = {}

@@ -1,0 +1,7 @@
+"""Sequences and optionals."""
+
+from __future__ import annotations
+
+from onnxray.importer.scope import Converters
+
+CONVERTERS: Converters = {}

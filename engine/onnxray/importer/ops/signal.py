@@ -1,0 +1,7 @@
+"""Fourier transforms and windows."""
+
+from __future__ import annotations
+
+from onnxray.importer.scope import Converters
+
+CONVERTERS: Converters = {}

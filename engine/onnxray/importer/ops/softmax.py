@@ -1,0 +1,7 @@
+"""Softmax, LogSoftmax, Hardmax."""
+
+from __future__ import annotations
+
+from onnxray.importer.scope import Converters
+
+CONVERTERS: Converters = {}
