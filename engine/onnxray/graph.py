@@ -27,7 +27,7 @@ class Value:
     """One named tensor of the graph.
 
     ``shape`` holds ints, names of symbolic dimensions, or None where nothing is known; it is None as a whole where not
-    even the rank is known. ``dtype`` is numpy's name of the element type ("" where unknown).
+    even the rank is known. ``dtype`` is numpy's name of the element type ("" where unknown, "map" for dictionaries).
     """
 
     name: str
@@ -294,6 +294,8 @@ def _value(
                 dtype = str(onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type))
             except (KeyError, ValueError, TypeError):
                 dtype = f"type {tensor.elem_type}"
+    elif info is not None and (info.type.HasField("map_type") or info.type.sequence_type.elem_type.HasField("map_type")):
+        dtype = "map"
     return Value(name, kind, shape, dtype, node.name if node else None, node.operator if node else None)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import keyword
 from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
@@ -14,6 +15,7 @@ from torch.fx.node import Argument
 
 from onnxray.errors import UnknownValue, UnsupportedOperator
 from onnxray.graph import Graph, Node, body_of
+from onnxray.importer.carried import as_declared, declared_type
 from onnxray.importer.functions import function_body
 from onnxray.importer.bridge import Bridge, since_version
 from onnxray.importer.ops import CONVERTERS
@@ -21,6 +23,7 @@ from onnxray.importer.scope import Converted, Scope, Weights
 
 _NODES = "nodes"
 _KEPT_CUTS = 16
+_MODULE = nn.Module()
 _TUPLES = frozenset({"Split"})
 """Operators whose modules give a tuple for one output too."""
 
@@ -67,7 +70,9 @@ class Importer:
             version = since_version(node.operator, node.domain, opset)
             scope = Scope(node, self.graph, self.weights, version, self._import_body)
             if node.domain == "" and opset > onnx.defs.onnx_opset_version():
-                raise scope.refuse(f"the file's opset {opset} is newer than the installed onnx {onnx.__version__} knows")
+                raise scope.refuse(
+                    f"the file's opset {opset} is newer than the installed onnx {onnx.__version__} knows"
+                )
             own = CONVERTERS.get((node.domain, node.operator, version))
             converted = own(scope) if own is not None else self._other(scope)
             converted.module.eval()
@@ -158,13 +163,18 @@ class _Walk:
 
     def finish(self, names: tuple[str, ...]) -> ImportedModule:
         """Close the graph with the wanted values, in their order."""
-        wanted = tuple(self.value(name) for name in names)
+        wanted = tuple(self._as_declared(name) for name in names)
         self.fx.output(wanted[0] if len(wanted) == 1 else wanted)
         self.fx.eliminate_dead_code(is_impure_node=lambda node: node.op in {"placeholder", "output"})
         self.fx.lint()
         module = ImportedModule(self.root, self.fx, class_name="ImportedModule")
         module.input_names, module.output_names, module.layers = self.inputs, names, dict(self.layers)
         return module.eval()
+
+    def _as_declared(self, name: str) -> fx.Node:
+        """A wanted value's node; whole numbers that were carried as floats become whole numbers."""
+        dtype = declared_type(self.importer.graph, name)
+        return self.value(name) if dtype is None else self.fx.call_function(as_declared, (self.value(name), dtype))
 
     def value(self, name: str) -> fx.Node:
         """A value's node; a weight becomes one when it is first read."""
@@ -195,16 +205,20 @@ def pick(result: Any, index: int, described: str) -> Any:
         raise UnsupportedOperator(
             f"{described}: its output {index} is not given by the torch twin; read it by the judge"
         )
+    if isinstance(outputs[index], UnsupportedOperator):  # a module's word for an output that torch cannot hold
+        raise outputs[index]
     return outputs[index]
 
 
 def attribute_name(name: str) -> str:
     """The qualified attribute that holds a weight: its own ONNX name wherever torch can take it as one."""
     parts = name.split(".")
-    taken = parts[0] in {_NODES, "training"} or any(hasattr(fx.GraphModule, part) for part in parts)
+    taken = parts[0] == _NODES or any(
+        hasattr(fx.GraphModule, part) or hasattr(_MODULE, part) or keyword.iskeyword(part) for part in parts
+    )
     if all(parts) and not taken:
         return name
-    return "weights." + "".join(c if c.isalnum() else f"_{ord(c)}_" for c in name)  # no two names become one
+    return "weights.w_" + "".join(c if c.isalnum() else f"_{ord(c)}_" for c in name)  # no two names become one
 
 
 def register_weights(module: ImportedModule, weights: Weights) -> None:

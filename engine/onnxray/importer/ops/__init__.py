@@ -11,28 +11,39 @@ from onnxray.importer.ops import (
     detection,
     elementwise,
     indexing,
+    integer_products,
     joining,
     linear,
     losses,
+    making,
+    ml,
+    ml_linear,
+    ml_trees,
     normalization,
+    norms,
     pooling,
     quantization,
     random,
     recurrent,
     reduction,
     resizing,
+    sampling,
+    scattering,
     searching,
     sequences,
     shaping,
     signal,
     softmax,
+    transposed,
+    unpooling,
 )
 from onnxray.importer.scope import Converters
 
 _FAMILIES = (
     activations, arithmetic, attention, casting, comparison, control, convolution, detection, elementwise, indexing,
-    joining, linear, losses, normalization, pooling, quantization, random, recurrent, reduction, resizing, searching,
-    sequences, shaping, signal, softmax,
+    integer_products, joining, linear, losses, making, ml, ml_linear, ml_trees, normalization, norms, pooling,
+    quantization, random, recurrent, reduction, resizing, sampling, scattering, searching, sequences, shaping, signal,
+    softmax, transposed, unpooling,
 )  # fmt: skip
 
 CONVERTERS: Converters = {key: converter for family in _FAMILIES for key, converter in family.CONVERTERS.items()}
