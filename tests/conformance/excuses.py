@@ -23,8 +23,9 @@ STRAIGHT_THROUGH: Mapping[str, str] = {
 }
 """Operators whose true gradient is zero nearly everywhere and whose converter gives a useful one instead."""
 
-WITHOUT: Mapping[str, str] = {}
-"""Operators with real inputs and outputs and no gradient between them that is not zero by the mathematics already."""
+MASKED = "none:masked-softmax"
+"""A row of Softmax whose every place is masked by -inf is NaN by the standard; the graph puts zeros in its place with
+Where, and autograd multiplies NaN by zero on the way back. Nobody is lied to: ``pullback`` refuses a NaN gradient."""
 
 
 def parameters(case: Case) -> frozenset[str]:
@@ -36,14 +37,12 @@ def parameters(case: Case) -> frozenset[str]:
     return frozenset(name for name, kinds in uses.items() if all(kinds))
 
 
-def find(case: Case) -> str | None:
-    """The outcome of a gradient that differs from the differences for a listed reason."""
-    used = [node.op_type for node in nodes(case.model.graph)]
-    for kind, listed in (("straight-through", STRAIGHT_THROUGH), ("none", WITHOUT)):
-        for operator in used:
-            if operator in listed:
-                return f"{kind}:{operator}"
-    return None
+def find(case: Case, *, nan: bool) -> str | None:
+    """The outcome of a gradient that is not the differences', for a listed reason. nan: it is NaN and not a number."""
+    used = {node.op_type for node in nodes(case.model.graph)}
+    if nan:
+        return MASKED if {"Softmax", "Where"} <= used else None
+    return next((f"straight-through:{operator}" for operator in STRAIGHT_THROUGH if operator in used), None)
 
 
 def short(case: Case) -> bool:

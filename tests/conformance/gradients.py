@@ -67,7 +67,7 @@ def run(case: Case) -> Outcome:
 def _run(case: Case) -> Outcome:
     twin = Twin(case)
     reasons: list[str] = []
-    differed = False
+    differed = nan = False
     for reference in references(case, twin):
         try:
             found = _check(case, twin, reference)
@@ -77,6 +77,7 @@ def _run(case: Case) -> Outcome:
         except Wrong as reason:
             reasons.append(f"{reference.name}: {reason}")
             if reason.final:
+                nan = "nan by autograd" in str(reason)
                 break
             differed = True
             continue
@@ -84,9 +85,10 @@ def _run(case: Case) -> Outcome:
             break
         if _nan_at_home(case, twin):
             reasons.append("NaN at the case's own point, where the outputs are finite")
+            nan = True
             break
         return Outcome(found, "; ".join([f"in {twin.precision} precision", *reasons]))
-    return Outcome(excuses.find(case) or "wrong", "; ".join(reasons))
+    return Outcome(excuses.find(case, nan=nan) or "wrong", "; ".join(reasons))
 
 
 def _check(case: Case, twin: Twin, reference: Reference) -> str:

@@ -180,7 +180,7 @@ def reference_of(net: nn.Module, size: tuple[int, int]) -> Reference:
 def export(net: nn.Module, inputs: tuple[torch.Tensor, ...], exporter: Exporter, path: Path) -> None:
     """Write the file. Errors: ExporterFailed with the first line of what the exporter says."""
     try:
-        with _quiet(), torch.no_grad():
+        with quiet(), torch.no_grad():
             if exporter.dynamo:
                 program = torch.onnx.export(net, inputs, dynamo=True, opset_version=exporter.opset, verbose=False)
                 written = program.model.opset_imports.get("")
@@ -198,7 +198,7 @@ def export(net: nn.Module, inputs: tuple[torch.Tensor, ...], exporter: Exporter,
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """The exporters warn, log and print; none of it is ours."""
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)

@@ -11,22 +11,52 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import onnx
+import onnx
 import torch
 
 from onnxray.graph import Graph, Node
 
 Operator = tuple[str, str]
 
+MICROSOFT = "com.microsoft"
+
 _FIRST = frozenset({0})
+_NONE: frozenset[int] = frozenset()
 _ANY = frozenset(range(1024))
 
-ORIGINS: frozenset[Operator] = frozenset(
-    ("", name)
-    for name in (
-        "QuantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger",
-    )
-)  # fmt: skip
-"""Operators whose first output may be carried."""
+_ZERO_POINTS: Mapping[Operator, int] = {
+    **{("com.microsoft", name): 7 for name in ("QLinearConv", "QLinearAdd", "QLinearMul")},
+    **{
+        ("com.microsoft", f"QLinear{name}"): 4
+        for name in ("LeakyRelu", "Sigmoid", "Softmax", "AveragePool", "GlobalAveragePool")
+    },
+    ("com.microsoft", "QuantizeLinear"): 2,
+    ("com.microsoft", "QLinearConcat"): 1,
+    ("com.microsoft", "QLinearWhere"): 8,
+    ("com.microsoft", "QGemm"): 8,
+}
+"""Operators that onnx infers no types for -> the input whose type their output has; uint8 where that is left out."""
+
+ORIGINS: Mapping[Operator, int | str] = {
+    ("", "QuantizeLinear"): 2,
+    ("", "DynamicQuantizeLinear"): "uint8",
+    ("", "QLinearConv"): 7,
+    ("", "QLinearMatMul"): 7,
+    ("", "ConvInteger"): "int32",
+    ("", "MatMulInteger"): "int32",
+    (MICROSOFT, "QuantizeLinear"): 2,
+    (MICROSOFT, "QLinearAdd"): 7,
+    (MICROSOFT, "QLinearMul"): 7,
+    (MICROSOFT, "QLinearConcat"): 1,
+    (MICROSOFT, "QLinearGlobalAveragePool"): 4,
+    (MICROSOFT, "QLinearAveragePool"): 4,
+    (MICROSOFT, "QLinearLeakyRelu"): 4,
+    (MICROSOFT, "QLinearSigmoid"): 4,
+    (MICROSOFT, "QLinearSoftmax"): 4,
+    (MICROSOFT, "QGemm"): 8,
+}
+"""Operators whose first output may be carried, and its type: that of an input (the zero point), or always the same."""
 
 KNOWING: Mapping[Operator, frozenset[int]] = {
     ("", "DequantizeLinear"): _FIRST,
@@ -35,6 +65,17 @@ KNOWING: Mapping[Operator, frozenset[int]] = {
     ("", "QLinearMatMul"): frozenset({0, 3}),
     ("", "ConvInteger"): frozenset({0, 1}),
     ("", "MatMulInteger"): frozenset({0, 1}),
+    **{
+        ("com.microsoft", name): _FIRST
+        for name in (
+            "DequantizeLinear", "QLinearLeakyRelu", "QLinearSigmoid", "QLinearSoftmax", "QLinearAveragePool",
+            "QLinearGlobalAveragePool",
+        )
+    },
+    **{("com.microsoft", name): frozenset({0, 3}) for name in ("QLinearConv", "QLinearAdd", "QLinearMul", "QGemm")},
+    ("com.microsoft", "QLinearConcat"): frozenset(range(2, 1024, 3)),
+    ("com.microsoft", "QLinearWhere"): frozenset({1, 4}),
+    ("com.microsoft", "MatMulIntegerToFloat"): frozenset({0, 1}),
 }
 """Operators that take carried values at these inputs, and whose outputs are no carried values by themselves."""
 
@@ -48,6 +89,7 @@ MOVING: Mapping[Operator, frozenset[int]] = {
     },
     **{("", name): _ANY for name in ("Concat", "Max", "Min")},
     ("", "Where"): frozenset({1, 2}),
+    ("com.microsoft", "NhwcMaxPool"): _FIRST,
 }  # fmt: skip
 """Operators whose module does to carried values at these inputs what it does to whole numbers."""
 
@@ -72,12 +114,38 @@ def is_carried(graph: Graph, name: str) -> bool:
 def declared_type(graph: Graph, name: str) -> torch.dtype | None:
     """The type that a value from an operator that may give or pass carried values is declared to have."""
     node = graph.producer_of.get(name)
-    if node is None or not {(node.domain, node.operator)} & (ORIGINS | MOVING.keys()):
+    if node is None or not {(node.domain, node.operator)} & (ORIGINS.keys() | MOVING.keys()):
         return None
-    declared = graph.values[name].dtype
-    if declared in WIDTHS or declared == "int32":
-        return WIDTHS[declared].dtype if declared in WIDTHS else torch.int32
-    return None
+    declared = graph.values[name].dtype or _origin_type(graph, name)
+    return torch.int32 if declared == "int32" else WIDTHS[declared].dtype if declared in WIDTHS else None
+
+
+def _origin_type(graph: Graph, name: str) -> str:
+    """The type of a value whose type nobody inferred: that of the quantising operator that it comes from."""
+    for _ in graph.nodes:
+        node = graph.producer_of.get(name)
+        if node is None:
+            break
+        origin = ORIGINS.get((node.domain, node.operator))
+        if isinstance(origin, str):
+            return origin
+        positions = MOVING.get((node.domain, node.operator), _NONE)
+        if origin is None and (not positions or name != node.outputs[0]):
+            break
+        position = origin if origin is not None else min(positions)
+        name = node.inputs[position] if position < len(node.inputs) else ""
+        known = type_name(graph, name)
+        if origin is not None or known:
+            return known or ""
+    return ""
+
+
+def type_name(graph: Graph, name: str) -> str | None:
+    """The declared type of a value or weight, by numpy's name."""
+    if name in graph.initializers:
+        return str(onnx.helper.tensor_dtype_to_np_dtype(graph.initializers[name].data_type))
+    value = graph.values.get(name)
+    return (value.dtype or None) if value is not None else None
 
 
 def as_declared(value: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:

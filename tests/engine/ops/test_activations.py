@@ -88,6 +88,24 @@ def test_gradients_by_differences(operator, attributes, other):
     assert torch.autograd.gradcheck(lambda *values: twin(*values), tensors)
 
 
+def test_a_masked_row_of_attention_has_no_gradient():
+    model = models.parse("""
+        g (double[2,3] x, bool[2,3] mask) => (double[2,3] y) {
+            low = Constant <value = double {-inf}> ()
+            zero = Constant <value = double {0}> ()
+            masked = Where (mask, x, low)
+            p = Softmax <axis = -1> (masked)
+            empty = IsNaN (p)
+            y = Where (empty, zero, p)
+        }
+    """)
+    x = torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], dtype=torch.float64, requires_grad=True)
+    mask = torch.tensor([[True, True, False], [False, False, False]])
+    twin = onnxray.to_torch(model, verify=False)
+    assert twin(x, mask)[1].tolist() == [0, 0, 0]
+    assert torch.autograd.gradcheck(lambda values: twin(values, mask), x)
+
+
 def test_cumulative_gradients_with_zeros_among_the_numbers():
     x = torch.tensor([[1.5, 0.0, 2.0, -1.0]], dtype=torch.float64, requires_grad=True)
     for operator, opset in (("CumProd", 26), ("CumSum", 14)):

@@ -51,6 +51,11 @@ def test_resize_to_sizes_equals_the_judge(mode: str, where: str) -> None:
 @pytest.mark.parametrize("where", WHERE[:4])
 def test_nearest_rounds_as_the_judge_does_to_the_last_bit(where: str, rounding: str) -> None:
     options = {"mode": "nearest", "coordinate_transformation_mode": where, "nearest_mode": rounding}
+    if where == "half_pixel_symmetric" and rounding in {"floor", "ceil"}:
+        x = np.arange(13, dtype=FLOATS).reshape(1, 1, 13, 1)
+        with pytest.raises(UnsupportedOperator, match="hang on"):
+            onnxray.to_torch(resize(x, (1, 1, 15, 1), sizes=True, **options), verify=False)
+        return
     for length, size in ((7, 16), (16, 7), (10, 14), (13, 15), (11, 25), (12, 28), (8, 6)):
         x = np.arange(length, dtype=FLOATS).reshape(1, 1, length, 1)
         agrees(resize(x, (1, 1, size, 1), sizes=True, **options), {"x": x}, 0)

@@ -198,7 +198,9 @@ class SVMClassifier(nn.Module):
     def forward(self, x: torch.Tensor) -> Scored:
         """Classify."""
         x = rows(x)
-        pairs = self.kernel(x, self.vectors) @ self.coefficients.to(x.dtype).t() + self.rho.to(x.dtype)
+        kernel = self.kernel(x, self.vectors)
+        sums = [(kernel * row).double().sum(-1) for row in self.coefficients.to(x.dtype)]  # as the runtime rounds
+        pairs = (torch.stack(sums, -1) + self.rho.double()).to(x.dtype)
         votes = torch.zeros(x.shape[0], self.classes, device=x.device)
         for column, (i, j) in enumerate(self.pairs):
             won = (pairs[:, column] > 0).to(votes.dtype)

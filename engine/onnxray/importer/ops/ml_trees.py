@@ -127,14 +127,15 @@ class TreeRegressor(nn.Module):
 class TreeClassifier(nn.Module):
     """The labels of the largest sums, and the sums + base values after the transform.
 
-    Two classes of which the leaves name one alone are decided by that one's sum s: above 0.5 where all weights are
-    positive (scores 1 - s and s), above 0 otherwise (-s and s); that is how boosted trees are written. Of two that they
-    name both, the second wins where its sum is above 0, and the labels are then 1 and 0, as in ONNX Runtime.
+    Two classes of which the leaves name one alone (``single``) are decided by that one's sum s: above 0.5 where all
+    weights are positive, above 0 otherwise; boosted trees are written so. The scores are 1 - s and s, or -s and s, where
+    it is the first that they name, and 0 and s where it is the second. Of two that they name both, the second wins where
+    its sum is above 0, and the labels are then 1 and 0. All that as in ONNX Runtime.
     """
 
     base: torch.Tensor
 
-    def __init__(self, ensemble: Ensemble, base: torch.Tensor, transform: str, labels: Labels, single: bool) -> None:
+    def __init__(self, ensemble: Ensemble, base: torch.Tensor, transform: str, labels: Labels, single: int | None) -> None:
         super().__init__()
         self.ensemble, self.transform, self.labels, self.single = ensemble, transform, labels, single
         self.positive = bool((ensemble._weights >= 0).all())
@@ -149,10 +150,11 @@ class TreeClassifier(nn.Module):
             known = said if not len(base) else torch.ones_like(said)
             best = torch.where(known, scores, -torch.inf).argmax(-1)
             return self.labels.of(best), transformed(scores, self.transform).to(torch.float32)
-        if self.single:
-            score = sums.sum(1, keepdim=True) + (base if len(base) else 0)
+        if self.single is not None:
+            score = sums[:, self.single, None] + (base if len(base) else 0)
             positive = score[:, 0] > (0.5 if self.positive else 0.0)
-            return self.labels.of_pair(positive), as_two(score, self.transform, not self.positive).to(torch.float32)
+            both = TRANSFORMS[self.transform](sums) if self.single else as_two(score, self.transform, not self.positive)
+            return self.labels.of_pair(positive), both.to(torch.float32)
         first, second = sums[:, :1], said[:, 1:]
         positive = torch.where(second, sums[:, 1:], first)[:, 0] > 0
         scores = torch.where(second, TRANSFORMS[self.transform](sums), as_two(first, self.transform, mixed=True))
@@ -240,8 +242,8 @@ def _tree_classifier(scope: Scope) -> Converted:
     named = {int(target) for target in scope.attributes.get("class_ids", ())}
     if labels.count < 2 or base.numel() not in {0, 1, labels.count}:
         raise scope.refuse(f"it has {labels.count} classes and {base.numel()} base values")
-    single = labels.count == 2 and len(named) == 1
-    if labels.count == 2 and (transform == "PROBIT" or base.numel() > single):
+    single = min(named) if labels.count == 2 and len(named) == 1 else None
+    if labels.count == 2 and (transform == "PROBIT" or base.numel() > (single == 0)):
         raise scope.refuse(f"two classes with {base.numel()} base values and the transform {transform}, which is left open")
     ensemble = _ensemble(scope, _old(scope, "class", labels.count), labels.count, "SUM")
     return Converted(TreeClassifier(ensemble, base, transform, labels, single), scope.node.inputs, several=True)

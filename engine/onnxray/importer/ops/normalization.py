@@ -32,7 +32,8 @@ class ComputedBatchNorm(nn.Module):
         self, x: torch.Tensor, scale: torch.Tensor, bias: torch.Tensor, mean: torch.Tensor, variance: torch.Tensor
     ) -> torch.Tensor:
         """Normalise along axis 1."""
-        if self.spatial and x.ndim > 1 and x.dtype == scale.dtype == mean.dtype:
+        same = x.dtype == scale.dtype == mean.dtype
+        if self.spatial and x.ndim > 1 and same and not (mean.requires_grad or variance.requires_grad):
             return functional.batch_norm(x, mean, variance, scale, bias, training=False, eps=self.epsilon)
         along = (-1, *(1,) * (x.ndim - 2)) if self.spatial else tuple(x.shape[1:])
         scale, bias, mean, variance = (part.reshape(along) for part in (scale, bias, mean, variance))

@@ -13,7 +13,7 @@ import onnx
 import torch
 from torch import nn
 
-from onnxray.importer.carried import WIDTHS, Width, is_carried
+from onnxray.importer.carried import MICROSOFT, WIDTHS, Width, is_carried, type_name
 from onnxray.importer.scope import Converted, Converters, Scope, for_versions
 
 
@@ -132,12 +132,7 @@ def declared_width(scope: Scope, position: int, output: str) -> Width:
 def type_of(scope: Scope, position: int) -> str | None:
     """The declared type of an input, by numpy's name."""
     name = scope.input(position)
-    if not name:
-        return None
-    if name in scope.graph.initializers:
-        return str(onnx.helper.tensor_dtype_to_np_dtype(scope.graph.initializers[name].data_type))
-    value = scope.graph.values.get(name)
-    return (value.dtype or None) if value is not None else None
+    return type_name(scope.graph, name) if name else None
 
 
 def _torch_type(scope: Scope, attribute: str) -> torch.dtype | None:
@@ -209,4 +204,6 @@ CONVERTERS: Converters = {
     **for_versions("QuantizeLinear", _VERSIONS, _quantize),
     **for_versions("DequantizeLinear", _VERSIONS, _dequantize),
     **for_versions("DynamicQuantizeLinear", (11,), _dynamic_quantize),
+    (MICROSOFT, "QuantizeLinear", 1): _quantize,
+    (MICROSOFT, "DequantizeLinear", 1): _dequantize,
 }

@@ -25,6 +25,19 @@ class Hardmax(nn.Module):
         return torch.zeros_like(x).scatter(self.dim, first, 1)
 
 
+class MaskedSoftmax(nn.Softmax):
+    """exp(x) / sum exp(x) along an axis, NaN where all of x is minus infinity, and no gradient there.
+
+    For graphs that replace those NaN, as masked attention does: what is replaced has a gradient of zero, which the
+    plain softmax would multiply by NaN.
+    """
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        """Compute the masked rows on zeros, and mark them afterwards."""
+        masked = torch.isneginf(input).all(self.dim, keepdim=True)
+        return torch.where(masked, torch.nan, super().forward(torch.where(masked, 0.0, input)))
+
+
 class Flattened(nn.Module):
     """f along all axes from ``axis`` on, taken as one."""
 
@@ -39,10 +52,24 @@ class Flattened(nn.Module):
         return self.module(flat).reshape(x.shape)  # type: ignore[no-any-return]
 
 
+def _is_replaced(scope: Scope) -> bool:
+    """Whether the graph chooses between the node's output, as it is or in another type, and something else."""
+    pending = list(scope.node.outputs)
+    while pending:
+        for reader in scope.graph.readers_of.get(pending.pop(), ()):
+            if reader.operator == "Where":
+                return True
+            if reader.operator in {"Cast", "Identity"}:
+                pending += reader.outputs
+    return False
+
+
 def _along(module: type[nn.Module]) -> Converter:
     def convert(scope: Scope) -> Converted:
         if scope.version >= 13:
-            return Converted(module(dim=int(scope.attributes.get("axis", -1))), scope.node.inputs)
+            guarded = module is nn.Softmax and _is_replaced(scope)
+            kind = MaskedSoftmax if guarded else module
+            return Converted(kind(dim=int(scope.attributes.get("axis", -1))), scope.node.inputs)
         axis, rank = int(scope.attributes.get("axis", 1)), scope.rank()
         if axis == -1 or (rank is not None and axis == rank - 1):
             return Converted(module(dim=axis), scope.node.inputs)
