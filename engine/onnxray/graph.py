@@ -27,7 +27,7 @@ class Value:
     """One named tensor of the graph.
 
     ``shape`` holds ints, names of symbolic dimensions, or None where nothing is known; it is None as a whole where not
-    even the rank is known. ``dtype`` is numpy's name of the element type ("" where unknown).
+    even the rank is known. ``dtype`` is numpy's name of the element type ("" where unknown, "map" for dictionaries).
     """
 
     name: str
@@ -182,6 +182,11 @@ def read_graph(source: str | os.PathLike[str] | bytes | onnx.ModelProto) -> Grap
             model = onnx.inliner.inline_local_functions(model)
         except Exception as error:  # whatever the C++ side threw
             raise ModelFileError(f"the model's own functions cannot be inlined: {error}") from None
+    return graph_of(container, model)
+
+
+def graph_of(container: Container, model: onnx.ModelProto) -> Graph:
+    """The facts of a parsed model whose large weights, if any, lie in ``container``."""
     proto = _with_inferred_types(model)
     graph = proto.graph
     initializers = {tensor.name: tensor for tensor in graph.initializer}
@@ -222,6 +227,17 @@ def read_graph(source: str | os.PathLike[str] | bytes | onnx.ModelProto) -> Grap
         container, proto, inputs, tuple(outputs), frozen(values), nodes,
         frozen(initializers), frozen(opsets), frozen(metadata),
     )  # fmt: skip
+
+
+def body_of(graph: Graph, body: onnx.GraphProto) -> Graph:
+    """A subgraph (of If, Loop, Scan, ...) as a graph of its own: the outer values that it reads become inputs."""
+    model = onnx.ModelProto(ir_version=graph.proto.ir_version, opset_import=graph.proto.opset_import)
+    model.graph.CopyFrom(body)
+    for name in sorted(_captured(body)):
+        found = [info for info in graph.proto.graph.value_info if info.name == name]
+        model.graph.input.append(found[0] if found else onnx.ValueInfoProto(name=name))
+    container = Container(None, b"", model, MappingProxyType({}))
+    return graph_of(container, model)
 
 
 def _with_inferred_types(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -278,6 +294,8 @@ def _value(
                 dtype = str(onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type))
             except (KeyError, ValueError, TypeError):
                 dtype = f"type {tensor.elem_type}"
+    elif info is not None and (info.type.HasField("map_type") or info.type.sequence_type.elem_type.HasField("map_type")):
+        dtype = "map"
     return Value(name, kind, shape, dtype, node.name if node else None, node.operator if node else None)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import keyword
 from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
@@ -13,13 +14,16 @@ from torch import fx, nn
 from torch.fx.node import Argument
 
 from onnxray.errors import UnknownValue, UnsupportedOperator
-from onnxray.graph import Graph, Node
+from onnxray.graph import Graph, Node, body_of
+from onnxray.importer.carried import as_declared, declared_type
+from onnxray.importer.functions import function_body
 from onnxray.importer.bridge import Bridge, since_version
 from onnxray.importer.ops import CONVERTERS
 from onnxray.importer.scope import Converted, Scope, Weights
 
 _NODES = "nodes"
 _KEPT_CUTS = 16
+_MODULE = nn.Module()
 _TUPLES = frozenset({"Split"})
 """Operators whose modules give a tuple for one output too."""
 
@@ -70,18 +74,34 @@ class Importer:
         if node.index not in self._converted:
             opset = self.graph.opsets.get(node.domain or "ai.onnx", 1)
             version = since_version(node.operator, node.domain, opset)
-            scope = Scope(node, self.graph, self.weights, version)
+            scope = Scope(node, self.graph, self.weights, version, self._import_body)
             if node.domain == "" and opset > onnx.defs.onnx_opset_version():
                 raise scope.refuse(
                     f"the file's opset {opset} is newer than the installed onnx {onnx.__version__} knows"
                 )
-            if node.captures or any(attribute.HasField("g") for attribute in node.proto.attribute):
-                raise scope.refuse("it has subgraphs")
             own = CONVERTERS.get((node.domain, node.operator, version))
-            converted = own(scope) if own is not None else self._onnx2torch().convert(scope)
+            converted = own(scope) if own is not None else self._other(scope)
             converted.module.eval()
             self._converted[node.index] = converted
         return self._converted[node.index]
+
+    def _other(self, scope: Scope) -> Converted:
+        """What we have no converter for: by onnx2torch's, else by the standard's own definition as a function."""
+        try:
+            return self._onnx2torch().convert(scope)
+        except UnsupportedOperator:
+            body = function_body(scope)
+            if body is None:
+                raise
+        module = Importer(body).cut(tuple(output.name for output in body.outputs))
+        return Converted(Body(module), tuple(name for name in scope.node.inputs if name), several=True)
+
+    def _import_body(self, body: onnx.GraphProto) -> tuple[nn.Module, tuple[str, ...]]:
+        """A subgraph as a module, and the outer values that it reads."""
+        graph = body_of(self.graph, body)
+        own = {info.name for info in body.input}
+        module = Importer(graph).cut(tuple(output.name for output in graph.outputs))
+        return Body(module), tuple(value.name for value in graph.inputs if value.name not in own)
 
     def _onnx2torch(self) -> Bridge:
         if self._bridge is None:
@@ -107,6 +127,18 @@ class Importer:
         return walk.finish(names)
 
 
+class Body(nn.Module):
+    """A cut that is a node of another graph; always a list of values."""
+
+    def __init__(self, module: ImportedModule) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, *inputs: Any) -> list[Any]:
+        """Run it."""
+        return list(forward_all(self.module, inputs))
+
+
 class _Walk:
     """One torch.fx graph in the making."""
 
@@ -127,7 +159,7 @@ class _Walk:
         self.root[target] = converted.module
         args, kwargs = self._arguments(converted)
         result = self.fx.call_module(target, args, kwargs)
-        whole = len(node.outputs) == 1 and node.operator not in _TUPLES
+        whole = len(node.outputs) == 1 and not converted.several and node.operator not in _TUPLES
         for index, name in enumerate(node.outputs):
             if name:
                 described = f"node {node.name!r} ({node.operator})"
@@ -137,13 +169,18 @@ class _Walk:
 
     def finish(self, names: tuple[str, ...]) -> ImportedModule:
         """Close the graph with the wanted values, in their order."""
-        wanted = tuple(self.value(name) for name in names)
+        wanted = tuple(self._as_declared(name) for name in names)
         self.fx.output(wanted[0] if len(wanted) == 1 else wanted)
         self.fx.eliminate_dead_code(is_impure_node=lambda node: node.op in {"placeholder", "output"})
         self.fx.lint()
         module = ImportedModule(self.root, self.fx, class_name="ImportedModule")
         module.input_names, module.output_names, module.layers = self.inputs, names, dict(self.layers)
         return module.eval()
+
+    def _as_declared(self, name: str) -> fx.Node:
+        """A wanted value's node; whole numbers that were carried as floats become whole numbers."""
+        dtype = declared_type(self.importer.graph, name)
+        return self.value(name) if dtype is None else self.fx.call_function(as_declared, (self.value(name), dtype))
 
     def value(self, name: str) -> fx.Node:
         """A value's node; a weight becomes one when it is first read."""
@@ -174,13 +211,17 @@ def pick(result: Any, index: int, described: str) -> Any:
         raise UnsupportedOperator(
             f"{described}: its output {index} is not given by the torch twin; read it by the judge"
         )
+    if isinstance(outputs[index], UnsupportedOperator):  # a module's word for an output that torch cannot hold
+        raise outputs[index]
     return outputs[index]
 
 
 def attribute_name(name: str, weights: Weights) -> str:
     """The qualified attribute that holds a weight: its own ONNX name wherever torch can take it as one."""
     parts = name.split(".")
-    taken = parts[0] in {_NODES, "training"} or any(hasattr(fx.GraphModule, part) for part in parts)
+    taken = parts[0] == _NODES or any(
+        hasattr(fx.GraphModule, part) or hasattr(_MODULE, part) or keyword.iskeyword(part) for part in parts
+    )
     if all(parts) and not taken and name not in weights.folders:
         return name
     return "weights.w_" + "".join(c if c.isalnum() else f"_{ord(c)}_" for c in name)  # no two names become one

@@ -18,10 +18,14 @@ from onnxray.graph import Graph, Node
 
 @dataclass(frozen=True, slots=True)
 class Converted:
-    """A node as a torch module, and the ONNX values that the module's ``forward`` takes ("" for one left out)."""
+    """A node as a torch module, and the ONNX values that the module's ``forward`` takes ("" for one left out).
+
+    A node of several outputs has a module that gives a tuple; ``several`` says that of a node of one output too.
+    """
 
     module: nn.Module
     inputs: tuple[str, ...]
+    several: bool = False
 
 
 class Weights:
@@ -57,13 +61,7 @@ class Weights:
         """The constant ``name``, the same object at every call."""
         if name not in self._tensors:
             array = self._graph.weight(name) if name in self._graph.initializers else self._constant(name)
-            try:
-                tensor = torch.from_numpy(np.ascontiguousarray(array) if array.ndim else np.array(array))
-            except TypeError:
-                raise UnsupportedOperator(
-                    f"constant {name!r} has the type {array.dtype}, which torch does not hold; "
-                    "predictions and values still work, gradients do not"
-                ) from None
+            tensor = torch_tensor(array, f"constant {name!r}")
             if self._channels_last and tensor.ndim == 4:
                 tensor = tensor.contiguous(memory_format=torch.channels_last)
             if tensor.is_floating_point() and name in self._graph.initializers:
@@ -90,14 +88,38 @@ class Weights:
         raise UnsupportedOperator(f"constant {name!r} is given as {attribute.name!r}; torch holds no such values")
 
 
+def torch_tensor(array: np.ndarray[Any, Any], described: str) -> torch.Tensor:
+    """An array as a tensor of the same type, bit for bit: bfloat16 and float8 too; 4-bit integers as int8 and uint8.
+
+    Errors: UnsupportedOperator for types that torch does not hold (strings, 4-bit floats).
+    """
+    array = np.ascontiguousarray(array) if array.ndim else np.array(array)
+    name = str(array.dtype)
+    try:
+        if name in {"int4", "int2"}:
+            return torch.from_numpy(array.astype(np.int8))
+        if name in {"uint4", "uint2"}:
+            return torch.from_numpy(array.astype(np.uint8))
+        if name in {"bfloat16", "float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz", "float8_e8m0fnu"}:
+            bits = np.int16 if name == "bfloat16" else np.uint8
+            return torch.from_numpy(array.view(bits)).view(getattr(torch, name))
+        return torch.from_numpy(array)
+    except (TypeError, ValueError, AttributeError):
+        raise UnsupportedOperator(
+            f"{described} has the type {name}, which torch does not hold; "
+            "predictions and values still work, gradients do not"
+        ) from None
+
+
 @dataclass(frozen=True)
 class Scope:
-    """One node's surroundings."""
+    """One node's surroundings. ``import_body`` converts a subgraph to a module, ``forward(*inputs, *captures)``."""
 
     node: Node
     graph: Graph
     weights: Weights
     version: int
+    import_body: Callable[[onnx.GraphProto], tuple[nn.Module, tuple[str, ...]]]
 
     @cached_property
     def attributes(self) -> dict[str, Any]:
@@ -107,6 +129,13 @@ class Scope:
             value = onnx.helper.get_attribute_value(attribute)
             found[attribute.name] = value.decode() if isinstance(value, bytes) else value
         return found
+
+    def body(self, attribute: str) -> tuple[nn.Module, tuple[str, ...]]:
+        """A subgraph as a module, and the outer values that it reads.
+
+        ``module(*body inputs, *captures)`` gives the list of the body's outputs; captures come in the order given.
+        """
+        return self.import_body(self.attributes[attribute])
 
     def input(self, position: int) -> str:
         """The name of an input, "" where it is left out."""

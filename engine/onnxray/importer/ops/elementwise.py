@@ -1,10 +1,12 @@
-"""Clip with bounds from anywhere, Gelu, PRelu, Dropout and Identity as inference does them."""
+"""Clip with bounds from anywhere, Dropout and Identity as inference does them."""
 
 from __future__ import annotations
 
 import torch
 from torch import nn
 
+from onnxray.errors import UnsupportedOperator
+from onnxray.importer.ops.numbers import ordered, unordered
 from onnxray.importer.scope import Converted, Converters, Scope, for_versions
 
 
@@ -15,7 +17,10 @@ class Clip(nn.Module):
         self, x: torch.Tensor, low: torch.Tensor | None = None, high: torch.Tensor | None = None
     ) -> torch.Tensor:
         """Clip with bounds that the graph computes."""
-        return x if low is None and high is None else torch.clamp(x, low, high)
+        if low is None and high is None:
+            return x
+        low, high = (bound if bound is None else ordered(bound) for bound in (low, high))
+        return unordered(torch.clamp(ordered(x), low, high), x.dtype)
 
 
 class ConstantClip(nn.Module):
@@ -31,27 +36,25 @@ class ConstantClip(nn.Module):
 
 
 class Passed(nn.Module):
-    """Dropout at inference: the input itself, and a mask that keeps everything."""
+    """Dropout at inference: the input itself, and a mask, which is true from version 12 on, of booleans from 10 on.
 
-    def __init__(self, with_mask: bool) -> None:
+    (Before 12 it is zero, as ONNX Runtime has it.) A node whose training mode is computed may still drop nothing: at a
+    ratio of 0, or with the mode switched off.
+    """
+
+    def __init__(self, with_mask: bool, version: int, refusal: str = "") -> None:
         super().__init__()
-        self.with_mask = with_mask
+        self.with_mask, self.version, self.refusal = with_mask, version, refusal
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
-        """Pass the input through."""
-        return (x, torch.ones_like(x, dtype=torch.bool)) if self.with_mask else x
-
-
-class PRelu(nn.Module):
-    """x where x >= 0, slope * x elsewhere; the slope is broadcast to x from the last axis on, as numpy does."""
-
-    def forward(self, x: torch.Tensor, slope: torch.Tensor) -> torch.Tensor:
-        """Apply the slope."""
-        return torch.where(x < 0, x * slope, x)
-
-
-def _prelu(scope: Scope) -> Converted:
-    return Converted(PRelu(), scope.node.inputs)
+    def forward(
+        self, x: torch.Tensor, ratio: torch.Tensor | None = None, training: torch.Tensor | None = None
+    ) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
+        """Pass the input through, or refuse to train."""
+        if training is not None and bool(training) and (ratio is None or float(ratio) != 0):
+            raise UnsupportedOperator(self.refusal)
+        if not self.with_mask:
+            return x
+        return x, torch.full_like(x, self.version >= 12, dtype=torch.bool if self.version >= 10 else None)
 
 
 def _clip_attributes(scope: Scope) -> Converted:
@@ -59,11 +62,14 @@ def _clip_attributes(scope: Scope) -> Converted:
 
 
 def _clip_inputs(scope: Scope) -> Converted:
-    low, high = scope.constant(1), scope.constant(2)
-    if (scope.input(1) and low is None) or (scope.input(2) and high is None):
-        return Converted(Clip(), scope.node.inputs)
-    module = _fixed_clip(None if low is None else low.item(), None if high is None else high.item())
-    return Converted(module, scope.node.inputs[:1])
+    bounds = [scope.constant(1), scope.constant(2)]
+    for position, bound in enumerate(bounds, 1):
+        if bound is not None and bound.numel() != 1:
+            raise scope.refuse(f"its bound {scope.input(position)!r} holds {bound.numel()} numbers, one was expected")
+        if scope.input(position) and (bound is None or bound.dtype in {torch.uint16, torch.uint32, torch.uint64}):
+            return Converted(Clip(), scope.node.inputs)
+    low, high = (None if bound is None else bound.item() for bound in bounds)
+    return Converted(_fixed_clip(low, high), scope.node.inputs[:1])
 
 
 def _fixed_clip(low: float | None, high: float | None) -> nn.Module:
@@ -74,22 +80,21 @@ def _fixed_clip(low: float | None, high: float | None) -> nn.Module:
 
 
 def _dropout(scope: Scope) -> Converted:
+    message = "the node is in training mode; export the model for inference"
     if scope.version < 7 and not scope.attributes.get("is_test", 0):
-        raise scope.refuse("the node is in training mode; export the model for inference")
-    if scope.version < 12 and len(scope.used_outputs()) > 1:
-        raise scope.refuse("its mask is read, which meant nothing at inference before version 12")
-    training = scope.constant(2)
-    if scope.input(2) and (training is None or bool(training.item())):
-        raise scope.refuse("its training_mode is not surely false; export the model for inference")
-    return Converted(Passed(with_mask=len(scope.node.outputs) > 1), scope.node.inputs[:1])
+        raise scope.refuse(message)
+    with_mask = len(scope.node.outputs) > 1
+    ratio, training = scope.constant(1), scope.constant(2)
+    if not scope.input(2) or (training is not None and not bool(training)):
+        return Converted(Passed(with_mask, scope.version), scope.node.inputs[:1])
+    fixed = not scope.input(1) or (ratio is not None and float(ratio) != 0)
+    if training is not None and fixed:
+        raise scope.refuse(message)
+    return Converted(Passed(with_mask, scope.version, str(scope.refuse(message))), scope.node.inputs)
 
 
 def _identity(scope: Scope) -> Converted:
     return Converted(nn.Identity(), scope.node.inputs)
-
-
-def _gelu(scope: Scope) -> Converted:
-    return Converted(nn.GELU(approximate=scope.attributes.get("approximate", "none")), scope.node.inputs)
 
 
 CONVERTERS: Converters = {
@@ -97,6 +102,4 @@ CONVERTERS: Converters = {
     **for_versions("Clip", (11, 12, 13), _clip_inputs),
     **for_versions("Dropout", (1, 6, 7, 10, 12, 13, 22), _dropout),
     **for_versions("Identity", (1, 13, 14, 16, 19, 21, 23, 24, 25), _identity),
-    **for_versions("Gelu", (20,), _gelu),
-    **for_versions("PRelu", (7, 9, 16), _prelu),
 }

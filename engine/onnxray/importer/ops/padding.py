@@ -23,6 +23,19 @@ class Padding:
         """The padding that torch's own modules take, or None where they cannot."""
         return self.begins if self.same is None and self.begins == self.ends else None
 
+    def amounts(
+        self, sizes: tuple[int, ...], kernel: tuple[int, ...], stride: tuple[int, ...], dilation: tuple[int, ...]
+    ) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """How much is padded before and after each axis of an input of those sizes."""
+        if self.same is None:
+            return self.begins, self.ends
+        pairs = []
+        for size, k, s, d in zip(sizes, kernel, stride, dilation):
+            total = max(0, (-(-size // s) - 1) * s + d * (k - 1) + 1 - size)
+            small, large = total // 2, total - total // 2
+            pairs.append((small, large) if self.same == "SAME_UPPER" else (large, small))
+        return tuple(pair[0] for pair in pairs), tuple(pair[1] for pair in pairs)
+
     def apply(
         self,
         x: torch.Tensor,
@@ -32,14 +45,7 @@ class Padding:
         fill: float,
     ) -> torch.Tensor:
         """Pad the spatial axes of ``x`` with ``fill``."""
-        begins, ends = self.begins, self.ends
-        if self.same is not None:
-            pairs = []
-            for size, k, s, d in zip(x.shape[2:], kernel, stride, dilation):
-                total = max(0, (-(-size // s) - 1) * s + d * (k - 1) + 1 - size)
-                small, large = total // 2, total - total // 2
-                pairs.append((small, large) if self.same == "SAME_UPPER" else (large, small))
-            begins, ends = (tuple(column) for column in zip(*pairs))
+        begins, ends = self.amounts(tuple(x.shape[2:]), kernel, stride, dilation)
         flat = [amount for pair in reversed(list(zip(begins, ends))) for amount in pair]
         return functional.pad(x, flat, value=fill) if any(flat) else x
 

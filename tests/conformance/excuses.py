@@ -1,0 +1,56 @@
+"""What has no gradient, and what has another one on purpose: closed lists, each entry with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import onnx
+
+from conformance.cases import Case, nodes
+
+PARAMETERS: Mapping[tuple[str, int], str] = {
+    ("Dropout", 1): "the ratio: a setting",
+    ("OneHot", 0): "indices, even where they come as real numbers",
+    ("OneHot", 1): "the depth: a size",
+    ("Resize", 1): "the region of interest: where to read, a setting",
+    ("Resize", 2): "scales: they fix the output's size",
+    ("Upsample", 1): "scales: they fix the output's size",
+}
+"""(operator, input): real numbers that no gradient is asked for."""
+
+STRAIGHT_THROUGH: Mapping[str, str] = {
+    "Round": "rounding passes the gradient on as it is, so that what was quantised by hand can be attacked",
+}
+"""Operators whose true gradient is zero nearly everywhere and whose converter gives a useful one instead."""
+
+MASKED = "none:masked-softmax"
+"""A row of Softmax whose every place is masked by -inf is NaN by the standard; the graph puts zeros in its place with
+Where, and autograd multiplies NaN by zero on the way back. Nobody is lied to: ``pullback`` refuses a NaN gradient."""
+
+
+def parameters(case: Case) -> frozenset[str]:
+    """The graph inputs that are read as parameters alone."""
+    uses: dict[str, list[bool]] = {}
+    for node in nodes(case.model.graph):
+        for position, name in enumerate(node.input):
+            uses.setdefault(name, []).append((node.op_type, position) in PARAMETERS)
+    return frozenset(name for name, kinds in uses.items() if all(kinds))
+
+
+def find(case: Case, *, nan: bool) -> str | None:
+    """The outcome of a gradient that is not the differences', for a listed reason. nan: it is NaN and not a number."""
+    used = {node.op_type for node in nodes(case.model.graph)}
+    if nan:
+        return MASKED if {"Softmax", "Where"} <= used else None
+    return next((f"straight-through:{operator}" for operator in STRAIGHT_THROUGH if operator in used), None)
+
+
+def short(case: Case) -> bool:
+    """Whether float16 or bfloat16 occur, in which the modules then compute, or through which they cast."""
+    kinds = {onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16}
+    graph = case.model.graph
+    told = {
+        a.i for node in nodes(graph) for a in node.attribute if a.name in {"to", "dtype", "stash_type", "output_dtype"}
+    }
+    held = {value.type.tensor_type.elem_type for value in (*graph.input, *graph.output, *graph.value_info)}
+    return bool(kinds & (told | held))
