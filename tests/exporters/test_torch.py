@@ -166,7 +166,7 @@ class StandardisedWeights(nn.Module):
         weight = self.weight - self.weight.mean((1, 2, 3), keepdim=True)
         weight = self.gain * weight * torch.rsqrt(weight.square().sum((1, 2, 3), keepdim=True) + 1e-4)
         x = self.act(self.norm(F.conv2d(F.pad(x, (1, 1, 1, 1), mode="reflect"), weight)))
-        return self.head(F.interpolate(F.silu(x), size=(2, 2), mode="area").flatten(1))
+        return self.head(F.avg_pool2d(F.silu(x), 8).flatten(1))
 
 
 NETWORKS = {

@@ -1,6 +1,8 @@
 """Networks of timm and torch.nn as ONNX files by torch's exporters, and the check of a file against its network."""
 
 import contextlib
+import copy
+import dataclasses
 import io
 import logging
 import sys
@@ -25,7 +27,8 @@ Array = NDArray[Any]
 TOLERANCE = 1e-3
 """Outputs: the largest difference, relative to the largest number that ONNX Runtime gives."""
 COSINE = 0.999
-"""Gradients: the smallest cosine to the gradient of the network that was exported. float32 flips a few ReLUs."""
+"""Gradients: the smallest cosine to that of the network in float64; where the network itself in float32 is further off
+than this (a few ReLUs flip), four times its own distance is let pass."""
 _OTHER_NETWORK = 2e-2
 _SCALE, _MEAN, _STD = 1 / 255, 0.5, 0.25
 _CLASSES = 40
@@ -61,15 +64,19 @@ class Wrong(AssertionError):
 
 @dataclass(frozen=True)
 class Reference:
-    """Two images, a cotangent for each, and what the network itself makes of them; gradients in the model's input."""
+    """Two images, a cotangent for each, and what the network itself makes of them in float64.
+
+    gradient: of the model's input. noise: 1 - cosine to that gradient of the network's own in float32, for each image.
+    """
 
     pixels: Array
     cotangent: Array
     outputs: Array
     gradient: Array
+    noise: Array
 
     def save(self, path: Path) -> None:
-        np.savez(path, **{name: getattr(self, name) for name in ("pixels", "cotangent", "outputs", "gradient")})
+        np.savez(path, **dataclasses.asdict(self))
 
     @classmethod
     def load(cls, path: Path) -> "Reference":
@@ -170,11 +177,20 @@ def calibrated(net: nn.Module, size: tuple[int, int]) -> nn.Module:
 def reference_of(net: nn.Module, size: tuple[int, int]) -> Reference:
     """Run the network itself on two images."""
     pixels = seeded_pixels((3, *size))
-    x = torch.from_numpy(encoded(pixels)).requires_grad_()
+    x = torch.from_numpy(encoded(pixels))
+    y, gradient, cotangent = _pulled_back(copy.deepcopy(net).double(), x.double())
+    _, rough, _ = _pulled_back(net, x)
+    noise = np.array([1 - _cosine(gradient[k], rough[k]) for k in range(2)])
+    return Reference(pixels, cotangent.astype(np.float32), y, gradient, noise)
+
+
+def _pulled_back(net: nn.Module, x: torch.Tensor) -> tuple[Array, Array, Array]:
+    """The output, the gradient of the input, and the random cotangent that it is of."""
+    x = x.clone().requires_grad_()
     y = net(x)
     cotangent = torch.randn(y.shape, generator=torch.Generator().manual_seed(3))
-    gradient = torch.autograd.grad(y, x, cotangent)[0]
-    return Reference(pixels, cotangent.numpy(), y.detach().numpy(), gradient.numpy())
+    gradient = torch.autograd.grad(y, x, cotangent.to(y))[0]
+    return y.detach().numpy(), gradient.numpy(), cotangent.numpy()
 
 
 def export(net: nn.Module, inputs: tuple[torch.Tensor, ...], exporter: Exporter, path: Path) -> None:
@@ -237,7 +253,7 @@ def check(path: Path, reference: Reference) -> Finding:
     pulled = model.pullback(reference.pixels, {output: reference.cotangent})
     for k in range(2):
         expected = reference.gradient[k] * (_SCALE / _STD)
-        cosine = min(cosine, _cosine(f"gradient of sample {k} of two", expected, pulled[k]))
+        cosine = min(cosine, _same_direction(f"gradient of sample {k} of two", expected, pulled[k], reference.noise[k]))
     return Finding(relative, cosine, "free" if free else "loop", _direct(twin, x, judge))
 
 
@@ -247,7 +263,7 @@ def _one_sample(twin: nn.Module, x: torch.Tensor, judge: Array, reference: Refer
     y = twin(x)
     relative = _relative("output", judge[:1], y.detach().numpy())
     gradient = torch.autograd.grad(y, x, torch.from_numpy(reference.cotangent[:1]))[0].numpy()
-    return relative, _cosine("gradient", reference.gradient[:1], gradient)
+    return relative, _same_direction("gradient", reference.gradient[:1], gradient, reference.noise[0])
 
 
 def _judged(path: Path, inputs: Array, level: onnxruntime.GraphOptimizationLevel) -> tuple[Array, bool]:
@@ -289,15 +305,22 @@ def _relative(what: str, expected: Array, found: Array) -> float:
     return relative
 
 
-def _cosine(what: str, expected: Array, found: Array) -> float:
+def _same_direction(what: str, expected: Array, found: Array, noise: float) -> float:
     if not np.isfinite(found).all() or not found.any():
         raise Wrong(f"{what}: not finite, or zero everywhere")
-    a, b = expected.ravel().astype(np.float64), found.ravel().astype(np.float64)
-    cosine = float(a @ b / (np.linalg.norm(a) * np.linalg.norm(b)))
-    ratio = float(np.linalg.norm(b) / np.linalg.norm(a))
-    if not (cosine >= COSINE and 0.98 <= ratio <= 1.02):
-        raise Wrong(f"{what}: cosine {cosine:.4f}, norm {ratio:.3f} of the network's own")
+    cosine = _cosine(expected, found)
+    ratio = float(np.linalg.norm(found) / np.linalg.norm(expected))
+    allowed = max(1 - COSINE, 4 * float(noise))
+    if not (1 - cosine <= allowed and abs(ratio - 1) <= 20 * allowed):
+        raise Wrong(
+            f"{what}: cosine {cosine:.4f}, norm {ratio:.3f} of the network's own, whose noise is {float(noise):.2g}"
+        )
     return cosine
+
+
+def _cosine(a: Array, b: Array) -> float:
+    a, b = a.ravel().astype(np.float64), b.ravel().astype(np.float64)
+    return float(a @ b / (np.linalg.norm(a) * np.linalg.norm(b)))
 
 
 def as_row(finding: Finding) -> Mapping[str, Any]:

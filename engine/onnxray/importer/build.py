@@ -56,6 +56,10 @@ class ImportedModule(fx.GraphModule):
         return copied
 
 
+_FIELDS = frozenset(ImportedModule.__annotations__)
+"""Swin's weights are called layers.0.…: a module of that name would stand where the field stands."""
+
+
 class Importer:
     """Converts the nodes of one graph when they are first needed, each once, and joins them into cuts."""
 
@@ -220,7 +224,8 @@ def attribute_name(name: str, weights: Weights) -> str:
     """The qualified attribute that holds a weight: its own ONNX name wherever torch can take it as one."""
     parts = name.split(".")
     taken = parts[0] == _NODES or any(
-        hasattr(fx.GraphModule, part) or hasattr(_MODULE, part) or keyword.iskeyword(part) for part in parts
+        hasattr(ImportedModule, part) or part in _FIELDS or hasattr(_MODULE, part) or keyword.iskeyword(part)
+        for part in parts
     )
     if all(parts) and not taken and name not in weights.folders:
         return name
