@@ -10,7 +10,7 @@ from torch import nn
 
 import onnxray
 from onnxray.errors import UnsupportedOperator
-from onnxray.importer.ops import cutting, elementwise, linear, normalization, reduction, shaping
+from onnxray.importer.ops import elementwise, linear, normalization, reduction, shaping
 from support import importing, models
 from support.importing import assert_gradients, assert_same
 
@@ -390,7 +390,7 @@ def test_every_converter_was_tried() -> None:
         pytest.skip("only with the whole file")
     declared = {
         (operator, version)
-        for family in (cutting, elementwise, linear, normalization, reduction, shaping)
+        for family in (elementwise, linear, normalization, reduction, shaping)
         for _, operator, version in family.CONVERTERS
     }
     assert declared - TRIED == set()
