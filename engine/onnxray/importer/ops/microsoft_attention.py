@@ -9,8 +9,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from onnxray.importer.ops.microsoft_quantized import of_domain
-from onnxray.importer.scope import Converted, Converter, Converters, Scope
+from onnxray.importer.ops.microsoft_layout import of_domain, refused
+from onnxray.importer.scope import Converted, Converters, Scope
 
 
 class Core:
@@ -163,15 +163,6 @@ def _rotary(scope: Scope) -> Converted:
     if float(get("scale", 1.0)) != 1 or get("is_packed_batching", 0) or (width and not heads):
         raise scope.refuse("its scale, its packed batches or its rotary_embedding_dim without num_heads are not known")
     return Converted(RotaryEmbedding(heads, width, bool(get("interleaved", 0))), scope.node.inputs)
-
-
-def refused(reason: str) -> Converter:
-    """A converter that refuses with its reason."""
-
-    def refuse(scope: Scope) -> Converted:
-        raise scope.refuse(reason)
-
-    return refuse
 
 
 _NO_JUDGE = "ONNX Runtime computes it on GPUs alone, and its CPU judges what this importer gives"

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 from onnxray.importer.ops import convolution, linear, normalization
-from onnxray.importer.ops.microsoft_quantized import of_domain
+from onnxray.importer.ops.microsoft_layout import of_domain
 from onnxray.importer.scope import Converted, Converter, Converters, Scope, for_versions
 
 Activation = Callable[[torch.Tensor], torch.Tensor]

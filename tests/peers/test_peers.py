@@ -1,0 +1,189 @@
+"""captum, foolbox and pytorch-grad-cam on ``onnxray.to_torch``: what they return equals the same call on the network itself.
+
+What each of them needs of the module:
+
+- ``trainable`` may stay False for all of them: none reads the weights' gradients. captum and foolbox make the input
+  require its gradient themselves.
+- pytorch-grad-cam differentiates a layer's activation: with frozen weights the input must require a gradient, or
+  nothing does. Its ``BaseCAM`` sees to that unless it is told otherwise (``compute_input_gradient``), as GradCAM is
+  not: give it an input with ``requires_grad=True``, or convert with ``trainable=True``.
+- guided backpropagation and the like look for nn.ReLU, which Relu is.
+"""
+
+import copy
+import importlib.util
+import warnings
+from collections import OrderedDict
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import helper, numpy_helper
+from torch import nn
+
+import onnxray
+from support import exporting
+
+SIDE, CLASSES = 20, 6
+
+
+def needs(package: str) -> pytest.MarkDecorator:
+    return pytest.mark.skipif(importlib.util.find_spec(package) is None, reason=f"{package} is not installed")
+
+
+def native() -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(
+        OrderedDict(
+            conv1=nn.Conv2d(3, 8, 3, padding=1), relu1=nn.ReLU(), pool1=nn.MaxPool2d(2),
+            conv2=nn.Conv2d(8, 12, 3, padding=1), relu2=nn.ReLU(), pool2=nn.MaxPool2d(2), flat=nn.Flatten(),
+            fc1=nn.Linear(12 * 25, 16), relu3=nn.ReLU(), fc2=nn.Linear(16, CLASSES),
+        )
+    ).eval()  # fmt: skip
+
+
+OPERATORS = {
+    "conv": ("Conv", {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}), "relu": ("Relu", {}), "flat": ("Flatten", {}),
+    "pool": ("MaxPool", {"kernel_shape": [2, 2], "strides": [2, 2]}), "fc": ("Gemm", {"transB": 1}),
+}  # fmt: skip
+
+
+def as_onnx(net: nn.Sequential) -> onnx.ModelProto:
+    """The same network, node by node; a value is called what the layer is called."""
+    nodes, value = [], "image"
+    for name, _ in net.named_children():
+        operator, attributes = OPERATORS[name.rstrip("0123456789")]
+        weights = [f"{name}.{part}" for part in ("weight", "bias")] if operator in {"Conv", "Gemm"} else []
+        nodes.append(helper.make_node(operator, [value, *weights], [name], name=name, **attributes))
+        value = name
+    weights = [numpy_helper.from_array(p.detach().numpy(), name) for name, p in net.named_parameters()]
+    ends = [
+        helper.make_tensor_value_info("image", onnx.TensorProto.FLOAT, ["N", 3, SIDE, SIDE]),
+        helper.make_tensor_value_info(value, onnx.TensorProto.FLOAT, ["N", CLASSES]),
+    ]
+    graph = helper.make_graph(nodes, "peers", ends[:1], ends[1:], weights)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+@pytest.fixture(scope="module")
+def net() -> nn.Sequential:
+    return native()
+
+
+@pytest.fixture
+def ours(net: nn.Sequential, tmp_path: Path) -> nn.Module:
+    path = tmp_path / "net.onnx"
+    onnx.save(as_onnx(net), path)
+    return onnxray.to_torch(path)
+
+
+@pytest.fixture
+def images() -> torch.Tensor:
+    return torch.rand(3, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(1))
+
+
+TARGETS = torch.tensor([0, 3, 5])
+
+
+def same(ours: torch.Tensor | np.ndarray, theirs: torch.Tensor | np.ndarray) -> None:
+    found, expected = (np.asarray(torch.as_tensor(side).detach()) for side in (ours, theirs))
+    assert np.abs(expected).max() > 0
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-5 * np.abs(expected).max())
+
+
+@needs("captum")
+class TestCaptum:
+    @pytest.fixture(autouse=True)
+    def quiet(self):
+        """It warns of the hooks that it sets, and of inputs whose gradient it switches on."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+
+    @pytest.mark.parametrize("method", ["Saliency", "InputXGradient", "Deconvolution", "GuidedBackprop"])
+    def test_gradients(self, method, net, ours, images):
+        import captum.attr
+
+        make = getattr(captum.attr, method)
+        same(make(ours).attribute(images, target=TARGETS), make(net).attribute(images, target=TARGETS))
+
+    def test_integrated_gradients_and_their_completeness(self, net, ours, images):
+        from captum.attr import IntegratedGradients
+
+        found, delta = IntegratedGradients(ours).attribute(
+            images, target=TARGETS, n_steps=64, return_convergence_delta=True
+        )
+        same(found, IntegratedGradients(net).attribute(images, target=TARGETS, n_steps=64))
+        gained = (net(images) - net(torch.zeros_like(images))).gather(1, TARGETS[:, None])[:, 0]
+        torch.testing.assert_close(found.sum((1, 2, 3)) - gained, delta.float(), rtol=1e-3, atol=1e-4)
+
+    @pytest.mark.parametrize("layer", ["conv2", "relu2"])
+    def test_layer_grad_cam_on_the_layer_of_a_value(self, layer, net, ours, images):
+        from captum.attr import LayerGradCam
+
+        found = LayerGradCam(ours, ours.layer(layer)).attribute(images, target=TARGETS)
+        same(found, LayerGradCam(net, net.get_submodule(layer)).attribute(images, target=TARGETS))
+
+    def test_layer_activation_and_deep_lift(self, net, ours, images):
+        from captum.attr import DeepLift, LayerActivation
+
+        same(LayerActivation(ours, ours.layer("pool2")).attribute(images), net[:6](images))
+        same(DeepLift(ours).attribute(images, target=TARGETS), DeepLift(net).attribute(images, target=TARGETS))
+
+
+@needs("foolbox")
+class TestFoolbox:
+    @pytest.mark.parametrize("attack", ["LinfPGD", "L2PGD", "LinfFastGradientAttack", "L2DeepFoolAttack"])
+    def test_attacks(self, attack, net, ours, images):
+        import foolbox
+
+        labels = net(images).argmax(1)
+        results = []
+        for module in (ours, net):
+            model = foolbox.PyTorchModel(module, bounds=(0, 1), device="cpu")
+            options = {} if "Deep" in attack or "Fast" in attack else {"steps": 8, "random_start": False}
+            make = getattr(foolbox.attacks, attack)(**options)
+            results.append(make(model, images, labels, epsilons=[0.05 if "Linf" in attack else 0.6]))
+        (_, found, found_success), (_, expected, success) = results
+        assert success.any()
+        assert torch.equal(found_success, success)
+        same(found[0] - images, expected[0] - images)
+
+
+@needs("pytorch_grad_cam")
+class TestGradCam:
+    @pytest.fixture(autouse=True)
+    def torchvision(self):
+        """It imports torchvision, whose binary need not fit."""
+        exporting.allow_torchvision()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+
+    @staticmethod
+    def cam(module: nn.Module, layer: nn.Module, images: torch.Tensor, method: str = "GradCAM") -> np.ndarray:
+        import pytorch_grad_cam
+        from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+
+        with getattr(pytorch_grad_cam, method)(model=module, target_layers=[layer]) as explain:
+            return explain(images, targets=[ClassifierOutputTarget(int(target)) for target in TARGETS])
+
+    @pytest.mark.parametrize("method", ["GradCAM", "GradCAMPlusPlus", "LayerCAM", "HiResCAM"])
+    def test_maps_where_the_input_requires_a_gradient(self, method, net, ours, images):
+        found = self.cam(ours, ours.layer("relu2"), images.clone().requires_grad_(), method)
+        same(found, self.cam(net, net.relu2, images.clone(), method))
+
+    def test_maps_of_a_trainable_module(self, net, images):
+        ours = onnxray.to_torch(as_onnx(net), trainable=True)
+        same(self.cam(ours, ours.layer("relu2"), images.clone()), self.cam(net, net.relu2, images.clone()))
+
+    def test_guided_backpropagation(self, net, ours, images):
+        from pytorch_grad_cam import GuidedBackpropReLUModel
+
+        results = []
+        for module in (ours, net):
+            explain = GuidedBackpropReLUModel(model=copy.deepcopy(module), device="cpu")
+            results.append(explain(images[:1].clone(), target_category=3))
+        same(*results)
