@@ -130,6 +130,31 @@ def test_dilated_max_pool(ceil: int) -> None:
     )
 
 
+@pytest.mark.parametrize("count", [0, 1])
+def test_dilated_average_pool(count: int) -> None:
+    options = {"dilations": [2, 1], "strides": [2, 1], "pads": [1, 0, 1, 0], "count_include_pad": count}
+    check("AveragePool", 19, {"x": R(0, 1, 2, 7, 8)}, kernel_shape=[2, 3], **options)
+
+
+@pytest.mark.parametrize("operator", ["AveragePool", "MaxPool"])
+@pytest.mark.parametrize("pads", [[0, 0, 1, 1], [1, 0, 0, 1], [0, 1, 1, 0]])
+@pytest.mark.parametrize("stride", [2, 3])
+def test_ceil_with_uneven_padding(operator: str, pads: list[int], stride: int) -> None:
+    options = {"kernel_shape": [3, 2], "strides": [stride] * 2, "pads": pads, "ceil_mode": 1}
+    check(operator, 19 if operator == "AveragePool" else 12, {"x": R(0, 1, 2, 7, 8)}, **options)
+
+
+def test_max_pool_padded_by_more_than_half_its_kernel() -> None:
+    check("MaxPool", 12, IMAGE, kernel_shape=[3, 3], pads=[2, 2, 2, 2])
+
+
+@pytest.mark.parametrize("opset", [8, 10, 12, 22])
+@pytest.mark.parametrize("order", [0, 1])
+def test_max_pool_whose_indices_are_read(opset: int, order: int) -> None:
+    options = {"kernel_shape": [2, 3], "strides": [2, 1], "pads": [1, 1, 0, 1]}
+    check("MaxPool", opset, IMAGE, outputs=2, storage_order=order, gradients=False, **options)
+
+
 @pytest.mark.parametrize("opset", [1, 22])
 @pytest.mark.parametrize("operator", ["GlobalAveragePool", "GlobalMaxPool"])
 @pytest.mark.parametrize("shape", [(2, 3, 5), (2, 3, 5, 4), (1, 2, 3, 4, 2)])
@@ -140,15 +165,10 @@ def test_global_pools(operator: str, opset: int, shape: tuple[int, ...]) -> None
 @pytest.mark.parametrize(
     ("operator", "options", "said"),
     [
-        ("AveragePool", {"kernel_shape": [2, 2], "dilations": [2, 2]}, "dilations"),
-        (
-            "AveragePool",
-            {"kernel_shape": [2, 2], "pads": [0, 0, 1, 1], "ceil_mode": 1},
-            "ceil_mode with uneven padding",
-        ),
-        ("MaxPool", {"kernel_shape": [2, 2], "pads": [0, 0, 1, 1], "ceil_mode": 1}, "ceil_mode with uneven padding"),
-        ("MaxPool", {"kernel_shape": [2, 2], "dilations": [2, 2], "auto_pad": "SAME_UPPER"}, "auto_pad with dilations"),
-        ("MaxPool", {"kernel_shape": [2, 2], "pads": [2, 2, 2, 2]}, "more than half"),
+        ("MaxPool", {"kernel_shape": [2, 2], "dilations": [2, 2], "auto_pad": "SAME_UPPER"}, "with dilations"),
+        ("MaxPool", {"kernel_shape": [2, 2], "strides": [4, 1], "auto_pad": "SAME_UPPER"}, "shorter than its stride"),
+        ("AveragePool", {"kernel_shape": [2, 2], "strides": [1, 5], "auto_pad": "SAME_LOWER"}, "shorter than its"),
+        ("MaxPool", {"kernel_shape": [2, 2], "strides": [2, 2], "auto_pad": "VALID", "ceil_mode": 1}, "ceil_mode with"),
         ("MaxPool", {}, "kernel_shape"),
         ("MaxPool", {"kernel_shape": [2, 2, 2, 2]}, "kernel_shape"),
         ("MaxPool", {"kernel_shape": [2, 2], "strides": [0, 1]}, "strides"),

@@ -17,7 +17,10 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("naming", "batching"),
     ("runtime",),
     ("importer.scope",),
-    ("importer.ops", "importer.bridge"),
+    ("importer.carried",),
+    ("importer.ops",),
+    ("importer.bridge",),
+    ("importer.functions",),
     ("importer.build",),
     ("importer",),
     ("twin",),
@@ -105,10 +108,12 @@ def test_the_engine_imports_no_adapter() -> None:
 
 
 HEAVY = {
-    "torch": {"importer.scope", "importer.ops", "importer.bridge", "importer.build", "twin", "export"},
+    "torch": {
+        "importer.scope", "importer.carried", "importer.ops", "importer.bridge", "importer.build", "twin", "export",
+    },
     "onnx2torch": {"importer.bridge"},
     "onnxruntime": {"runtime", "model"},
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("library", sorted(HEAVY))

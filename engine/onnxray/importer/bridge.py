@@ -1,7 +1,10 @@
 """onnx2torch's converters, used without ``onnx2torch.convert`` and without its hard need of torchvision.
 
-onnx2torch imports torchvision for two operators alone (NonMaxSuppression, RoiAlign). A torchvision whose binary does
-not fit torch dies at import, so it is imported when one of the two runs, and not before.
+They are asked for operators that we have no converter for, none of which they know today: of every operator and version
+that onnx2torch converts there is a converter of our own.
+
+onnx2torch imports torchvision for two of those operators (NonMaxSuppression, RoiAlign), and a torchvision whose binary
+does not fit torch dies at import. So it is imported when somebody runs one of the two, and not before.
 """
 
 from __future__ import annotations
@@ -9,9 +12,8 @@ from __future__ import annotations
 import importlib
 import sys
 import types
-import warnings
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import onnx
@@ -19,30 +21,10 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from onnxray.errors import UnsupportedOperator
 from onnxray.graph import Graph, Node
 from onnxray.importer.scope import Converted, Scope, Weights
 
 _TORCHVISION = ("torchvision", "torchvision.ops")
-
-SAME_BUT_FOR_TYPES: Mapping[tuple[str, int], int] = {
-    ("Transpose", 21): 13, ("Transpose", 23): 13, ("Transpose", 24): 13, ("Transpose", 25): 13,
-    ("Squeeze", 23): 21, ("Squeeze", 24): 21, ("Squeeze", 25): 21,
-    ("Unsqueeze", 21): 13, ("Unsqueeze", 23): 13, ("Unsqueeze", 24): 13, ("Unsqueeze", 25): 13,
-    ("Shape", 19): 15, ("Shape", 21): 15, ("Shape", 23): 15, ("Shape", 24): 15, ("Shape", 25): 15,
-    ("ConstantOfShape", 20): 9, ("ConstantOfShape", 21): 9, ("ConstantOfShape", 23): 9,
-    ("Equal", 19): 13, ("GreaterOrEqual", 16): 12, ("LessOrEqual", 16): 12,
-    ("HardSigmoid", 22): 6, ("HardSwish", 22): 14, ("Elu", 22): 6, ("Selu", 22): 6, ("Softplus", 22): 1,
-    ("Softsign", 22): 1, ("Round", 22): 11, ("InstanceNormalization", 22): 6,
-    ("Sin", 22): 7, ("Cos", 22): 7, ("Tan", 22): 7, ("Asin", 22): 7, ("Acos", 22): 7, ("Atan", 22): 7,
-}  # fmt: skip
-"""(operator, since-version) -> the older version that onnx2torch converts and that differs in its types alone."""
-
-KNOWN_WRONG: Mapping[str, str] = {
-    "CumSum": "onnx2torch sums in the wrong direction",
-    "NonZero": "onnx2torch transposes the result",
-}
-"""Operators whose converter in onnx2torch gives wrong numbers without an error."""
 
 
 class SharedTensor:
@@ -109,21 +91,13 @@ class Bridge:
         from onnx2torch.onnx_node import OnnxNode
 
         node = scope.node
-        if node.operator in KNOWN_WRONG:
-            raise scope.refuse(KNOWN_WRONG[node.operator])
-        if node.operator == "Resize":
-            _check_resize(scope)
-        version = SAME_BUT_FOR_TYPES.get((node.operator, scope.version), scope.version)
         try:
-            converter = get_converter(operation_type=node.operator, version=version, domain=node.domain)
+            converter = get_converter(operation_type=node.operator, version=scope.version, domain=node.domain)
         except NotImplementedError:
             raise scope.refuse("there is no converter for it") from None
         try:
-            with _WithoutInitialisation(), warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of what _check_resize has refused already
+            with _WithoutInitialisation():
                 module, mapping = converter(OnnxNode(node.proto, unique_name=str(node.index)), self._graph)
-        except UnsupportedOperator:
-            raise
         except Exception as error:  # converters raise KeyError, NotImplementedError, ValueError, AttributeError, ...
             raise scope.refuse(f"its converter says {type(error).__name__}: {error}") from None
         self._share(module, node)
@@ -152,33 +126,15 @@ def since_version(operator: str, domain: str, opset: int) -> int:
         return opset
 
 
-def _check_resize(scope: Scope) -> None:
-    """Let through what torch's interpolate does exactly; onnx2torch takes the rest too, and is off by up to 2."""
-    get = scope.attributes.get
-    mode = get("mode", "nearest")
-    where = get("coordinate_transformation_mode", "half_pixel" if scope.version > 10 else "asymmetric")
-    rounding = get("nearest_mode", "round_prefer_floor" if scope.version > 10 else "floor")
-    exact = (
-        (where, rounding) == ("asymmetric", "floor")
-        if mode == "nearest"
-        else where in {"half_pixel", "pytorch_half_pixel", "align_corners"}
-    )
-    if get("exclude_outside", 0) or (mode == "cubic" and abs(get("cubic_coeff_a", -0.75) + 0.75) > 1e-6):
-        raise scope.refuse("its exclude_outside or cubic_coeff_a is not torch's")
-    if not exact:
-        raise scope.refuse(f"mode {mode!r} with {where!r} (rounding {rounding!r}) is not what torch interpolates")
-
-
 @cache
 def _load_onnx2torch() -> None:
     """Import onnx2torch with a torchvision that is looked up when used, unless a working one is there already."""
-    missing = [name for name in _TORCHVISION if name not in sys.modules]
-    stand_ins = {name: _Later(name) for name in missing}
+    stand_ins = {name: _Later(name) for name in _TORCHVISION if name not in sys.modules}
     sys.modules.update(stand_ins)
     try:
         importlib.import_module("onnx2torch")
     finally:
-        for name in missing:
+        for name in stand_ins:
             sys.modules.pop(name, None)
 
 
@@ -188,21 +144,9 @@ class _Later(types.ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        if f"{self.__name__}.{name}" in _TORCHVISION:
-            return _Later(f"{self.__name__}.{name}")
-        return _LaterFunction(self.__name__, name)
+        full = f"{self.__name__}.{name}"
+        return _Later(full) if full in _TORCHVISION else partial(_call, self.__name__, name)
 
 
-class _LaterFunction:
-    def __init__(self, module: str, name: str) -> None:
-        self._module, self._name = module, name
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        try:
-            function = getattr(importlib.import_module(self._module), self._name)
-        except (ImportError, RuntimeError, AttributeError) as error:
-            raise UnsupportedOperator(
-                f"NonMaxSuppression and RoiAlign need torchvision's {self._name}, and torchvision cannot be imported "
-                f"({error}); install the torchvision that was built for torch {torch.__version__}"
-            ) from None
-        return function(*args, **kwargs)
+def _call(module: str, name: str, *args: Any, **kwargs: Any) -> Any:
+    return getattr(importlib.import_module(module), name)(*args, **kwargs)

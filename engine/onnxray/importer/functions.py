@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import MappingProxyType
+from typing import Any
 
 import onnx
 import onnx.inliner
@@ -13,10 +14,10 @@ from onnxray.importer.scope import Scope
 
 
 def function_body(scope: Scope) -> Graph | None:
-    """The node's definition as a graph of its own, whose inputs and outputs are the node's; None where there is none."""
+    """The node's definition as a graph whose inputs and outputs are the node's; None where there is none."""
     node = scope.node
     try:
-        schema = onnx.defs.get_schema(node.operator, scope.version, node.domain)
+        schema: Any = onnx.defs.get_schema(node.operator, scope.version, node.domain)
     except onnx.defs.SchemaError:
         return None
     if not (schema.has_function or schema.has_context_dependent_function):

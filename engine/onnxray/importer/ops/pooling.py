@@ -79,7 +79,7 @@ def read_windows(scope: Scope) -> Windows:
         raise scope.refuse("ceil_mode with auto_pad VALID: the standard and ONNX Runtime count its windows differently")
     if padding.same and set(dilation) != {1}:
         raise scope.refuse(f"auto_pad {padding.same!r} with dilations: the standard and ONNX Runtime pad differently")
-    slack = 1 if padding.same == "SAME_UPPER" else 0  # ONNX Runtime begins further in where there is more
+    slack = 1 if padding.same == "SAME_UPPER" else 2  # ONNX Runtime begins further in where there is more
     if padding.same and any(k + slack < s for k, s in zip(kernel, stride)):
         raise scope.refuse(f"auto_pad {padding.same!r} of a kernel shorter than its stride {list(stride)}")
     return Windows(kernel, stride, dilation, padding, ceil)
