@@ -152,18 +152,23 @@ def head(totals: Mapping[str, Counter[str]], passed: Sequence[Row]) -> str:
     least = min((row["cosine"] for row in passed), default=1.0)
     return f"""# Architectures and exporters
 
-Written by `python benchmarks/support.py` ({", ".join(versions)}). {len(NETWORKS)} networks of timm, the smallest variant
-of each family (options that cut it further stand beside its name), with seeded weights moved off their initial values
-so that no branch is zero. Each is exported at batch 1 by torch's default exporter (`dynamo`, at its default opset 20
-and at 25, the newest it writes) and by the legacy one (opsets 17, 13, 11).
+Written by `python benchmarks/support.py` ({", ".join(versions)}).
+{len(NETWORKS)} networks of timm, the smallest variant of each family (options that cut it further stand beside its
+name), with seeded weights moved off their initial values so that no branch is zero. Each is exported at batch 1 by
+torch's default exporter (`dynamo`, at its default opset 20 and at 25, the newest it writes) and by the legacy one
+(opsets 17, 13, 11); attention fused where the exporter can write it.
 
-`ok` means: the outputs of `onnxray.to_torch` equal ONNX Runtime's within 1e-3 of the largest (worst here: {worst:.1g});
-the input gradient is finite, not zero, and that of the exported network (cosine at least 0.999, norm within 2 %; worst
-here: {least:.5f}); and the same for two samples through `onnxray.open(...)`: `values` and `pullback`.
-`exporter failed`: the exporter writes no file, or one that ONNX Runtime refuses or runs to other numbers than the
-network's own. `judge unsteady`: ONNX Runtime gives the network's numbers only with its optimisations switched off;
-onnxray agrees with those, and refuses the file (MismatchError), since the judge is ONNX Runtime at its default. How the two samples went through a file that says 1: {counted(ways)}. The bare module of `to_torch` fed
-with both at once: {counted(direct)}.
+- `ok`: the outputs of `onnxray.to_torch` equal ONNX Runtime's within 1e-3 of the largest (worst here: {worst:.1g}); the
+  input gradient is finite, not zero, and that of the exported network in float64 (cosine at least 0.999, or four times
+  the float32 network's own distance; worst here: {least:.5f}); and the same for two samples through
+  `onnxray.open(...)`: `values` and `pullback`.
+- `exporter failed`: the exporter writes no file, or one that ONNX Runtime refuses or runs to other numbers than the
+  network's own.
+- `judge unsteady`: ONNX Runtime gives the network's numbers only with its optimisations switched off. onnxray agrees
+  with those, and refuses the file (MismatchError), since the judge is ONNX Runtime at its default.
+
+How the two samples went through a file that says 1: {counted(ways)} (`loop`: one by one, by `values` and `pullback`).
+The bare module of `to_torch` fed with both at once, nothing rewritten: {counted(direct)}.
 
 {chr(10).join(table)}
 """

@@ -26,7 +26,7 @@ exporting.allow_torchvision()
 import timm  # noqa: E402, F401
 
 MEMORY = 16 * 2**30
-_NO_FUSED_ATTENTION = 14
+_FUSED_ATTENTION = 14
 """The legacy exporter writes scaled_dot_product_attention from this opset on; below, timm writes it out."""
 
 
@@ -59,15 +59,27 @@ def _row(folder: Path, network: tuple[str, int, dict[str, Any]], exporter: expor
 def _exported(
     folder: Path, network: tuple[str, int, dict[str, Any]], exporter: exporting.Exporter
 ) -> tuple[Path, exporting.Reference]:
-    name, side, options = network
+    name = network[0]
     path, beside = folder / f"{name}-{exporter.name}.onnx", folder / f"{name}.npz"
     if not (path.exists() and beside.exists()):
-        fused = exporter.dynamo or exporter.opset >= _NO_FUSED_ATTENTION
-        net = exporting.calibrated(exporting.timm_network(name, fused_attention=fused, **options), (side, side))
-        reference = exporting.reference_of(net, (side, side))
-        partial = path.with_suffix(".partial")
-        exporting.export(net, (torch.from_numpy(reference.inputs[:1]),), exporter, partial)
-        partial.replace(path)
-        if not beside.exists():
-            reference.save(beside)
+        try:
+            _export(path, beside, network, exporter, fused=exporter.dynamo or exporter.opset >= _FUSED_ATTENTION)
+        except exporting.ExporterFailed as error:  # some shapes of fused attention are unknown to the exporters
+            try:
+                _export(path, beside, network, exporter, fused=False)
+            except exporting.ExporterFailed:
+                raise error from None
     return path, exporting.Reference.load(beside)
+
+
+def _export(
+    path: Path, beside: Path, network: tuple[str, int, dict[str, Any]], exporter: exporting.Exporter, *, fused: bool
+) -> None:
+    name, side, options = network
+    net = exporting.calibrated(exporting.timm_network(name, fused_attention=fused, **options), (side, side))
+    reference = exporting.reference_of(net, (side, side))
+    partial = path.with_suffix(".partial")
+    exporting.export(net, (torch.from_numpy(reference.inputs[:1]),), exporter, partial)
+    partial.replace(path)
+    if not beside.exists():
+        reference.save(beside)

@@ -294,8 +294,9 @@ def _value(
                 dtype = str(onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type))
             except (KeyError, ValueError, TypeError):
                 dtype = f"type {tensor.elem_type}"
-    elif info is not None and (info.type.HasField("map_type") or info.type.sequence_type.elem_type.HasField("map_type")):
-        dtype = "map"
+    elif info is not None:
+        kinds = info.type, info.type.sequence_type.elem_type
+        dtype = "map" if any(kind.HasField("map_type") for kind in kinds) else ""
     return Value(name, kind, shape, dtype, node.name if node else None, node.operator if node else None)
 
 

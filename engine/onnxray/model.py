@@ -205,7 +205,9 @@ class Model:
         outputs = self.judge.outputs(feeds)
         promoted = self.judge.promoted_outputs(feeds, wanted)
         numeric = [name for name, array in outputs.items() if array.dtype.kind in "fiub"]  # no strings, no dictionaries
-        moved = max((compare(self.graph, name, outputs[name], promoted[name]).absolute for name in numeric), default=0.0)
+        moved = max(
+            (compare(self.graph, name, outputs[name], promoted[name]).absolute for name in numeric), default=0.0
+        )
         return Verification(tuple(rows), tuple(skipped), tolerance, moved, described)
 
     def _feeds(self, images: object) -> Arrays:

@@ -1,4 +1,9 @@
-"""What has no gradient, and what has another one on purpose: closed lists, each entry with its reason."""
+"""What is asked for no gradient, and what has another one on purpose: closed lists, each entry with its reason.
+
+Operators whose gradient is zero by the mathematics (Floor, Sign, Hardmax, TreeEnsemble) need no list: the differences
+say so too, and the tables call them ``zero``. Whole numbers and truth values (Shape, ArgMax, comparisons, the output of
+QuantizeLinear) have none, and cases that give nothing else are not among the gradient's cases.
+"""
 
 from __future__ import annotations
 
@@ -23,10 +28,6 @@ STRAIGHT_THROUGH: Mapping[str, str] = {
 }
 """Operators whose true gradient is zero nearly everywhere and whose converter gives a useful one instead."""
 
-MASKED = "none:masked-softmax"
-"""A row of Softmax whose every place is masked by -inf is NaN by the standard; the graph puts zeros in its place with
-Where, and autograd multiplies NaN by zero on the way back. Nobody is lied to: ``pullback`` refuses a NaN gradient."""
-
 
 def parameters(case: Case) -> frozenset[str]:
     """The graph inputs that are read as parameters alone."""
@@ -37,11 +38,9 @@ def parameters(case: Case) -> frozenset[str]:
     return frozenset(name for name, kinds in uses.items() if all(kinds))
 
 
-def find(case: Case, *, nan: bool) -> str | None:
-    """The outcome of a gradient that is not the differences', for a listed reason. nan: it is NaN and not a number."""
+def find(case: Case) -> str | None:
+    """The outcome of a gradient that is not the differences', for a listed reason."""
     used = {node.op_type for node in nodes(case.model.graph)}
-    if nan:
-        return MASKED if {"Softmax", "Where"} <= used else None
     return next((f"straight-through:{operator}" for operator in STRAIGHT_THROUGH if operator in used), None)
 
 

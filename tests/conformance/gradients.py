@@ -88,7 +88,7 @@ def _run(case: Case) -> Outcome:
             nan = True
             break
         return Outcome(found, "; ".join([f"in {twin.precision} precision", *reasons]))
-    return Outcome(excuses.find(case, nan=nan) or "wrong", "; ".join(reasons))
+    return Outcome((None if nan else excuses.find(case)) or "wrong", "; ".join(reasons))
 
 
 def _check(case: Case, twin: Twin, reference: Reference) -> str:

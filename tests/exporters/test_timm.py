@@ -1,4 +1,4 @@
-"""Small networks of timm by both of torch's exporters; ``benchmarks/support.py`` does the same with nearly a hundred."""
+"""Small networks of timm by both of torch's exporters; ``benchmarks/support.py`` does the same with all families."""
 
 import importlib.util
 from pathlib import Path
@@ -22,7 +22,7 @@ NETWORKS = {
     "mobilenetv3_small_050": (64, {}),
     "ghostnet_050": (64, {}),
     "edgenext_xx_small": (64, {}),
-    "poolformer_s12": (64, {"layers": (1, 1, 1, 1)}),
+    "poolformer_s12": (64, {}),
     "swin_tiny_patch4_window7_224": (
         56, {"img_size": 56, "window_size": 7, "embed_dim": 24, "depths": (2, 2), "num_heads": (2, 2)},
     ),

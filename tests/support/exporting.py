@@ -131,7 +131,7 @@ def timm_network(name: str, *, fused_attention: bool = True, **options: Any) -> 
 
 
 def nudged(net: nn.Module) -> nn.Module:
-    """Move every parameter off its initial value, so that scales and gates that begin at zero, or at 1e-6, do something.
+    """Move every parameter off its initial value, so that scales and gates that begin at zero or 1e-6 do something.
 
     Linear layers that begin small (transformers') are made larger: else the output hardly depends on the picture.
     """
@@ -209,8 +209,11 @@ def export(net: nn.Module, inputs: tuple[torch.Tensor, ...], exporter: Exporter,
         raise
     except Exception as error:
         path.unlink(missing_ok=True)
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        raise ExporterFailed(f"{type(error).__name__}: {lines[0][:160] if lines else ''}") from None
+        root: BaseException = error
+        while root.__cause__ is not None:
+            root = root.__cause__
+        lines = [line.strip() for line in str(root).splitlines() if line.strip()]
+        raise ExporterFailed(f"{type(root).__name__}: {lines[0][:160] if lines else ''}") from None
 
 
 @contextlib.contextmanager

@@ -15,9 +15,9 @@ from torch.fx.node import Argument
 
 from onnxray.errors import UnknownValue, UnsupportedOperator
 from onnxray.graph import Graph, Node, body_of
+from onnxray.importer.bridge import Bridge, since_version
 from onnxray.importer.carried import as_declared, declared_type
 from onnxray.importer.functions import function_body
-from onnxray.importer.bridge import Bridge, since_version
 from onnxray.importer.ops import CONVERTERS
 from onnxray.importer.scope import Converted, Scope, Weights
 
@@ -76,18 +76,21 @@ class Importer:
         Errors: UnsupportedOperator naming node, operator, version and reason.
         """
         if node.index not in self._converted:
-            opset = self.graph.opsets.get(node.domain or "ai.onnx", 1)
-            version = since_version(node.operator, node.domain, opset)
-            scope = Scope(node, self.graph, self.weights, version, self._import_body)
+            scope, opset = self.scope(node), self.graph.opsets.get(node.domain or "ai.onnx", 1)
             if node.domain == "" and opset > onnx.defs.onnx_opset_version():
                 raise scope.refuse(
                     f"the file's opset {opset} is newer than the installed onnx {onnx.__version__} knows"
                 )
-            own = CONVERTERS.get((node.domain, node.operator, version))
+            own = CONVERTERS.get((node.domain, node.operator, scope.version))
             converted = own(scope) if own is not None else self._other(scope)
             converted.module.eval()
             self._converted[node.index] = converted
         return self._converted[node.index]
+
+    def scope(self, node: Node) -> Scope:
+        """What a converter sees of a node."""
+        version = since_version(node.operator, node.domain, self.graph.opsets.get(node.domain or "ai.onnx", 1))
+        return Scope(node, self.graph, self.weights, version, self._import_body)
 
     def _other(self, scope: Scope) -> Converted:
         """What we have no converter for: by onnx2torch's, else by the standard's own definition as a function."""
@@ -182,8 +185,12 @@ class _Walk:
         return module.eval()
 
     def _as_declared(self, name: str) -> fx.Node:
-        """A wanted value's node; whole numbers that were carried as floats become whole numbers."""
-        dtype = declared_type(self.importer.graph, name)
+        """A wanted value's node; numbers that were carried as floats become whole numbers, strings are refused."""
+        graph = self.importer.graph
+        value, node = graph.values.get(name), graph.producer_of.get(name)
+        if value is not None and value.dtype == "object" and node is not None:
+            raise self.importer.scope(node).refuse(f"its output {name!r} holds strings, which torch does not hold")
+        dtype = declared_type(graph, name)
         return self.value(name) if dtype is None else self.fx.call_function(as_declared, (self.value(name), dtype))
 
     def value(self, name: str) -> fx.Node:

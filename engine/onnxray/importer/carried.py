@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import onnx
-import onnx
 import torch
 
 from onnxray.graph import Graph, Node
@@ -25,19 +24,6 @@ _FIRST = frozenset({0})
 _NONE: frozenset[int] = frozenset()
 _ANY = frozenset(range(1024))
 
-_ZERO_POINTS: Mapping[Operator, int] = {
-    **{("com.microsoft", name): 7 for name in ("QLinearConv", "QLinearAdd", "QLinearMul")},
-    **{
-        ("com.microsoft", f"QLinear{name}"): 4
-        for name in ("LeakyRelu", "Sigmoid", "Softmax", "AveragePool", "GlobalAveragePool")
-    },
-    ("com.microsoft", "QuantizeLinear"): 2,
-    ("com.microsoft", "QLinearConcat"): 1,
-    ("com.microsoft", "QLinearWhere"): 8,
-    ("com.microsoft", "QGemm"): 8,
-}
-"""Operators that onnx infers no types for -> the input whose type their output has; uint8 where that is left out."""
-
 ORIGINS: Mapping[Operator, int | str] = {
     ("", "QuantizeLinear"): 2,
     ("", "DynamicQuantizeLinear"): "uint8",
@@ -46,6 +32,8 @@ ORIGINS: Mapping[Operator, int | str] = {
     ("", "ConvInteger"): "int32",
     ("", "MatMulInteger"): "int32",
     (MICROSOFT, "QuantizeLinear"): 2,
+    (MICROSOFT, "QLinearConv"): 7,
+    (MICROSOFT, "QLinearWhere"): 8,
     (MICROSOFT, "QLinearAdd"): 7,
     (MICROSOFT, "QLinearMul"): 7,
     (MICROSOFT, "QLinearConcat"): 1,
@@ -66,16 +54,20 @@ KNOWING: Mapping[Operator, frozenset[int]] = {
     ("", "ConvInteger"): frozenset({0, 1}),
     ("", "MatMulInteger"): frozenset({0, 1}),
     **{
-        ("com.microsoft", name): _FIRST
+        (MICROSOFT, name): _FIRST
         for name in (
-            "DequantizeLinear", "QLinearLeakyRelu", "QLinearSigmoid", "QLinearSoftmax", "QLinearAveragePool",
+            "DequantizeLinear",
+            "QLinearLeakyRelu",
+            "QLinearSigmoid",
+            "QLinearSoftmax",
+            "QLinearAveragePool",
             "QLinearGlobalAveragePool",
         )
     },
-    **{("com.microsoft", name): frozenset({0, 3}) for name in ("QLinearConv", "QLinearAdd", "QLinearMul", "QGemm")},
-    ("com.microsoft", "QLinearConcat"): frozenset(range(2, 1024, 3)),
-    ("com.microsoft", "QLinearWhere"): frozenset({1, 4}),
-    ("com.microsoft", "MatMulIntegerToFloat"): frozenset({0, 1}),
+    **{(MICROSOFT, name): frozenset({0, 3}) for name in ("QLinearConv", "QLinearAdd", "QLinearMul", "QGemm")},
+    (MICROSOFT, "QLinearConcat"): frozenset(range(2, 1024, 3)),
+    (MICROSOFT, "QLinearWhere"): frozenset({1, 4}),
+    (MICROSOFT, "MatMulIntegerToFloat"): frozenset({0, 1}),
 }
 """Operators that take carried values at these inputs, and whose outputs are no carried values by themselves."""
 
@@ -84,12 +76,13 @@ MOVING: Mapping[Operator, frozenset[int]] = {
         ("", name): _FIRST
         for name in (
             "Identity", "Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "Slice", "Split", "Gather", "Tile",
-            "GatherElements", "GatherND", "Expand", "DepthToSpace", "SpaceToDepth", "MaxPool", "Relu", "Clip", "Dropout",
+            "GatherElements", "GatherND", "Expand", "DepthToSpace", "SpaceToDepth", "MaxPool", "Relu", "Clip",
+            "Dropout",
         )
     },
     **{("", name): _ANY for name in ("Concat", "Max", "Min")},
     ("", "Where"): frozenset({1, 2}),
-    ("com.microsoft", "NhwcMaxPool"): _FIRST,
+    (MICROSOFT, "NhwcMaxPool"): _FIRST,
 }  # fmt: skip
 """Operators whose module does to carried values at these inputs what it does to whole numbers."""
 

@@ -118,7 +118,7 @@ class Attention(nn.Module):
 
 def _unpacked(x: torch.Tensor, heads: int | None) -> torch.Tensor:
     """(batch, sequence, heads * size) -> (batch, heads, sequence, size)."""
-    return x.unflatten(2, (heads or 1, -1)).transpose(1, 2)
+    return x.reshape(*x.shape[:2], heads or 1, -1).transpose(1, 2)
 
 
 def _packed(x: torch.Tensor) -> torch.Tensor:
@@ -153,7 +153,7 @@ class RotaryEmbedding(nn.Module):
     ) -> torch.Tensor:
         """Turn the first features of each head (all by default); the pairs are neighbours or lie half a head apart."""
         packed = x.ndim == 3
-        whole = x.unflatten(2, (self.heads, -1)) if packed else x.transpose(1, 2)
+        whole = x.reshape(*x.shape[:2], self.heads, -1) if packed else x.transpose(1, 2)
         if positions is not None:
             cos, sin = cos[positions], sin[positions]
         cos, sin = cos.unsqueeze(2), sin.unsqueeze(2)
@@ -196,9 +196,7 @@ class LinearAttention(nn.Module):
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Run along the sequence, in float32 at least."""
         kind = torch.float64 if q.dtype == torch.float64 else torch.float32
-        q4, k4, v4 = (
-            _unpacked(x.to(kind), n) for x, n in ((q, self.q_heads), (k, self.kv_heads), (v, self.kv_heads))
-        )
+        q4, k4, v4 = (_unpacked(x.to(kind), n) for x, n in ((q, self.q_heads), (k, self.kv_heads), (v, self.kv_heads)))
         state = past.to(kind) if past is not None else q4.new_zeros(len(q), self.kv_heads, k4.shape[-1], v4.shape[-1])
         fade = None if decay is None else _unpacked(decay.to(kind), self.kv_heads).exp()
         rate = None if beta is None else _unpacked(beta.to(kind), beta.shape[-1])

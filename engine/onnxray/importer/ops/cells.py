@@ -54,20 +54,20 @@ Step = Callable[[Cell, torch.Tensor, State, torch.Tensor, torch.Tensor, "torch.T
 
 
 def rnn_step(
-    cell: Cell, gates: torch.Tensor, state: State, r: torch.Tensor, bias: torch.Tensor, p: torch.Tensor | None
+    cell: Cell, gates: torch.Tensor, state: State, r: torch.Tensor, bias: torch.Tensor, _: torch.Tensor | None
 ) -> State:
     """H' = f(X W + H R + b)."""
     return (cell.act(0, gates + state[0] @ r.t() + bias),)
 
 
 def gru_step(
-    cell: Cell, gates: torch.Tensor, state: State, r: torch.Tensor, bias: torch.Tensor, p: torch.Tensor | None
+    cell: Cell, gates: torch.Tensor, state: State, r: torch.Tensor, bias: torch.Tensor, _: torch.Tensor | None
 ) -> State:
     """z, r = f(...); h = g(...); H' = (1 - z) h + z H."""
     h = state[0]
     size = h.shape[-1]
     both = gates[:, : 2 * size] + h @ r[: 2 * size].t() + bias[: 2 * size]
-    z, reset = cell.act(0, both).split(size, dim=-1)
+    z, reset = cell.act(0, both).chunk(2, dim=-1)
     if cell.linear_before_reset:
         recurrent = reset * (h @ r[2 * size :].t() + bias[2 * size :])
     else:
@@ -78,7 +78,7 @@ def gru_step(
 def lstm_step(
     cell: Cell, gates: torch.Tensor, state: State, r: torch.Tensor, bias: torch.Tensor, p: torch.Tensor | None
 ) -> State:
-    """i, o, f = f(...); C' = f C + i g(...); H' = o h(C'). Peepholes show the gates the cell state; h is not clipped."""
+    """i, o, f = f(...); C' = f C + i g(...); H' = o h(C'). Peepholes show C to the gates; h is not clipped."""
     h, c = state
     i, o, f, g = (gates + h @ r.t() + bias).chunk(4, dim=-1)
     p_i, p_o, p_f = p.chunk(3) if p is not None else (None, None, None)

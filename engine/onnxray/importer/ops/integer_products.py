@@ -166,13 +166,13 @@ class MatMulInteger(nn.Module):
         b_zero: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Multiply exactly."""
-        product = shifted(a, by_row(a, a_zero)).double() @ shifted(b, b_zero).double()
-        return emitted(product, self.carried, torch.int32)
+        left = shifted(a, None if a_zero is None else by_row(a, a_zero))
+        return emitted(left.double() @ shifted(b, b_zero).double(), self.carried, torch.int32)
 
 
-def by_row(a: torch.Tensor, part: torch.Tensor | None) -> torch.Tensor | None:
+def by_row(a: torch.Tensor, part: torch.Tensor) -> torch.Tensor:
     """A scale or zero point of the left factor: one number a row, where it is a vector."""
-    return part.unsqueeze(-1) if part is not None and part.ndim == 1 and part.numel() > 1 and a.ndim > 1 else part
+    return part.unsqueeze(-1) if part.ndim == 1 and part.numel() > 1 and a.ndim > 1 else part
 
 
 class QLinearMatMul(nn.Module):
@@ -195,15 +195,13 @@ class QLinearMatMul(nn.Module):
     ) -> torch.Tensor:
         """Multiply exactly, scale, saturate; scales are floats of at least 32 bits."""
         product = shifted(a, by_row(a, a_zero)).double() @ shifted(b, b_zero).double()
-        scale_a, scale_y, zero_y = (by_row(product, part) for part in (a_scale, y_scale, y_zero))
-        assert scale_a is not None and scale_y is not None and zero_y is not None
-        factor = real(_scalar(scale_a)) * real(_scalar(b_scale)) / real(_scalar(scale_y))
-        y = saturated(product.to(factor.dtype) * factor, real(_scalar(zero_y)), self.width)
+        factor = by_row(a, _scalar(a_scale)) * _scalar(b_scale) / by_row(a, _scalar(y_scale))
+        y = saturated(product.to(factor.dtype) * factor, by_row(a, _scalar(y_zero)), self.width)
         return emitted(y, self.carried, self.width.dtype)
 
 
 def _scalar(part: torch.Tensor) -> torch.Tensor:
-    return part.reshape(()) if part.numel() == 1 else part
+    return real(part.reshape(()) if part.numel() == 1 else part)
 
 
 def _matmul_integer(scope: Scope) -> Converted:

@@ -13,6 +13,11 @@ from onnxray.importer.ops.microsoft_layout import of_domain, refused
 from onnxray.importer.scope import Converted, Converters, Scope
 
 
+def by_heads(x: torch.Tensor, heads: int) -> torch.Tensor:
+    """(batch, length, heads * size) as (batch, length, heads, size)."""
+    return x.reshape(*x.shape[:-1], heads, x.shape[-1] // heads)
+
+
 class Core:
     """The attention of given heads: (batch, heads, length, size) for queries, keys and values."""
 
@@ -27,7 +32,7 @@ class Core:
 
     def split(self, x: torch.Tensor) -> torch.Tensor:
         """(batch, length, heads * size) by heads; four axes are by heads already."""
-        return x if x.ndim == 4 else x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        return x if x.ndim == 4 else by_heads(x, self.heads).transpose(1, 2)
 
     def __call__(
         self,
@@ -51,10 +56,8 @@ class Core:
 
     def _filter(self, mask: torch.Tensor, length: int, dtype: torch.dtype) -> torch.Tensor:
         """What a mask adds: of (batch), lengths; (batch, length); (batch, queries, length); or with heads too."""
-        if mask.ndim == 1:
-            shown = torch.arange(length, device=mask.device) < mask[:, None]
-        else:
-            shown = mask > 0
+        places = torch.arange(length, device=mask.device)
+        shown = places < mask[:, None] if mask.ndim == 1 else mask > 0
         added = torch.where(shown, 0.0, self.filter).to(dtype)
         return added[:, None, None] if added.ndim == 2 else added[:, None] if added.ndim == 3 else added
 
@@ -109,12 +112,12 @@ class Attention(nn.Module):
         weight: torch.Tensor,
         bias: torch.Tensor | None = None,
         mask: torch.Tensor | None = None,
-        past: None = None,
+        past: None = None,  # noqa: ARG002  # there is never any, and its place counts
         added: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Project and attend."""
         whole = x @ weight if bias is None else x @ weight + bias
-        q, k, v = whole.split(self.sizes or whole.shape[-1] // 3, -1)
+        q, k, v = torch.split(whole, self.sizes or whole.shape[-1] // 3, -1)
         if mask is not None and mask.ndim == 1 and len(mask) == 2 * len(x):  # ends, then starts
             places = torch.arange(x.shape[1], device=x.device)
             ends, starts = mask.reshape(2, -1, 1)
@@ -142,7 +145,7 @@ class RotaryEmbedding(nn.Module):
         """Turn; (batch, length, heads * size) or (batch, heads, length, size)."""
         half = cos.shape[-1]
         width = self.width or 2 * half
-        heads = x.transpose(1, 2) if x.ndim == 4 else x.unflatten(-1, (self.heads or x.shape[-1] // width, -1))
+        heads = x.transpose(1, 2) if x.ndim == 4 else by_heads(x, self.heads or x.shape[-1] // width)
         if places.numel() == 1:
             places = places.reshape(1, 1) + torch.arange(heads.shape[1], device=x.device)
         c, s = cos[places.long()][:, :, None], sin[places.long()][:, :, None]

@@ -18,7 +18,7 @@ Activation = Callable[[torch.Tensor], torch.Tensor]
 def _activation(scope: Scope, given: list[float]) -> nn.Module:
     """The activation that is fused into a node, by its name and its parameters."""
     name = str(scope.attributes.get("activation", ""))
-    first, second = (given + [0.0, 0.0])[:2]
+    first, second = [*given, 0.0, 0.0][:2]
     known: Mapping[str, Callable[[], nn.Module]] = {
         "": nn.Identity,
         "Relu": nn.ReLU,
@@ -28,7 +28,11 @@ def _activation(scope: Scope, given: list[float]) -> nn.Module:
         "Clip": lambda: Clip(first, second),
         "HardSigmoid": lambda: HardSigmoid(*((first, second) if given else (0.2, 0.5))),
     }
-    if name not in known or (name in {"Clip", "HardSigmoid"} and len(given) not in {0, 2}) or (name == "Clip" and not given):
+    if (
+        name not in known
+        or (name in {"Clip", "HardSigmoid"} and len(given) not in {0, 2})
+        or (name == "Clip" and not given)
+    ):
         raise scope.refuse(f"its activation {name!r} with the parameters {given} is not known")
     return known[name]()
 
@@ -86,7 +90,9 @@ def _fused_gemm(scope: Scope) -> Converted:
     get = scope.attributes.get
     names = [name for name in ("activation_alpha", "activation_beta", "activation_gamma") if name in scope.attributes]
     converted = linear.CONVERTERS["", "Gemm", 13](scope)
-    return Converted(Activated(converted.module, _activation(scope, [float(get(name)) for name in names])), converted.inputs)
+    return Converted(
+        Activated(converted.module, _activation(scope, [float(get(name, 0.0)) for name in names])), converted.inputs
+    )
 
 
 class FusedMatMul(nn.Module):
@@ -217,7 +223,9 @@ class RootMeanSquareNorm(nn.Module):
 
 def _simplified(scope: Scope) -> Converted:
     get = scope.attributes.get
-    return Converted(RootMeanSquareNorm(int(get("axis", -1)), float(get("epsilon", 1e-5))), scope.node.inputs, several=True)
+    return Converted(
+        RootMeanSquareNorm(int(get("axis", -1)), float(get("epsilon", 1e-5))), scope.node.inputs, several=True
+    )
 
 
 class EmbedLayerNorm(nn.Module):
@@ -230,16 +238,18 @@ class EmbedLayerNorm(nn.Module):
     def forward(
         self,
         ids: torch.Tensor,
-        kinds: torch.Tensor | None,
-        word: torch.Tensor,
-        position: torch.Tensor,
-        segment: torch.Tensor | None,
-        gamma: torch.Tensor,
-        beta: torch.Tensor,
+        kinds: torch.Tensor | None = None,
+        word: torch.Tensor | None = None,
+        position: torch.Tensor | None = None,
+        segment: torch.Tensor | None = None,
+        gamma: torch.Tensor | None = None,
+        beta: torch.Tensor | None = None,
         mask: torch.Tensor | None = None,
         places: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Look up, add, normalise."""
+        assert word is not None
+        assert position is not None
         length = ids.shape[1]
         where = torch.arange(length, device=ids.device) if places is None else places.long()
         whole = word[ids.long()] + position[where]

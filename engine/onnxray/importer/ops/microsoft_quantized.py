@@ -22,11 +22,14 @@ Compute = Callable[..., torch.Tensor]
 
 
 class Requantized(nn.Module):
-    """saturate(round(f((x - zx) sx, ...) / sy) + zy); the inputs are x, sx, zx, ..., sy, zy."""
+    """saturate(round(f((x - zx) sx, ...) / sy) + zy); the inputs are x, sx, zx, ..., sy, zy.
 
-    def __init__(self, compute: Compute, width: Width, carried: bool) -> None:
+    ``late``: the zero point is added before rounding, which halves notice.
+    """
+
+    def __init__(self, compute: Compute, width: Width, carried: bool, late: bool = False) -> None:
         super().__init__()
-        self.compute, self.width, self.carried = compute, width, carried
+        self.compute, self.width, self.carried, self.late = compute, width, carried, late
 
     def forward(self, *inputs: torch.Tensor | None) -> torch.Tensor:
         """Dequantise, compute, quantise."""
@@ -34,7 +37,9 @@ class Requantized(nn.Module):
         numbers = [_number(*operands[k : k + 3]) for k in range(0, len(operands), 3)]
         shift = 0.0 if zero is None else real(zero).reshape(())
         assert scale is not None
-        return emitted(saturated(self.compute(*numbers) / scale.reshape(()), shift, self.width), self.carried, self.width.dtype)
+        y = self.compute(*numbers) / scale.reshape(())
+        y = saturated(y + shift, 0.0, self.width) if self.late else saturated(y, shift, self.width)
+        return emitted(y, self.carried, self.width.dtype)
 
 
 class Concatenated(Requantized):
@@ -46,14 +51,15 @@ class Concatenated(Requantized):
 
 
 def _number(x: torch.Tensor | None, scale: torch.Tensor | None, zero: torch.Tensor | None) -> torch.Tensor:
-    assert x is not None and scale is not None
+    assert x is not None
+    assert scale is not None
     return shifted(x, zero) * scale.reshape(())
 
 
 def _operator(scope: Scope) -> Compute:
     """The plain operator of a node."""
     get, name = scope.attributes.get, scope.node.operator
-    axis, alpha = int(get("axis", -1)), float(get("alpha", 0.01))
+    alpha = float(get("alpha", 0.01))
     if name == "QLinearAdd":
         return torch.add
     if name == "QLinearMul":
@@ -64,10 +70,6 @@ def _operator(scope: Scope) -> Compute:
         return torch.sigmoid
     if name == "QLinearConcat":
         return lambda *parts: torch.cat(parts, dim=int(get("axis", 0)))
-    if name == "QLinearSoftmax":
-        if int(get("opset", 13)) < 13:
-            return lambda x: x.flatten(axis % x.ndim).softmax(-1).reshape(x.shape)
-        return lambda x: x.softmax(axis)
     last = bool(get("channels_last", 0))
     pool: Compute = _global_average if name == "QLinearGlobalAveragePool" else _average_pool(scope)
     return lambda x: pool(x.movedim(-1, 1)).movedim(1, -1) if last else pool(x)
@@ -84,8 +86,8 @@ def _average_pool(scope: Scope) -> Compute:
 def _requantized(scope: Scope) -> Converted:
     output, several = scope.node.outputs[0], scope.node.operator == "QLinearConcat"
     width = declared_width(scope, _ZERO_POINTS[scope.node.operator], output)
-    kind = Concatenated if several else Requantized
-    module = kind(_operator(scope), width, is_carried(scope.graph, output))
+    kind, late = Concatenated if several else Requantized, scope.node.operator in _LATE
+    module = kind(_operator(scope), width, is_carried(scope.graph, output), late)
     return Converted(_Spread(module, scope.node.inputs), tuple(name for name in scope.node.inputs if name))
 
 
@@ -104,8 +106,45 @@ class _Spread(nn.Module):
 
 _ZERO_POINTS = {
     "QLinearAdd": 7, "QLinearMul": 7, "QLinearConcat": 1, "QLinearGlobalAveragePool": 4, "QLinearAveragePool": 4,
-    "QLinearLeakyRelu": 4, "QLinearSigmoid": 4, "QLinearSoftmax": 4,
+    "QLinearLeakyRelu": 4, "QLinearSigmoid": 4,
 }  # fmt: skip
+
+
+_LATE = frozenset({"QLinearAdd", "QLinearMul", "QLinearAveragePool"})
+
+
+class QLinearSoftmax(nn.Module):
+    """saturate(round(softmax((x - zx) sx) * floor(1 / sy)) + zy): ONNX Runtime rounds the reciprocal down.
+
+    ``flat``: along all axes from the axis on, as before opset 13.
+    """
+
+    def __init__(self, width: Width, carried: bool, axis: int, flat: bool) -> None:
+        super().__init__()
+        self.width, self.carried, self.axis, self.flat = width, carried, axis, flat
+
+    def forward(
+        self,
+        x: torch.Tensor,
+        x_scale: torch.Tensor,
+        x_zero: torch.Tensor | None = None,  # noqa: ARG002  # it shifts all alike
+        y_scale: torch.Tensor | None = None,
+        y_zero: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Softmax of what the steps stand for."""
+        assert y_scale is not None
+        axis, shift = self.axis % x.ndim, 0.0 if y_zero is None else real(y_zero).reshape(())
+        scores = real(x) * x_scale.reshape(())
+        p = scores.flatten(axis).softmax(-1).reshape(x.shape) if self.flat else scores.softmax(axis)
+        steps = p * torch.floor(1 / y_scale.reshape(()))
+        return emitted(saturated(steps, shift, self.width), self.carried, self.width.dtype)
+
+
+def _softmax(scope: Scope) -> Converted:
+    get, output = scope.attributes.get, scope.node.outputs[0]
+    width, flat = declared_width(scope, 4, output), int(get("opset", 13)) < 13
+    module = QLinearSoftmax(width, is_carried(scope.graph, output), int(get("axis", -1)), flat)
+    return Converted(module, scope.node.inputs)
 
 
 class QGemm(nn.Module):
@@ -199,6 +238,7 @@ def _dynamic(scope: Scope) -> Converted:
 
 CONVERTERS: Converters = {
     **{(MICROSOFT, operator, 1): _requantized for operator in _ZERO_POINTS},
+    (MICROSOFT, "QLinearSoftmax", 1): _softmax,
     (MICROSOFT, "QGemm", 1): _qgemm,
     (MICROSOFT, "MatMulIntegerToFloat", 1): _to_float,
     (MICROSOFT, "DynamicQuantizeMatMul", 1): _dynamic,

@@ -115,7 +115,9 @@ def _imputer(scope: Scope) -> Converted:
     if bool(len(floats)) == bool(len(integers)):
         raise scope.refuse("either imputed_value_floats or imputed_value_int64s was expected")
     if len(floats):
-        return Converted(Imputer(torch.tensor(list(floats)), float(get("replaced_value_float", 0.0))), scope.node.inputs)
+        return Converted(
+            Imputer(torch.tensor(list(floats)), float(get("replaced_value_float", 0.0))), scope.node.inputs
+        )
     return Converted(Imputer(torch.tensor(list(integers)), int(get("replaced_value_int64", 0))), scope.node.inputs)
 
 
@@ -215,7 +217,7 @@ def _label_encoder(scope: Scope) -> Converted:
         default = torch.tensor(int(get("default_int64", -1)))
     else:
         raise scope.refuse(f"its values are {values.dtype} and it has no default_tensor")
-    if len(keys.unique()) != len(keys) or int(keys.isnan().sum()) > 1:
+    if len(set(keys[~keys.isnan()].tolist())) + int(keys.isnan().sum()) != len(keys) or int(keys.isnan().sum()) > 1:
         raise scope.refuse("a key is repeated; the standard takes the last value of it and ONNX Runtime the first")
     return Converted(LabelEncoder(keys, values, default.to(values.dtype), scope.version >= 4), scope.node.inputs)
 
@@ -229,9 +231,9 @@ def _column(scope: Scope, name: str) -> torch.Tensor | None:
             raise scope.refuse("it maps strings, which torch does not hold")
         return torch.from_numpy(onnx.numpy_helper.to_array(tensor).reshape(-1).copy())
     if f"{name}_int64s" in scope.attributes:
-        return torch.tensor(list(get(f"{name}_int64s")), dtype=torch.int64)
+        return torch.tensor(list(scope.attributes[f"{name}_int64s"]), dtype=torch.int64)
     if f"{name}_floats" in scope.attributes:
-        return torch.tensor(list(get(f"{name}_floats")), dtype=torch.float32)
+        return torch.tensor(list(scope.attributes[f"{name}_floats"]), dtype=torch.float32)
     return None
 
 
@@ -257,7 +259,7 @@ def _one_hot_encoder(scope: Scope) -> Converted:
     if texts(scope, "cats_strings"):
         raise scope.refuse("it encodes strings, which torch does not hold")
     categories = torch.tensor(list(scope.attributes.get("cats_int64s", ())), dtype=torch.int64)
-    if not categories.numel() or len(categories.unique()) != len(categories):
+    if not categories.numel() or len(set(categories.tolist())) != len(categories):
         raise scope.refuse("its cats_int64s are missing or repeated")
     return Converted(OneHotEncoder(categories, bool(scope.attributes.get("zeros", 1))), scope.node.inputs)
 

@@ -53,18 +53,29 @@ class LinearClassifier(LinearRegressor):
         if scores.shape[-1] > 1:
             return self.labels.of(scores.argmax(-1)), transformed(scores, self.transform).to(torch.float32)
         label = self.labels.of_pair(scores[:, 0] > 0)
-        two = as_two(scores, self.transform, mixed=False) if self.labels.count == 2 else transformed(scores, self.transform)
+        two = (
+            as_two(scores, self.transform, mixed=False)
+            if self.labels.count == 2
+            else transformed(scores, self.transform)
+        )
         return label, two.to(torch.float32)
 
 
 def _linear_classifier(scope: Scope) -> Converted:
-    weight, bias, transform, labels = reals(scope, "coefficients"), reals(scope, "intercepts"), post_transform(scope), Labels(scope)
+    weight, bias, transform, labels = (
+        reals(scope, "coefficients"),
+        reals(scope, "intercepts"),
+        post_transform(scope),
+        Labels(scope),
+    )
     count = bias.numel()
     if not count or weight.numel() % count:
         raise scope.refuse(f"it has {weight.numel()} coefficients and {count} intercepts; one a class was expected")
     if (count > 1 and labels.count != count) or (count == 1 and labels.count == 2 and transform == "PROBIT"):
         raise scope.refuse(f"it has {labels.count} labels, {count} rows of weights and the transform {transform}")
-    return Converted(LinearClassifier(weight.reshape(count, -1), bias, transform, labels), scope.node.inputs, several=True)
+    return Converted(
+        LinearClassifier(weight.reshape(count, -1), bias, transform, labels), scope.node.inputs, several=True
+    )
 
 
 def _linear_regressor(scope: Scope) -> Converted:
@@ -102,7 +113,7 @@ def _kernel(scope: Scope, linear: bool) -> Kernel:
     if kind != "LINEAR" and len(numbers) != 3:
         raise scope.refuse(f"its kernel_params are {numbers}; gamma, coef0 and degree were expected")
     degree = numbers[2] if len(numbers) == 3 else 1.0
-    gamma, constant = (numbers + [0.0, 0.0])[:2]
+    gamma, constant = [*numbers, 0.0, 0.0][:2]
     return Kernel(kind, gamma, constant, float(int(degree)) if degree.is_integer() else degree)
 
 
@@ -133,8 +144,14 @@ def _svm_regressor(scope: Scope) -> Converted:
     vectors = reals(scope, "support_vectors")
     if transform != "NONE":
         raise scope.refuse(f"its post_transform {transform}, which ONNX Runtime passes over")
-    if not rho.numel() or not coefficients.numel() or (count and (vectors.numel() % count or count != coefficients.numel())):
-        raise scope.refuse(f"it has {vectors.numel()} numbers in {count} support vectors, {coefficients.numel()} coefficients")
+    if (
+        not rho.numel()
+        or not coefficients.numel()
+        or (count and (vectors.numel() % count or count != coefficients.numel()))
+    ):
+        raise scope.refuse(
+            f"it has {vectors.numel()} numbers in {count} support vectors, {coefficients.numel()} coefficients"
+        )
     linear = not count
     if linear:
         vectors, coefficients = coefficients[None], torch.ones(1)
@@ -262,7 +279,9 @@ def _svm_classifier(scope: Scope) -> Converted:
     counts = [int(count) for count in scope.attributes.get("vectors_per_class", ())]
     transform, total = post_transform(scope), sum(counts)
     if labels.count < 2 or not rho.numel():
-        raise scope.refuse(f"it has {labels.count} classes and {rho.numel()} rho; two classes and one rho at least were expected")
+        raise scope.refuse(
+            f"it has {labels.count} classes and {rho.numel()} rho; two classes and one rho at least were expected"
+        )
     if not total:
         weight = coefficients.reshape(labels.count, -1)
         return Converted(LinearSVMClassifier(weight, float(rho[0]), transform, labels), scope.node.inputs, several=True)

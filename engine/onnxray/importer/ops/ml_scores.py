@@ -57,7 +57,9 @@ class Labels:
         self.numbers = self.numbers or [int(label) for label in scope.attributes.get("classlabels_int64s", ())]
         strings = texts(scope, "classlabels_strings")
         self.count = len(strings) or len(self.numbers)
-        self.refusal = scope.refuse("its labels are strings, which torch does not hold; its scores are given") if strings else None
+        self.refusal = (
+            scope.refuse("its labels are strings, which torch does not hold; its scores are given") if strings else None
+        )
 
     def of(self, index: torch.Tensor) -> torch.Tensor | UnsupportedOperator:
         """The labels of indices; an error to be raised where it is read if the labels are strings."""

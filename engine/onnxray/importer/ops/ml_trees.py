@@ -14,18 +14,29 @@ import torch
 from torch import nn
 
 from onnxray.errors import UnsupportedOperator
-from onnxray.importer.ops.ml_scores import Labels, TRANSFORMS, as_two, of_domain, post_transform, reals, rows, texts, transformed
+from onnxray.importer.ops.ml_scores import (
+    TRANSFORMS,
+    Labels,
+    as_two,
+    of_domain,
+    post_transform,
+    reals,
+    rows,
+    texts,
+    transformed,
+)
 from onnxray.importer.scope import Converted, Converters, Scope
 
 _MODES = ("BRANCH_LEQ", "BRANCH_LT", "BRANCH_GTE", "BRANCH_GT", "BRANCH_EQ", "BRANCH_NEQ", "BRANCH_MEMBER", "LEAF")
 _LEAF, _MEMBER = _MODES.index("LEAF"), _MODES.index("BRANCH_MEMBER")
 _AGGREGATES = ("AVERAGE", "SUM", "MIN", "MAX")
+_COLUMNS = ("roots", "modes", "features", "values", "missing", "yes", "no", "targets", "weights")
 _NUMBERED_TRANSFORMS = ("NONE", "SOFTMAX", "LOGISTIC", "SOFTMAX_ZERO", "PROBIT")
 
 
 @dataclass(frozen=True, slots=True)
 class Trees:
-    """Nodes of all trees as columns, children by position, and what leaves add: ``given`` rows x (node, target, weight).
+    """Nodes of all trees as columns, children by position, and the targets and weights of what leaves add.
 
     ``members``: the position of a membership node -> the numbers that it lets through.
     """
@@ -56,25 +67,37 @@ class Trees:
 class Ensemble(nn.Module):
     """The weights of the leaves that a sample ends in, joined by target: SUM, AVERAGE, MIN or MAX over the trees."""
 
+    roots: torch.Tensor
+    modes: torch.Tensor
+    features: torch.Tensor
+    values: torch.Tensor
+    missing: torch.Tensor
+    yes: torch.Tensor
+    no: torch.Tensor
+    targets: torch.Tensor
+    weights: torch.Tensor
+
     def __init__(self, trees: Trees, count: int, aggregate: str) -> None:
         super().__init__()
         self.count, self.aggregate, self.deep = count, aggregate, trees.depth()
         self.members = dict(trees.members)
-        self.kinds = sorted({int(mode) for mode in trees.modes.unique().tolist()} - {_LEAF})
-        for name in ("roots", "modes", "features", "values", "missing", "yes", "no", "targets", "weights"):
-            self.register_buffer(f"_{name}", getattr(trees, name), persistent=False)
+        self.kinds = sorted(set(trees.modes.tolist()) - {_LEAF})
+        for name in _COLUMNS:
+            self.register_buffer(name, getattr(trees, name), persistent=False)
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """(samples, targets) in the weights' type, and where a leaf said something of a target."""
         x = rows(x.detach())
-        at = self._roots.expand(x.shape[0], -1)
+        at = self.roots.expand(x.shape[0], -1)
         for _ in range(self.deep):
-            number = x.gather(1, self._features[at])
-            at = torch.where(self._holds(number, at), self._yes[at], self._no[at])
-        kind = self._weights.dtype
-        targets, weights = self._targets[at].flatten(1), self._weights[at].flatten(1)
+            number = x.gather(1, self.features[at])
+            at = torch.where(self._holds(number, at), self.yes[at], self.no[at])
+        kind = self.weights.dtype
+        targets, weights = self.targets[at].flatten(1), self.weights[at].flatten(1)
         shape = (x.shape[0], self.count + 1)  # the last column takes the fillers of leaves with fewer weights
-        said = torch.zeros(shape, device=x.device).scatter_add(1, targets, torch.ones_like(weights, dtype=torch.float32))
+        said = torch.zeros(shape, device=x.device).scatter_add(
+            1, targets, torch.ones_like(weights, dtype=torch.float32)
+        )
         if self.aggregate in {"MIN", "MAX"}:
             how = "amin" if self.aggregate == "MIN" else "amax"
             y = torch.zeros(shape, dtype=kind, device=x.device)
@@ -82,12 +105,12 @@ class Ensemble(nn.Module):
         else:
             y = torch.zeros(shape, dtype=kind, device=x.device).scatter_add(1, targets, weights)
             if self.aggregate == "AVERAGE":
-                y = y / len(self._roots)
+                y = y / len(self.roots)
         return y[:, :-1], said[:, :-1] > 0
 
     def _holds(self, number: torch.Tensor, at: torch.Tensor) -> torch.Tensor:
         """Whether each sample goes to the first child."""
-        value, mode = self._values[at].to(number.dtype), self._modes[at]
+        value, mode = self.values[at].to(number.dtype), self.modes[at]
         compared = (
             lambda: number <= value, lambda: number < value, lambda: number >= value,
             lambda: number > value, lambda: number == value, lambda: number != value,
@@ -99,7 +122,7 @@ class Ensemble(nn.Module):
                     result |= (at == position) & torch.isin(number, allowed.to(number))
             else:
                 result |= (mode == kind) & compared[kind]()
-        return result | (self._missing[at] & number.isnan())
+        return result | (self.missing[at] & number.isnan())
 
 
 class TreeRegressor(nn.Module):
@@ -128,17 +151,19 @@ class TreeClassifier(nn.Module):
     """The labels of the largest sums, and the sums + base values after the transform.
 
     Two classes of which the leaves name one alone (``single``) are decided by that one's sum s: above 0.5 where all
-    weights are positive, above 0 otherwise; boosted trees are written so. The scores are 1 - s and s, or -s and s, where
-    it is the first that they name, and 0 and s where it is the second. Of two that they name both, the second wins where
-    its sum is above 0, and the labels are then 1 and 0. All that as in ONNX Runtime.
+    weights are positive, above 0 otherwise; boosted trees are written so. The scores are 1 - s and s, or -s and s,
+    where it is the first that they name, and 0 and s where it is the second. Of two that they name both, the second
+    wins where its sum is above 0, and the labels are then 1 and 0. All that as in ONNX Runtime.
     """
 
     base: torch.Tensor
 
-    def __init__(self, ensemble: Ensemble, base: torch.Tensor, transform: str, labels: Labels, single: int | None) -> None:
+    def __init__(
+        self, ensemble: Ensemble, base: torch.Tensor, transform: str, labels: Labels, single: int | None
+    ) -> None:
         super().__init__()
         self.ensemble, self.transform, self.labels, self.single = ensemble, transform, labels, single
-        self.positive = bool((ensemble._weights >= 0).all())
+        self.positive = bool((ensemble.weights >= 0).all())
         self.register_buffer("base", base, persistent=False)
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor | UnsupportedOperator, torch.Tensor]:
@@ -166,7 +191,10 @@ def _columns(
     scope: Scope, roots: list[int], modes: list[int], values: torch.Tensor, yes: list[int], no: list[int],
     given: Sequence[tuple[int, int, float]], weights: torch.dtype, count: int, members: Mapping[int, torch.Tensor],
 ) -> Trees:  # fmt: skip
-    """Check and pack. Leaves lead to themselves, and have as many weights as the one with most (fillers: target ``count``)."""
+    """Check and pack. Leaves lead to themselves, and have as many weights as the one with most.
+
+    ``given``: (node, target, weight) of every leaf; the fillers' target is ``count``.
+    """
     total = len(modes)
     features = [int(number) for number in scope.attributes.get("nodes_featureids", ())]
     features += [0] * (total - len(features))
@@ -175,7 +203,9 @@ def _columns(
     if {len(values), len(yes), len(no), len(features), len(missing)} != {total} or not roots:
         raise scope.refuse("its columns of nodes are not of one length, or there are none")
     children = [child for k in range(total) if modes[k] != _LEAF for child in (yes[k], no[k])]
-    if any(not 0 <= child < total for child in (*children, *roots)) or any(not 0 <= target < count for _, target, _ in given):
+    if any(not 0 <= child < total for child in (*children, *roots)) or any(
+        not 0 <= target < count for _, target, _ in given
+    ):
         raise scope.refuse("a node or a target that it names is not there")
     by_node: dict[int, list[tuple[int, float]]] = {}
     for node, target, weight in given:
@@ -244,21 +274,32 @@ def _tree_classifier(scope: Scope) -> Converted:
         raise scope.refuse(f"it has {labels.count} classes and {base.numel()} base values")
     single = min(named) if labels.count == 2 and len(named) == 1 else None
     if labels.count == 2 and (transform == "PROBIT" or base.numel() > (single == 0)):
-        raise scope.refuse(f"two classes with {base.numel()} base values and the transform {transform}, which is left open")
+        raise scope.refuse(
+            f"two classes with {base.numel()} base values and the transform {transform}, which is left open"
+        )
     ensemble = _ensemble(scope, _old(scope, "class", labels.count), labels.count, "SUM")
     return Converted(TreeClassifier(ensemble, base, transform, labels, single), scope.node.inputs, several=True)
 
 
 def _tree_ensemble(scope: Scope) -> Converted:
     get = scope.attributes.get
-    count, aggregate, transform = int(get("n_targets", 1)), int(get("aggregate_function", 1)), int(get("post_transform", 0))
+    count, aggregate, transform = (
+        int(get("n_targets", 1)),
+        int(get("aggregate_function", 1)),
+        int(get("post_transform", 0)),
+    )
     splits, leaves = _tensor(get("nodes_splits")), _tensor(get("leaf_weights"))
     modes = [int(mode) for mode in _tensor(get("nodes_modes")).tolist()]
     if not 0 <= aggregate < 4 or not 0 <= transform < 5 or not set(modes) <= set(range(7)):
-        raise scope.refuse(f"its aggregate_function {aggregate}, post_transform {transform} or nodes_modes are not known")
+        raise scope.refuse(
+            f"its aggregate_function {aggregate}, post_transform {transform} or nodes_modes are not known"
+        )
     total = len(modes)
     yes, no = (
-        [int(child) + (total if leaf else 0) for child, leaf in zip(get(f"nodes_{name}nodeids", ()), get(f"nodes_{name}leafs", ()))]
+        [
+            int(child) + (total if leaf else 0)
+            for child, leaf in zip(get(f"nodes_{name}nodeids", ()), get(f"nodes_{name}leafs", ()))
+        ]
         for name in ("true", "false")
     )
     targets = [int(target) for target in get("leaf_targetids", ())]
@@ -288,7 +329,9 @@ def _members(scope: Scope, modes: list[int]) -> Mapping[int, torch.Tensor]:
 
 
 def _tensor(proto: Any) -> torch.Tensor:
-    return torch.from_numpy(onnx.numpy_helper.to_array(proto).reshape(-1).copy()) if proto is not None else torch.zeros(0)
+    return (
+        torch.from_numpy(onnx.numpy_helper.to_array(proto).reshape(-1).copy()) if proto is not None else torch.zeros(0)
+    )
 
 
 CONVERTERS: Converters = {

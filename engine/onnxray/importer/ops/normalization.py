@@ -17,8 +17,11 @@ from onnxray.importer.scope import Converted, Converters, Scope, for_versions
 class BatchNorm(_BatchNorm):
     """(x - mean) / sqrt(variance + epsilon) * scale + bias along axis 1, for any number of axes."""
 
-    def _check_input_dim(self, input: torch.Tensor) -> None:
-        """Any rank will do."""
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        """Normalise by the stored statistics."""
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        return normalised(input, self.weight, self.bias, self.running_mean, self.running_var, self.eps)
 
 
 class ComputedBatchNorm(nn.Module):
@@ -32,12 +35,28 @@ class ComputedBatchNorm(nn.Module):
         self, x: torch.Tensor, scale: torch.Tensor, bias: torch.Tensor, mean: torch.Tensor, variance: torch.Tensor
     ) -> torch.Tensor:
         """Normalise along axis 1."""
-        same = x.dtype == scale.dtype == mean.dtype
-        if self.spatial and x.ndim > 1 and same and not (mean.requires_grad or variance.requires_grad):
-            return functional.batch_norm(x, mean, variance, scale, bias, training=False, eps=self.epsilon)
-        along = (-1, *(1,) * (x.ndim - 2)) if self.spatial else tuple(x.shape[1:])
-        scale, bias, mean, variance = (part.reshape(along) for part in (scale, bias, mean, variance))
-        return ((x - mean) * (variance + self.epsilon).rsqrt() * scale + bias).to(x.dtype)
+        return normalised(x, scale, bias, mean, variance, self.epsilon, self.spatial)
+
+
+def normalised(
+    x: torch.Tensor,
+    scale: torch.Tensor,
+    bias: torch.Tensor,
+    mean: torch.Tensor,
+    variance: torch.Tensor,
+    epsilon: float,
+    spatial: bool = True,
+) -> torch.Tensor:
+    """x * factor + (bias - mean * factor) with factor = scale / sqrt(variance + epsilon), all a number a channel.
+
+    Not by torch's own batch_norm: on the CPU its gradient is wrong (torch 2.13) for one sample where the gradient that
+    comes in looks channels_last and has an odd first stride, as it does behind Reshape, Transpose and MatMul.
+    """
+    along = (-1, *(1,) * (x.ndim - 2)) if spatial else tuple(x.shape[1:])
+    wide = widened(x)
+    scale, bias, mean, variance = (part.to(wide.dtype).reshape(along) for part in (scale, bias, mean, variance))
+    factor = (variance + epsilon).rsqrt() * scale
+    return torch.addcmul(bias - mean * factor, wide, factor).to(x.dtype)
 
 
 class TrainingBatchNorm(nn.Module):
@@ -74,8 +93,8 @@ def _batch_normalization(scope: Scope) -> Converted:
     get = scope.attributes.get
     epsilon, spatial = float(get("epsilon", 1e-5)), bool(get("spatial", 1))
     if scope.version >= 14 and get("training_mode", 0):
-        module = TrainingBatchNorm(epsilon, float(get("momentum", 0.9)))
-        return Converted(module, scope.node.inputs, several=True)
+        training = TrainingBatchNorm(epsilon, float(get("momentum", 0.9)))
+        return Converted(training, scope.node.inputs, several=True)
     if (scope.version < 7 and not get("is_test", 0)) or len(scope.used_outputs()) > 1:
         raise scope.refuse(f"a node of version {scope.version} in training mode; export the model for inference")
     constants = [scope.constant(position) for position in range(1, 5)]

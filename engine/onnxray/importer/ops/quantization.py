@@ -24,10 +24,10 @@ def straight_through(exact: torch.Tensor, smooth: torch.Tensor) -> torch.Tensor:
 
 def saturated(quotient: torch.Tensor, zero: torch.Tensor | float, width: Width) -> torch.Tensor:
     """round(quotient) + zero within the type's range: a carried value; slope 1 inside the range, 0 outside."""
-    low, high = width.low - zero, width.high - zero
-    if isinstance(low, torch.Tensor) or isinstance(high, torch.Tensor):
-        low, high = torch.as_tensor(low).to(quotient), torch.as_tensor(high).to(quotient)
-    clipped = torch.clamp(quotient, low, high)
+    if isinstance(zero, torch.Tensor):
+        clipped = torch.clamp(quotient, (width.low - zero).to(quotient), (width.high - zero).to(quotient))
+    else:
+        clipped = torch.clamp(quotient, width.low - zero, width.high - zero)
     exact = clipped.to(width.dtype).to(clipped.dtype) if width.is_float else clipped.round()
     return straight_through(exact, clipped) + zero
 

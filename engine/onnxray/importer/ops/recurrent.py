@@ -56,7 +56,7 @@ class Recurrent(nn.Module):
             initial_h = None if initial_h is None else initial_h.transpose(0, 1)
             initial_c = None if initial_c is None else initial_c.transpose(0, 1)
         zeros = x.new_zeros(len(self.cells), x.shape[1], r.shape[-1])
-        initial = (zeros if initial_h is None else initial_h,)
+        initial: State = (zeros if initial_h is None else initial_h,)
         if self.operator == "LSTM":
             initial += (zeros if initial_c is None else initial_c,)
         if self.fused and lengths is None and p is None and x.shape[0] > 0:
@@ -84,7 +84,7 @@ class Recurrent(nn.Module):
             run = torch.gru if self.operator == "GRU" else torch.rnn_tanh
             y, *last = run(x, initial[0], parameters, *options)
         y = y.flip(0) if self.direction == "reverse" else y
-        return y.unflatten(2, (len(self.cells), -1)).transpose(1, 2), tuple(last)
+        return y.reshape(*y.shape[:2], len(self.cells), -1).transpose(1, 2), tuple(last)
 
     def _ordered(self, gates: torch.Tensor) -> torch.Tensor:
         order = _TORCH_ORDER[self.operator]
@@ -148,16 +148,18 @@ def _recurrent(scope: Scope) -> Converted:
 
 def _functions(scope: Scope, names: list[str]) -> list[Activation]:
     """The activation functions; alphas and betas are used up in order by those that read one."""
-    alphas, betas = list(scope.attributes.get("activation_alpha", ())), list(scope.attributes.get("activation_beta", ()))
+    alphas, betas = (
+        list(scope.attributes.get("activation_alpha", ())),
+        list(scope.attributes.get("activation_beta", ())),
+    )
     functions = []
     for name in names:
         needs = NEEDS.get(name, 0)
         given = (alphas if needs > 0 else None, betas if needs > 1 else None)
         if name not in DEFAULTS and any(values is not None and not values for values in given):
             raise scope.refuse(f"its activation {name!r} has no alpha or beta, for which there is no default")
-        alpha, beta = (
-            float(values.pop(0)) if values else default for values, default in zip(given, DEFAULTS.get(name, (1.0, 0.0)))
-        )  # fmt: skip
+        defaults = DEFAULTS.get(name, (1.0, 0.0))
+        alpha, beta = (float(values.pop(0)) if values else default for values, default in zip(given, defaults))
         function = activation(name, alpha, beta)
         if function is None:
             raise scope.refuse(f"its activation {name!r} is not one that the standard knows")

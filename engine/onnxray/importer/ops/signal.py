@@ -1,4 +1,4 @@
-"""DFT, STFT, windows and mel weights, all versions: DFT-20 takes its axis as an input, by default the last of the signal.
+"""DFT, STFT, windows and mel weights, all versions: DFT-20 takes its axis as an input, by default the last but one.
 
 Half precision is transformed in float32.
 """
@@ -22,7 +22,7 @@ def _complex(x: torch.Tensor) -> torch.Tensor:
 
 
 class DFT(nn.Module):
-    """y[k] = sum of x[n] e^(-2 pi i k n / N); inverse: e^(2 pi i k n / N) / N; one-sided: the half that is not mirrored."""
+    """y[k] = sum of x[n] e^(-2 pi i k n / N), or the inverse; one-sided: the half that is not mirrored, in and out."""
 
     def __init__(self, axis: int, inverse: bool, onesided: bool) -> None:
         super().__init__()
@@ -37,7 +37,8 @@ class DFT(nn.Module):
         n = None if length is None else int(length.item())
         signal = _complex(widened(x))
         if self.inverse and self.onesided:
-            return torch.fft.irfft(signal, n, dim).unsqueeze(-1).to(x.dtype)
+            real: torch.Tensor = torch.fft.irfft(signal, n, dim)
+            return real.unsqueeze(-1).to(x.dtype)
         if self.inverse:
             spectrum = torch.fft.ifft(signal, n, dim)
         elif self.onesided and not signal.is_complex():

@@ -84,8 +84,10 @@ def _conv_transpose(scope: Scope) -> Converted:
     kernel = tuple(get("kernel_shape") or next((shape[2:] for shape in shapes if shape is not None), ()))
     if padding.same and shape is None and not (kernel and all(isinstance(k, int) for k in kernel)):
         raise scope.refuse(f"its auto_pad is {padding.same!r} and its kernel's size is not known")
-    if padding.same and shape is None and any(
-        (int(k or 1) - 1) * d + 1 + e < s for k, d, e, s in zip(kernel, dilation, extra, stride)
+    if (
+        padding.same
+        and shape is None
+        and any((int(k or 1) - 1) * d + 1 + e < s for k, d, e, s in zip(kernel, dilation, extra, stride))
     ):
         raise scope.refuse(f"auto_pad {padding.same!r} of a kernel shorter than its stride {list(stride)}")
     simple = padding.symmetric
@@ -164,7 +166,7 @@ class DeformConv(nn.Module):
                 share = share * torch.where((at >= 0) & (at < size), 1 - (place - at) if bit == 0 else place - low, 0)
                 index = index * size + at.clamp(0, size - 1).long()
             spread = index.flatten(2).unsqueeze(2).expand(-1, -1, flat.shape[2], -1)
-            part = torch.gather(flat, 3, spread).unflatten(3, index.shape[2:]) * share.unsqueeze(2)
+            part = torch.gather(flat, 3, spread).reshape(*flat.shape[:3], *index.shape[2:]) * share.unsqueeze(2)
             total = part if total is None else total + part
         assert total is not None
         return total

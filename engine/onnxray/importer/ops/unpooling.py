@@ -64,9 +64,7 @@ class MaxUnpool(nn.Module):
         super().__init__()
         self.windows = windows
 
-    def forward(
-        self, x: torch.Tensor, indices: torch.Tensor, output_shape: torch.Tensor | None = None
-    ) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, indices: torch.Tensor, output_shape: torch.Tensor | None = None) -> torch.Tensor:
         """Look up, for every place, who writes to it last: so the gradient goes to that one alone."""
         kernel, stride, padding = self.windows.kernel, self.windows.stride, self.windows.padding
         sizes = [
