@@ -1,6 +1,7 @@
 """Activations: torch's own modules wherever they are exact, so that hook-based tools know them.
 
-Version 1 differs in a legacy attribute alone (and Selu in its constants), the later ones add types.
+Version 1 differs in a legacy attribute alone (and Selu in its constants), the later ones add types. The versions of
+Relu, LeakyRelu, Elu and Sigmoid that are not listed here are onnx2torch's, whose converters are right.
 """
 
 from __future__ import annotations
@@ -177,15 +178,15 @@ def _gelu(scope: Scope) -> Converted:
 
 
 CONVERTERS: Converters = {
-    **for_versions("Relu", (1, 6, 13, 14), _relu),
-    **for_versions("LeakyRelu", (1, 6, 16), _leaky_relu),
+    **for_versions("Relu", (1,), _relu),
+    **for_versions("LeakyRelu", (1,), _leaky_relu),
     **for_versions("PRelu", (1, 6, 7, 9, 16), _prelu),
     **for_versions("ThresholdedRelu", (10, 22), _thresholded_relu),
-    **for_versions("Elu", (1, 6, 22), _elu),
+    **for_versions("Elu", (1, 22), _elu),
     **for_versions("Selu", (1, 6, 22), _selu),
     **for_versions("Celu", (12, 28), _celu),
     **for_versions("Gelu", (20,), _gelu),
-    **for_versions("Sigmoid", (1, 6, 13), _sigmoid),
+    **for_versions("Sigmoid", (1,), _sigmoid),
     **for_versions("HardSigmoid", (1, 6, 22), _hard_sigmoid),
     **for_versions("Tanh", (1, 6, 13), _tanh),
     **for_versions("HardSwish", (14, 22), _hard_swish),

@@ -1,7 +1,8 @@
 """Sums, products, powers, extrema and the elementary functions.
 
 Versions 1 and 6 of the binary operators align b with an ``axis`` of a, from 7 on they broadcast as numpy does; the
-later versions add types. Unsigned integers are computed in wider signed ones, uint64 in its bits.
+later versions add types. Unsigned integers are computed in wider signed ones, uint64 in its bits. The versions of
+elementary functions that are not listed here are onnx2torch's, whose converters are right.
 """
 
 from __future__ import annotations
@@ -215,7 +216,7 @@ def _round(scope: Scope) -> Converted:
     return Converted(Round(), scope.node.inputs)
 
 
-_BROADCASTING, _BASIC, _TRIGONOMETRIC, _HYPERBOLIC = (1, 6, 7, 13, 14), (1, 6, 13), (7, 22), (9, 22)
+_BROADCASTING, _BASIC, _HYPERBOLIC = (1, 6, 7, 13, 14), (1, 6, 13), (9, 22)
 
 CONVERTERS: Converters = {
     **for_versions("Add", _BROADCASTING, _binary(torch.add)),
@@ -231,21 +232,21 @@ CONVERTERS: Converters = {
     **for_versions("Neg", _BASIC, _unary(torch.neg)),
     **for_versions("Abs", _BASIC, _unary(_absolute)),
     **for_versions("Sign", (9, 13), _unary(_sign)),
-    **for_versions("Sqrt", _BASIC, _unary(torch.sqrt)),
-    **for_versions("Exp", _BASIC, _unary(torch.exp)),
-    **for_versions("Log", _BASIC, _unary(torch.log)),
-    **for_versions("Reciprocal", _BASIC, _unary(torch.reciprocal)),
-    **for_versions("Ceil", _BASIC, _unary(torch.ceil)),
-    **for_versions("Floor", _BASIC, _unary(torch.floor)),
+    **for_versions("Sqrt", (1,), _unary(torch.sqrt)),
+    **for_versions("Exp", (1,), _unary(torch.exp)),
+    **for_versions("Log", (1,), _unary(torch.log)),
+    **for_versions("Reciprocal", (1,), _unary(torch.reciprocal)),
+    **for_versions("Ceil", (1,), _unary(torch.ceil)),
+    **for_versions("Floor", (1,), _unary(torch.floor)),
     **for_versions("Round", (11, 22), _round),
     **for_versions("Erf", (9, 13), _unary(_erf)),
     **for_versions("Det", (11, 22), _unary(_determinant)),
-    **for_versions("Sin", _TRIGONOMETRIC, _unary(torch.sin)),
-    **for_versions("Cos", _TRIGONOMETRIC, _unary(torch.cos)),
-    **for_versions("Tan", _TRIGONOMETRIC, _unary(torch.tan)),
-    **for_versions("Asin", _TRIGONOMETRIC, _unary(torch.asin)),
-    **for_versions("Acos", _TRIGONOMETRIC, _unary(torch.acos)),
-    **for_versions("Atan", _TRIGONOMETRIC, _unary(torch.atan)),
+    **for_versions("Sin", (22,), _unary(torch.sin)),
+    **for_versions("Cos", (22,), _unary(torch.cos)),
+    **for_versions("Tan", (22,), _unary(torch.tan)),
+    **for_versions("Asin", (22,), _unary(torch.asin)),
+    **for_versions("Acos", (22,), _unary(torch.acos)),
+    **for_versions("Atan", (22,), _unary(torch.atan)),
     **for_versions("Sinh", _HYPERBOLIC, _unary(torch.sinh)),
     **for_versions("Cosh", _HYPERBOLIC, _unary(torch.cosh)),
     **for_versions("Asinh", _HYPERBOLIC, _unary(torch.asinh)),
