@@ -8,6 +8,7 @@ from __future__ import annotations
 import resource
 import sys
 import time
+import zlib
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -59,8 +60,8 @@ def _row(folder: Path, network: tuple[str, int, dict[str, Any]], exporter: expor
 def _exported(
     folder: Path, network: tuple[str, int, dict[str, Any]], exporter: exporting.Exporter
 ) -> tuple[Path, exporting.Reference]:
-    name = network[0]
-    path, beside = folder / f"{name}-{exporter.name}.onnx", folder / f"{name}.npz"
+    stem = f"{network[0]}-{zlib.crc32(repr(network).encode()):08x}"  # other options are another network
+    path, beside = folder / f"{stem}-{exporter.name}.onnx", folder / f"{stem}.npz"
     if not (path.exists() and beside.exists()):
         try:
             _export(path, beside, network, exporter, fused=exporter.dynamo or exporter.opset >= _FUSED_ATTENTION)
