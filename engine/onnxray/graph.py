@@ -10,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
+import numpy as np
 import onnx
 import onnx.inliner
 import onnx.shape_inference
@@ -142,20 +143,42 @@ class Graph:
         """Give the values of the initialiser ``name`` as a fresh array."""
         return self.container.read(self.initializers[name])
 
-    def needed_for(self, names: Iterable[str]) -> tuple[Node, ...]:
-        """The nodes that the values ``names`` are computed by, in graph order: backward reachability."""
+    def needed_for(self, names: Iterable[str], given: Iterable[str] = ()) -> tuple[Node, ...]:
+        """The nodes that the values ``names`` are computed by, in graph order: backward reachability.
+
+        ``given``: values that are known already, so that nothing before them is needed.
+        """
+        known = frozenset(given)
         pending, needed = list(names), set()
         while pending:
-            node = self.producer_of.get(pending.pop())
+            name = pending.pop()
+            node = None if name in known else self.producer_of.get(name)
             if node is not None and node.index not in needed:
                 needed.add(node.index)
                 pending.extend(node.reads)
         return tuple(node for node in self.nodes if node.index in needed)
 
-    def cut(self, names: Iterable[str]) -> onnx.ModelProto:
-        """A copy of the model whose outputs are ``names`` and that computes nothing else, weights included."""
-        wanted = list(dict.fromkeys(names))
-        nodes = self.needed_for(wanted)
+    def beside(self, value: str, names: Iterable[str]) -> tuple[str, ...]:
+        """The values, besides ``value`` and constants, from which ``names`` are computed once ``value`` is given.
+
+        They do not depend on ``value``: skip connections around it, and graph inputs that are read after it.
+        """
+        wanted = tuple(names)
+        reached, read = {value}, set[str]()
+        for node in self.needed_for(wanted):
+            if value not in node.outputs and any(name in reached for name in node.reads):
+                reached.update(name for name in node.outputs if name)
+                read.update(node.reads)
+        read.update(wanted)
+        return tuple(name for name in self.values if name in read - reached and name in self.depends_on_input)
+
+    def cut(self, names: Iterable[str], given: Iterable[str] = ()) -> onnx.ModelProto:
+        """A copy of the model whose outputs are ``names`` and that computes nothing else, weights included.
+
+        ``given``: values that become its inputs, of any shape.
+        """
+        wanted, known = list(dict.fromkeys(names)), list(dict.fromkeys(given))
+        nodes = self.needed_for(wanted, known)
         read = {name for node in nodes for name in node.reads} | set(wanted)
         cut = onnx.ModelProto()
         cut.CopyFrom(self.proto)
@@ -163,7 +186,11 @@ class Graph:
         for field in ("node", "output", "value_info", "input", "initializer", "sparse_initializer"):
             cut.graph.ClearField(field)
         cut.graph.node.extend(node.proto for node in nodes)
-        cut.graph.input.extend(info for info in source.input if info.name in read)
+        cut.graph.input.extend(info for info in source.input if info.name in read - set(known))
+        for name in known:
+            dtype = self.values[name].dtype or "float32"
+            kind = onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+            cut.graph.input.append(onnx.helper.make_tensor_value_info(name, kind, None))
         cut.graph.initializer.extend(tensor for tensor in source.initializer if tensor.name in read)
         cut.graph.sparse_initializer.extend(t for t in source.sparse_initializer if t.values.name in read)
         cut.graph.output.extend(onnx.ValueInfoProto(name=name) for name in wanted)

@@ -42,14 +42,17 @@ class Pixels:
 
     array: read-only float32 of shape (N, channels, height, width), RGB or grey, in [0, 255]. names: the path of each,
     None where it came as an array or a picture in memory. notes: what was done to them, each beginning with the image.
+    plain: they are no images but samples of whatever shape and type the model takes, one a row.
     """
 
     array: NDArray[np.float32]
     names: tuple[str | None, ...]
     notes: tuple[str, ...] = ()
+    plain: bool = False
 
     def __post_init__(self) -> None:
-        if self.array.dtype != np.float32 or self.array.ndim != 4 or len(self.names) != len(self.array):
+        image = self.array.dtype == np.float32 and self.array.ndim == 4
+        if not (image or self.plain) or len(self.names) != len(self.array):
             raise ImageError(
                 f"pixels of shape {self.array.shape} and type {self.array.dtype} with {len(self.names)} names; "
                 "expected float32 of shape (N, channels, height, width) and a name each"
@@ -60,6 +63,15 @@ class Pixels:
 
     def __len__(self) -> int:
         return len(self.array)
+
+    def rows(self, index: NDArray[np.int64] | slice) -> Pixels:
+        """These of them, repetitions allowed, without the notes."""
+        places = np.arange(len(self))[index]
+        return Pixels(self.array[index], tuple(self.names[k] for k in places), plain=self.plain)
+
+    def replaced(self, array: NDArray[Any]) -> Pixels:
+        """The same images with other pixels (noise, an occluder), one for each; clipped to nothing."""
+        return Pixels(np.asarray(array, self.array.dtype), self.names, plain=self.plain)
 
 
 def read_images(images: object, profile: Profile) -> Pixels:

@@ -13,6 +13,7 @@ from onnxray.errors import InputError, ZeroGradient
 from onnxray.goals import Goal, Own, TargetImages, TargetValues
 from onnxray.images import Pixels
 from onnxray.model import Model, Predictions
+from onnxray.targets import class_index
 
 Image8 = NDArray[np.uint8]
 Representations = Mapping[str, NDArray[Any]]
@@ -323,14 +324,7 @@ def _wanted_class(
             raise InputError("until 'target-class' needs a class: give a target image, or --target-class")
         return np.asarray(targets.predictions.classes[target_of])
     count = origins.predictions.probabilities.shape[1]
-    text = str(stop.target_class).removeprefix("class:")
-    found = [index for index in range(count) if model.label(index) == text]
-    if not found and text.isdecimal() and len(text) < 10 and int(text) < count:
-        found = [int(text)]
-    if len(found) != 1:
-        known = f"the classes {', '.join(map(str, found))} are all labelled" if found else "there is no class"
-        raise InputError(f"{known} {text!r}; give a number from 0 to {count - 1}, or a label of the profile")
-    return np.full(len(target_of), found[0])
+    return np.full(len(target_of), class_index(model, str(stop.target_class), count))
 
 
 def _refuse_arrived(model: Model, wanted: NDArray[np.int64], origin_of: NDArray[np.int64], origins: Shots) -> None:

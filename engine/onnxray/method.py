@@ -42,6 +42,8 @@ class Method(ABC, Generic[ItemT]):
 
     name: ClassVar[str]
     item_type: ClassVar[type[Any]]
+    images_only: ClassVar[bool] = True
+    """Whether a model whose input is no image is refused."""
 
     @final
     def __call__(
@@ -58,7 +60,7 @@ class Method(ABC, Generic[ItemT]):
         started = time.perf_counter()
         if not isinstance(model, Model):
             raise InputError(f"the model is a {type(model).__name__}; open it first: onnxray.open(path)")
-        if model.profile is None:
+        if model.profile is None and self.images_only:
             raise InputError(
                 f"{self.name} works on images, and this model's input is no image (no profile fits it); "
                 "state how pixels enter it with --profile"

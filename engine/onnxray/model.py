@@ -94,19 +94,25 @@ class Model:
         return resolve_values(self.graph, (texts,) if isinstance(texts, str) else tuple(texts), self.aliases)
 
     def pixels(self, images: object) -> Pixels:
-        """Read images as the profile says: float32 NCHW, RGB or grey, in [0, 255], at the model's size."""
+        """Read images as the profile says: float32 NCHW, RGB or grey, in [0, 255], at the model's size.
+
+        For a model of one input that is no image: samples, an array as the model takes it, wrapped as they are.
+        """
         if isinstance(images, Pixels):
             return images
-        if self.profile is None:
+        if self.profile is not None:
+            return read_images(images, self.profile)
+        arrays = self._arrays(images)
+        if len(arrays) != 1 or not len(array := next(iter(arrays.values()))):
             raise InputError("the model's input is no image; give arrays as the model takes them")
-        return read_images(images, self.profile)
+        return Pixels(array, (None,) * len(array), plain=True)
 
     def predict(self, images: object) -> Predictions:
         """Classify images (paths, PIL images or arrays) by the file itself.
 
         Errors: ImageError, InputError, RuntimeRefusal; InputError where the output is not one score a class.
         """
-        feeds = self._feeds(images)
+        feeds = self.feeds(images)
         output = verdict_output(self.graph)
         raw = self.judge.outputs(feeds, [output])[output]
         given = _per_class(raw, output)
@@ -126,7 +132,7 @@ class Model:
     def classify(self, images: object) -> NDArray[np.int64]:
         """The winning classes alone, (N,): what a line search asks hundreds of times."""
         output = verdict_output(self.graph)
-        scores = _per_class(self.judge.outputs(self._feeds(images), [output])[output], output)
+        scores = _per_class(self.judge.outputs(self.feeds(images), [output])[output], output)
         return np.asarray(scores.argmax(1), np.int64)
 
     def label(self, index: int) -> str:
@@ -143,10 +149,10 @@ class Model:
         """
         wanted = self.select_values(names)
         if engine == "judge":
-            return self.judge.values(self._feeds(images), wanted)
+            return self.judge.values(self.feeds(images), wanted)
         if engine != "twin":
             raise InputError(f"engine {engine!r} is unknown; use 'judge' (ONNX Runtime) or 'twin' (torch)")
-        return self._checked_twin().values(self._variables(images), wanted)
+        return self.twin.values(self.variables(images), wanted)
 
     def pullback(self, images: object, cotangents: Mapping[str, Cotangent]) -> Any:
         """J^T c summed over the values: d/d pixels of sum_v <c_v, v(pixels)>, the cotangents c held fixed.
@@ -161,8 +167,8 @@ class Model:
         resolved = {self.select_values([name])[0]: cotangent for name, cotangent in cotangents.items()}
         if len(resolved) != len(cotangents):
             raise InputError(f"two of {list(cotangents)} name the same value; give each value one cotangent")
-        variables = self._variables(images)
-        twin = self._checked_twin()
+        variables = self.variables(images)
+        twin = self.twin
         from onnxray.twin import checked_cotangent, fixed_cotangents
 
         fixed = {name: c for name, c in resolved.items() if not callable(c)}
@@ -186,7 +192,7 @@ class Model:
         described = "given" if images is not None else "seeded (uniform noise and smooth waves, seed 0)"
         if images is None:
             images = self._seeded()
-        feeds, variables = self._feeds(images), self._variables(images)
+        feeds, variables = self.feeds(images), self.variables(images)
         wanted: list[str] = []
         skipped: list[str] = []
         ends = {output.name for output in self.graph.outputs}
@@ -210,20 +216,20 @@ class Model:
         )
         return Verification(tuple(rows), tuple(skipped), tolerance, moved, described)
 
-    def _feeds(self, images: object) -> Arrays:
+    def feeds(self, images: object) -> Arrays:
         """What the judge is fed: encoded pixels, or arrays as they are."""
         if self.profile is None:
-            return self._arrays(images)
+            return self._arrays(images.array if isinstance(images, Pixels) else images)
         value = self.graph.inputs[0]
         encoded = self.profile.encode(self.pixels(images).array)
         if value.dtype and not value.is_float:
             encoded = np.rint(encoded)
         return {value.name: encoded.astype(value.dtype) if value.dtype not in {"", "bfloat16"} else encoded}
 
-    def _variables(self, images: object) -> Arrays:
+    def variables(self, images: object) -> Arrays:
         """What is differentiated with respect to: pixels, or arrays as they are."""
         if self.profile is None:
-            return self._arrays(images)
+            return self._arrays(images.array if isinstance(images, Pixels) else images)
         return {self.graph.inputs[0].name: self.pixels(images).array}
 
     def _arrays(self, images: object) -> Arrays:
@@ -254,15 +260,19 @@ class Model:
             self._twin = Twin(self.graph, (lambda pixels: pixels) if profile is None else profile.encode, self.device)
         return self._twin
 
-    def _checked_twin(self) -> Twin:
-        """The twin, after its outputs were compared with the judge's: once a file, remembered."""
+    @property
+    def twin(self) -> Twin:
+        """The torch twin, after its outputs were compared with the judge's: once a file, remembered.
+
+        Errors: MismatchError where they differ, UnsupportedOperator.
+        """
         twin = self._new_twin()
         if self._trusted:
             return twin
         memory = Memory(self.graph, {"profile": self.profile and self.profile.to_dict(), **self.versions()})
         if not memory.recall():
             images = self._seeded()
-            feeds, variables = self._feeds(images), self._variables(images)
+            feeds, variables = self.feeds(images), self.variables(images)
             worst = check_outputs(
                 self.graph,
                 lambda names: self.judge.values(feeds, names, once=True),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import io
 import json
 import math
 import os
@@ -61,10 +62,14 @@ class Item(ABC):
     def pictures(self) -> dict[str, tuple[str, Image8]]:
         """Role -> (file stem, 8-bit CHW picture). Equal stems are one file, written once."""
 
+    def arrays(self) -> dict[str, tuple[str, NDArray[Any]]]:
+        """Role -> (file stem, numbers), saved as .npy; none by default."""
+        return {}
+
     @classmethod
     @abstractmethod
-    def restore(cls, document: Mapping[str, Any], pictures: Mapping[str, Image8]) -> Self:
-        """Build the item again from its part of the document and its pictures."""
+    def restore(cls, document: Mapping[str, Any], pictures: Mapping[str, NDArray[Any]]) -> Self:
+        """Build the item again from its part of the document and its pictures (and arrays), by role."""
 
 
 ItemT = TypeVar("ItemT", bound=Item)
@@ -84,7 +89,7 @@ class Result(Generic[ItemT]):
         p = self.provenance
         names = file_names(self.items)
         items = [
-            {**_stated(item.numbers()), "files": {role: names[stem] for role, (stem, _) in item.pictures().items()}}
+            {**_stated(item.numbers()), "files": {role: names[stem] for role, (stem, _) in _files(item).items()}}
             for item in self.items
         ]
         document = {
@@ -113,8 +118,9 @@ class Result(Generic[ItemT]):
         """
         names = file_names(self.items)
         pictures = {names[stem]: image for item in self.items for stem, image in item.pictures().values()}
+        arrays = {names[stem]: _npy(array) for item in self.items for stem, array in item.arrays().values()}
         target = Path(folder)
-        write_folder(target, self.to_dict(), sheets or {}, pictures)
+        write_folder(target, self.to_dict(), {**arrays, **(sheets or {})}, pictures)
         return replace(self, folder=target)
 
     @classmethod
@@ -123,9 +129,11 @@ class Result(Generic[ItemT]):
         place = Path(folder)
 
         @functools.cache
-        def picture(name: str) -> Image8:
+        def picture(name: str) -> NDArray[Any]:
             if Path(name).name != name:
                 raise ValueError(f"the file {name!r} is not in that folder")
+            if name.endswith(".npy"):
+                return np.asarray(np.load(place / name, allow_pickle=False))
             return read_png(place / name)
 
         try:
@@ -176,11 +184,12 @@ def provenance(
 
 
 def file_names(items: Sequence[Item]) -> dict[str, str]:
-    """Picture stem -> file name: plain ASCII, never longer than a file system takes, unique."""
+    """Stem -> file name (.png, or .npy for numbers): plain ASCII, not longer than a file system takes, unique."""
     names: dict[str, str] = {}
     taken: set[str] = set()
     for item in items:
-        for stem, _ in item.pictures().values():
+        numbers = {stem for stem, _ in item.arrays().values()}
+        for stem, _ in _files(item).values():
             if stem in names:
                 continue
             plain = re.sub(r"[^A-Za-z0-9_-]+", "-", stem).strip("-") or "picture"
@@ -190,8 +199,18 @@ def file_names(items: Sequence[Item]) -> dict[str, str]:
             while name.lower() in taken:
                 name, count = f"{plain}-{count}", count + 1
             taken.add(name.lower())
-            names[stem] = f"{name}.png"
+            names[stem] = f"{name}.npy" if stem in numbers else f"{name}.png"
     return names
+
+
+def _files(item: Item) -> dict[str, tuple[str, NDArray[Any]]]:
+    return {**item.pictures(), **item.arrays()}
+
+
+def _npy(array: NDArray[Any]) -> bytes:
+    stream = io.BytesIO()
+    np.save(stream, array, allow_pickle=False)
+    return stream.getvalue()
 
 
 def write_folder(

@@ -13,6 +13,7 @@ from onnxray.batching import Array, Arrays, chunk_size, in_chunks
 from onnxray.errors import DeviceError, InputError, NotDifferentiable, RuntimeRefusal
 from onnxray.graph import Graph, Value
 from onnxray.importer.build import ImportedModule, Importer, forward_all
+from onnxray.importer.rules import PLAIN, BackwardRules
 
 Tensors = dict[str, torch.Tensor]
 Encode = Callable[[torch.Tensor], torch.Tensor]
@@ -43,17 +44,20 @@ class Twin:
 
         return in_chunks(self.graph, variables, module.output_names, chunk_size(self.graph, variables), chunk)
 
-    def pullback(self, variables: Arrays, names: Sequence[str], cotangents: Cotangents) -> dict[str, Array]:
+    def pullback(
+        self, variables: Arrays, names: Sequence[str], cotangents: Cotangents, *, rules: BackwardRules = PLAIN
+    ) -> dict[str, Array]:
         """Give J^T c for every variable: d<c, value>/d variable, c held fixed.
 
         ``cotangents`` is called once a chunk with the values, so that a cotangent may depend on them (LOTS' t - f(x)).
+        ``rules``: what takes the place of the rectifiers' derivative.
         Errors: NotDifferentiable where a value holds no real numbers, where no variable reaches it, or where the
         gradient is NaN or infinite.
         """
         wanted = tuple(names)
         self._check_differentiable(wanted)
-        module = self._cut(wanted)
-        total = max(len(array) if array.ndim else 1 for array in variables.values())
+        module = self._cut(wanted, rules=rules)
+        total = _length(variables)
         place = 0
 
         def chunk(part: Arrays) -> list[Array]:
@@ -61,28 +65,10 @@ class Twin:
             tensors = self._tensors(part, requires_grad=True)
             variable = {name: tensor for name, tensor in tensors.items() if tensor.requires_grad}
             values = dict(zip(wanted, self._forward(module, tensors)))
-            for name, value in values.items():
-                if not value.requires_grad:
-                    raise NotDifferentiable(f"value {name!r} is a step function of the input; no gradient reaches it")
-            fed = max(len(array) if array.ndim else 1 for array in part.values())
+            fed = _length(part)
             count = min(fed, total - place)  # fewer than fed where the chunk was filled up to the file's own batch
-            seen = [_samples(value, count, fed) for value in values.values()]
-            with torch.no_grad():
-                detached = {name: value.detach() for name, value in zip(wanted, seen)}
-                given = cotangents(detached, slice(place, place + count))
+            found = _gradients(values, list(variable.values()), cotangents, slice(place, place + count), fed)
             place += count
-            gradients = torch.autograd.grad(
-                seen, list(variable.values()), [given[name] for name in wanted], allow_unused=True
-            )
-            found = [
-                torch.zeros_like(tensor) if gradient is None else gradient
-                for tensor, gradient in zip(variable.values(), gradients)
-            ]
-            if not all(bool(torch.isfinite(gradient).all()) for gradient in found):
-                raise NotDifferentiable(
-                    f"the gradient of {', '.join(map(repr, wanted))} holds NaN or infinity; are there NaN in the "
-                    "weights, or in the values on the way?"
-                )
             return [_array(gradient) for gradient in found]
 
         real = [name for name, array in variables.items() if np.issubdtype(array.dtype, np.floating)]
@@ -92,8 +78,51 @@ class Twin:
         joined = in_chunks(self.graph, variables, labels, chunk_size(self.graph, variables), chunk)
         return {name: joined[label] for name, label in zip(real, labels)}
 
-    def _cut(self, names: tuple[str, ...]) -> ImportedModule:
-        module = self.importer.cut(names)
+    def layer_pullback(
+        self,
+        variables: Arrays,
+        layer: str,
+        names: Sequence[str],
+        cotangents: Cotangents,
+        *,
+        rules: BackwardRules = PLAIN,
+    ) -> tuple[Array, Array]:
+        """Give the value ``layer`` and J^T c with respect to it: what Grad-CAM and its kin read.
+
+        Costs the forward pass and the backward pass from ``names`` to the layer alone: what stands before the layer is
+        run without a gradient. Errors: as for ``pullback``; NotDifferentiable where no name depends on the layer.
+        """
+        wanted = tuple(names)
+        self._check_differentiable((*wanted, layer))
+        beside = self.graph.beside(layer, wanted)
+        if set(wanted) & set(beside):
+            name = next(name for name in wanted if name in beside)
+            raise NotDifferentiable(f"value {name!r} does not depend on {layer!r}; there is no gradient between them")
+        before = self._cut((layer, *beside))
+        after = self._cut(wanted, given=(layer, *beside), rules=rules)
+        total = _length(variables)
+        place = 0
+
+        def chunk(part: Arrays) -> list[Array]:
+            nonlocal place
+            with torch.no_grad():
+                given = self._forward(before, self._tensors(part, requires_grad=False))
+            point = given[0].detach().requires_grad_()
+            values = dict(zip(wanted, self._run(after, (point, *given[1:]))))
+            fed = _length(part)
+            count = min(fed, total - place)
+            found = _gradients(values, [point], cotangents, slice(place, place + count), fed)
+            place += count
+            return [_array(point), _array(found[0])]
+
+        labels = (layer, f"d/d {layer}")
+        joined = in_chunks(self.graph, variables, labels, chunk_size(self.graph, variables), chunk)
+        return joined[labels[0]], joined[labels[1]]
+
+    def _cut(
+        self, names: tuple[str, ...], *, given: tuple[str, ...] = (), rules: BackwardRules = PLAIN
+    ) -> ImportedModule:
+        module = self.importer.cut(names, given=given, rules=rules)
         return module if self.device.type == "cpu" else module.to(self.device)
 
     def _tensors(self, part: Arrays, *, requires_grad: bool) -> Tensors:
@@ -104,8 +133,12 @@ class Twin:
         return tensors
 
     def _forward(self, module: ImportedModule, tensors: Tensors) -> tuple[torch.Tensor, ...]:
+        return self._run(
+            module, tuple(_as_input(self._encode(tensors[value.name]), value) for value in self.graph.inputs)
+        )
+
+    def _run(self, module: ImportedModule, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
         try:
-            inputs = tuple(_as_input(self._encode(tensors[value.name]), value) for value in self.graph.inputs)
             return forward_all(module, inputs)
         except (RuntimeError, IndexError, TypeError, ValueError, KeyError) as error:
             first = str(error).strip().splitlines() or [type(error).__name__]
@@ -118,6 +151,31 @@ class Twin:
                 raise NotDifferentiable(f"value {name!r} holds {value.dtype}; gradients exist for real numbers alone")
             if name not in self.graph.depends_on_input:
                 raise NotDifferentiable(f"value {name!r} does not depend on the input; its gradient is nowhere defined")
+
+
+def _length(arrays: Arrays) -> int:
+    """How many samples arrays hold."""
+    return max(len(array) if array.ndim else 1 for array in arrays.values())
+
+
+def _gradients(
+    values: Tensors, variables: list[torch.Tensor], cotangents: Cotangents, place: slice, fed: int
+) -> list[torch.Tensor]:
+    """d<c, values>/d variables for the samples at ``place`` of a chunk of ``fed``; finite."""
+    for name, value in values.items():
+        if not value.requires_grad:
+            raise NotDifferentiable(f"value {name!r} is a step function of the input; no gradient reaches it")
+    seen = {name: _samples(value, place.stop - place.start, fed) for name, value in values.items()}
+    with torch.no_grad():
+        given = cotangents({name: value.detach() for name, value in seen.items()}, place)
+    gradients = torch.autograd.grad(list(seen.values()), variables, [given[name] for name in seen], allow_unused=True)
+    found = [torch.zeros_like(v) if gradient is None else gradient for v, gradient in zip(variables, gradients)]
+    if not all(bool(torch.isfinite(gradient).all()) for gradient in found):
+        raise NotDifferentiable(
+            f"the gradient of {', '.join(map(repr, values))} holds NaN or infinity; are there NaN in the "
+            "weights, or in the values on the way?"
+        )
+    return found
 
 
 def _array(tensor: torch.Tensor) -> Array:

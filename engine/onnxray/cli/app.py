@@ -11,13 +11,14 @@ from onnxray.cli.classify import classify
 from onnxray.cli.demo import demo
 from onnxray.cli.inspect import inspect
 from onnxray.cli.lots import lots
+from onnxray.cli.saliency import app as saliency
 from onnxray.cli.values import values
 from onnxray.cli.verify import verify
 
 app = typer.Typer(
     name="onnxray",
-    help="Open any exported ONNX model, get trustworthy gradients at every named value of it, and run LOTS on it, "
-    "judged by ONNX Runtime on the very file that ships.",
+    help="Open any exported ONNX model, get trustworthy gradients at every named value of it, and run LOTS and "
+    "saliency on it, judged by ONNX Runtime on the very file that ships.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -25,6 +26,7 @@ app = typer.Typer(
 )
 for command in (inspect, verify, classify, values, lots, demo):
     app.command()(command)
+app.add_typer(saliency, name="saliency")
 
 
 def _version(wanted: bool) -> None:

@@ -19,8 +19,10 @@ from onnxray.importer.bridge import Bridge, since_version
 from onnxray.importer.carried import as_declared, declared_type
 from onnxray.importer.functions import function_body
 from onnxray.importer.ops import CONVERTERS
+from onnxray.importer.rules import PLAIN, BackwardRules
 from onnxray.importer.scope import Converted, Scope, Weights
 
+_Cut = tuple[tuple[str, ...], tuple[str, ...], BackwardRules]
 _NODES = "nodes"
 _KEPT_CUTS = 16
 _MODULE = nn.Module()
@@ -68,7 +70,7 @@ class Importer:
         self.weights = Weights(graph, trainable=trainable, channels_last=channels_last)
         self._bridge: Bridge | None = None
         self._converted: dict[int, Converted] = {}
-        self._cuts: OrderedDict[tuple[str, ...], ImportedModule] = OrderedDict()
+        self._cuts: OrderedDict[_Cut, ImportedModule] = OrderedDict()
 
     def convert(self, node: Node) -> Converted:
         """A node's module, in eval mode, and the values it takes.
@@ -115,20 +117,26 @@ class Importer:
             self._bridge = Bridge(self.graph, self.weights)
         return self._bridge
 
-    def cut(self, names: tuple[str, ...]) -> ImportedModule:
-        """The part of the graph that computes ``names``, as a module; the modules of nodes are shared among cuts."""
-        module = self._cuts.get(names)
+    def cut(
+        self, names: tuple[str, ...], *, given: tuple[str, ...] = (), rules: BackwardRules = PLAIN
+    ) -> ImportedModule:
+        """The part of the graph that computes ``names``, as a module; the modules of nodes are shared among cuts.
+
+        given: values that the module takes in place of the graph's inputs. rules: how rectifiers pull back.
+        """
+        key = (names, given, rules)
+        module = self._cuts.get(key)
         if module is None:
-            module = self._build(names)
-            self._cuts[names] = module
+            module = self._build(*key)
+            self._cuts[key] = module
             if len(self._cuts) > _KEPT_CUTS:
                 self._cuts.popitem(last=False)
-        self._cuts.move_to_end(names)
+        self._cuts.move_to_end(key)
         return module
 
-    def _build(self, names: tuple[str, ...]) -> ImportedModule:
-        walk = _Walk(self)
-        for node in self.graph.needed_for(names):
+    def _build(self, names: tuple[str, ...], given: tuple[str, ...], rules: BackwardRules) -> ImportedModule:
+        walk = _Walk(self, given or tuple(value.name for value in self.graph.inputs), rules)
+        for node in self.graph.needed_for(names, given):
             if node.operator != "Constant":
                 walk.add(node)
         return walk.finish(names)
@@ -149,13 +157,14 @@ class Body(nn.Module):
 class _Walk:
     """One torch.fx graph in the making."""
 
-    def __init__(self, importer: Importer) -> None:
+    def __init__(self, importer: Importer, inputs: tuple[str, ...], rules: BackwardRules) -> None:
         self.importer = importer
+        self.rules = rules
         self.fx = fx.Graph()
         self.root: dict[str, Any] = {}
         self.layers: dict[str, str] = {}
         self.values: dict[str, fx.Node] = {}
-        self.inputs = tuple(value.name for value in importer.graph.inputs)
+        self.inputs = inputs
         for index, name in enumerate(self.inputs):
             self.values[name] = self.fx.placeholder(f"input_{index}")
 
@@ -163,7 +172,7 @@ class _Walk:
         """Add a node's module and the values that it gives."""
         converted = self.importer.convert(node)
         target = f"{_NODES}.n{node.index}_{node.operator}"
-        self.root[target] = converted.module
+        self.root[target] = self.rules.applied(node, converted.module)
         args, kwargs = self._arguments(converted)
         result = self.fx.call_module(target, args, kwargs)
         whole = len(node.outputs) == 1 and not converted.several and node.operator not in _TUPLES

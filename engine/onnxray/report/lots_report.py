@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
 from onnxray.lots_item import LotsItem, Shown
 from onnxray.lots_summary import LayerSummary
-from onnxray.report.contact_sheet import Cell, Row, contact_sheet_pages
+from onnxray.report.contact_sheet import Cell, Row
+from onnxray.report.pages import drawn_pages
 from onnxray.report.stability_plot import LayerSpread, stability_plot
 from onnxray.results import Provenance, Result
 
@@ -27,18 +27,7 @@ def sheets(result: Result[LotsItem]) -> dict[str, bytes]:
 def pages(shown: Sequence[Row], *, title: str, provenance: Provenance, footer: Sequence[str] = ()) -> dict[str, bytes]:
     """Draw rows under a title that says what was assumed."""
     legend = "under each picture: layer, class by ONNX Runtime on the saved image; PASS | L2 | Linf in grey levels"
-    drawn = contact_sheet_pages(
-        shown,
-        title=title,
-        subtitle=[legend, *(_profile_line(provenance))],
-        footer=[*footer, _versions_line(provenance)],
-    )
-    found = {}
-    for index, page in enumerate(drawn):
-        stream = io.BytesIO()
-        page.save(stream, "PNG")
-        found["sheet.png" if index == 0 else f"sheet-{index + 1}.png"] = stream.getvalue()
-    return found
+    return drawn_pages(shown, title=title, subtitle=[legend], provenance=provenance, footer=footer)
 
 
 def rows(items: Sequence[LotsItem]) -> list[Row]:
@@ -90,15 +79,3 @@ def plot(result: Result[LotsItem], layers: Sequence[LayerSummary]) -> bytes:
     ]
     mode = result.items[0].mode if result.items else "lots"
     return stability_plot(spreads, title=f"Perturbation needed at each layer ({mode}), {model}")
-
-
-def _profile_line(provenance: Provenance) -> list[str]:
-    profile = provenance.profile
-    if profile is None:
-        return []
-    assumed = "ASSUMED " if profile["assumed"] else ""
-    return [f"{assumed}profile {profile['name']} (from: {profile['source']})"]
-
-
-def _versions_line(provenance: Provenance) -> str:
-    return f"onnxray {provenance.versions['onnxray']}, model sha256 {str(provenance.model['sha256'])[:16]}"

@@ -1,0 +1,91 @@
+"""Backward rules: how the gradient passes a rectifier, by which guided backpropagation and the deconvnet differ.
+
+    plain       R = f'(x) * g            guided (Springenberg et al. 2015)   R = f'(x) * max(g, 0)
+                                         deconvnet (Zeiler & Fergus 2014)    R = max(g, 0)
+
+g is the gradient of the rectifier's output, x its input, f' its own derivative. A rule is part of a cut: the forward
+pass is the same to the bit, nothing is hooked, and other cuts of the same model are as they were.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from onnxray.graph import Node
+
+RECTIFIERS = ("Relu", "Clip", "LeakyRelu", "PRelu")
+"""The operators that a rule may be asked for; Clip stands for Relu6 too."""
+
+
+@dataclass(frozen=True)
+class BackwardRules:
+    """What replaces the derivative of the rectifiers named in ``operators``."""
+
+    rectifier: Literal["plain", "guided", "deconvnet"] = "plain"
+    operators: frozenset[str] = frozenset({"Relu"})
+
+    def applied(self, node: Node, module: nn.Module) -> nn.Module:
+        """The module that stands for ``node`` under these rules."""
+        if self.rectifier == "plain" or node.domain or node.operator not in self.operators:
+            return module
+        return _Ruled(module, through=self.rectifier == "deconvnet")
+
+
+PLAIN = BackwardRules()
+
+
+class _Ruled(nn.Module):
+    """A rectifier whose value is its own, and whose gradient is the rule's."""
+
+    def __init__(self, module: nn.Module, *, through: bool) -> None:
+        super().__init__()
+        self.module = module
+        self.through = through
+
+    def forward(self, x: torch.Tensor, *others: Any, **named: Any) -> torch.Tensor:
+        """The rectifier's own value."""
+        if self.through:
+            with torch.no_grad():
+                value = self.module(x, *others, **named)
+            return _Through.apply(x, value)  # type: ignore[no-any-return,no-untyped-call]
+        return _Positive.apply(self.module(x, *others, **named))  # type: ignore[no-any-return,no-untyped-call]
+
+
+class _Positive(torch.autograd.Function):
+    """value; its gradient max(g, 0)."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(value: torch.Tensor) -> torch.Tensor:
+        return value.view_as(value)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        """Nothing is kept."""
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> torch.Tensor:
+        return gradients[0].clamp(min=0)
+
+
+class _Through(torch.autograd.Function):
+    """value; to x goes max(g, 0)."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+        return value.view_as(value)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        """Nothing is kept."""
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None]:
+        return gradients[0].clamp(min=0), None

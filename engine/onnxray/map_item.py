@@ -1,0 +1,95 @@
+"""A saliency map of one image, its numbers and its pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnxray.results import Item
+
+Image8 = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MapItem(Item):
+    """One map of one image.
+
+    heat: (height, width) at the image's size, what is drawn; for samples that are no images, of the sample's shape.
+    attribution: what the method computed before it was reduced or resized, per input channel or at the layer's size.
+    signed: whether evidence against the target counts, below zero. shown_at: the number at the end of the colour scale.
+    target: what was explained, in words; target_score: its value by the judge. class_, label, score, probability: the
+    judge's verdict on the image; None where the model is no classifier. numbers: what else the method has to say.
+    """
+
+    path: str | None
+    class_: int | None
+    label: str | None
+    score: float | None
+    probability: float | None
+    target: str
+    target_score: float
+    method: str
+    layer: str | None
+    signed: bool
+    shown_at: float
+    numbers_: Mapping[str, Any]
+    reason: str | None
+    stem: str = field(repr=False)
+    heat: NDArray[np.float32] = field(repr=False)
+    attribution: NDArray[np.float32] = field(repr=False)
+    images: Mapping[str, Image8] = field(repr=False)
+
+    @property
+    def peak(self) -> tuple[int, ...]:
+        """Where the map is largest: (row, column)."""
+        return tuple(int(k) for k in np.unravel_index(int(self.heat.argmax()), self.heat.shape))
+
+    def numbers(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "path": self.path, "class": self.class_, "label": self.label, "score": self.score,
+            "probability": self.probability, "target": self.target, "target_score": self.target_score,
+            "method": self.method, "layer": self.layer, "signed": self.signed, "peak": list(self.peak),
+            "minimum": float(self.heat.min()), "maximum": float(self.heat.max()), "sum": float(self.heat.sum()),
+            "shown_at": self.shown_at, **self.numbers_, "numbers": list(self.numbers_), "reason": self.reason,
+        }  # fmt: skip
+
+    def pictures(self) -> dict[str, tuple[str, Image8]]:
+        """``image``, ``map`` alone and the heat map over the image, ``overlay``; none for samples that are no images.
+
+        The image itself is one file for all maps of it.
+        """
+        return {
+            role: (self.stem if role == "image" else f"{self._own_stem}-{role}", picture)
+            for role, picture in self.images.items()
+        }
+
+    def arrays(self) -> dict[str, tuple[str, NDArray[Any]]]:
+        """``heat`` and ``attribution`` as float32 .npy files."""
+        return {
+            "heat": (f"{self._own_stem}-heat", self.heat),
+            "attribution": (f"{self._own_stem}-attribution", self.attribution),
+        }
+
+    @property
+    def _own_stem(self) -> str:
+        return f"{self.stem}-{self.method}" + (f"-{self.layer}" if self.layer else "")
+
+    @classmethod
+    def restore(cls, document: Mapping[str, Any], pictures: Mapping[str, NDArray[Any]]) -> Self:
+        """Build the item again from its part of result.json and its files."""
+        same = ("path", "label", "score", "probability", "target", "target_score", "method", "layer", "signed",
+                "shown_at", "reason")  # fmt: skip
+        return cls(
+            **{name: document[name] for name in same},
+            class_=document["class"],
+            numbers_={name: document[name] for name in document["numbers"]},
+            stem=document["files"].get("image", "sample.png").removesuffix(".png"),
+            heat=pictures["heat"],
+            attribution=pictures["attribution"],
+            images={role: picture for role, picture in pictures.items() if role not in {"heat", "attribution"}},
+        )

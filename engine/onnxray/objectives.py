@@ -1,0 +1,249 @@
+"""What is differentiated or scored: a real number for each sample, computed from named values.
+
+Objectives are frozen values that compose: ``a + b``, ``a - b``, ``2 * a``. They take numpy arrays (the judge) and torch
+tensors (the twin) alike, so that what a map explains and what an occlusion measures is written once.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnxray.errors import InputError
+from onnxray.naming import Selection
+
+Score = Literal["logit", "log-probability", "probability", "margin"]
+Index = NDArray[np.int64]
+
+
+class Objective(ABC):
+    """A real number for each sample of a batch. Parameters that differ from sample to sample have one row for each."""
+
+    @property
+    @abstractmethod
+    def values(self) -> tuple[str, ...]:
+        """The values that it reads, by their ONNX names."""
+
+    @abstractmethod
+    def score(self, values: Mapping[str, Any], place: slice) -> Any:
+        """(n,) from values of n samples, which stand at ``place`` in the batch; numpy or torch, as it was given."""
+
+    @abstractmethod
+    def rows(self, index: Index) -> Objective:
+        """The same objective for a batch made of these rows of this one's batch, repetitions allowed."""
+
+    @abstractmethod
+    def describe(self, row: int) -> str:
+        """What it is for one sample, in words."""
+
+    def __add__(self, other: Objective) -> Objective:
+        return Sum(((1.0, self), (1.0, other)))
+
+    def __sub__(self, other: Objective) -> Objective:
+        return Sum(((1.0, self), (-1.0, other)))
+
+    def __mul__(self, factor: float) -> Objective:
+        return Sum(((float(factor), self),))
+
+    __rmul__ = __mul__
+
+    def __neg__(self) -> Objective:
+        return self * -1.0
+
+
+@dataclass(frozen=True, eq=False)
+class Sum(Objective):
+    """sum_k w_k o_k."""
+
+    terms: tuple[tuple[float, Objective], ...]
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """All that its terms read."""
+        return tuple(dict.fromkeys(name for _, term in self.terms for name in term.values))
+
+    def score(self, values: Mapping[str, Any], place: slice) -> Any:
+        """The weighted sum."""
+        parts = [weight * term.score(values, place) for weight, term in self.terms]
+        return sum(parts[1:], start=parts[0])
+
+    def rows(self, index: Index) -> Objective:
+        """Each term's rows."""
+        return Sum(tuple((weight, term.rows(index)) for weight, term in self.terms))
+
+    def describe(self, row: int) -> str:
+        """Each term with its weight."""
+        return " + ".join(f"{weight:g} * {term.describe(row)}" for weight, term in self.terms)
+
+
+@dataclass(frozen=True, eq=False)
+class ClassScore(Objective):
+    """The score of one class a sample, read at the logits z of shape (N, K) or (N, K, 1, 1).
+
+    logit z_c;  log-probability z_c - log sum_j exp z_j;  probability exp of that;  margin z_c - max_{j != c} z_j
+    """
+
+    value: str
+    classes: Index
+    kind: Score = "logit"
+    labels: tuple[str, ...] = field(default=(), repr=False)
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """The logits."""
+        return (self.value,)
+
+    def score(self, values: Mapping[str, Any], place: slice) -> Any:
+        """The class's score in the kind asked for."""
+        scores = values[self.value]
+        scores = scores.reshape(len(scores), -1)
+        xp = namespace(scores)
+        classes = self.classes[place]
+        own = scores[np.arange(len(scores)), classes]
+        if self.kind == "logit":
+            return own
+        if self.kind == "margin":
+            ruled_out = np.zeros(tuple(scores.shape), scores.dtype if xp is np else np.float32)
+            ruled_out[np.arange(len(scores)), classes] = np.inf
+            others = scores - (ruled_out if xp is np else xp.as_tensor(ruled_out, device=scores.device))
+            return own - xp.amax(others, axis=1)
+        largest = xp.amax(scores, axis=1)
+        logarithm = own - largest - xp.log(xp.exp(scores - largest[:, None]).sum(1))
+        return logarithm if self.kind == "log-probability" else xp.exp(logarithm)
+
+    def rows(self, index: Index) -> Objective:
+        """The classes of these rows."""
+        labels = tuple(self.labels[k] for k in index) if self.labels else ()
+        return replace(self, classes=self.classes[index], labels=labels)
+
+    def describe(self, row: int) -> str:
+        """Kind, class and label."""
+        number = int(self.classes[row])
+        label = self.labels[row] if self.labels else str(number)
+        return f"{self.kind} of class {number}" + (f" ({label})" if label != str(number) else "")
+
+
+@dataclass(frozen=True, eq=False)
+class Part(Objective):
+    """The mean of a value, of one channel of it, or one neuron: mean a[n], mean a[n, c], a[n, c, y, x].
+
+    Channels stand on axis 1. Where a value has several rows a sample (windows), they are averaged over too.
+    """
+
+    selection: Selection
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """The one value."""
+        return (self.selection.value,)
+
+    def score(self, values: Mapping[str, Any], place: slice) -> Any:
+        """The mean."""
+        array = values[self.selection.value]
+        count = place.stop - place.start
+        if self.selection.channel is not None:
+            if array.ndim < 2 or self.selection.channel >= array.shape[1]:
+                raise InputError(
+                    f"{self.selection.value!r} has the shape {list(array.shape)}; there is no channel "
+                    f"{self.selection.channel}"
+                )
+            array = array[:, self.selection.channel]
+        if self.selection.position is not None:
+            row, column = self.selection.position
+            if array.ndim != 3 or row >= array.shape[1] or column >= array.shape[2]:
+                raise InputError(
+                    f"{self.selection.value!r} has no position {row},{column} in a channel of the shape "
+                    f"{list(array.shape[1:])}"
+                )
+            array = array[:, row, column]
+        return array.reshape(count, -1).mean(1)
+
+    def rows(self, index: Index) -> Objective:
+        """Itself: it is the same for every sample."""
+        return self
+
+    def describe(self, row: int) -> str:
+        """The name as a user types it."""
+        s = self.selection
+        if s.channel is None:
+            return f"mean of {s.value}"
+        at = "" if s.position is None else f",{s.position[0]},{s.position[1]}"
+        return f"{'mean of ' if s.position is None else ''}{s.value}:{s.channel}{at}"
+
+
+@dataclass(frozen=True, eq=False)
+class Element(Objective):
+    """One number of a value: a[n][i_n], the index i_n after the batch axis; ``index`` is (N, rank - 1).
+
+    A detector's score or box coordinate is such a number.
+    """
+
+    value: str
+    index: Index
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """The one value."""
+        return (self.value,)
+
+    def score(self, values: Mapping[str, Any], place: slice) -> Any:
+        """The number."""
+        array = values[self.value]
+        return array[(np.arange(len(array)), *self.index[place].T)]
+
+    def rows(self, index: Index) -> Objective:
+        """The indices of these rows."""
+        return replace(self, index=self.index[index])
+
+    def describe(self, row: int) -> str:
+        """The name and the index."""
+        return f"{self.value}[{','.join(map(str, self.index[row]))}]"
+
+
+@dataclass(frozen=True, eq=False)
+class Similarity(Objective):
+    """The cosine between an embedding and a given one: <a, r> / (|a| |r|), all of a value taken as one vector."""
+
+    value: str
+    references: NDArray[np.float64]
+    source: str = "a given embedding"
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """The embedding."""
+        return (self.value,)
+
+    def score(self, values: Mapping[str, Any], place: slice) -> Any:
+        """The cosine."""
+        vectors = values[self.value]
+        vectors = vectors.reshape(place.stop - place.start, -1)
+        xp = namespace(vectors)
+        unit = self.references[place] / np.linalg.norm(self.references[place], axis=1, keepdims=True)
+        if unit.shape[1] != vectors.shape[1]:
+            raise InputError(
+                f"the given embedding has {unit.shape[1]} numbers, {self.value!r} has {vectors.shape[1]} a sample"
+            )
+        given = unit.astype(vectors.dtype) if xp is np else xp.as_tensor(unit).to(vectors)
+        return (vectors * given).sum(1) / xp.sqrt((vectors * vectors).sum(1))
+
+    def rows(self, index: Index) -> Objective:
+        """The references of these rows."""
+        return replace(self, references=self.references[index])
+
+    def describe(self, row: int) -> str:
+        """What it is near to."""
+        return f"cosine of {self.value} with {self.source}"
+
+
+def namespace(array: Any) -> Any:
+    """The library whose functions take ``array``: numpy, or torch."""
+    if isinstance(array, np.ndarray):
+        return np
+    import torch
+
+    return torch

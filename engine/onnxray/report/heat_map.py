@@ -1,0 +1,46 @@
+"""Maps as pictures: colours that stay apart for every kind of colour vision.
+
+Unsigned maps run from dark to light through matplotlib's ``inferno``; signed ones from blue (against) over white (none)
+to red (for), ``RdBu`` turned round. Both print well in grey.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Image8 = NDArray[np.uint8]
+
+_UNSIGNED, _SIGNED = "inferno", "RdBu_r"
+# How much of the colours lies over the image where the map says nothing, and where it says most.
+_COVER_LEAST, _COVER_MOST = 0.25, 0.8
+
+
+def draw_map(heat: NDArray[np.float32], shown_at: float, *, signed: bool) -> Image8:
+    """(height, width) -> uint8 RGB, CHW. The colour scale ends at ``shown_at`` (and at its negative where signed)."""
+    return _colours(_scaled(heat, shown_at, signed=signed), signed=signed)
+
+
+def draw_overlay(image: Image8, heat: NDArray[np.float32], shown_at: float, *, signed: bool) -> Image8:
+    """The map over the image in grey; the stronger the map, the less of the image shines through. uint8 RGB, CHW."""
+    scaled = _scaled(heat, shown_at, signed=signed)
+    strength = np.abs(scaled)
+    cover = _COVER_LEAST + (_COVER_MOST - _COVER_LEAST) * strength
+    if signed:
+        cover = _COVER_MOST * strength
+    grey = np.broadcast_to(image.astype(np.float64).mean(0), (3, *heat.shape))
+    colours = _colours(scaled, signed=signed).astype(np.float64)
+    return np.rint(grey * (1 - cover) + colours * cover).astype(np.uint8)
+
+
+def _scaled(heat: NDArray[np.float32], shown_at: float, *, signed: bool) -> NDArray[np.float64]:
+    scaled = heat.astype(np.float64) / (shown_at or 1.0)
+    return np.clip(scaled, -1.0 if signed else 0.0, 1.0)
+
+
+def _colours(scaled: NDArray[np.float64], *, signed: bool) -> Image8:
+    import matplotlib
+
+    table = matplotlib.colormaps[_SIGNED if signed else _UNSIGNED]
+    coloured = np.asarray(table((scaled + 1) / 2 if signed else scaled))[..., :3]
+    return np.ascontiguousarray(np.rint(coloured * 255).astype(np.uint8).transpose(2, 0, 1))

@@ -1,0 +1,39 @@
+"""Contact sheets of a run as PNG files, each saying what was assumed and what made it."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+from onnxray.report.contact_sheet import Row, contact_sheet_pages
+from onnxray.results import Provenance
+
+
+def drawn_pages(
+    rows: Sequence[Row], *, title: str, subtitle: Sequence[str], provenance: Provenance, footer: Sequence[str] = ()
+) -> dict[str, bytes]:
+    """File name -> PNG: ``sheet.png``, ``sheet-2.png`` and so on. The profile stands under the title."""
+    drawn = contact_sheet_pages(
+        rows,
+        title=title,
+        subtitle=[*subtitle, *_profile_line(provenance)],
+        footer=[*footer, _versions_line(provenance)],
+    )
+    found = {}
+    for index, page in enumerate(drawn):
+        stream = io.BytesIO()
+        page.save(stream, "PNG")
+        found["sheet.png" if index == 0 else f"sheet-{index + 1}.png"] = stream.getvalue()
+    return found
+
+
+def _profile_line(provenance: Provenance) -> list[str]:
+    profile = provenance.profile
+    if profile is None:
+        return []
+    assumed = "ASSUMED " if profile["assumed"] else ""
+    return [f"{assumed}profile {profile['name']} (from: {profile['source']})"]
+
+
+def _versions_line(provenance: Provenance) -> str:
+    return f"onnxray {provenance.versions['onnxray']}, model sha256 {str(provenance.model['sha256'])[:16]}"

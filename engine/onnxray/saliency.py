@@ -1,0 +1,134 @@
+"""The family base of saliency methods: a target in, one map an image out, checked, drawn and stamped."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnxray.differentiate import judged
+from onnxray.errors import InputError
+from onnxray.images import Pixels
+from onnxray.map_item import MapItem
+from onnxray.method import Method, Run, check_choices
+from onnxray.model import Model, Predictions
+from onnxray.objectives import Objective
+from onnxray.report.heat_map import draw_map, draw_overlay
+from onnxray.targets import describe_scores, read_target
+
+# Images are worked on in groups: large enough to be fast, small enough to come out and to fit in memory.
+_GROUP = 16
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Map:
+    """What a method gives for one image.
+
+    heat: (height, width) at the image's size. attribution: as it was computed; the heat itself where left out.
+    quantile: the share of the map's |numbers| that the colour scale spans; noisy maps leave the topmost out.
+    """
+
+    heat: NDArray[np.float32]
+    attribution: NDArray[np.float32] | None = None
+    signed: bool = False
+    layer: str | None = None
+    numbers: Mapping[str, Any] = field(default_factory=dict)
+    reason: str | None = None
+    quantile: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Saliency(Method[MapItem]):
+    """A saliency method: explains a target, stated beside the images (see onnxray.targets), in one map an image."""
+
+    item_type: ClassVar[type[Any]] = MapItem
+
+    score: Annotated[
+        Literal["logit", "log-probability", "probability", "margin"],
+        "how a class is scored; margin: over the largest other logit",
+    ] = "logit"
+
+    def __post_init__(self) -> None:
+        check_choices(self)
+
+    @final
+    def run(self, model: Model, pixels: Pixels, goal: Any, run: Run) -> Iterator[MapItem]:
+        """Give the maps of every image, in order."""
+        for start in range(0, len(pixels), _GROUP):
+            group = pixels.rows(slice(start, start + _GROUP))
+            objective = read_target(model, group, _rows_of(goal, start, len(group)), self.score)
+            for note in describe_scores(model, objective):
+                run.note(note)
+            verdict = _verdict(model, group)
+            scores = judged(model, group, objective)
+
+            def progress(done: int, total: int, what: str, place: int = start, count: int = len(group)) -> None:
+                share = done / max(1, total) * count
+                run.progress(int(1000 * (place + share)), 1000 * len(pixels), f"{self.name}: {what}")
+
+            inner = Run(run.random, progress, run.notes)
+            for row, found in self.maps(model, group, objective, inner):
+                yield self._item(group, row, start + row, found, objective, verdict, float(scores[row]))
+        run.progress(1000 * len(pixels), 1000 * len(pixels), f"{self.name}: done")
+
+    @abstractmethod
+    def maps(self, model: Model, pixels: Pixels, objective: Objective, run: Run) -> Iterator[tuple[int, Map]]:
+        """Give (row of the image in ``pixels``, its map); several maps an image where there are several layers."""
+
+    def _item(
+        self, pixels: Pixels, row: int, place: int, found: Map, objective: Objective,
+        verdict: Predictions | None, score: float,
+    ) -> MapItem:  # fmt: skip
+        sample = pixels.array[row]
+        size = sample.shape if pixels.plain else sample.shape[1:]
+        heat = np.ascontiguousarray(found.heat, np.float32)
+        if heat.shape != size or not np.isfinite(heat).all():
+            raise TypeError(
+                f"method {self.name!r} gave a map of {heat.shape}, or not finite; its author must mend that"
+            )
+        largest = np.abs(heat)
+        shown_at = float(np.quantile(largest, found.quantile)) or float(largest.max())
+        name = pixels.names[row]
+        stem = f"{Path(name).stem if name else 'image'}-{place}"
+        return MapItem(
+            path=name,
+            class_=None if verdict is None else int(verdict.classes[row]),
+            label=None if verdict is None else verdict.labels[row],
+            score=None if verdict is None else float(verdict.scores[row, verdict.classes[row]]),
+            probability=None if verdict is None else float(verdict.probabilities[row, verdict.classes[row]]),
+            target=objective.describe(row), target_score=score, method=self.name, layer=found.layer,
+            signed=found.signed, shown_at=shown_at, numbers_=dict(found.numbers), reason=found.reason, stem=stem,
+            heat=heat,
+            attribution=heat if found.attribution is None else np.ascontiguousarray(found.attribution, np.float32),
+            images={} if pixels.plain else _pictures(sample, heat, shown_at, signed=found.signed),
+        )  # fmt: skip
+
+
+def _pictures(
+    sample: NDArray[np.float32], heat: NDArray[np.float32], shown_at: float, *, signed: bool
+) -> dict[str, NDArray[np.uint8]]:
+    image = np.rint(sample).astype(np.uint8)
+    drawn = draw_map(heat, shown_at, signed=signed)
+    return {"image": image, "map": drawn, "overlay": draw_overlay(image, heat, shown_at, signed=signed)}
+
+
+def _rows_of(goal: Any, start: int, count: int) -> Any:
+    """The targets of a group: one for all, or an Objective's or a list's own rows."""
+    if isinstance(goal, Objective):
+        return goal.rows(np.arange(start, start + count))
+    if isinstance(goal, np.ndarray | list | tuple):
+        raise InputError("one target for all images was expected; state an Objective for one that differs by image")
+    return goal
+
+
+def _verdict(model: Model, pixels: Pixels) -> Predictions | None:
+    """The judge's classes; None where the model is no classifier."""
+    try:
+        return model.predict(pixels)
+    except InputError:
+        return None
