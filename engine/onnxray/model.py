@@ -22,6 +22,7 @@ from onnxray.naming import Selection, resolve, resolve_values
 from onnxray.profile import Profile
 from onnxray.profile_discovery import discover
 from onnxray.runtime import Judge, return_freed_memory
+from onnxray.seeding import accepted_inputs
 from onnxray.structure import closing_softmax, verdict_output
 from onnxray.verification import (
     TOLERANCE,
@@ -30,7 +31,6 @@ from onnxray.verification import (
     Verification,
     check_outputs,
     compare,
-    seeded_inputs,
     seeded_pixels,
 )
 
@@ -243,7 +243,7 @@ class Model:
 
     def _seeded(self) -> object:
         if self.profile is None:
-            return seeded_inputs(self.graph)
+            return accepted_inputs(self.graph, lambda feeds: self.judge.outputs(feeds, once=True))
         return seeded_pixels(self.profile.shape)
 
     def _new_twin(self) -> Twin:

@@ -104,12 +104,11 @@ class Twin:
         return tensors
 
     def _forward(self, module: ImportedModule, tensors: Tensors) -> tuple[torch.Tensor, ...]:
-        try:
-            inputs = tuple(_as_input(self._encode(tensors[value.name]), value) for value in self.graph.inputs)
-            return forward_all(module, inputs)
-        except (RuntimeError, IndexError, TypeError, ValueError, KeyError) as error:
-            first = str(error).strip().splitlines() or [type(error).__name__]
-            raise RuntimeRefusal(f"the torch twin cannot run the model on this input: {first[0][:300]}") from None
+        def run() -> tuple[torch.Tensor, ...]:
+            inputs = (_as_input(self._encode(tensors[value.name]), value) for value in self.graph.inputs)
+            return forward_all(module, tuple(inputs))
+
+        return told_as_refusal(run)
 
     def _check_differentiable(self, names: tuple[str, ...]) -> None:
         for name in names:
@@ -118,6 +117,15 @@ class Twin:
                 raise NotDifferentiable(f"value {name!r} holds {value.dtype}; gradients exist for real numbers alone")
             if name not in self.graph.depends_on_input:
                 raise NotDifferentiable(f"value {name!r} does not depend on the input; its gradient is nowhere defined")
+
+
+def told_as_refusal(run: Callable[[], tuple[torch.Tensor, ...]]) -> tuple[torch.Tensor, ...]:
+    """Run a module; what torch raises becomes one line. Errors: RuntimeRefusal."""
+    try:
+        return run()
+    except (RuntimeError, IndexError, TypeError, ValueError, KeyError) as error:
+        first = str(error).strip().splitlines() or [type(error).__name__]
+        raise RuntimeRefusal(f"the torch twin cannot run the model on this input: {first[0][:300]}") from None
 
 
 def _array(tensor: torch.Tensor) -> Array:

@@ -25,6 +25,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("importer",),
     ("twin",),
     ("verification",),
+    ("seeding",),
     ("profile",),
     ("profile_toml",),
     ("profile_families",),
