@@ -200,10 +200,11 @@ class Memory:
     """What was checked already, remembered in the user's cache folder (``ONNXRAY_CACHE`` moves it)."""
 
     def __init__(self, graph: Graph, described: Mapping[str, Any]) -> None:
+        own = graph.container.absolute
         outside = [
             (str(region.path), os.stat(region.path).st_size, os.stat(region.path).st_mtime_ns)  # noqa: PTH116
             for region in graph.container.regions.values()
-            if region.path is not None and graph.path is not None and region.path != graph.path.resolve()
+            if region.path is not None and own is not None and region.path != own.resolve()
         ]
         known = {"sha256": graph.sha256, "external": sorted(set(outside)), **described}
         digest = hashlib.sha256(json.dumps(known, sort_keys=True, default=str).encode()).hexdigest()

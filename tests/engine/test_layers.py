@@ -15,6 +15,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("container", "structure"),
     ("graph",),
     ("naming", "batching"),
+    ("verdict",),
     ("runtime",),
     ("importer.scope",),
     ("importer.carried",),
