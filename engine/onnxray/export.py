@@ -11,7 +11,9 @@ from onnxray.graph import read_graph
 from onnxray.importer.build import ImportedModule, Importer, forward_all, register_weights
 from onnxray.model import Model, Source, bundled
 from onnxray.runtime import Judge
-from onnxray.verification import check_outputs, seeded_inputs
+from onnxray.seeding import accepted_inputs
+from onnxray.twin import told_as_refusal
+from onnxray.verification import check_outputs
 
 
 def to_torch(model_or_path: Model | Source, *, trainable: bool = False, verify: bool = True) -> ImportedModule:
@@ -20,14 +22,16 @@ def to_torch(model_or_path: Model | Source, *, trainable: bool = False, verify: 
     One output comes back as a Tensor, several as a tuple in the graph's order. Every node is a submodule (nn.ReLU for
     Relu), found by ``module.layer(onnx_name)``. trainable: the float initialisers are Parameters that require
     gradients, under their ONNX names; else frozen. verify: compare the outputs with ONNX Runtime's on seeded inputs.
-    Errors: UnsupportedOperator, MismatchError, RuntimeRefusal where verify is on and ONNX Runtime refuses the model.
+    Errors: UnsupportedOperator, MismatchError, RuntimeRefusal where verify is on and ONNX Runtime or the module
+    cannot run on seeded inputs.
     """
     graph = model_or_path.graph if isinstance(model_or_path, Model) else read_graph(bundled(model_or_path))
     importer = Importer(graph, trainable=trainable)
     module = importer.cut(tuple(output.name for output in graph.outputs))
     register_weights(module, importer.weights)
     if verify:
-        _verify(module, importer, Judge(graph), seeded_inputs(graph))
+        judge = Judge(graph)
+        _verify(module, importer, judge, accepted_inputs(graph, judge.outputs))
     return module
 
 
@@ -38,7 +42,7 @@ def _verify(module: ImportedModule, importer: Importer, judge: Judge, feeds: Arr
         known = set(names) <= set(module.output_names)
         cut = module if known else importer.cut(tuple(names))
         with torch.no_grad():
-            found = dict(zip(cut.output_names, forward_all(cut, inputs)))
+            found = dict(zip(cut.output_names, told_as_refusal(lambda: forward_all(cut, inputs))))
         return {name: found[name].numpy() for name in names}
 
     check_outputs(judge.graph, lambda names: judge.values(feeds, names), twin)

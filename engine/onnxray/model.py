@@ -22,7 +22,9 @@ from onnxray.naming import Selection, resolve, resolve_values
 from onnxray.profile import Profile
 from onnxray.profile_discovery import discover
 from onnxray.runtime import Judge, return_freed_memory
-from onnxray.structure import closing_softmax, verdict_output
+from onnxray.seeding import accepted_inputs
+from onnxray.structure import class_labels, verdict_output
+from onnxray.verdict import per_class, probabilities_of
 from onnxray.verification import (
     TOLERANCE,
     Comparison,
@@ -30,7 +32,6 @@ from onnxray.verification import (
     Verification,
     check_outputs,
     compare,
-    seeded_inputs,
     seeded_pixels,
 )
 
@@ -114,31 +115,37 @@ class Model:
         """
         feeds = self.feeds(images)
         output = verdict_output(self.graph)
-        raw = self.judge.outputs(feeds, [output])[output]
-        given = _per_class(raw, output)
-        softmax = closing_softmax(self.graph, output)
-        if softmax is None:
-            probabilities = _softmax(given)
-        else:
-            probabilities = np.exp(given) if softmax.operator == "LogSoftmax" else given
+        given = self._scores(feeds, output)
+        probabilities = probabilities_of(self.graph, output, given)
         classes = given.argmax(1)
 
         def read_scores() -> NDArray[np.float64]:
             logits = self.aliases["logits"]
-            return given if logits == output else _per_class(self.judge.values(feeds, [logits])[logits], logits)
+            if logits == output:
+                return given
+            return per_class(self.graph, logits, self.judge.values(feeds, [logits])[logits])
 
         return Predictions(classes, probabilities, tuple(map(self.label, classes)), read_scores)
 
     def classify(self, images: object) -> NDArray[np.int64]:
         """The winning classes alone, (N,): what a line search asks hundreds of times."""
         output = verdict_output(self.graph)
-        scores = _per_class(self.judge.outputs(self.feeds(images), [output])[output], output)
-        return np.asarray(scores.argmax(1), np.int64)
+        return np.asarray(self._scores(self.feeds(images), output).argmax(1), np.int64)
+
+    def _scores(self, feeds: Arrays, output: str) -> NDArray[np.float64]:
+        return per_class(self.graph, output, self.judge.outputs(feeds, [output])[output])
 
     def label(self, index: int) -> str:
-        """A class in words, or its number where the profile has no labels."""
+        """A class in the profile's words, else in those that the file lists, else its number."""
         labels = self.profile.labels if self.profile is not None else None
+        if labels is None:
+            labels = self._listed
         return labels[index] if labels is not None and 0 <= index < len(labels) else str(int(index))
+
+    @cached_property
+    def _listed(self) -> tuple[str, ...] | None:
+        labels = class_labels(self.graph)
+        return None if labels is None else tuple(map(str, labels))
 
     def values(
         self, images: object, names: Sequence[str], engine: Literal["judge", "twin"] = "judge"
@@ -249,7 +256,7 @@ class Model:
 
     def _seeded(self) -> object:
         if self.profile is None:
-            return seeded_inputs(self.graph)
+            return accepted_inputs(self.graph, lambda feeds: self.judge.outputs(feeds, once=True))
         return seeded_pixels(self.profile.shape)
 
     def _new_twin(self) -> Twin:
@@ -341,26 +348,3 @@ def _cast(array: Array, value: Value) -> Array:
         return array.astype(value.dtype or array.dtype)
     except TypeError:
         raise InputError(f"the input {value.name!r} is of {value.dtype}, which no array of numbers holds") from None
-
-
-def _per_class(raw: Array, name: str) -> NDArray[np.float64]:
-    """(N, K) from (N, K) or (N, K, 1, 1); anything else is no classifier's output."""
-    if raw.dtype.kind not in "fiub":
-        raise InputError(f"output {name!r} holds {raw.dtype}, not one score a class; read it with `onnxray values`")
-    scores = raw.astype(np.float64)
-    if scores.ndim >= 2 and scores.size == scores.shape[0] * scores.shape[1]:
-        scores = scores.reshape(scores.shape[:2])
-    if scores.ndim != 2 or not scores.size:
-        raise InputError(
-            f"output {name!r} has the shape {list(raw.shape)}, not one score a class; read it with `onnxray values`"
-        )
-    if np.isnan(scores).any():
-        raise InputError(f"output {name!r} holds NaN, so no class can be told; are there NaN in the weights?")
-    if np.isinf(scores.max(1)).any():  # minus infinity marks a class that is ruled out, beside others
-        raise InputError(f"output {name!r} holds infinity as its largest score, so no class can be told")
-    return scores
-
-
-def _softmax(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    powers = np.exp(scores - scores.max(1, keepdims=True))
-    return np.asarray(powers / powers.sum(1, keepdims=True))

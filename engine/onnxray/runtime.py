@@ -93,7 +93,7 @@ class Judge:
     def _file_session(self) -> onnxruntime.InferenceSession:
         if self._file is None:
             container = self.graph.container
-            source = str(container.path) if container.path is not None else container.data
+            source = str(container.absolute) if container.absolute is not None else container.data
             self._file = self._session(source, {})
             return_freed_memory()
         return self._file

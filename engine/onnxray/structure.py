@@ -7,37 +7,74 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from onnxray.graph import Graph, Node
 
-_CLOSING = frozenset({"Softmax", "LogSoftmax"})
+_CLOSING = frozenset({"Softmax", "LogSoftmax", "QLinearSoftmax"})
 _PASSING = frozenset({"Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Cast", "Dropout", "QuantizeLinear",
                        "DequantizeLinear"})  # fmt: skip
 _LINEAR = frozenset({"Gemm", "MatMul"})
 _CONVOLUTIONS = frozenset({"Conv", "ConvTranspose"})
+_CLASSICAL = "ai.onnx.ml"
+_MAP = "map"
 
 
 def find_logits(graph: Graph) -> str:
-    """Give the value before a closing Softmax or LogSoftmax, or the output itself where none closes the graph.
+    """Give the value before a closing Softmax, LogSoftmax or QLinearSoftmax, or the output itself where none closes.
 
-    With several outputs, the first that a softmax closes is meant; with none such, the first output.
+    With several outputs, the first that a softmax closes is meant; with none such, ``verdict_output``, or the tensor
+    that a ZipMap makes it from. What QLinearSoftmax is given is the real value that was quantised for it, if any.
     """
     for output in graph.outputs:
         softmax = closing_softmax(graph, output.name)
         if softmax is not None:
-            return softmax.inputs[0]
-    return graph.outputs[0].name
+            given = graph.producer_of.get(softmax.inputs[0])
+            quantised = (
+                softmax.operator == "QLinearSoftmax" and given is not None and given.operator == "QuantizeLinear"
+            )
+            return given.inputs[0] if quantised and given is not None else softmax.inputs[0]
+    verdict = verdict_output(graph)
+    node = graph.producer_of.get(verdict)
+    return node.inputs[0] if node is not None and node.operator == "ZipMap" else verdict
 
 
 def verdict_output(graph: Graph) -> str:
-    """The graph output that the verdict is read from: the one that ``find_logits`` belongs to."""
-    closed = (output.name for output in graph.outputs if closing_softmax(graph, output.name))
-    return next(closed, graph.outputs[0].name)
+    """The graph output that the verdict is read from: the one that ``find_logits`` belongs to.
+
+    A classifier of ``ai.onnx.ml`` gives its label first; the scores beside it are meant.
+    """
+    for output in graph.outputs:
+        if closing_softmax(graph, output.name):
+            return output.name
+    first = graph.outputs[0]
+    if classical_node(graph, first.name) is not None and not first.is_float:
+        return next((o.name for o in graph.outputs if o.is_float or o.dtype == _MAP), first.name)
+    return first.name
 
 
 def closing_softmax(graph: Graph, output: str) -> Node | None:
-    """The Softmax or LogSoftmax that ``output`` comes from through nothing but changes of shape, if any."""
+    """The softmax of any kind that ``output`` comes from through nothing but changes of shape and type, if any."""
+    node = _origin(graph, output)
+    return node if node is not None and node.operator in _CLOSING and node.inputs else None
+
+
+def classical_node(graph: Graph, output: str) -> Node | None:
+    """The node of ``ai.onnx.ml`` that ``output`` comes from through nothing but changes of shape and type, if any."""
+    node = _origin(graph, output)
+    return node if node is not None and node.domain == _CLASSICAL else None
+
+
+def class_labels(graph: Graph) -> tuple[int | str, ...] | None:
+    """The classes as a classifier or ZipMap of ``ai.onnx.ml`` lists them, in the order of the scores."""
+    for node in reversed(graph.needed_for([verdict_output(graph)])):
+        for attribute in node.proto.attribute if node.domain == _CLASSICAL else ():
+            if attribute.name.startswith("classlabels") and (attribute.ints or attribute.strings):
+                return tuple(attribute.ints) or tuple(text.decode("utf-8", "replace") for text in attribute.strings)
+    return None
+
+
+def _origin(graph: Graph, output: str) -> Node | None:
     node = graph.producer_of.get(output)
     while node is not None and node.operator in _PASSING and node.inputs:
         node = graph.producer_of.get(node.inputs[0])
-    return node if node is not None and node.operator in _CLOSING and node.inputs else None
+    return node
 
 
 def find_features(graph: Graph, logits: str) -> str | None:

@@ -138,11 +138,7 @@ class Twin:
         )
 
     def _run(self, module: ImportedModule, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
-        try:
-            return forward_all(module, inputs)
-        except (RuntimeError, IndexError, TypeError, ValueError, KeyError) as error:
-            first = str(error).strip().splitlines() or [type(error).__name__]
-            raise RuntimeRefusal(f"the torch twin cannot run the model on this input: {first[0][:300]}") from None
+        return told_as_refusal(lambda: forward_all(module, inputs))
 
     def _check_differentiable(self, names: tuple[str, ...]) -> None:
         for name in names:
@@ -176,6 +172,15 @@ def _gradients(
             "weights, or in the values on the way?"
         )
     return found
+
+
+def told_as_refusal(run: Callable[[], tuple[torch.Tensor, ...]]) -> tuple[torch.Tensor, ...]:
+    """Run a module; what torch raises becomes one line. Errors: RuntimeRefusal."""
+    try:
+        return run()
+    except (RuntimeError, IndexError, TypeError, ValueError, KeyError) as error:
+        first = str(error).strip().splitlines() or [type(error).__name__]
+        raise RuntimeRefusal(f"the torch twin cannot run the model on this input: {first[0][:300]}") from None
 
 
 def _array(tensor: torch.Tensor) -> Array:

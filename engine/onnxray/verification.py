@@ -154,18 +154,30 @@ def _last_real(graph: Graph) -> list[str]:
     return [name for name in real if name in graph.depends_on_input][-1:]
 
 
-def seeded_inputs(graph: Graph, *, batch: int = 2, seed: int = 0) -> dict[str, Array]:
-    """Random inputs of a model whose input is no image: normal, or 0 and 1 for whole numbers; free dimensions are 2."""
+def seeded_inputs(graph: Graph, *, batch: int = 2, free: int = 2, seed: int = 0) -> dict[str, Array]:
+    """Random inputs of a model whose input is no image: normal, or 0 and 1 for whole numbers; see ``seeded_shapes``."""
     generator = np.random.default_rng(seed)
+    shapes = seeded_shapes(graph, batch=batch, free=free)
     feeds: dict[str, Array] = {}
     for value in graph.inputs:
-        dims = value.shape if value.shape is not None else (batch,)
-        shape = [dim if isinstance(dim, int) else batch for dim in dims]
         if value.is_float:
-            feeds[value.name] = generator.standard_normal(shape).astype(value.dtype)
+            feeds[value.name] = generator.standard_normal(shapes[value.name]).astype(value.dtype)
         else:
-            feeds[value.name] = generator.integers(0, 2, shape).astype(value.dtype or np.int64)
+            feeds[value.name] = generator.integers(0, 2, shapes[value.name]).astype(value.dtype or np.int64)
     return feeds
+
+
+def seeded_shapes(graph: Graph, *, batch: int = 2, free: int = 2) -> dict[str, tuple[int, ...]]:
+    """The inputs' shapes: a free first dimension, and each of the same name, is ``batch``; every other is ``free``."""
+    shapes = {value.name: value.shape if value.shape is not None else (None,) for value in graph.inputs}
+    batches = {dims[0] for dims in shapes.values() if dims and isinstance(dims[0], str)}
+    return {
+        name: tuple(
+            dim if isinstance(dim, int) else batch if place == 0 or dim in batches else free
+            for place, dim in enumerate(dims)
+        )
+        for name, dims in shapes.items()
+    }
 
 
 def seeded_pixels(shape: tuple[int, int, int], *, seed: int = 0) -> Array:
@@ -188,10 +200,11 @@ class Memory:
     """What was checked already, remembered in the user's cache folder (``ONNXRAY_CACHE`` moves it)."""
 
     def __init__(self, graph: Graph, described: Mapping[str, Any]) -> None:
+        own = graph.container.absolute
         outside = [
             (str(region.path), os.stat(region.path).st_size, os.stat(region.path).st_mtime_ns)  # noqa: PTH116
             for region in graph.container.regions.values()
-            if region.path is not None and graph.path is not None and region.path != graph.path.resolve()
+            if region.path is not None and own is not None and region.path != own.resolve()
         ]
         known = {"sha256": graph.sha256, "external": sorted(set(outside)), **described}
         digest = hashlib.sha256(json.dumps(known, sort_keys=True, default=str).encode()).hexdigest()

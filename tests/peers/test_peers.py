@@ -28,8 +28,9 @@ from support import exporting
 SIDE, CLASSES = 20, 6
 
 
-def needs(package: str) -> pytest.MarkDecorator:
-    return pytest.mark.skipif(importlib.util.find_spec(package) is None, reason=f"{package} is not installed")
+def needs(*packages: str) -> pytest.MarkDecorator:
+    missing = [package for package in packages if importlib.util.find_spec(package) is None]
+    return pytest.mark.skipif(bool(missing), reason=f"{', '.join(missing)} not installed")
 
 
 def native() -> nn.Sequential:
@@ -137,7 +138,7 @@ class TestCaptum:
         same(DeepLift(ours).attribute(images, target=TARGETS), DeepLift(net).attribute(images, target=TARGETS))
 
 
-@needs("foolbox")
+@needs("foolbox", "eagerpy", "git", "requests")  # tests/packages.txt installs foolbox alone
 class TestFoolbox:
     @pytest.mark.parametrize("attack", ["LinfPGD", "L2PGD", "LinfFastGradientAttack", "L2DeepFoolAttack"])
     def test_attacks(self, attack, net, ours, images):
