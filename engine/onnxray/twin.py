@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from onnxray.batching import Array, Arrays, chunk_size, in_chunks
+from onnxray.batching import Array, Arrays, chunk_size, fixed_batch, in_chunks
 from onnxray.errors import DeviceError, InputError, NotDifferentiable, RuntimeRefusal
 from onnxray.graph import Graph, Value
 from onnxray.importer.build import ImportedModule, Importer, forward_all
@@ -118,6 +118,32 @@ class Twin:
         labels = (layer, f"d/d {layer}")
         joined = in_chunks(self.graph, variables, labels, chunk_size(self.graph, variables), chunk)
         return joined[labels[0]], joined[labels[1]]
+
+    def differentiable(self, names: Sequence[str]) -> Callable[[torch.Tensor], Tensors]:
+        """The values ``names`` as a function of pixels, through which torch differentiates: what an ascent climbs.
+
+        Takes (N, ...) tensors of any N; where the file fixes its batch, the samples go through in its portions.
+        Errors: NotDifferentiable where a value holds no real numbers or does not depend on the input; InputError for
+        models of several inputs.
+        """
+        wanted = tuple(names)
+        self._check_differentiable(wanted)
+        if len(self.graph.inputs) != 1:
+            raise InputError(f"the model has {len(self.graph.inputs)} inputs; images are synthesised for one alone")
+        module, fixed = self._cut(wanted), fixed_batch(self.graph)
+        entry = self.graph.inputs[0].name
+
+        def values(pixels: torch.Tensor) -> Tensors:
+            count = len(pixels)
+            if fixed is None or fixed == count:
+                return dict(zip(wanted, self._forward(module, {entry: pixels})))
+            missing = -count % fixed
+            filled = torch.cat([pixels, *[pixels[-1:]] * missing]) if missing else pixels
+            parts = [self._forward(module, {entry: part}) for part in torch.split(filled, fixed)]
+            joined = (torch.cat(pieces) for pieces in zip(*parts))
+            return {name: _samples(v, count, len(filled)) for name, v in zip(wanted, joined)}
+
+        return values
 
     def _cut(
         self, names: tuple[str, ...], *, given: tuple[str, ...] = (), rules: BackwardRules = PLAIN
