@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,10 +11,12 @@ if TYPE_CHECKING:
 _CLOSING = frozenset({"Softmax", "LogSoftmax", "QLinearSoftmax"})
 _PASSING = frozenset({"Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Cast", "Dropout", "QuantizeLinear",
                        "DequantizeLinear"})  # fmt: skip
+_WINDOWED = frozenset({"Conv", "QLinearConv", "MaxPool", "AveragePool"})
 _LINEAR = frozenset({"Gemm", "MatMul"})
 _CONVOLUTIONS = frozenset({"Conv", "ConvTranspose"})
 _CLASSICAL = "ai.onnx.ml"
 _MAP = "map"
+_SHAPES = frozenset({"int64", "bool"})
 
 
 def find_logits(graph: Graph) -> str:
@@ -100,6 +103,50 @@ def weight_layers(graph: Graph) -> tuple[str, ...]:
         if node.operator in _LINEAR | _CONVOLUTIONS and _has_weight(graph, node):
             layers.append(_with_bias(graph, node))
     return tuple(dict.fromkeys(layers))
+
+
+def depths(graph: Graph, end: str, count: int) -> tuple[str, ...]:
+    """``count`` values at even depths, from the first layer with weights to the last before ``end``, in graph order.
+
+    All that ``end`` knows of the input passes through each of them: of a layer in a branch, the value that the branches
+    meet in is taken. Fewer where there are fewer.
+    """
+    weighted = frozenset(weight_layers(graph))
+    waists: dict[int, str] = {}  # by how many layers with weights stand before: the first after each
+    for name in _waists(graph, end):
+        passed = sum(output in weighted for node in graph.needed_for([name]) for output in node.outputs)
+        if passed:
+            waists.setdefault(passed, name)
+    found = list(waists.values())
+    picked = {round(k * (len(found) - 1) / max(1, count - 1)) for k in range(count)} if found else set()
+    return tuple(found[k] for k in sorted(picked))
+
+
+def spatial_stride(graph: Graph, name: str, size: tuple[int, int], shape: Callable[[str], tuple[int, ...]]) -> int:
+    """Pixels from one position to the next at the last convolution or pooling before ``name``; 1 where there is none.
+
+    size: (height, width) of the input; shape: the shape that a value has for one image.
+    """
+    for node in reversed(graph.needed_for([name])):
+        if node.operator in _WINDOWED:
+            found = shape(node.outputs[0])
+            return max(1, round(size[0] / found[2])) if len(found) == 4 else 1
+    return 1
+
+
+def _waists(graph: Graph, end: str) -> tuple[str, ...]:
+    """The real values that every path from the input to ``end`` goes through, in graph order; shapes are no paths."""
+    nodes = graph.needed_for([end])
+    last = {name: place for place, node in enumerate(nodes) for name in node.reads}
+    alive: set[str] = set()
+    found = []
+    for place, node in enumerate(nodes):
+        values = (graph.values.get(name) for name in node.outputs)
+        alive |= {v.name for v in values if v is not None and v.dtype not in _SHAPES}  # quantised ones are paths
+        alive = {name for name in alive & graph.depends_on_input if name == end or last.get(name, -1) > place}
+        if len(alive) == 1:
+            found += [name for name in alive if graph.values[name].is_float or not graph.values[name].dtype]
+    return tuple(dict.fromkeys(found))
 
 
 def _has_weight(graph: Graph, node: Node) -> bool:

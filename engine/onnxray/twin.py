@@ -55,7 +55,7 @@ class Twin:
         gradient is NaN or infinite.
         """
         wanted = tuple(names)
-        self._check_differentiable(wanted)
+        self.check_differentiable(wanted)
         module = self._cut(wanted, rules=rules)
         total = _length(variables)
         place = 0
@@ -93,7 +93,7 @@ class Twin:
         run without a gradient. Errors: as for ``pullback``; NotDifferentiable where no name depends on the layer.
         """
         wanted = tuple(names)
-        self._check_differentiable((*wanted, layer))
+        self.check_differentiable((*wanted, layer))
         beside = self.graph.beside(layer, wanted)
         if set(wanted) & set(beside):
             name = next(name for name in wanted if name in beside)
@@ -128,7 +128,7 @@ class Twin:
         models of several inputs.
         """
         wanted = tuple(names)
-        self._check_differentiable(wanted)
+        self.check_differentiable(wanted)
         if len(self.graph.inputs) != 1:
             raise InputError(f"the model has {len(self.graph.inputs)} inputs; images are synthesised for one alone")
         module, fixed = self._cut(wanted), fixed_batch(self.graph)
@@ -167,7 +167,8 @@ class Twin:
     def _run(self, module: ImportedModule, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
         return told_as_refusal(lambda: forward_all(module, inputs))
 
-    def _check_differentiable(self, names: tuple[str, ...]) -> None:
+    def check_differentiable(self, names: tuple[str, ...]) -> None:
+        """Refuse values that hold no real numbers or do not depend on the input. Errors: NotDifferentiable."""
         for name in names:
             value = self.graph.values.get(name)
             if value is not None and value.dtype and not value.is_float:

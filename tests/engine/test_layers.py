@@ -38,7 +38,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("model",),
     ("export",),
     ("objectives",),
-    ("differentiate",),
+    ("differentiate", "matching"),
     ("targets",),
     ("regularizers", "parametrizations", "transforms", "projections", "optimizers"),
 )
