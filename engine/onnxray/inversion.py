@@ -88,7 +88,7 @@ class Recipe:
 def recipe(setting: Setting) -> Recipe:
     """The preset as ascents.
 
-    Ours: Adam from 10 grey levels a step down to 0.5, over 60 % of 300 steps with jitter, then from 5 to 0.25 without;
+    Ours: Adam from 10 grey levels a step down to 0.5, over 60 % of 300 steps with jitter, then from 2 to 0.1 without;
     all without, from 10 to 0.5, where there is no jitter. Priors by depth d:
     tv1: 0.01 * 20^d / (H W V) * TV_1;  tv2: 0.003 * 66^d / (H W V^2) * TV_2;  V = 80 / 6.5
     alpha-norm: 0.01 / (3 H W) * sum |(x - mean) / 80|^6
@@ -115,7 +115,7 @@ def recipe(setting: Setting) -> Recipe:
         return _ascent(count, window, priors, (Bounds(),), Adam(learning_rate=rate, final=rate / 20))
 
     shaken = (stage(first, rate, setting.window),) if first else ()
-    still = (stage(steps - first, rate / 2 if first else rate, 1),)
+    still = (stage(steps - first, rate / 5 if first else rate, 1),)
     return Recipe(stages=(*shaken, *still), factor=1.0, noise="faint")
 
 
