@@ -96,7 +96,14 @@ def test_a_blur_wider_than_the_image_mirrors_again():
 def test_the_blur_comes_every_so_many_steps():
     x = images()
     blur = Blur(radius=1.0, every=4)
-    assert [bool((projected(blur, x, step) != x).any()) for step in range(6)] == [True, False, False, False, True, False]
+    assert [bool((projected(blur, x, step) != x).any()) for step in range(6)] == [
+        True,
+        False,
+        False,
+        False,
+        True,
+        False,
+    ]
 
 
 def test_bounds_and_decay():
@@ -124,4 +131,7 @@ def test_the_colour_norm_is_projected_onto_its_ball():
     found = projected(ColourNorm(most=160, centre=CENTRE), x)
     norm = np.sqrt(((x - C) ** 2).sum(1, keepdims=True))
     np.testing.assert_allclose(found, C + (x - C) * np.minimum(1, 160 / norm), rtol=1e-12)
-    assert np.array_equal(projected(ColourNorm(most=160, centre=CENTRE), np.broadcast_to(C, x.shape).copy())[0], np.broadcast_to(C, x.shape)[0])
+    assert np.array_equal(
+        projected(ColourNorm(most=160, centre=CENTRE), np.broadcast_to(C, x.shape).copy())[0],
+        np.broadcast_to(C, x.shape)[0],
+    )

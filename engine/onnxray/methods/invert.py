@@ -111,7 +111,7 @@ class Invert(Synthesis):
         yield from self.items(
             model, climbed,
             stems=[f"{sources.stem(int(row))}-{layer}-{k % self.samples}" for k, row in enumerate(own)],
-            targets=[f"{self.part} of {layer}" if self.part != "all" else layer] * len(own),
+            targets=[self.part] * len(own),
             layers=[layer] * len(own), paths=[sources.names[row] for row in own], numbers=numbers,
             beside=[{} if sources.images is None else {"original": sources.images[row]} for row in own],
         )  # fmt: skip

@@ -49,7 +49,7 @@ def _cells(items: list[SynthesisItem]) -> tuple[Cell, ...]:
         label = first.numbers_["original_label"]
         cells.append(Cell(first.images["original"], ("original", *([f"class {label}"] if label is not None else []))))
     for item in items:
-        lines = [item.target, f"error {item.numbers_['error']:.4f}"]
+        lines = [str(item.layer), f"error {item.numbers_['error']:.4f}"]
         if item.label is not None and item.probability is not None:
             lines.append(f"class {item.label}, {item.probability:.3f}")
         if item.reason:
