@@ -109,7 +109,7 @@ def recipe(setting: Setting) -> Recipe:
         scale = 1 / (3 * numbers * _B**6)
         priors = (AlphaNorm(weight=0.01 * setting.weight, alpha=6, centre=setting.mean, scale=scale),)
     steps, rate = setting.steps or 300, setting.rate or 10.0
-    first = round(0.6 * steps) if setting.window > 1 else 0
+    first = min(round(0.6 * steps), steps - 1) if setting.window > 1 else 0
 
     def stage(count: int, rate: float, window: int) -> Ascent:
         return _ascent(count, window, priors, (Bounds(),), Adam(learning_rate=rate, final=rate / 20))

@@ -137,7 +137,7 @@ def spatial_stride(graph: Graph, name: str, size: tuple[int, int], shape: Callab
 def _waists(graph: Graph, end: str) -> tuple[str, ...]:
     """The real values that every path from the input to ``end`` goes through, in graph order; shapes are no paths."""
     nodes = graph.needed_for([end])
-    last = {name: place for place, node in enumerate(nodes) for name in node.reads}
+    last = {name: place for place, node in enumerate(nodes) if not _only_shapes(graph, node) for name in node.reads}
     alive: set[str] = set()
     found = []
     for place, node in enumerate(nodes):
@@ -147,6 +147,11 @@ def _waists(graph: Graph, end: str) -> tuple[str, ...]:
         if len(alive) == 1:
             found += [name for name in alive if graph.values[name].is_float or not graph.values[name].dtype]
     return tuple(dict.fromkeys(found))
+
+
+def _only_shapes(graph: Graph, node: Node) -> bool:
+    values = [graph.values[name] for name in node.outputs if name in graph.values]
+    return all(value.dtype in _SHAPES for value in values)
 
 
 def _has_weight(graph: Graph, node: Node) -> bool:
