@@ -39,7 +39,9 @@ def error_of(found: np.ndarray, wanted: np.ndarray, mask: np.ndarray | float = 1
 def test_the_error_is_that_of_the_saved_picture_by_onnx_runtime(part: str):
     proto = models.lenet()
     originals = np.rint(models.pictures(2))
-    result = Invert(layer="relu1", preset="plain", part=part, steps=120, samples=2)(onnxray.open(proto, models.GREY), originals)
+    result = Invert(layer="relu1", preset="plain", part=part, steps=120, samples=2)(
+        onnxray.open(proto, models.GREY), originals
+    )
     assert [item.numbers_["sample"] for item in result.items] == [0, 1, 0, 1]
     mask = np.ones((1, 1, 12, 12))
     if part == "centre":
