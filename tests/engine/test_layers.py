@@ -25,6 +25,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("importer",),
     ("twin",),
     ("verification",),
+    ("steps", "node_alone"),
+    ("full_verification",),
     ("profile",),
     ("profile_toml",),
     ("profile_families",),
@@ -109,7 +111,7 @@ def test_the_engine_imports_no_adapter() -> None:
 
 HEAVY = {
     "torch": {
-        "importer.scope", "importer.carried", "importer.ops", "importer.bridge", "importer.build", "twin", "export",
+        "importer.scope", "importer.carried", "importer.ops", "importer.bridge", "importer.build", "twin", "node_alone", "export",
     },
     "onnx2torch": {"importer.bridge"},
     "onnxruntime": {"runtime", "model"},
