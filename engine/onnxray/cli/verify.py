@@ -23,6 +23,7 @@ from onnxray.cli.common import (
     table_console,
     write_document,
 )
+from onnxray.cli.timeout import limited
 from onnxray.verification import described
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ _RULES = 4
 
 
 @guarded
+@limited
 def verify(
     model: ModelArgument,
     images: Annotated[
