@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import math
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +16,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from onnxray.batching import Array
-from onnxray.errors import MismatchError, RuntimeRefusal
+from onnxray.errors import InputError, MismatchError, RuntimeRefusal
 from onnxray.graph import Graph
 from onnxray.structure import closing_softmax, verdict_output
 
@@ -40,6 +41,7 @@ rounds less often than one that does not; what that leaves grows like the square
 _SPACING = {"float16": 2.0**-10, "bfloat16": 2.0**-7}
 _FLOOR = 1e-6
 _LOG_FLOOR = 1e-20
+_LARGEST_SEEDED = 50_000_000
 
 Verdict = Literal["agrees", "one step", "inherited", "at fault", "not settled", "differs"]
 
@@ -227,16 +229,28 @@ def _last_real(graph: Graph) -> list[str]:
 
 
 def seeded_inputs(graph: Graph, *, batch: int = 2, seed: int = 0) -> dict[str, Array]:
-    """Random inputs of a model whose input is no image: normal, or 0 and 1 for whole numbers; free dimensions are 2."""
+    """Random inputs of a model whose input is no image: normal, or 0 and 1 for whole numbers; free dimensions are 2.
+
+    Errors: InputError where an input holds no numbers, or more than fit into memory.
+    """
     generator = np.random.default_rng(seed)
     feeds: dict[str, Array] = {}
     for value in graph.inputs:
         dims = value.shape if value.shape is not None else (batch,)
         shape = [dim if isinstance(dim, int) else batch for dim in dims]
-        if value.is_float:
-            feeds[value.name] = generator.standard_normal(shape).astype(value.dtype)
-        else:
-            feeds[value.name] = generator.integers(0, 2, shape).astype(value.dtype or np.int64)
+        if math.prod(shape) > _LARGEST_SEEDED:
+            raise InputError(
+                f"the input {value.name!r} has the shape {shape}, too large for seeded numbers; give inputs"
+            )
+        try:
+            if value.is_float:
+                feeds[value.name] = generator.standard_normal(shape).astype(value.dtype)
+            else:
+                feeds[value.name] = generator.integers(0, 2, shape).astype(value.dtype or np.int64)
+        except TypeError:
+            raise InputError(
+                f"the input {value.name!r} is of {value.dtype}, for which there are no seeded numbers; give inputs"
+            ) from None
     return feeds
 
 

@@ -12,7 +12,7 @@ ENGINE = ROOT / "engine" / "onnxray"
 
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("_version", "errors"),
-    ("container", "structure"),
+    ("container", "structure", "soundness"),
     ("graph",),
     ("naming", "batching"),
     ("runtime",),
