@@ -1,9 +1,10 @@
 """Damaged files: seeded mutations of small and real models through the engine.
 
-Every mutated file is opened, inspected, predicted with, differentiated and verified in a child process that the system
-bounds to 2 GiB of data and its parent to 20 s. It has to end in a model, in one of onnxray's own one-line errors, or,
-once it was opened, by being stopped as `--timeout` stops it. A traceback, a crash, more time or memory, or any opening
-of a file outside the model's folder counts as a failure, and then nothing is written.
+Every mutated file is opened, inspected, predicted with, differentiated and verified in a child process that its
+parent bounds to 2 GiB of resident memory and to 20 s. It has to end in a model, in one of onnxray's own one-line errors, or,
+once it was opened, by being stopped: as `--timeout` stops it, or shortly before its memory is full. A traceback, a
+crash, more time or memory, or any opening of a file outside the model's folder counts as a failure, and then nothing is
+written.
 """
 
 from __future__ import annotations
@@ -14,9 +15,8 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).resolve().parents[1] / part) for part in ("engine", "models", "tests")]
-
-from measure import say  # noqa: E402
+# In place of this folder, whose support.py would stand before the tests' package of that name.
+sys.path[:1] = [str(Path(__file__).resolve().parents[1] / part) for part in ("engine", "models", "tests")]
 
 from support.hostile import MEMORY, SECONDS, Finding, run_cases  # noqa: E402
 from support.mutation_seeds import Seed, seeds  # noqa: E402
@@ -24,6 +24,11 @@ from support.mutations import BYTES, PLACES, PROTOS  # noqa: E402
 
 COUNT, QUICK = 5000, 500
 _STOP = 15.0
+_NAMES = {
+    "model": "a model",
+    "stopped": "work without end, stopped as by `--timeout`",
+    "stopped growing": "work without end, stopped at 7/8 of the memory",
+}
 
 
 def main() -> None:
@@ -45,9 +50,9 @@ def main() -> None:
         for finding in run_cases(healthy, range(count), given.seed, folder, workers=given.workers, stop=_STOP):
             found.append(finding)
             if finding.bad:
-                say(f"  {finding.number} {finding.damage}: {finding.outcome} {finding.error}")
+                print(f"  {finding.number} {finding.damage}: {finding.outcome} {finding.error}", file=sys.stderr)
             if len(found) % 500 == 0:
-                say(f"  {len(found)} of {count}")
+                print(f"  {len(found)} of {count}", file=sys.stderr)
     print(table(found, healthy, given.seed))
     if any(finding.bad for finding in found):
         sys.exit(f"{sum(finding.bad for finding in found)} of {count} files did not end as they have to")
@@ -56,7 +61,7 @@ def main() -> None:
 def table(found: list[Finding], healthy: list[Seed], seed: int) -> str:
     """The counts, as Markdown."""
     outcomes = Counter(finding.outcome for finding in found)
-    ended = [finding for finding in found if finding.outcome != "stopped"]
+    ended = [finding for finding in found if not finding.outcome.startswith("stopped")]
     slowest, largest = max(ended, key=lambda f: f.seconds), max(found, key=lambda f: f.peak)
     failures = sum(finding.bad for finding in found)
     lines = [
@@ -70,7 +75,7 @@ def table(found: list[Finding], healthy: list[Seed], seed: int) -> str:
     ]
     for outcome, count in outcomes.most_common():
         group = [finding for finding in found if finding.outcome == outcome]
-        name = {"model": "a model", "stopped": "work without end, stopped"}.get(outcome, f"`{outcome}`")
+        name = _NAMES.get(outcome, f"`{outcome}`")
         slow, large = max(f.seconds for f in group), max(f.peak for f in group) / 2**20
         lines.append(f"| {name} | {count:,} | {slow:.1f} s | {large:,.0f} MiB |")
     return "\n".join(lines)

@@ -110,9 +110,13 @@ def test_the_child_sees_what_it_has_to_see(tmp_path: Path) -> None:
 
 def test_a_crash_and_work_without_end_are_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / CANARY).write_bytes(b"x")
+    monkeypatch.setattr(hostile, "GROWN", 100 * 2**20)
+    predicting = 'print(\'{"stage": "predict"}\', flush=True)\n'
     for name, body, outcome in (
         ("crash", "import os; os.abort()", "crash"),
         ("sleep", "import time; time.sleep(60)", "too slow"),
+        ("work", f"{predicting}import time; time.sleep(60)", "stopped"),
+        ("grow", f"{predicting}data = b'x' * 2**28\nimport time; time.sleep(60)", "stopped growing"),
     ):
         script = tmp_path / f"{name}.py"
         script.write_text(f"import sys\nprint('{{\"ready\": true}}', flush=True)\nsys.stdin.readline()\n{body}\n")
@@ -121,7 +125,7 @@ def test_a_crash_and_work_without_end_are_noticed(tmp_path: Path, monkeypatch: p
         (tmp_path / name).mkdir()
         (found,) = hostile.run_cases(SEEDS, [0], 0, tmp_path / name)
         assert found.outcome == outcome
-        assert found.bad
+        assert found.bad is not outcome.startswith("stopped")
 
 
 # What the mutations found

@@ -22,13 +22,19 @@ MEMORY = 2 * 2**30
 SECONDS = 20.0
 STOP = 6.0
 """When the work on a model that opened is stopped, as --timeout would: opening itself has all of ``SECONDS``."""
+GROWN = MEMORY * 7 // 8
+"""Resident size at which such work is stopped too: a loop that gathers without end."""
+_DATA = 2 * MEMORY
+"""The system's own limit: what is asked for at once and can never be had. Higher, as what grows is held twice while it
+is moved, and native code aborts where that fails."""
+_TICK = 0.05
 
 BAD = frozenset({"traceback", "bad message", "read outside", "crash", "too slow", "too much memory"})
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What came of one mutation: a model, the name of one of our errors, ``stopped``, or one of ``BAD``."""
+    """What came of one mutation: a model, one of our errors, ``stopped``, ``stopped growing``, or one of ``BAD``."""
 
     number: int
     damage: str
@@ -100,10 +106,13 @@ class _Child:
         while True:
             left = min(SECONDS, SECONDS if stage == "open" else stop + start_of_work - start)
             left -= time.perf_counter() - start
-            told = self._line(max(left, 0.0))
+            told = self._line(max(left, 0.0), GROWN if stage != "open" else MEMORY)
             seconds = time.perf_counter() - start
             if told is None:
-                outcome = "too slow" if stage == "open" else "stopped"
+                if self._told("VmRSS:") > GROWN:
+                    outcome = "too much memory" if stage == "open" else "stopped growing"
+                else:
+                    outcome = "too slow" if stage == "open" else "stopped"
                 return {"outcome": outcome, "stage": stage, "seconds": seconds, "peak": self.end()}
             if not told:
                 self.end()
@@ -120,21 +129,25 @@ class _Child:
 
     def end(self) -> int:
         """Kill it; the largest resident size that it had, where the system tells."""
-        peak = 0
+        peak = self._told("VmHWM:")
         if self._process is not None:
-            with contextlib.suppress(OSError, ValueError):
-                status = Path(f"/proc/{self._process.pid}/status").read_text()
-                peak = int(status.split("VmHWM:")[1].split()[0]) * 1024 if "VmHWM:" in status else 0
             self._process.kill()
             self._process.communicate()
             self._process = None
         self._left = b""
         return peak
 
+    def _told(self, key: str) -> int:
+        """A size of the child, in bytes; 0 where the system does not tell."""
+        with contextlib.suppress(OSError, ValueError):
+            status = Path(f"/proc/{self._process.pid if self._process else 0}/status").read_text()
+            return int(status.split(key)[1].split()[0]) * 1024 if key in status else 0
+        return 0
+
     def _started(self) -> subprocess.Popen[bytes]:
         if self._process is None or self._process.poll() is not None:
             environment = {**os.environ, "ONNXRAY_CACHE": str(self._folder / "cache"), "OMP_NUM_THREADS": "1"}
-            command = [sys.executable, str(CHILD), str(MEMORY), str(self._folder / CANARY)]
+            command = [sys.executable, str(CHILD), str(_DATA), str(self._folder / CANARY)]
             self._process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
             )
@@ -142,15 +155,18 @@ class _Child:
                 raise RuntimeError("the child process does not start")
         return self._process
 
-    def _line(self, timeout: float) -> dict[str, Any] | None:
-        """The next answer; {} where the child has died, None where the time is over."""
+    def _line(self, timeout: float, most: int = MEMORY) -> dict[str, Any] | None:
+        """The next answer; {} where the child has died, None where the time is over or it is larger than ``most``."""
         assert self._process is not None
         assert self._process.stdout is not None
         end = time.perf_counter() + timeout
         while b"\n" not in self._left:
-            ready, _, _ = select.select([self._process.stdout], [], [], max(end - time.perf_counter(), 0.0))
-            if not ready:
+            left = end - time.perf_counter()
+            ready, _, _ = select.select([self._process.stdout], [], [], max(min(left, _TICK), 0.0))
+            if not ready and (left <= 0 or self._told("VmRSS:") > most):
                 return None
+            if not ready:
+                continue
             data = os.read(self._process.stdout.fileno(), 65536)
             if not data:
                 return {}
