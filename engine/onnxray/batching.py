@@ -16,6 +16,7 @@ Arrays = Mapping[str, Array]
 
 _CHUNK_ELEMENTS = 2_000_000
 _CHUNK_LIMIT = 256
+_LARGEST_FILLED = 2**31
 
 
 def chunk_size(graph: Graph, feeds: Arrays) -> int:
@@ -54,6 +55,8 @@ def in_chunks(
         raise InputError("no samples were given; at least one is needed")
     pieces: dict[str, list[Array]] = {name: [] for name in names}
     filled = fixed_batch(graph) is not None
+    if filled and size * max(array[:1].size for array in feeds.values()) > _LARGEST_FILLED:
+        raise InputError(f"the file fixes its batch at {size}, more than there is memory for; is it damaged?")
     for start in range(0, total, size):
         part = {name: array[start : start + size] for name, array in feeds.items()}
         count = len(next(iter(part.values())))

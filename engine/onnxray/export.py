@@ -7,12 +7,14 @@ from collections.abc import Sequence
 import torch
 
 from onnxray.batching import Array, Arrays
+from onnxray.full_verification import Verification
+from onnxray.full_verification import verify as verify_in_full
 from onnxray.graph import read_graph
 from onnxray.importer.build import ImportedModule, Importer, forward_all, register_weights
 from onnxray.model import Model, Source, bundled
 from onnxray.runtime import Judge
 from onnxray.seeding import accepted_inputs
-from onnxray.twin import told_as_refusal
+from onnxray.twin import Twin, told_as_refusal
 from onnxray.verification import check_outputs
 
 
@@ -45,4 +47,10 @@ def _verify(module: ImportedModule, importer: Importer, judge: Judge, feeds: Arr
             found = dict(zip(cut.output_names, told_as_refusal(lambda: forward_all(cut, inputs))))
         return {name: found[name].numpy() for name in names}
 
-    check_outputs(judge.graph, lambda names: judge.values(feeds, names), twin)
+    def full() -> Verification:
+        return verify_in_full(judge, Twin(judge.graph, lambda x: x), feeds, feeds, "seeded")
+
+    check_outputs(
+        judge.graph, lambda names: judge.values(feeds, names), twin,
+        plain=lambda names: judge.plain_outputs(feeds, names), full=full,
+    )  # fmt: skip

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from onnxray.container import Container, read_container
 from onnxray.errors import ModelFileError
+from onnxray.soundness import check_functions, check_tensors
 from onnxray.structure import find_features, find_last_convolution, find_logits
 
 Dim = int | str | None
@@ -204,7 +205,9 @@ def read_graph(source: str | os.PathLike[str] | bytes | onnx.ModelProto) -> Grap
     """
     container = read_container(source)
     model = container.skeleton
+    check_tensors(model, container.regions)
     if model.functions:
+        check_functions(model)
         try:
             model = onnx.inliner.inline_local_functions(model)
         except Exception as error:  # whatever the C++ side threw

@@ -27,17 +27,15 @@ from onnxray.structure import class_labels, verdict_output
 from onnxray.verdict import per_class, probabilities_of
 from onnxray.verification import (
     TOLERANCE,
-    Comparison,
     Memory,
-    Verification,
     check_outputs,
-    compare,
     seeded_pixels,
 )
 
 if TYPE_CHECKING:
     import torch
 
+    from onnxray.full_verification import Verification
     from onnxray.twin import Twin
 
 Cotangent = NDArray[Any] | Callable[["torch.Tensor", slice], "torch.Tensor"]
@@ -192,36 +190,16 @@ class Model:
         return next(iter(gradients.values())) if len(gradients) == 1 else gradients
 
     def verify(self, images: object = None, *, tolerance: float = TOLERANCE) -> Verification:
-        """Compare twin and judge on every real value that is read or given, on the given or on seeded inputs.
+        """Compare twin and judge on every real or quantised value that is read or given, on given or seeded inputs.
 
-        Also tells how far a copy of the model that gives every inner value moves the judge's own outputs.
+        What is too far off is bisected: each node alone, on the judge's inputs; see ``onnxray.full_verification``.
         """
+        from onnxray.full_verification import verify
+
         described = "given" if images is not None else "seeded (uniform noise and smooth waves, seed 0)"
         if images is None:
             images = self._seeded()
-        feeds, variables = self.feeds(images), self.variables(images)
-        wanted: list[str] = []
-        skipped: list[str] = []
-        ends = {output.name for output in self.graph.outputs}
-        for value in self.graph.values.values():
-            if value.kind == "node" and (value.name in ends or value.name in self.graph.readers_of):
-                real = value.is_float or not value.dtype
-                (wanted if real and value.name in self.graph.depends_on_input else skipped).append(value.name)
-        expected = self.judge.values(feeds, wanted)
-        found = self._new_twin().values(variables, wanted)
-        rows: list[Comparison] = []
-        for name in wanted:
-            if np.issubdtype(expected[name].dtype, np.floating):
-                rows.append(compare(self.graph, name, expected[name], found[name], tolerance))
-            else:
-                skipped.append(name)
-        outputs = self.judge.outputs(feeds)
-        promoted = self.judge.promoted_outputs(feeds, wanted)
-        numeric = [name for name, array in outputs.items() if array.dtype.kind in "fiub"]  # no strings, no dictionaries
-        moved = max(
-            (compare(self.graph, name, outputs[name], promoted[name]).absolute for name in numeric), default=0.0
-        )
-        return Verification(tuple(rows), tuple(skipped), tolerance, moved, described)
+        return verify(self.judge, self._new_twin(), self.feeds(images), self.variables(images), described, tolerance)
 
     def feeds(self, images: object) -> Arrays:
         """What the judge is fed: encoded pixels, or arrays as they are."""
@@ -284,6 +262,8 @@ class Model:
                 self.graph,
                 lambda names: self.judge.values(feeds, names, once=True),
                 lambda names: twin.values(variables, names),
+                plain=lambda names: self.judge.plain_outputs(feeds, names),
+                full=self.verify,
             )
             memory.remember(worst)
             return_freed_memory()

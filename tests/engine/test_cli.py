@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from torch import nn
 from typer.testing import CliRunner, Result
 
 import onnxray_models
@@ -82,7 +83,25 @@ def test_verify_agrees_and_says_so() -> None:
 def test_verify_fails_with_status_1_where_a_value_diverges() -> None:
     result = run("verify", "lenet", "--tolerance", "-1", "--json")
     assert result.exit_code == 1
-    assert json.loads(result.stdout)["first_divergence"]["name"] == "conv1"
+    found = json.loads(result.stdout)
+    assert found["first_divergence"]["name"] == "conv1"
+    assert found["fault"]["operator"] == "Conv"
+    assert found["items"][0]["verdict"] == "at fault"
+    assert {"absolute", "relative", "allowed", "rule", "own_absolute", "own_relative"} <= set(found["items"][0])
+
+
+def test_verify_names_the_node_at_fault_and_what_was_let_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = " ".join(run("verify", "lenet").stdout.split())
+    assert "OK: every value agrees." in told
+    assert "9 values: 0.001 of the largest number" in told
+    real = nn.MaxPool2d.forward
+    monkeypatch.setattr(nn.MaxPool2d, "forward", lambda self, x: real(self, x) * 1.01)
+    result = run("verify", "lenet")
+    assert result.exit_code == 1
+    told = " ".join(result.stdout.split())
+    assert "FAILED: node 'pool1', operator MaxPool version 12, is at fault" in told
+    assert "AT FAULT" in told
+    assert "inherited" in told
 
 
 def test_classify_gives_every_image_its_class() -> None:

@@ -12,7 +12,7 @@ ENGINE = ROOT / "engine" / "onnxray"
 
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("_version", "errors"),
-    ("container", "structure"),
+    ("container", "structure", "soundness"),
     ("graph",),
     ("naming", "batching"),
     ("verdict",),
@@ -27,6 +27,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("twin",),
     ("verification",),
     ("seeding",),
+    ("steps", "node_alone"),
+    ("full_verification",),
     ("profile",),
     ("profile_toml",),
     ("profile_families",),
@@ -116,7 +118,7 @@ def test_the_engine_imports_no_adapter() -> None:
 HEAVY = {
     "torch": {
         "importer.scope", "importer.carried", "importer.ops", "importer.bridge", "importer.rules", "importer.build",
-        "twin", "export", "objectives", "differentiate", "regularizers", "parametrizations", "transforms",
+        "twin", "node_alone", "export", "objectives", "differentiate", "regularizers", "parametrizations", "transforms",
         "projections", "optimizers",
     },
     "onnx2torch": {"importer.bridge"},

@@ -21,6 +21,7 @@ from onnxray.cli.common import (
     table_console,
     write_document,
 )
+from onnxray.cli.timeout import limited
 
 if TYPE_CHECKING:
     from onnxray.graph import Value
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 
 @guarded
+@limited
 def inspect(
     model: ModelArgument,
     values: Annotated[bool, typer.Option("--values", help="List every value, not the layers with weights alone.")] = (

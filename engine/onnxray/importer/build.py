@@ -58,6 +58,18 @@ class ImportedModule(fx.GraphModule):
         return copied
 
 
+_DAMAGED = (
+    RuntimeError,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    AssertionError,
+    MemoryError,
+)
+"""What a converter runs into at a node that no checker would let pass: nonsense for attributes, constants, arity."""
+
 _FIELDS = frozenset(ImportedModule.__annotations__)
 """Swin's weights are called layers.0.…: a module of that name would stand where the field stands."""
 
@@ -84,7 +96,13 @@ class Importer:
                     f"the file's opset {opset} is newer than the installed onnx {onnx.__version__} knows"
                 )
             own = CONVERTERS.get((node.domain, node.operator, scope.version))
-            converted = own(scope) if own is not None else self._other(scope)
+            try:
+                converted = own(scope) if own is not None else self._other(scope)
+            except _DAMAGED as error:
+                first = (str(error).strip().splitlines() or [""])[0][:200]
+                raise scope.refuse(
+                    f"its attributes and constants do not fit ({type(error).__name__}: {first})"
+                ) from None
             converted.module.eval()
             self._converted[node.index] = converted
         return self._converted[node.index]
