@@ -1,7 +1,7 @@
 """Damaged files: seeded mutations of small and real models through the engine.
 
-Every mutated file is opened, inspected, predicted with, differentiated and verified in a child process that its
-parent bounds to 2 GiB of resident memory and to 20 s. It has to end in a model, in one of onnxray's own one-line errors, or,
+Every mutated file is opened, inspected, predicted with, differentiated and verified in a child process that its parent
+bounds to 2 GiB of resident memory and to 20 s. It has to end in a model, in one of onnxray's own one-line errors, or,
 once it was opened, by being stopped: as `--timeout` stops it, or shortly before its memory is full. A traceback, a
 crash, more time or memory, or any opening of a file outside the model's folder counts as a failure, and then nothing is
 written.
