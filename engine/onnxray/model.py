@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, final
@@ -13,12 +12,14 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from onnxray._version import __version__
-from onnxray.batching import Array, Arrays
+from onnxray.batching import Array, Arrays, Batch
+from onnxray.deciding import decided
 from onnxray.errors import InputError, ProfileError
 from onnxray.graph import Graph, Value, read_graph
 from onnxray.images import Pixels, read_images
+from onnxray.machine import versions
 from onnxray.naming import Selection, resolve, resolve_values
+from onnxray.predictions import Predictions, per_class, softmax_of
 from onnxray.profile import Profile
 from onnxray.profile_discovery import discover
 from onnxray.runtime import Judge, return_freed_memory
@@ -43,26 +44,6 @@ Cotangent = NDArray[Any] | Callable[["torch.Tensor", slice], "torch.Tensor"]
 Source: TypeAlias = str | os.PathLike[str] | bytes | onnx.ModelProto
 
 
-@dataclass(frozen=True)
-class Predictions:
-    """What the judge says of a batch.
-
-    ``classes``: (N,) the winning class of each image by the file itself. ``probabilities``: (N, K), float64.
-    ``scores``: (N, K), before the softmax; read by a second, cut session when first asked for, where the file itself
-    ends in a softmax. ``labels``: the winning class in words, or its number where the profile has no labels.
-    """
-
-    classes: NDArray[np.int64]
-    probabilities: NDArray[np.float64]
-    labels: tuple[str, ...]
-    read_scores: Callable[[], NDArray[np.float64]]
-
-    @cached_property
-    def scores(self) -> NDArray[np.float64]:
-        """Scores before the softmax."""
-        return self.read_scores()
-
-
 @final
 class Model:
     """One ONNX model, opened. Nothing runs until it is asked for; ``open`` is the way to make one."""
@@ -74,6 +55,7 @@ class Model:
         self.judge = Judge(graph, device)
         self._twin: Twin | None = None
         self._trusted = False
+        self._batch: Batch | None = None
 
     @cached_property
     def aliases(self) -> Mapping[str, str]:
@@ -109,24 +91,24 @@ class Model:
         feeds = self._feeds(images)
         output = verdict_output(self.graph)
         raw = self.judge.outputs(feeds, [output])[output]
-        given = _per_class(raw, output)
+        given = per_class(raw, output)
         softmax = closing_softmax(self.graph, output)
         if softmax is None:
-            probabilities = _softmax(given)
+            probabilities = softmax_of(given)
         else:
             probabilities = np.exp(given) if softmax.operator == "LogSoftmax" else given
         classes = given.argmax(1)
 
         def read_scores() -> NDArray[np.float64]:
             logits = self.aliases["logits"]
-            return given if logits == output else _per_class(self.judge.values(feeds, [logits])[logits], logits)
+            return given if logits == output else per_class(self.judge.values(feeds, [logits])[logits], logits)
 
         return Predictions(classes, probabilities, tuple(map(self.label, classes)), read_scores)
 
     def classify(self, images: object) -> NDArray[np.int64]:
         """The winning classes alone, (N,): what a line search asks hundreds of times."""
         output = verdict_output(self.graph)
-        scores = _per_class(self.judge.outputs(self._feeds(images), [output])[output], output)
+        scores = per_class(self.judge.outputs(self._feeds(images), [output])[output], output)
         return np.asarray(scores.argmax(1), np.int64)
 
     def label(self, index: int) -> str:
@@ -146,7 +128,8 @@ class Model:
             return self.judge.values(self._feeds(images), wanted)
         if engine != "twin":
             raise InputError(f"engine {engine!r} is unknown; use 'judge' (ONNX Runtime) or 'twin' (torch)")
-        return self._checked_twin().values(self._variables(images), wanted)
+        variables = self._variables(images)
+        return self._batched_twin(variables).values(variables, wanted)
 
     def pullback(self, images: object, cotangents: Mapping[str, Cotangent]) -> Any:
         """J^T c summed over the values: d/d pixels of sum_v <c_v, v(pixels)>, the cotangents c held fixed.
@@ -162,7 +145,7 @@ class Model:
         if len(resolved) != len(cotangents):
             raise InputError(f"two of {list(cotangents)} name the same value; give each value one cotangent")
         variables = self._variables(images)
-        twin = self._checked_twin()
+        twin = self._batched_twin(variables)
         from onnxray.twin import checked_cotangent, fixed_cotangents
 
         fixed = {name: c for name, c in resolved.items() if not callable(c)}
@@ -260,7 +243,7 @@ class Model:
         if self._trusted:
             return twin
         memory = Memory(self.graph, {"profile": self.profile and self.profile.to_dict(), **self.versions()})
-        if not memory.recall():
+        if memory.recall() is None:
             images = self._seeded()
             feeds, variables = self._feeds(images), self._variables(images)
             worst = check_outputs(
@@ -268,22 +251,41 @@ class Model:
                 lambda names: self.judge.values(feeds, names, once=True),
                 lambda names: twin.values(variables, names),
             )
-            memory.remember(worst)
+            memory.remember({"worst_relative": worst})
             return_freed_memory()
         self._trusted = True
         return twin
 
+    def batch(self) -> Batch:
+        """How samples go through the twin: a file that fixes its batch is tried once, which is remembered.
+
+        A file that the twin cannot run goes one batch of its own after the other, by the judge alone.
+        """
+        if self._batch is None:
+            self._batch = decided(self.graph, self.versions(), self._decide_batch)
+            assert self._batch is not None
+        return self._batch
+
+    def _decide_batch(self) -> Batch:
+        from onnxray.trial import decide
+
+        twin = self._new_twin()
+        return decide(twin.importer, self.judge, twin.device)
+
+    def _batched_twin(self, variables: Arrays) -> Twin:
+        """The checked twin; where more samples than the file's own batch are fed, by the way that was decided."""
+        twin, own = self._checked_twin(), self.graph.fixed_batch
+        if (
+            own is not None
+            and twin.batch is None
+            and any(array.ndim and len(array) > own for array in variables.values())
+        ):
+            twin.batch = self.batch()
+        return twin
+
     def versions(self) -> dict[str, str]:
         """Versions and device that results depend on; stated with every result."""
-        import importlib.metadata
-        import platform
-
-        found = {"onnxray": __version__, "python": platform.python_version(), "device": self.device}
-        for name in ("onnx", "torch", "onnx2torch", "numpy"):
-            found[name] = importlib.metadata.version(name)
-        import onnxruntime
-
-        return {**found, "onnxruntime": onnxruntime.__version__}
+        return versions(self.device)
 
 
 def open_model(
@@ -331,26 +333,3 @@ def _cast(array: Array, value: Value) -> Array:
         return array.astype(value.dtype or array.dtype)
     except TypeError:
         raise InputError(f"the input {value.name!r} is of {value.dtype}, which no array of numbers holds") from None
-
-
-def _per_class(raw: Array, name: str) -> NDArray[np.float64]:
-    """(N, K) from (N, K) or (N, K, 1, 1); anything else is no classifier's output."""
-    if raw.dtype.kind not in "fiub":
-        raise InputError(f"output {name!r} holds {raw.dtype}, not one score a class; read it with `onnxray values`")
-    scores = raw.astype(np.float64)
-    if scores.ndim >= 2 and scores.size == scores.shape[0] * scores.shape[1]:
-        scores = scores.reshape(scores.shape[:2])
-    if scores.ndim != 2 or not scores.size:
-        raise InputError(
-            f"output {name!r} has the shape {list(raw.shape)}, not one score a class; read it with `onnxray values`"
-        )
-    if np.isnan(scores).any():
-        raise InputError(f"output {name!r} holds NaN, so no class can be told; are there NaN in the weights?")
-    if np.isinf(scores.max(1)).any():  # minus infinity marks a class that is ruled out, beside others
-        raise InputError(f"output {name!r} holds infinity as its largest score, so no class can be told")
-    return scores
-
-
-def _softmax(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    powers = np.exp(scores - scores.max(1, keepdims=True))
-    return np.asarray(powers / powers.sum(1, keepdims=True))

@@ -9,10 +9,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from onnxray.batching import Array, Arrays, chunk_size, in_chunks
+from onnxray.batching import Array, Arrays, Batch, chunk_size, in_chunks
 from onnxray.errors import DeviceError, InputError, NotDifferentiable, RuntimeRefusal
 from onnxray.graph import Graph, Value
 from onnxray.importer.build import ImportedModule, Importer, forward_all
+from onnxray.importer.free import FreeCuts, batches
+from onnxray.importer.placing import NotPlaced
+from onnxray.importer.ways import by_rewrite, by_vmap, check_lengths
 
 Tensors = dict[str, torch.Tensor]
 Encode = Callable[[torch.Tensor], torch.Tensor]
@@ -23,25 +26,28 @@ Cotangents = Callable[[Tensors, slice], Mapping[str, torch.Tensor]]
 class Twin:
     """The torch side of one model.
 
-    ``encode`` maps the variable (pixels) to the model's input and is inside the differentiated graph.
+    ``encode`` maps the variable (pixels) to the model's input and is inside the differentiated graph. ``batch``: how
+    more samples than the file's own batch go through; one batch after the other where it is None.
     """
 
-    def __init__(self, graph: Graph, encode: Encode, device: str = "cpu") -> None:
+    def __init__(self, graph: Graph, encode: Encode, device: str = "cpu", batch: Batch | None = None) -> None:
         self.graph = graph
+        self.batch = batch
         self.device = torch_device(device)
         self.importer = Importer(graph, channels_last=self.device.type == "cpu")
+        self._cuts = FreeCuts(self.importer)
         self._encode = encode
 
     def values(self, variables: Arrays, names: Sequence[str]) -> dict[str, Array]:
         """Give the values ``names`` for a batch of any size."""
-        module = self._cut(tuple(names))
+        wanted = tuple(names)
 
         def chunk(part: Arrays) -> list[Array]:
             with torch.no_grad():
                 tensors = self._tensors(part, requires_grad=False)
-                return [_array(value) for value in self._forward(module, tensors)]
+                return [_array(value) for value in self._forward(wanted, tensors)]
 
-        return in_chunks(self.graph, variables, module.output_names, chunk_size(self.graph, variables), chunk)
+        return in_chunks(self.graph, variables, wanted, self._chunk_size(wanted, variables), chunk)
 
     def pullback(self, variables: Arrays, names: Sequence[str], cotangents: Cotangents) -> dict[str, Array]:
         """Give J^T c for every variable: d<c, value>/d variable, c held fixed.
@@ -52,7 +58,6 @@ class Twin:
         """
         wanted = tuple(names)
         self._check_differentiable(wanted)
-        module = self._cut(wanted)
         total = max(len(array) if array.ndim else 1 for array in variables.values())
         place = 0
 
@@ -60,7 +65,7 @@ class Twin:
             nonlocal place
             tensors = self._tensors(part, requires_grad=True)
             variable = {name: tensor for name, tensor in tensors.items() if tensor.requires_grad}
-            values = dict(zip(wanted, self._forward(module, tensors)))
+            values = dict(zip(wanted, self._forward(wanted, tensors)))
             for name, value in values.items():
                 if not value.requires_grad:
                     raise NotDifferentiable(f"value {name!r} is a step function of the input; no gradient reaches it")
@@ -89,12 +94,28 @@ class Twin:
         if not real:
             raise NotDifferentiable("the model's inputs hold whole numbers; gradients exist for real numbers alone")
         labels = tuple(f"d/d {name}" for name in real)
-        joined = in_chunks(self.graph, variables, labels, chunk_size(self.graph, variables), chunk)
+        joined = in_chunks(self.graph, variables, labels, self._chunk_size(wanted, variables), chunk)
         return {name: joined[label] for name, label in zip(real, labels)}
+
+    def _chunk_size(self, names: tuple[str, ...], variables: Arrays) -> int:
+        """Samples at once: as many as memory takes, or one batch of the file's own where they go one by one."""
+        own, total = self.graph.fixed_batch, max(len(array) if array.ndim else 1 for array in variables.values())
+        if own is None or self.batch is None or self.batch.twin == "loop" or total <= own:
+            return chunk_size(self.graph, variables)
+        if self.batch.twin == "rewrite":
+            try:  # a value that no output depends on may lie behind a node that is not placed
+                first = {name: array[:own] if array.ndim else array for name, array in variables.items()}
+                self._cuts.cut(names, self._inputs(self._tensors(first, requires_grad=False)))
+            except NotPlaced:
+                return own
+        return chunk_size(self.graph, variables, together=True)
 
     def _cut(self, names: tuple[str, ...]) -> ImportedModule:
         module = self.importer.cut(names)
         return module if self.device.type == "cpu" else module.to(self.device)
+
+    def _inputs(self, tensors: Tensors) -> tuple[torch.Tensor, ...]:
+        return tuple(_as_input(self._encode(tensors[value.name]), value) for value in self.graph.inputs)
 
     def _tensors(self, part: Arrays, *, requires_grad: bool) -> Tensors:
         tensors = {}
@@ -103,10 +124,18 @@ class Twin:
             tensors[name] = tensor.requires_grad_(requires_grad and tensor.is_floating_point())
         return tensors
 
-    def _forward(self, module: ImportedModule, tensors: Tensors) -> tuple[torch.Tensor, ...]:
+    def _forward(self, names: tuple[str, ...], tensors: Tensors) -> tuple[torch.Tensor, ...]:
+        own = self.graph.fixed_batch
         try:
-            inputs = tuple(_as_input(self._encode(tensors[value.name]), value) for value in self.graph.inputs)
-            return forward_all(module, inputs)
+            inputs = self._inputs(tensors)
+            if own is None:
+                check_lengths([(v.name, v.shape[0] if v.shape else None) for v in self.graph.inputs], inputs)
+                return forward_all(self._cut(names), inputs)
+            if batches(own, *(tensor for tensor in inputs if tensor.ndim)) == 1:
+                return forward_all(self._cut(names), inputs)
+            if self.batch is not None and self.batch.twin == "rewrite":
+                return by_rewrite(self._cuts, names, inputs, own)
+            return by_vmap(self._cut(names), inputs, own)
         except (RuntimeError, IndexError, TypeError, ValueError, KeyError) as error:
             first = str(error).strip().splitlines() or [type(error).__name__]
             raise RuntimeRefusal(f"the torch twin cannot run the model on this input: {first[0][:300]}") from None

@@ -160,6 +160,7 @@ def seeded_inputs(graph: Graph, *, batch: int = 2, seed: int = 0) -> dict[str, A
     feeds: dict[str, Array] = {}
     for value in graph.inputs:
         dims = value.shape if value.shape is not None else (batch,)
+        dims = (graph.fixed_batch or dims[0], *dims[1:]) if dims else dims
         shape = [dim if isinstance(dim, int) else batch for dim in dims]
         if value.is_float:
             feeds[value.name] = generator.standard_normal(shape).astype(value.dtype)
@@ -198,16 +199,20 @@ class Memory:
         self._file = cache_folder() / "verified" / f"{digest}.json"
         self._known = known
 
-    def recall(self) -> bool:
-        """Whether this very file passed this very check before."""
-        return self._file.is_file()
+    def recall(self) -> Mapping[str, Any] | None:
+        """What was found for this very file by this very check before; None where nothing was."""
+        try:
+            found = json.loads(self._file.read_text())
+        except (OSError, ValueError):
+            return None
+        return found if isinstance(found, dict) else None
 
-    def remember(self, worst: float) -> None:
-        """Note that the check passed. A cache that cannot be written costs time, not truth."""
+    def remember(self, found: Mapping[str, Any]) -> None:
+        """Note what was found. A cache that cannot be written costs time, not truth."""
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             beside = self._file.with_suffix(f".{os.getpid()}")
-            beside.write_text(json.dumps({**self._known, "worst_relative": worst}, default=str))
+            beside.write_text(json.dumps({**self._known, **found}, default=str))
             beside.replace(self._file)
         except OSError as error:
             logging.getLogger("onnxray").info("the check is not remembered: %s", error)

@@ -12,6 +12,7 @@ ENGINE = ROOT / "engine" / "onnxray"
 
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("_version", "errors"),
+    ("machine",),
     ("container", "structure"),
     ("graph",),
     ("naming", "batching"),
@@ -22,9 +23,15 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("importer.bridge",),
     ("importer.functions",),
     ("importer.build",),
+    ("importer.placing",),
+    ("importer.placing_rules",),
+    ("importer.free",),
+    ("importer.ways",),
     ("importer",),
     ("twin",),
     ("verification",),
+    ("deciding",),
+    ("trial",),
     ("profile",),
     ("profile_toml",),
     ("profile_families",),
@@ -33,6 +40,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("image_files",),
     ("images",),
     ("metrics",),
+    ("predictions",),
     ("model",),
     ("export",),
 )
@@ -109,10 +117,11 @@ def test_the_engine_imports_no_adapter() -> None:
 
 HEAVY = {
     "torch": {
-        "importer.scope", "importer.carried", "importer.ops", "importer.bridge", "importer.build", "twin", "export",
+        "importer.scope", "importer.carried", "importer.ops", "importer.bridge", "importer.build", "importer.free",
+        "importer.ways", "twin", "trial", "export",
     },
     "onnx2torch": {"importer.bridge"},
-    "onnxruntime": {"runtime", "model"},
+    "onnxruntime": {"runtime", "machine"},
 }  # fmt: skip
 
 
