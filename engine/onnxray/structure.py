@@ -5,6 +5,8 @@ from __future__ import annotations
 from math import prod
 from typing import TYPE_CHECKING
 
+from onnx import numpy_helper
+
 if TYPE_CHECKING:
     from onnxray.graph import Graph, Node
 
@@ -102,16 +104,24 @@ def _batch_of_reshapes(graph: Graph, free: str | None) -> int | None:
         return None
     for node in graph.nodes:
         value = graph.values.get(node.inputs[0]) if node.operator == "Reshape" and len(node.inputs) == 2 else None
-        if (
-            value is None
-            or value.shape is None
-            or value.shape.count(free) != 1
-            or node.inputs[1] not in graph.initializers
-        ):
+        if value is None or value.shape is None or value.shape.count(free) != 1:
             continue
-        wanted = [int(length) for length in graph.weight(node.inputs[1])]
+        wanted = _whole_numbers(graph, node.inputs[1])
         rest = [dim for dim in value.shape if dim != free]
         known = [dim for dim in rest if isinstance(dim, int)]
         if min(wanted, default=0) > 0 and len(known) == len(rest) and prod(wanted) % max(1, prod(known)) == 0:
             return prod(wanted) // max(1, prod(known)) or None
     return None
+
+
+def _whole_numbers(graph: Graph, name: str) -> list[int]:
+    """The numbers of a constant; none where it is computed."""
+    if name in graph.initializers:
+        return [int(length) for length in graph.weight(name).reshape(-1)]
+    node = graph.producer_of.get(name)
+    for attribute in node.proto.attribute if node is not None and node.operator == "Constant" else ():
+        if attribute.name == "value":
+            return [int(length) for length in numpy_helper.to_array(attribute.t).reshape(-1)]
+        if attribute.name == "value_ints":
+            return list(attribute.ints)
+    return []

@@ -42,7 +42,9 @@ def decide(importer: Importer, judge: Judge, device: torch.device) -> Batch:
     else:
         described = ""
     names = _compared(graph)
-    feeds = [seeded_inputs(graph, seed=seed) for seed in range(sum(_SIZES))]
+    first = seeded_inputs(graph)
+    shared = {name: array for name, array in first.items() if not array.ndim}
+    feeds = [seeded_inputs(graph, seed=seed) | shared for seed in range(sum(_SIZES))]
     try:
         expected = judge.values(_joined(feeds), names, once=True)
         module = importer.cut(names).to(device)
@@ -51,7 +53,7 @@ def decide(importer: Importer, judge: Judge, device: torch.device) -> Batch:
             trial.compare(trial.loop)
             gradients = trial.gradients(trial.loop)
     except (OnnxrayError, RuntimeError, UserWarning) as error:
-        return Batch(own, "loop", f"several batches cannot be compared: {_first_line(error)}")
+        return Batch(own, "loop", f"no other way could be tried: {_first_line(error)}")
     cuts = FreeCuts(importer)
     ways: Mapping[Way, Run] = {
         "rewrite": lambda inputs: by_rewrite(cuts, names, inputs, own),
