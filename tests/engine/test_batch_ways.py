@@ -299,6 +299,19 @@ def test_what_no_rule_places_is_named() -> None:
         FreeCuts(Importer(read_graph(model))).cut(("y",), (torch.ones(1, 4),))
 
 
+def test_statistics_of_the_batch_are_not_placed() -> None:
+    from onnxray.importer.build import Importer
+    from onnxray.importer.free import FreeCuts
+
+    model = models.parse(
+        "g (float[1,2,3] x) => (float[1,2,3] y) { "
+        "y, mean, var = BatchNormalization <training_mode = 1> (x, one, zero, zero, one) }",
+        {"one": np.ones(2, np.float32), "zero": np.zeros(2, np.float32)},
+    )
+    with pytest.raises(NotPlaced, match="takes its statistics from the batch"):
+        FreeCuts(Importer(read_graph(model))).cut(("y",), (torch.ones(1, 2, 3),))
+
+
 @pytest.mark.parametrize(("trap", "calls"), [("windows, with a mask for each", [3]), ("scattered", [1, 1, 1])])
 def test_hooks_see_the_batch_where_it_goes_at_once(trap: str, calls: list[int]) -> None:
     module = onnxray.to_torch(proto(*(REWRITTEN | OTHERS)[trap][:2]))

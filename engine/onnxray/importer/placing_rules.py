@@ -44,6 +44,12 @@ def _first_axis(step: Step) -> Plan:
     return Plan(step.first(0), 0)
 
 
+def _batch_norm(step: Step) -> Plan:
+    if step.attribute("training_mode", 0) or len(step.scope.used_outputs()) > 1:
+        raise step.refuse("it takes its statistics from the batch")
+    return _first_axis(step)
+
+
 def _pool(step: Step) -> Plan:
     if len(step.scope.used_outputs()) > 1:
         raise step.refuse("its indices count through the whole batch")
@@ -308,6 +314,7 @@ RULES: Rules = {
             "SpaceToDepth",
         )
     },
+    ("", "BatchNormalization"): _batch_norm,
     ("", "MaxPool"): _pool,
     ("", "Resize"): _resize,
     ("", "Upsample"): _resize,

@@ -37,7 +37,7 @@ def check_lengths(stated: Sequence[tuple[str, object]], inputs: Inputs) -> None:
 def by_rewrite(cuts: FreeCuts, names: tuple[str, ...], inputs: Inputs, own: int) -> Inputs:
     """All at once, by a graph in which every node was placed."""
     module = cuts.cut(names, first_batch(inputs, own))
-    return forward_all(module.to(inputs[0].device), inputs)
+    return forward_all(module if inputs[0].device.type == "cpu" else module.to(inputs[0].device), inputs)
 
 
 def by_vmap(module: ImportedModule, inputs: Inputs, own: int) -> Inputs:
