@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from onnxray.batching import Array, Arrays, chunk_size, fixed_batch
+from onnxray.batching import Array, Arrays, chunk_size
 from onnxray.errors import InputError, RuntimeRefusal
 from onnxray.graph import Graph, Node
 from onnxray.node_alone import given_alone, tensors_of
@@ -208,14 +208,14 @@ class _Run:
         counts = {len(array) if array.ndim else 0 for array in self.feeds.values()}
         size = chunk_size(self.graph, self.feeds)
         total = next(iter(counts))
-        if len(counts) > 1 or (total <= size and fixed_batch(self.graph) is None):
+        if len(counts) > 1 or (total <= size and self.graph.fixed_batch is None):
             return dict(self.feeds)
         start = 0
         if judge.shape == twin.shape and judge.ndim and len(judge) == total:
             apart = np.abs(judge.astype(np.float64) - twin.astype(np.float64)).reshape(total, -1)
             start = int(np.nan_to_num(apart, nan=np.inf).max(1).argmax()) // size * size
         part = {name: array[start : start + size] for name, array in self.feeds.items()}
-        missing = size - len(next(iter(part.values()))) if fixed_batch(self.graph) is not None else 0
+        missing = size - len(next(iter(part.values()))) if self.graph.fixed_batch is not None else 0
         return {name: np.concatenate([array, *[array[-1:]] * missing]) for name, array in part.items()}
 
     def _settled(self, row: Comparison, alone: Mapping[str, Comparison], rows: list[Comparison]) -> Comparison:

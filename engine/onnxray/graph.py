@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from onnxray.container import Container, read_container
 from onnxray.errors import ModelFileError
 from onnxray.soundness import check_functions, check_tensors
-from onnxray.structure import find_features, find_last_convolution, find_logits
+from onnxray.structure import find_features, find_fixed_batch, find_last_convolution, find_logits
 
 Dim = int | str | None
 
@@ -123,6 +123,11 @@ class Graph:
             if any(name in reached for name in node.reads):
                 reached.update(name for name in node.outputs if name)
         return frozenset(reached)
+
+    @cached_property
+    def fixed_batch(self) -> int | None:
+        """The batch that the file fixes, or None where it is free or the inputs have no common one."""
+        return find_fixed_batch(self)
 
     @cached_property
     def logits(self) -> str:

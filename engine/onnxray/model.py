@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, final
@@ -13,12 +12,14 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from onnxray._version import __version__
-from onnxray.batching import Array, Arrays
+from onnxray.batching import Array, Arrays, Batch
+from onnxray.deciding import decided
 from onnxray.errors import InputError, ProfileError
 from onnxray.graph import Graph, Value, read_graph
 from onnxray.images import Pixels, read_images
+from onnxray.machine import versions
 from onnxray.naming import Selection, resolve, resolve_values
+from onnxray.predictions import Predictions
 from onnxray.profile import Profile
 from onnxray.profile_discovery import discover
 from onnxray.runtime import Judge, return_freed_memory
@@ -42,26 +43,6 @@ Cotangent = NDArray[Any] | Callable[["torch.Tensor", slice], "torch.Tensor"]
 Source: TypeAlias = str | os.PathLike[str] | bytes | onnx.ModelProto
 
 
-@dataclass(frozen=True)
-class Predictions:
-    """What the judge says of a batch.
-
-    ``classes``: (N,) the winning class of each image by the file itself. ``probabilities``: (N, K), float64.
-    ``scores``: (N, K), before the softmax; read by a second, cut session when first asked for, where the file itself
-    ends in a softmax. ``labels``: the winning class in words, or its number where the profile has no labels.
-    """
-
-    classes: NDArray[np.int64]
-    probabilities: NDArray[np.float64]
-    labels: tuple[str, ...]
-    read_scores: Callable[[], NDArray[np.float64]]
-
-    @cached_property
-    def scores(self) -> NDArray[np.float64]:
-        """Scores before the softmax."""
-        return self.read_scores()
-
-
 @final
 class Model:
     """One ONNX model, opened. Nothing runs until it is asked for; ``open`` is the way to make one."""
@@ -73,6 +54,7 @@ class Model:
         self.judge = Judge(graph, device)
         self._twin: Twin | None = None
         self._trusted = False
+        self._batch: Batch | None = None
 
     @cached_property
     def aliases(self) -> Mapping[str, str]:
@@ -157,7 +139,8 @@ class Model:
             return self.judge.values(self.feeds(images), wanted)
         if engine != "twin":
             raise InputError(f"engine {engine!r} is unknown; use 'judge' (ONNX Runtime) or 'twin' (torch)")
-        return self.twin.values(self.variables(images), wanted)
+        variables = self.variables(images)
+        return self.batched_twin(variables).values(variables, wanted)
 
     def pullback(self, images: object, cotangents: Mapping[str, Cotangent]) -> Any:
         """J^T c summed over the values: d/d pixels of sum_v <c_v, v(pixels)>, the cotangents c held fixed.
@@ -173,7 +156,7 @@ class Model:
         if len(resolved) != len(cotangents):
             raise InputError(f"two of {list(cotangents)} name the same value; give each value one cotangent")
         variables = self.variables(images)
-        twin = self.twin
+        twin = self.batched_twin(variables)
         from onnxray.twin import checked_cotangent, fixed_cotangents
 
         fixed = {name: c for name, c in resolved.items() if not callable(c)}
@@ -255,7 +238,7 @@ class Model:
         if self._trusted:
             return twin
         memory = Memory(self.graph, {"profile": self.profile and self.profile.to_dict(), **self.versions()})
-        if not memory.recall():
+        if memory.recall() is None:
             images = self._seeded()
             feeds, variables = self.feeds(images), self.variables(images)
             worst = check_outputs(
@@ -265,22 +248,38 @@ class Model:
                 plain=lambda names: self.judge.plain_outputs(feeds, names),
                 full=self.verify,
             )
-            memory.remember(worst)
+            memory.remember({"worst_relative": worst})
             return_freed_memory()
         self._trusted = True
         return twin
 
+    def batch(self) -> Batch:
+        """How samples go through the twin: a file that fixes its batch is tried once, which is remembered.
+
+        A file that the twin cannot run goes one batch of its own after the other, by the judge alone.
+        """
+        if self._batch is None:
+            self._batch = decided(self.graph, self.versions(), self._decide_batch)
+            assert self._batch is not None
+        return self._batch
+
+    def _decide_batch(self) -> Batch:
+        from onnxray.trial import decide
+
+        twin = self._new_twin()
+        return decide(twin.importer, self.judge, twin.device)
+
+    def batched_twin(self, variables: Arrays) -> Twin:
+        """The checked twin; where more samples than the file's own batch are fed, by the way that was decided."""
+        twin, own = self.twin, self.graph.fixed_batch
+        more = own is not None and any(array.ndim and len(array) > own for array in variables.values())
+        if more and twin.batch is None:
+            twin.batch = self.batch()
+        return twin
+
     def versions(self) -> dict[str, str]:
         """Versions and device that results depend on; stated with every result."""
-        import importlib.metadata
-        import platform
-
-        found = {"onnxray": __version__, "python": platform.python_version(), "device": self.device}
-        for name in ("onnx", "torch", "onnx2torch", "numpy"):
-            found[name] = importlib.metadata.version(name)
-        import onnxruntime
-
-        return {**found, "onnxruntime": onnxruntime.__version__}
+        return versions(self.device)
 
 
 def open_model(

@@ -16,8 +16,9 @@ from onnxray.errors import InputError
 from onnxray.images import Pixels
 from onnxray.map_item import MapItem
 from onnxray.method import Method, Run, check_choices
-from onnxray.model import Model, Predictions
+from onnxray.model import Model
 from onnxray.objectives import Objective
+from onnxray.predictions import Predictions
 from onnxray.report.heat_map import draw_map, draw_overlay
 from onnxray.targets import describe_scores, read_target
 

@@ -1,8 +1,11 @@
-"""What the parts of a graph are to a classifier: logits, features, the last convolution, the layers with weights."""
+"""What the parts of a graph are to a classifier: logits, features, the last convolution, layers with weights, batch."""
 
 from __future__ import annotations
 
+from math import prod
 from typing import TYPE_CHECKING
+
+from onnx import numpy_helper
 
 if TYPE_CHECKING:
     from onnxray.graph import Graph, Node
@@ -117,3 +120,45 @@ def _with_bias(graph: Graph, node: Node) -> str:
         if any(constant):
             return readers[0].outputs[0]
     return output
+
+
+def find_fixed_batch(graph: Graph) -> int | None:
+    """Give the batch that the file fixes, or None where it is free or the inputs have no common one.
+
+    Fixed by the inputs' first dimension; or, where that is free, by a Reshape to constant lengths: [N, 3, 4] can only
+    become [1, 12] where N is 1.
+    """
+    sizes = {value.shape[0] for value in graph.inputs if value.shape}
+    if len(sizes) != 1:
+        return None
+    size = sizes.pop()
+    return size if isinstance(size, int) else _batch_of_reshapes(graph, size)
+
+
+def _batch_of_reshapes(graph: Graph, free: str | None) -> int | None:
+    """The least number of samples for which every Reshape to constant lengths fits its input."""
+    if free is None:
+        return None
+    for node in graph.nodes:
+        value = graph.values.get(node.inputs[0]) if node.operator == "Reshape" and len(node.inputs) == 2 else None
+        if value is None or value.shape is None or value.shape.count(free) != 1:
+            continue
+        wanted = _whole_numbers(graph, node.inputs[1])
+        rest = [dim for dim in value.shape if dim != free]
+        known = [dim for dim in rest if isinstance(dim, int)]
+        if min(wanted, default=0) > 0 and len(known) == len(rest) and prod(wanted) % max(1, prod(known)) == 0:
+            return prod(wanted) // max(1, prod(known)) or None
+    return None
+
+
+def _whole_numbers(graph: Graph, name: str) -> list[int]:
+    """The numbers of a constant; none where it is computed."""
+    if name in graph.initializers:
+        return [int(length) for length in graph.weight(name).reshape(-1)]
+    node = graph.producer_of.get(name)
+    for attribute in node.proto.attribute if node is not None and node.operator == "Constant" else ():
+        if attribute.name == "value":
+            return [int(length) for length in numpy_helper.to_array(attribute.t).reshape(-1)]
+        if attribute.name == "value_ints":
+            return list(attribute.ints)
+    return []

@@ -255,12 +255,16 @@ def seeded_inputs(graph: Graph, *, batch: int = 2, free: int = 2, seed: int = 0)
 
 
 def seeded_shapes(graph: Graph, *, batch: int = 2, free: int = 2) -> dict[str, tuple[int, ...]]:
-    """The inputs' shapes: a free first dimension, and each of the same name, is ``batch``; every other is ``free``."""
+    """The inputs' shapes: a free first dimension, and each of the same name, is ``batch``; every other is ``free``.
+
+    Where the graph fixes a batch that its inputs leave free, that is the batch.
+    """
+    first = graph.fixed_batch or batch
     shapes = {value.name: value.shape if value.shape is not None else (None,) for value in graph.inputs}
     batches = {dims[0] for dims in shapes.values() if dims and isinstance(dims[0], str)}
     return {
         name: tuple(
-            dim if isinstance(dim, int) else batch if place == 0 or dim in batches else free
+            dim if isinstance(dim, int) else first if place == 0 or dim in batches else free
             for place, dim in enumerate(dims)
         )
         for name, dims in shapes.items()
@@ -298,16 +302,20 @@ class Memory:
         self._file = cache_folder() / "verified" / f"{digest}.json"
         self._known = known
 
-    def recall(self) -> bool:
-        """Whether this very file passed this very check before."""
-        return self._file.is_file()
+    def recall(self) -> Mapping[str, Any] | None:
+        """What was found for this very file by this very check before; None where nothing was."""
+        try:
+            found = json.loads(self._file.read_text())
+        except (OSError, ValueError):
+            return None
+        return found if isinstance(found, dict) else None
 
-    def remember(self, worst: float) -> None:
-        """Note that the check passed. A cache that cannot be written costs time, not truth."""
+    def remember(self, found: Mapping[str, Any]) -> None:
+        """Note what was found. A cache that cannot be written costs time, not truth."""
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             beside = self._file.with_suffix(f".{os.getpid()}")
-            beside.write_text(json.dumps({**self._known, "worst_relative": worst}, default=str))
+            beside.write_text(json.dumps({**self._known, **found}, default=str))
             beside.replace(self._file)
         except OSError as error:
             logging.getLogger("onnxray").info("the check is not remembered: %s", error)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from onnxray.batching import chunk_size, fixed_batch, in_chunks
+from onnxray.batching import chunk_size, in_chunks
 from onnxray.errors import InputError
 from onnxray.graph import Graph, read_graph
 from support import models
@@ -29,7 +29,7 @@ def graph(*shapes: str) -> Graph:
     ],
 )
 def test_fixed_batch(shapes: tuple[str, ...], fixed: int | None) -> None:
-    assert fixed_batch(graph(*shapes)) == fixed
+    assert graph(*shapes).fixed_batch == fixed
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from typer.testing import CliRunner, Result
 import onnxray_models
 from onnxray.cli.app import app
 from onnxray.methods.lots import LOTS
+from support import models
 
 SAMPLES = {path.stem: str(path) for path in onnxray_models.samples("lenet")}
 FOUR, NINE = SAMPLES["4_0"], SAMPLES["9_0"]
@@ -70,6 +71,39 @@ def test_inspect_tells_the_facts() -> None:
     assert found["schema"] == 1
     table = run("inspect", "lenet", "--values").stdout
     assert all(name in table for name in ("pool2", "relu1", "[N, 50, 8, 8]", "MaxPool"))
+
+
+def test_inspect_tells_how_samples_go(tmp_path: Path) -> None:
+    assert document("inspect", "lenet")["batch"] == {"file": None, "twin": "free", "reason": "the file's batch is free"}
+    path = tmp_path / "fixed.onnx"
+    path.write_bytes(models.lenet(2).SerializeToString())
+    told = document("inspect", path)["batch"]
+    assert (told["file"], told["twin"]) == (2, "rewrite")
+    assert "batches of 4 and 6" in told["reason"]
+    assert "2 in the file; twin: rewrite (within" in " ".join(run("inspect", path).stdout.split())
+
+
+def test_inspect_tells_what_the_judge_alone_runs(tmp_path: Path) -> None:
+    path = tmp_path / "strings.onnx"
+    text = """g (float[1,2] x) => (float[1,2] y) {
+      s = Cast <to = 8> (x) f = Cast <to = 1> (s) y = Identity (f)
+    }"""
+    path.write_bytes(models.parse(text).SerializeToString())
+    told = document("inspect", path)["batch"]
+    assert (told["file"], told["twin"]) == (1, "loop")
+    assert "no other way could be tried: node" in told["reason"]
+
+
+@pytest.mark.parametrize("batch", ["N", 1])
+def test_inspect_imports_torch_only_to_decide(batch: str | int, tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(models.lenet(batch).SerializeToString())
+    code = (
+        f"import sys; from typer.testing import CliRunner; from onnxray.cli.app import app; "
+        f"assert CliRunner().invoke(app, ['inspect', {str(path)!r}]).exit_code == 0; print('torch' in sys.modules)"
+    )
+    said = [child("-c", code).communicate()[0].strip() for _ in range(2)]
+    assert said == (["False", "False"] if batch == "N" else ["True", "False"])
 
 
 def test_verify_agrees_and_says_so() -> None:

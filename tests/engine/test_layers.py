@@ -12,6 +12,7 @@ ENGINE = ROOT / "engine" / "onnxray"
 
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("_version", "errors"),
+    ("machine",),
     ("container", "structure", "soundness"),
     ("graph",),
     ("naming", "batching"),
@@ -23,10 +24,16 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("importer.bridge", "importer.rules"),
     ("importer.functions",),
     ("importer.build",),
+    ("importer.placing",),
+    ("importer.placing_rules",),
+    ("importer.free",),
+    ("importer.ways",),
     ("importer",),
     ("twin",),
     ("verification",),
     ("seeding",),
+    ("deciding",),
+    ("trial",),
     ("steps", "node_alone"),
     ("full_verification",),
     ("profile",),
@@ -37,6 +44,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("image_files",),
     ("images",),
     ("metrics",),
+    ("predictions",),
     ("model",),
     ("export",),
     ("objectives",),
@@ -118,11 +126,11 @@ def test_the_engine_imports_no_adapter() -> None:
 HEAVY = {
     "torch": {
         "importer.scope", "importer.carried", "importer.ops", "importer.bridge", "importer.rules", "importer.build",
-        "twin", "node_alone", "export", "objectives", "differentiate", "regularizers", "parametrizations", "transforms",
-        "projections", "optimizers",
+        "importer.free", "importer.ways", "twin", "trial", "node_alone", "export", "objectives", "differentiate",
+        "regularizers", "parametrizations", "transforms", "projections", "optimizers",
     },
     "onnx2torch": {"importer.bridge"},
-    "onnxruntime": {"runtime", "model"},
+    "onnxruntime": {"runtime", "machine"},
 }  # fmt: skip
 
 
