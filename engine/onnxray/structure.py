@@ -129,7 +129,8 @@ def find_fixed_batch(graph: Graph) -> int | None:
     become [1, 12] where N is 1.
     """
     sizes = {value.shape[0] for value in graph.inputs if value.shape}
-    if len(sizes) != 1:
+    sequences = any(value.shape is None and value.dtype in {"", "map"} for value in graph.inputs)
+    if len(sizes) != 1 or sequences:
         return None
     size = sizes.pop()
     return size if isinstance(size, int) else _batch_of_reshapes(graph, size)

@@ -277,23 +277,21 @@ def _per_channel(step: Step) -> Plan:
     return Plan(step.first(axis), axis)
 
 
-def _pointwise_rules(names: str) -> Rules:
-    return {("", name): _pointwise for name in names.split()}
-
-
-def _broadcast_rules(names: str) -> Rules:
-    return {("", name): _broadcast for name in names.split()}
+def _for_each(rule: Rule, names: str) -> Rules:
+    return {("", name): rule for name in names.split()}
 
 
 RULES: Rules = {
-    **_pointwise_rules(
+    **_for_each(
+        _pointwise,
         "Abs Acos Acosh Asin Asinh Atan Atanh BitwiseNot Cast CastLike Ceil Celu Clip Cos Cosh Dropout Elu Erf Exp "
         "Floor Gelu HardSigmoid HardSwish Identity IsInf IsNaN LeakyRelu Log Mish Neg Not Reciprocal Relu Round Selu "
-        "Shrink Sigmoid Sign Sin Sinh Softplus Softsign Sqrt Swish Tan Tanh ThresholdedRelu"
+        "Shrink Sigmoid Sign Sin Sinh Softplus Softsign Sqrt Swish Tan Tanh ThresholdedRelu",
     ),
-    **_broadcast_rules(
+    **_for_each(
+        _broadcast,
         "Add And BitwiseAnd BitwiseOr BitwiseXor Div Equal Greater GreaterOrEqual Less LessOrEqual Max Mean Min Mod "
-        "Mul Or PRelu Pow Sub Sum Where Xor"
+        "Mul Or PRelu Pow Sub Sum Where Xor",
     ),
     **{
         ("", name): _first_axis
