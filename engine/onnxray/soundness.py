@@ -15,12 +15,25 @@ LARGEST_INLINED = 1_000_000
 _NUMBERS_A_BYTE = 4
 """At most: 2-bit types."""
 
+_CONSTANTS = {
+    "value": onnx.AttributeProto.TENSOR,
+    "sparse_value": onnx.AttributeProto.SPARSE_TENSOR,
+    "value_int": onnx.AttributeProto.INT,
+    "value_ints": onnx.AttributeProto.INTS,
+    "value_float": onnx.AttributeProto.FLOAT,
+    "value_floats": onnx.AttributeProto.FLOATS,
+    "value_string": onnx.AttributeProto.STRING,
+    "value_strings": onnx.AttributeProto.STRINGS,
+}
+"""ONNX Runtime checks the types of every operator's attributes but of these, and reads nothing where it is another."""
+
 Key = tuple[str, str, str]
 
 
 def check_tensors(model: onnx.ModelProto, left_out: Collection[str]) -> None:
-    """Refuse constants whose shape takes more numbers than they hold; ``left_out``: initialisers that lie elsewhere.
+    """Refuse constants of another type than they say, or whose shape takes more numbers than they hold.
 
+    ``left_out``: initialisers that lie elsewhere.
     Errors: ModelFileError naming the constant.
     """
     for tensor in model.graph.initializer:
@@ -29,6 +42,11 @@ def check_tensors(model: onnx.ModelProto, left_out: Collection[str]) -> None:
     bodies: list[Iterable[onnx.NodeProto]] = [model.graph.node, *(function.node for function in model.functions)]
     for node in (node for nodes in bodies for node in _all_nodes(nodes)):
         for attribute in node.attribute:
+            if node.op_type == "Constant" and attribute.type != _CONSTANTS.get(attribute.name, attribute.type):
+                raise ModelFileError(
+                    f"attribute {attribute.name!r} of Constant {node.name or list(node.output)!r} is of the type "
+                    f"{attribute.type}; {_CONSTANTS[attribute.name]} was expected, the file is damaged"
+                )
             for tensor in (attribute.t, *attribute.tensors):
                 _check(tensor, f"constant {attribute.name!r} of node {node.name or node.op_type!r}")
             for tensor in attribute.g.initializer:

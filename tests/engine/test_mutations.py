@@ -147,6 +147,16 @@ def test_a_constant_that_claims_more_than_it_holds() -> None:
         onnxray.open(model)
 
 
+def test_a_constant_of_another_type_than_it_says() -> None:
+    """ONNX Runtime would crash when it runs it."""
+    model = models.parse(
+        "g (float[N,4] x) => (float[N,4] y) { c = Constant <value = float[4] {1, 2, 3, 4}> () y = Add (x, c) }"
+    )
+    model.graph.node[0].attribute[0].type = onnx.AttributeProto.INTS
+    with pytest.raises(ModelFileError, match=r"'value' of Constant \['c'\] is of the type 7; 4 was expected"):
+        onnxray.open(model)
+
+
 def functions(depth: int, first: str = "Relu") -> onnx.ModelProto:
     """Each calls the one before twice."""
     bodies = []
