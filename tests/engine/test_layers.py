@@ -30,7 +30,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("profile_families",),
     ("profile_configs",),
     ("profile_discovery",),
-    ("image_files",),
+    ("image_files", "placement"),
     ("images",),
     ("metrics",),
     ("model",),
