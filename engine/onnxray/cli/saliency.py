@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import typer
 from rich.table import Table
@@ -30,6 +29,15 @@ from onnxray.cli.common import (
     text,
 )
 from onnxray.cli.options import with_options_of
+from onnxray.cli.saliency_check import check_app, compare_command
+from onnxray.cli.saliency_options import (
+    BoxOption,
+    MaskOption,
+    ObjectOption,
+    ShareOption,
+    TargetOption,
+    plain_options,
+)
 from onnxray.errors import InputError
 from onnxray.map_item import MapItem
 from onnxray.map_objects import read_references, references_of, with_objects
@@ -38,53 +46,6 @@ from onnxray.results import Result
 from onnxray.saliency import Saliency
 
 _SHOWN = 60
-
-TargetOption = Annotated[
-    str | None,
-    typer.Option(
-        "--target",
-        metavar="CLASS|VALUE",
-        help="What is explained: a class (number or label), NAME:CHANNEL, NAME:CHANNEL,Y,X, NAME\\[I,J] or "
-        "NAME\\[max,J] (a detector's number), like:FILE or like:FILE@NAME (cosine of an embedding with an image's "
-        "or a .npy). class:9 and value:NAME where a word could be both. Default: ONNX Runtime's class of each image.",
-    ),
-]
-
-ObjectOption = Annotated[
-    Literal["none", "grabcut", "threshold"],
-    typer.Option(
-        "--object",
-        help="Find the object that the map points at: by GrabCut seeded with the map's quantiles, or where the map "
-        "reaches a share of its maximum. Mask, box (in the model's pixels and the file's) and picture are saved.",
-    ),
-]
-ShareOption = Annotated[
-    float | None,
-    typer.Option(
-        "--object-share",
-        help="Share of the map's maximum (--object threshold). As published: 0.2 for cam, 0.15 for all others.",
-        show_default=False,
-    ),
-]
-BoxOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--reference-box",
-        metavar="X0,Y0,X1,Y1",
-        help="Where the object is, in pixels of the model's size, x1 and y1 excluded: gives the IoU with what is "
-        "found. Repeatable, one an image.",
-        show_default=False,
-    ),
-]
-MaskOption = Annotated[
-    list[Path] | None,
-    typer.Option(
-        "--reference-mask",
-        metavar="FILE.png",
-        help="The same as a picture of the model's size, above zero on the object. Repeatable, one an image.",
-        show_default=False,
-    ),
-]
 
 app = typer.Typer(
     help="Maps of what a score depends on, by the methods of the literature, on any exported model.",
@@ -129,11 +90,6 @@ def command_of(method: type[Saliency]) -> Callable[..., None]:
 
     command.__doc__ = method.__doc__
     return command
-
-
-def plain_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Options as a method takes them: tuples for what was repeated."""
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}
 
 
 def finish(result: Result[MapItem], out: Any, name: str, *, json: bool) -> None:
@@ -186,3 +142,5 @@ def _cell(value: Any) -> str:
 
 for _name, _method in family(Saliency).items():  # type: ignore[type-abstract]
     app.command(_name)(command_of(_method))
+app.command("compare")(compare_command)
+app.add_typer(check_app, name="check")
