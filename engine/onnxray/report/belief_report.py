@@ -49,7 +49,8 @@ def figure_lines(item: CheckedItem) -> list[str]:
     if weights and weights[-1] is not None:
         lines.append(f"all weights anew: {weights[-1]:.2f}")
     if "seconds" in figures:
-        lines.append(f"{figures['seconds']:.3g} s")
+        seconds = figures["seconds"]
+        lines.append(f"{seconds:.1f} s" if seconds >= 1 else f"{1000 * seconds:.0f} ms")
     if item.map.reason:
         lines.append(item.map.reason)
     return lines
