@@ -29,7 +29,7 @@ from onnxray.naming import Selection
 from onnxray.objectives import ClassScore, Objective, Part
 from onnxray.profile import Profile
 from onnxray.report.belief_plot import curves_plot, weights_plot
-from onnxray.report.belief_report import check_pictures
+from onnxray.report.belief_report import check_pictures, figure_lines
 from onnxray.results import Result
 from onnxray.saliency import Map, Saliency
 from onnxray.structure import layer_weights
@@ -377,3 +377,18 @@ def test_samples_that_are_no_images() -> None:
 
 def test_the_area_of_a_curve() -> None:
     assert Curve(fractions=(0.0, 0.25, 1.0), scores=(0.0, 1.0, 0.5)).area == pytest.approx(0.125 + 0.5625)
+
+
+def test_a_score_that_is_no_number_has_no_area(digits: list[Path]) -> None:
+    """The cosine of an embedding that is zero where all is deleted."""
+    found = Curve(fractions=(0.0, 0.5, 1.0), scores=(1.0, 0.5, float("nan"))).numbers()
+    assert found["area"] is None
+    assert found["scores"] == [1.0, 0.5, None]
+    assert "1 of the steps" in found["reason"]
+    model = onnxray.open("lenet")
+    (item,) = Check(method=Gradient(), curve_steps=4, noise_copies=0, weights="none")(model, digits[:1]).items
+    lost = CheckedItem(map=item.map, figures={**item.figures, "deletion": found})
+    assert curves_plot([lost], title="t") is None
+    assert "del -" in figure_lines(lost)[0]
+    assert figure(lost, "deletion") is None
+    assert summarize([lost])[0].get("deletion") is None

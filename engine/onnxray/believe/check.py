@@ -13,7 +13,7 @@ from onnxray.believe.item import CheckedItem
 from onnxray.believe.noise import Heat, stability
 from onnxray.believe.ranks import rank_correlation
 from onnxray.believe.reinitialise import reinitialised
-from onnxray.errors import InputError, OnnxrayError
+from onnxray.errors import InputError, NotDifferentiable, OnnxrayError
 from onnxray.images import Pixels
 from onnxray.map_item import MapItem
 from onnxray.map_objects import Reference, references_of
@@ -155,6 +155,10 @@ class Check(Method[CheckedItem]):
         for start in range(0, len(pixels), _GROUP):
             index = np.arange(start, min(start + _GROUP, len(pixels)))
             for row, map_ in self.method.maps(model, pixels.rows(index), objective.rows(index), run):
+                if not np.isfinite(map_.heat).all():
+                    raise NotDifferentiable(
+                        f"the map of {self.method.name} is not finite on the changed network or image"
+                    )
                 found[start + row][map_.layer] = map_.heat
         return found
 

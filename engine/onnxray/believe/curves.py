@@ -43,8 +43,12 @@ class Curve:
         return float((np.diff(fractions) * (scores[1:] + scores[:-1]) / 2).sum())
 
     def numbers(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return {"area": self.area, "fractions": list(self.fractions), "scores": list(self.scores)}
+        """Plain values for JSON; a score that is no number is None, and so is the area then, with the reason."""
+        scores = [score if np.isfinite(score) else None for score in self.scores]
+        if None in scores:
+            lost = {"area": None, "reason": f"the target is no finite number at {scores.count(None)} of the steps"}
+            return {**lost, "fractions": list(self.fractions), "scores": scores}
+        return {"area": self.area, "fractions": list(self.fractions), "scores": scores}
 
 
 def measured_score(objective: Objective) -> Objective:

@@ -24,7 +24,8 @@ _FAINT = 0.35
 
 def curves_plot(items: Sequence[CheckedItem], *, title: str) -> bytes | None:
     """Both curves of every map, faint, and their mean, as a PNG; None where no curves were measured."""
-    drawn = [item.figures for item in items if "insertion" in item.figures]
+    measured = [item.figures for item in items if "insertion" in item.figures]
+    drawn = [found for found in measured if None not in (found["insertion"]["area"], found["deletion"]["area"])]
     if not drawn:
         return None
     figure, axes = _figure(title, (9.0, 4.0), 2)
@@ -41,8 +42,8 @@ def curves_plot(items: Sequence[CheckedItem], *, title: str) -> bytes | None:
         ax.set_title(said, loc="left", fontsize=10, color=_INK)
         ax.set_xlabel(f"share of the pixels {'inserted' if name == 'insertion' else 'deleted'}", fontsize=9, color=_INK)
         ax.set_xlim(0, 1)
-    measured = {found["measured"].partition(" of ")[0] for found in drawn}
-    axes[0].set_ylabel(measured.pop() if len(measured) == 1 else "score", fontsize=9, color=_INK)
+    names = {found["measured"].partition(" of ")[0] for found in drawn}
+    axes[0].set_ylabel(names.pop() if len(names) == 1 else "score", fontsize=9, color=_INK)
     if all(0 <= score <= 1 for found in drawn for name in ("insertion", "deletion") for score in found[name]["scores"]):
         axes[0].set_ylim(-0.02, 1.02)
     return _png(figure)

@@ -39,7 +39,8 @@ def figure_lines(item: CheckedItem) -> list[str]:
     figures = item.figures
     lines = [f"at {item.map.layer}"] if item.map.layer else []
     if "insertion" in figures:
-        lines.append(f"ins {figures['insertion']['area']:.3f}  del {figures['deletion']['area']:.3f}")
+        areas = [figures[name]["area"] for name in ("insertion", "deletion")]
+        lines.append("  ".join(f"{n} -" if a is None else f"{n} {a:.3f}" for n, a in zip(("ins", "del"), areas)))
     if "pointed_at" in figures:
         lines.append("peak on the box" if figures["pointed_at"] else "peak off the box")
     noise = figures.get("noise")
