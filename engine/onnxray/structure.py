@@ -105,6 +105,31 @@ def weight_layers(graph: Graph) -> tuple[str, ...]:
     return tuple(dict.fromkeys(layers))
 
 
+def layer_weights(graph: Graph) -> dict[str, tuple[str, ...]]:
+    """Layer (see ``weight_layers``) -> the initialisers and Constant values that its weight and bias come from.
+
+    Followed back through whatever lies between (a Transpose, a DequantizeLinear), by each node's first operand.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for node in graph.nodes:
+        if node.operator in _LINEAR | _CONVOLUTIONS and _has_weight(graph, node):
+            layer = _with_bias(graph, node)
+            operands = [*node.inputs, *(graph.producer_of[layer].inputs if layer != node.outputs[0] else ())]
+            constant = [name for name in operands if name and name not in graph.depends_on_input]
+            stored = [_stored(graph, name) for name in constant]
+            found[layer] = tuple(dict.fromkeys([*found.get(layer, ()), *stored]))
+    return found
+
+
+def _stored(graph: Graph, name: str) -> str:
+    """The initialiser or Constant value that a constant value is computed from, by first operands."""
+    node = graph.producer_of.get(name)
+    while node is not None and node.operator != "Constant" and node.inputs:
+        name = node.inputs[0]
+        node = graph.producer_of.get(name)
+    return name
+
+
 def _has_weight(graph: Graph, node: Node) -> bool:
     """Whether one operand comes from the input and the other from constants alone."""
     moving = [name in graph.depends_on_input for name in node.inputs[:2]]

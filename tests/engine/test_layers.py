@@ -41,7 +41,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("profile_families",),
     ("profile_configs",),
     ("profile_discovery",),
-    ("image_files",),
+    ("image_files", "placement"),
     ("images",),
     ("metrics",),
     ("predictions",),
@@ -158,6 +158,14 @@ def test_engines_are_imported_by_their_own_modules_alone(library: str) -> None:
             {"torch", "onnx2torch"},
         ),
         ("import onnxray.importer.ops", {"onnxruntime", "onnx2torch", "torchvision"}),
+        ("import onnxray.cli.app", {"torch", "onnx2torch", "cv2", "matplotlib"}),
+        (
+            "import numpy, onnxray; from onnxray.believe.curves import insertion_and_deletion; "
+            "from onnxray.targets import read_target; m = onnxray.open(models.lenet(), models.GREY); "
+            "x = m.pixels(models.pictures(1)); "
+            "insertion_and_deletion(m, x, read_target(m, x, None), x.array[0, 0], random=numpy.random.default_rng(0))",
+            {"torch", "onnx2torch"},
+        ),
         (
             "import onnxray, torch; module = onnxray.to_torch(models.parse("
             "'g (float[N,4] x) => (float[N,4] y) { y = Flatten (x) }'), verify=False)",
