@@ -28,7 +28,7 @@ def constant_baseline(kind: Colour, model: Model, pixels: Pixels) -> NDArray[np.
         return np.zeros(shape, np.float32)
     if kind == "mean":
         nothing = np.zeros_like(model.profile.encode(pixels.array[:1]))
-        return np.clip(model.profile.decode(nothing)[0], 0, 255)
+        return np.asarray(np.clip(model.profile.decode(nothing)[0], 0, 255), np.float32)
     return np.full(shape, 255 if kind == "white" else 0, np.float32)
 
 

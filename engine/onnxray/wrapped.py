@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -20,7 +21,7 @@ def method_by_name(name: str, settings: Iterable[str] = ()) -> Saliency:
     if name not in known:
         raise InputError(f"there is no saliency method {name!r}; there are {', '.join(known)}")
     hints = get_type_hints(known[name])
-    options = {field: hints[field] for field in known[name].__dataclass_fields__ if field != "score"}
+    options = {field: hints[field] for field in _fields(known[name]) if field != "score"}
     given: dict[str, Any] = {}
     for text in settings:
         key, equals, value = text.partition("=")
@@ -34,6 +35,10 @@ def method_by_name(name: str, settings: Iterable[str] = ()) -> Saliency:
         else:
             given[field] = _read(f"{name}'s {key.strip()}", value, kinds)
     return known[name](**given)
+
+
+def _fields(method: type[Saliency]) -> list[str]:
+    return [field.name for field in dataclasses.fields(method)]
 
 
 def _kinds(hint: Any) -> frozenset[Any]:
