@@ -80,9 +80,7 @@ def layers_of(method: Any, model: Model, pixels: Pixels, objective: Objective, r
     space = read_space(model, pixels.array[:1])
     grids = choose_layers(space, objective.values, (given,) if isinstance(given, str) else given)
     if not given:
-        note = f"layer {grids[0].value!r} ({grids[0].kind}) was chosen; others: onnxray saliency layers MODEL"
-        if note not in run.notes:
-            run.note(note)
+        run.note(f"layer {grids[0].value!r} ({grids[0].kind}) was chosen; others: onnxray saliency layers MODEL")
     return grids
 
 

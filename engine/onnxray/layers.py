@@ -36,7 +36,7 @@ def find_layers(space: Space, names: Iterable[str]) -> Layers:
     """The candidates for a target that reads the values ``names``."""
     wanted = tuple(names)
     needed = space.model.graph.needed_for(wanted)
-    last_read = _last_reads(space, needed, wanted)
+    last_read = last_reads(space, needed, wanted)
     inputs = {value.name for value in space.model.graph.inputs}
     open_values = {name for name in inputs if name in last_read}
     passed: list[str] = []
@@ -89,8 +89,11 @@ def _computed(needed: Sequence[Node]) -> set[str]:
     return found
 
 
-def _last_reads(space: Space, needed: Sequence[Node], wanted: Sequence[str]) -> dict[str, int]:
-    """Value -> the last node that looks at its places; only those that some node does, on the way to the target."""
+def last_reads(space: Space, needed: Sequence[Node], wanted: Sequence[str]) -> dict[str, int]:
+    """Value -> the last node that looks at its places; only those that some node does, on the way to ``wanted``.
+
+    needed: the nodes that those are computed by, in graph order.
+    """
     moving = space.model.graph.depends_on_input
     last: dict[str, int] = {name: len(space.model.graph.nodes) for name in wanted if _holds_places(space, name)}
     for node in reversed(needed):

@@ -167,13 +167,17 @@ def _grid(value: str, shape: Shape, axes: Axes) -> Grid | None:
         if len(axes[row]) != 1 or len(axes[column]) != 1 or own[0].letter != "H" or other[0].letter != "W":
             return None
         return Grid(value, shape, row, column, own[0].size, other[0].size)
+    return token_grid(value, shape, axes[row], row)
+
+
+def token_grid(value: str, shape: Shape, axis: Axis, place: int) -> Grid | None:
+    """The rows and columns on one axis of tokens, which stands at ``place``; None where it is none."""
     before = after = 0
-    content = axes[row]
-    if len(content) == 1 and content[0].letter == "T":
-        before, after, content = content[0].before, content[0].after, content[0].content
-    if [factor.letter for factor in content] != ["H", "W"] or not all(factor.outermost for factor in content):
+    if len(axis) == 1 and axis[0].letter == "T":
+        before, after, axis = axis[0].before, axis[0].after, axis[0].content
+    if [factor.letter for factor in axis] != ["H", "W"] or not all(factor.outermost for factor in axis):
         return None
-    return Grid(value, shape, row, row, content[0].size, content[1].size, before, after)
+    return Grid(value, shape, place, place, axis[0].size, axis[1].size, before, after)
 
 
 def _holds(axis: Axis, letter: str) -> bool:

@@ -29,6 +29,7 @@ from onnxray.cli.common import (
     text,
 )
 from onnxray.cli.options import with_options_of
+from onnxray.cli.saliency_layers import layers
 from onnxray.map_item import MapItem
 from onnxray.methods import family
 from onnxray.results import Result
@@ -121,5 +122,6 @@ def _cell(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else plain(str("-" if value is None else value))
 
 
+app.command("layers")(layers)
 for _name, _method in family(Saliency).items():  # type: ignore[type-abstract]
     app.command(_name)(command_of(_method))

@@ -4,15 +4,15 @@
     m_k = upsample(A_k) scaled to [0, 1]
 
 b is the colour that becomes an input of zero (the profile's mean), so that masking the pixels is masking the network's
-own input, as the paper's code and pytorch-grad-cam do it. As in pytorch-grad-cam, m_k is upsampled corner on corner, the
-map edge on edge, and a channel that is the same everywhere gives m_k = 0. By ONNX Runtime alone, one forward pass a
-channel.
+own input, as the paper's code and pytorch-grad-cam do it. As in pytorch-grad-cam, m_k is upsampled corner on corner,
+the map edge on edge, and a channel that is the same everywhere gives m_k = 0. By ONNX Runtime alone, one forward pass
+a channel; the masked images are made in blocks.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, final
+from typing import ClassVar, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 from onnxray.class_activation import ClassActivation, Maps
 from onnxray.differentiate import judged
 from onnxray.images import Pixels
-from onnxray.method import Run, check_range
+from onnxray.method import Run
 from onnxray.model import Model
 from onnxray.objectives import Objective
+from onnxray.pixel_maps import block_size
 from onnxray.resample import bilinear
 from onnxray.spatial import Grid
 
@@ -36,20 +37,15 @@ class ScoreCAM(ClassActivation):
 
     name: ClassVar[str] = "score-cam"
 
-    batch: Annotated[int, "masked images that are made and judged at once; bounds the memory"] = 32
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_range("batch", self.batch, 1, 4096)
-
     def attributions(self, model: Model, pixels: Pixels, objective: Objective, grid: Grid, run: Run) -> Maps:
         """Score all masked images, then weigh."""
         values = grid.maps(model.judge.values(model.feeds(pixels), [grid.value])[grid.value])
         count, channels = values.shape[:2]
         scores = np.empty((count, channels))
+        block = block_size(pixels)
         for row in range(count):
-            for start in range(0, channels, self.batch):
-                part = values[row, start : start + self.batch]
+            for start in range(0, channels, block):
+                part = values[row, start : start + block]
                 masked = self._masked(model, pixels, row, part)
                 scores[row, start : start + len(part)] = judged(
                     model, masked, objective.rows(np.full(len(part), row, np.int64))
