@@ -81,16 +81,14 @@ class Space:
     """The rows and columns of every value of a model's graph, as far as they can be told."""
 
     model: Model
+    layout: str
     shapes: Mapping[str, Shape]
 
     @cached_property
     def axes(self) -> dict[str, Axes]:
         """Value -> its axes."""
-        profile, graph = self.model.profile, self.model.graph
-        if profile is None:
-            raise InputError("the model's input is no image (no profile fits it), so no value has rows and columns")
-        name = graph.inputs[0].name
-        return track(graph, self.shapes, {name: picture(self.shapes[name], profile.layout)})
+        name = self.model.graph.inputs[0].name
+        return track(self.model.graph, self.shapes, {name: picture(self.shapes[name], self.layout)})
 
     def grid(self, value: str) -> Grid:
         """The rows and columns of a value. Errors: InputError naming the value, where it has none that can be told."""
@@ -128,8 +126,11 @@ class Space:
 def read_space(model: Model, sample: NDArray[Any]) -> Space:
     """Follow rows and columns through a model's graph; ``sample``: pixels of one image, (1, channels, height, width).
 
-    Shapes that the file does not state are measured by the judge on the sample.
+    Shapes that the file does not state are measured by the judge on the sample. Errors: InputError where the model's
+    input is no image.
     """
+    if model.profile is None:
+        raise InputError("the model's input is no image (no profile fits it), so no value has rows and columns")
     graph = model.graph
     batch = fixed_batch(graph) or 1
     shapes: dict[str, Shape] = {name: tuple(tensor.dims) for name, tensor in graph.initializers.items()}
@@ -151,7 +152,7 @@ def read_space(model: Model, sample: NDArray[Any]) -> Space:
             RuntimeRefusal
         ):  # sequences and the like; what follows of them has no rows and columns
             shapes.update({name: array.shape for name, array in model.judge.values(feeds, unknown, once=True).items()})
-    return Space(model, shapes)
+    return Space(model, model.profile.layout, shapes)
 
 
 def _grid(value: str, shape: Shape, axes: Axes) -> Grid | None:
