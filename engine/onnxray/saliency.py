@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxray.differentiate import judged
-from onnxray.errors import InputError
+from onnxray.errors import InputError, NotDifferentiable
 from onnxray.images import Pixels
 from onnxray.map_item import MapItem
 from onnxray.method import Method, Run, check_choices
@@ -67,6 +67,11 @@ class Saliency(Method[MapItem]):
         for start in range(0, len(pixels), _GROUP):
             group = pixels.rows(slice(start, start + _GROUP))
             objective = read_target(model, group, _rows_of(goal, start, len(group)), self.score)
+            for value in objective.values:
+                if value in model.graph.values and value not in model.graph.depends_on_input:
+                    raise NotDifferentiable(
+                        f"the target {value!r} does not depend on the input, so nothing of the input explains it"
+                    )
             for note in describe_scores(model, objective):
                 run.note(note)
             verdict = _verdict(model, group)

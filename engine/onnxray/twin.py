@@ -164,6 +164,29 @@ class Twin:
                 return own
         return chunk_size(self.graph, variables, together=True)
 
+    def slopes(
+        self,
+        variables: Arrays,
+        names: Sequence[str],
+        cotangents: Cotangents,
+        at: Sequence[str],
+        *,
+        rules: BackwardRules = PLAIN,
+    ) -> dict[str, tuple[Array, Array]]:
+        """Give (value, d<c, names>/d value) for every value in ``at``, by one backward pass: where a gradient is lost.
+
+        The batch is fed at once, as it is. Values that no gradient is defined at are left out; it is zero where
+        ``names`` do not depend on a value. Errors: NotDifferentiable.
+        """
+        wanted = tuple(names)
+        self._check_differentiable(wanted)
+        asked = tuple(dict.fromkeys((*wanted, *at)))
+        values = dict(zip(asked, self._forward(asked, self._tensors(variables, requires_grad=True), rules)))
+        points = {name: values[name] for name in at if values[name].requires_grad}
+        ends = {name: values[name] for name in wanted}
+        found = _gradients(ends, list(points.values()), cotangents, slice(0, _length(variables)), _length(variables))
+        return {name: (_array(value), _array(slope)) for (name, value), slope in zip(points.items(), found)}
+
     def _cut(
         self, names: tuple[str, ...], *, given: tuple[str, ...] = (), rules: BackwardRules = PLAIN
     ) -> ImportedModule:

@@ -17,7 +17,7 @@ from onnxray.errors import InputError, NotDifferentiable, OnnxrayError
 from onnxray.images import Pixels
 from onnxray.map_item import MapItem
 from onnxray.map_objects import Reference, references_of
-from onnxray.method import Method, Run, check_choices, check_range
+from onnxray.method import Method, Run, check_choices, check_range, silent
 from onnxray.model import Model
 from onnxray.objectives import Objective
 from onnxray.objects import is_pointed_at
@@ -150,7 +150,7 @@ class Check(Method[CheckedItem]):
 
     def _heats(self, model: Model, pixels: Pixels, objective: Objective, seed: int) -> list[dict[str | None, Heat]]:
         """The method's maps alone, by layer, one dictionary an image; random methods start from the same seed."""
-        run = Run(np.random.default_rng(seed), _silent, [])
+        run = Run(np.random.default_rng(seed), silent, [])
         found: list[dict[str | None, Heat]] = [{} for _ in range(len(pixels))]
         for start in range(0, len(pixels), _GROUP):
             index = np.arange(start, min(start + _GROUP, len(pixels)))
@@ -176,10 +176,6 @@ def curve_figures(
         "insertion": insertion.numbers(),
         "deletion": deletion.numbers(),
     }
-
-
-def _silent(done: int, total: int, what: str) -> None:
-    """No progress is shown within a stage."""
 
 
 def _places(items: Sequence[MapItem]) -> list[int]:

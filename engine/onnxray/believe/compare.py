@@ -17,7 +17,7 @@ from onnxray.believe.summary import summarize
 from onnxray.errors import InputError, OnnxrayError
 from onnxray.images import Pixels
 from onnxray.map_objects import Reference, references_of
-from onnxray.method import Progress, Run
+from onnxray.method import Progress, Run, silent
 from onnxray.model import Model
 from onnxray.objectives import Objective
 from onnxray.objects import is_pointed_at
@@ -75,7 +75,7 @@ def compare(
             for count, method in enumerate(methods):
                 if progress is not None:
                     progress(place * len(methods) + count, len(pixels) * len(methods), method.name)
-                run = Run(np.random.default_rng(seed), _silent, notes)
+                run = Run(np.random.default_rng(seed), silent, notes)
                 try:
                     items += _maps(model, one, own, method, place, given[place], wanted, run)
                 except OnnxrayError as error:
@@ -117,7 +117,3 @@ def _maps(
             figures["pointed_at"] = is_pointed_at(item.heat, reference.box, wanted.pointing_tolerance)
         found.append(CheckedItem(map=replace(item, stem=stem), figures=figures))
     return found
-
-
-def _silent(done: int, total: int, what: str) -> None:
-    """Progress is told method by method."""

@@ -30,6 +30,7 @@ from onnxray.cli.common import (
 )
 from onnxray.cli.options import with_options_of
 from onnxray.cli.saliency_check import check_app, compare_command
+from onnxray.cli.saliency_layers import layers
 from onnxray.cli.saliency_options import (
     BoxOption,
     MaskOption,
@@ -140,6 +141,7 @@ def _cell(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else plain(str("-" if value is None else value))
 
 
+app.command("layers")(layers)
 for _name, _method in family(Saliency).items():  # type: ignore[type-abstract]
     app.command(_name)(command_of(_method))
 app.command("compare")(compare_command)
