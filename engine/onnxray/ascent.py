@@ -96,7 +96,8 @@ def climb(
     parameters = plan.parametrization.start(shape, random, given)
     moving = [p.requires_grad_() for p in parameters if p.is_floating_point()]
     optimizer = plan.optimizer.build(moving)
-    function = model.twin.differentiable(objective.values)
+    blank = np.zeros((shape[0], *model.profile.shape), np.float32)
+    function = model.batched_twin({"images": blank}).differentiable(objective.values)
     whole = slice(0, shape[0])
     history: list[dict[str, torch.Tensor]] = []
     best, best_total = plan.parametrization.image(parameters).detach().clone(), torch.full(shape[:1], -torch.inf)

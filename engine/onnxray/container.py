@@ -196,7 +196,7 @@ def _external_region(tensor: onnx.TensorProto, container: Container) -> Region:
     # As ONNX Runtime looks it up: beside the path as given, which may be a link; so are both in Hugging Face's cache.
     try:
         path = (container.path.parent / Path(*relative.parts)).resolve() if not absolute else Path(location)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: a link to itself
         raise ModelFileError(f"weight {tensor.name!r} lies in {location!r}, which cannot be read: {error}") from None
     inside = any(path.is_relative_to(folder) for folder in (container.folder, container.path.parent.resolve()))
     if not location or absolute or not inside:

@@ -29,8 +29,9 @@ class Run:
     notes: list[str]
 
     def note(self, text: str) -> None:
-        """Say something that belongs in the result."""
-        self.notes.append(text)
+        """Say something that belongs in the result; once, however often it is found again."""
+        if text not in self.notes:
+            self.notes.append(text)
 
 
 class Method(ABC, Generic[ItemT]):
@@ -73,7 +74,7 @@ class Method(ABC, Generic[ItemT]):
             pixels = Pixels(np.zeros((0, *model.profile.shape), np.float32), ())
         else:
             pixels = model.pixels(images)
-        run = Run(np.random.default_rng(seed), progress or _silent, list(pixels.notes))
+        run = Run(np.random.default_rng(seed), progress or silent, list(pixels.notes))
         items: list[ItemT] = []
         interrupted = False
         try:
@@ -120,5 +121,5 @@ def check_range(name: str, value: float, low: float, high: float) -> None:
         raise InputError(f"{name} is {value!r}; {low:g} to {high:g} was expected")
 
 
-def _silent(done: int, total: int, what: str) -> None:
+def silent(done: int, total: int, what: str) -> None:
     """No progress is shown."""

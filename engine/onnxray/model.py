@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, final
@@ -13,12 +12,14 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from onnxray._version import __version__
-from onnxray.batching import Array, Arrays
+from onnxray.batching import Array, Arrays, Batch
+from onnxray.deciding import decided
 from onnxray.errors import InputError, ProfileError
 from onnxray.graph import Graph, Value, read_graph
 from onnxray.images import Pixels, read_images
+from onnxray.machine import versions
 from onnxray.naming import Selection, resolve, resolve_values
+from onnxray.predictions import Predictions
 from onnxray.profile import Profile
 from onnxray.profile_discovery import discover
 from onnxray.runtime import Judge, return_freed_memory
@@ -27,41 +28,19 @@ from onnxray.structure import class_labels, verdict_output
 from onnxray.verdict import per_class, probabilities_of
 from onnxray.verification import (
     TOLERANCE,
-    Comparison,
     Memory,
-    Verification,
     check_outputs,
-    compare,
     seeded_pixels,
 )
 
 if TYPE_CHECKING:
     import torch
 
+    from onnxray.full_verification import Verification
     from onnxray.twin import Twin
 
 Cotangent = NDArray[Any] | Callable[["torch.Tensor", slice], "torch.Tensor"]
 Source: TypeAlias = str | os.PathLike[str] | bytes | onnx.ModelProto
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """What the judge says of a batch.
-
-    ``classes``: (N,) the winning class of each image by the file itself. ``probabilities``: (N, K), float64.
-    ``scores``: (N, K), before the softmax; read by a second, cut session when first asked for, where the file itself
-    ends in a softmax. ``labels``: the winning class in words, or its number where the profile has no labels.
-    """
-
-    classes: NDArray[np.int64]
-    probabilities: NDArray[np.float64]
-    labels: tuple[str, ...]
-    read_scores: Callable[[], NDArray[np.float64]]
-
-    @cached_property
-    def scores(self) -> NDArray[np.float64]:
-        """Scores before the softmax."""
-        return self.read_scores()
 
 
 @final
@@ -75,6 +54,7 @@ class Model:
         self.judge = Judge(graph, device)
         self._twin: Twin | None = None
         self._trusted = False
+        self._batch: Batch | None = None
 
     @cached_property
     def aliases(self) -> Mapping[str, str]:
@@ -159,7 +139,8 @@ class Model:
             return self.judge.values(self.feeds(images), wanted)
         if engine != "twin":
             raise InputError(f"engine {engine!r} is unknown; use 'judge' (ONNX Runtime) or 'twin' (torch)")
-        return self.twin.values(self.variables(images), wanted)
+        variables = self.variables(images)
+        return self.batched_twin(variables).values(variables, wanted)
 
     def pullback(self, images: object, cotangents: Mapping[str, Cotangent]) -> Any:
         """J^T c summed over the values: d/d pixels of sum_v <c_v, v(pixels)>, the cotangents c held fixed.
@@ -175,7 +156,7 @@ class Model:
         if len(resolved) != len(cotangents):
             raise InputError(f"two of {list(cotangents)} name the same value; give each value one cotangent")
         variables = self.variables(images)
-        twin = self.twin
+        twin = self.batched_twin(variables)
         from onnxray.twin import checked_cotangent, fixed_cotangents
 
         fixed = {name: c for name, c in resolved.items() if not callable(c)}
@@ -192,36 +173,16 @@ class Model:
         return next(iter(gradients.values())) if len(gradients) == 1 else gradients
 
     def verify(self, images: object = None, *, tolerance: float = TOLERANCE) -> Verification:
-        """Compare twin and judge on every real value that is read or given, on the given or on seeded inputs.
+        """Compare twin and judge on every real or quantised value that is read or given, on given or seeded inputs.
 
-        Also tells how far a copy of the model that gives every inner value moves the judge's own outputs.
+        What is too far off is bisected: each node alone, on the judge's inputs; see ``onnxray.full_verification``.
         """
+        from onnxray.full_verification import verify
+
         described = "given" if images is not None else "seeded (uniform noise and smooth waves, seed 0)"
         if images is None:
             images = self._seeded()
-        feeds, variables = self.feeds(images), self.variables(images)
-        wanted: list[str] = []
-        skipped: list[str] = []
-        ends = {output.name for output in self.graph.outputs}
-        for value in self.graph.values.values():
-            if value.kind == "node" and (value.name in ends or value.name in self.graph.readers_of):
-                real = value.is_float or not value.dtype
-                (wanted if real and value.name in self.graph.depends_on_input else skipped).append(value.name)
-        expected = self.judge.values(feeds, wanted)
-        found = self._new_twin().values(variables, wanted)
-        rows: list[Comparison] = []
-        for name in wanted:
-            if np.issubdtype(expected[name].dtype, np.floating):
-                rows.append(compare(self.graph, name, expected[name], found[name], tolerance))
-            else:
-                skipped.append(name)
-        outputs = self.judge.outputs(feeds)
-        promoted = self.judge.promoted_outputs(feeds, wanted)
-        numeric = [name for name, array in outputs.items() if array.dtype.kind in "fiub"]  # no strings, no dictionaries
-        moved = max(
-            (compare(self.graph, name, outputs[name], promoted[name]).absolute for name in numeric), default=0.0
-        )
-        return Verification(tuple(rows), tuple(skipped), tolerance, moved, described)
+        return verify(self.judge, self._new_twin(), self.feeds(images), self.variables(images), described, tolerance)
 
     def feeds(self, images: object) -> Arrays:
         """What the judge is fed: encoded pixels, or arrays as they are."""
@@ -277,30 +238,48 @@ class Model:
         if self._trusted:
             return twin
         memory = Memory(self.graph, {"profile": self.profile and self.profile.to_dict(), **self.versions()})
-        if not memory.recall():
+        if memory.recall() is None:
             images = self._seeded()
             feeds, variables = self.feeds(images), self.variables(images)
             worst = check_outputs(
                 self.graph,
                 lambda names: self.judge.values(feeds, names, once=True),
                 lambda names: twin.values(variables, names),
+                plain=lambda names: self.judge.plain_outputs(feeds, names),
+                full=self.verify,
             )
-            memory.remember(worst)
+            memory.remember({"worst_relative": worst})
             return_freed_memory()
         self._trusted = True
         return twin
 
+    def batch(self) -> Batch:
+        """How samples go through the twin: a file that fixes its batch is tried once, which is remembered.
+
+        A file that the twin cannot run goes one batch of its own after the other, by the judge alone.
+        """
+        if self._batch is None:
+            self._batch = decided(self.graph, self.versions(), self._decide_batch)
+            assert self._batch is not None
+        return self._batch
+
+    def _decide_batch(self) -> Batch:
+        from onnxray.trial import decide
+
+        twin = self._new_twin()
+        return decide(twin.importer, self.judge, twin.device)
+
+    def batched_twin(self, variables: Arrays) -> Twin:
+        """The checked twin; where more samples than the file's own batch are fed, by the way that was decided."""
+        twin, own = self.twin, self.graph.fixed_batch
+        more = own is not None and any(array.ndim and len(array) > own for array in variables.values())
+        if more and twin.batch is None:
+            twin.batch = self.batch()
+        return twin
+
     def versions(self) -> dict[str, str]:
         """Versions and device that results depend on; stated with every result."""
-        import importlib.metadata
-        import platform
-
-        found = {"onnxray": __version__, "python": platform.python_version(), "device": self.device}
-        for name in ("onnx", "torch", "onnx2torch", "numpy"):
-            found[name] = importlib.metadata.version(name)
-        import onnxruntime
-
-        return {**found, "onnxruntime": onnxruntime.__version__}
+        return versions(self.device)
 
 
 def open_model(

@@ -12,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxray.differentiate import judged
-from onnxray.errors import InputError
+from onnxray.errors import InputError, NotDifferentiable
 from onnxray.images import Pixels
 from onnxray.map_item import MapItem
 from onnxray.method import Method, Run, check_choices
-from onnxray.model import Model, Predictions
+from onnxray.model import Model
 from onnxray.objectives import Objective
-from onnxray.report.heat_map import draw_map, draw_overlay
+from onnxray.predictions import Predictions
+from onnxray.report.heat_map import Colormap, draw_map, draw_overlay
 from onnxray.targets import describe_scores, read_target
 
 # Images are worked on in groups: large enough to be fast, small enough to come out and to fit in memory.
@@ -52,6 +53,10 @@ class Saliency(Method[MapItem]):
         Literal["logit", "log-probability", "probability", "margin"],
         "how a class is scored; margin: over the largest other logit",
     ] = "logit"
+    colormap: Annotated[
+        Colormap,
+        "colours of the pictures; auto: inferno, and for signed maps RdBu; all stay apart for the colour-blind",
+    ] = "auto"
 
     def __post_init__(self) -> None:
         check_choices(self)
@@ -62,6 +67,11 @@ class Saliency(Method[MapItem]):
         for start in range(0, len(pixels), _GROUP):
             group = pixels.rows(slice(start, start + _GROUP))
             objective = read_target(model, group, _rows_of(goal, start, len(group)), self.score)
+            for value in objective.values:
+                if value in model.graph.values and value not in model.graph.depends_on_input:
+                    raise NotDifferentiable(
+                        f"the target {value!r} does not depend on the input, so nothing of the input explains it"
+                    )
             for note in describe_scores(model, objective):
                 run.note(note)
             verdict = _verdict(model, group)
@@ -105,16 +115,17 @@ class Saliency(Method[MapItem]):
             signed=found.signed, shown_at=shown_at, numbers_=dict(found.numbers), reason=found.reason, stem=stem,
             heat=heat,
             attribution=heat if found.attribution is None else np.ascontiguousarray(found.attribution, np.float32),
-            images={} if pixels.plain else _pictures(sample, heat, shown_at, signed=found.signed),
+            images={} if pixels.plain else self._pictures(sample, heat, shown_at, signed=found.signed),
+            colormap=self.colormap,
         )  # fmt: skip
 
-
-def _pictures(
-    sample: NDArray[np.float32], heat: NDArray[np.float32], shown_at: float, *, signed: bool
-) -> dict[str, NDArray[np.uint8]]:
-    image = np.rint(sample).astype(np.uint8)
-    drawn = draw_map(heat, shown_at, signed=signed)
-    return {"image": image, "map": drawn, "overlay": draw_overlay(image, heat, shown_at, signed=signed)}
+    def _pictures(
+        self, sample: NDArray[np.float32], heat: NDArray[np.float32], shown_at: float, *, signed: bool
+    ) -> dict[str, NDArray[np.uint8]]:
+        image = np.rint(sample).astype(np.uint8)
+        drawn = draw_map(heat, shown_at, signed=signed, colormap=self.colormap)
+        overlay = draw_overlay(image, heat, shown_at, signed=signed, colormap=self.colormap)
+        return {"image": image, "map": drawn, "overlay": overlay}
 
 
 def _rows_of(goal: Any, start: int, count: int) -> Any:

@@ -1,9 +1,11 @@
-"""What the parts of a graph are to a classifier: logits, features, the last convolution, the layers with weights."""
+"""What the parts of a graph are to a classifier: logits, features, the last convolution, layers with weights, batch."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from math import prod
 from typing import TYPE_CHECKING
+
+from onnx import numpy_helper
 
 if TYPE_CHECKING:
     from onnxray.graph import Graph, Node
@@ -11,12 +13,10 @@ if TYPE_CHECKING:
 _CLOSING = frozenset({"Softmax", "LogSoftmax", "QLinearSoftmax"})
 _PASSING = frozenset({"Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Cast", "Dropout", "QuantizeLinear",
                        "DequantizeLinear"})  # fmt: skip
-_WINDOWED = frozenset({"Conv", "QLinearConv", "MaxPool", "AveragePool"})
 _LINEAR = frozenset({"Gemm", "MatMul"})
 _CONVOLUTIONS = frozenset({"Conv", "ConvTranspose"})
 _CLASSICAL = "ai.onnx.ml"
 _MAP = "map"
-_SHAPES = frozenset({"int64", "bool"})
 
 
 def find_logits(graph: Graph) -> str:
@@ -105,53 +105,29 @@ def weight_layers(graph: Graph) -> tuple[str, ...]:
     return tuple(dict.fromkeys(layers))
 
 
-def depths(graph: Graph, end: str, count: int) -> tuple[str, ...]:
-    """``count`` values at even depths, from the first layer with weights to the last before ``end``, in graph order.
+def layer_weights(graph: Graph) -> dict[str, tuple[str, ...]]:
+    """Layer (see ``weight_layers``) -> the initialisers and Constant values that its weight and bias come from.
 
-    All that ``end`` knows of the input passes through each of them: of a layer in a branch, the value that the branches
-    meet in is taken. Fewer where there are fewer.
+    Followed back through whatever lies between (a Transpose, a DequantizeLinear), by each node's first operand.
     """
-    weighted = frozenset(weight_layers(graph))
-    waists: dict[int, str] = {}  # by how many layers with weights stand before: the first after each
-    for name in _waists(graph, end):
-        passed = sum(output in weighted for node in graph.needed_for([name]) for output in node.outputs)
-        if passed:
-            waists.setdefault(passed, name)
-    found = list(waists.values())
-    picked = {round(k * (len(found) - 1) / max(1, count - 1)) for k in range(count)} if found else set()
-    return tuple(found[k] for k in sorted(picked))
+    found: dict[str, tuple[str, ...]] = {}
+    for node in graph.nodes:
+        if node.operator in _LINEAR | _CONVOLUTIONS and _has_weight(graph, node):
+            layer = _with_bias(graph, node)
+            operands = [*node.inputs, *(graph.producer_of[layer].inputs if layer != node.outputs[0] else ())]
+            constant = [name for name in operands if name and name not in graph.depends_on_input]
+            stored = [_stored(graph, name) for name in constant]
+            found[layer] = tuple(dict.fromkeys([*found.get(layer, ()), *stored]))
+    return found
 
 
-def spatial_stride(graph: Graph, name: str, size: tuple[int, int], shape: Callable[[str], tuple[int, ...]]) -> int:
-    """Pixels from one position to the next at the last convolution or pooling before ``name``; 1 where there is none.
-
-    size: (height, width) of the input; shape: the shape that a value has for one image.
-    """
-    for node in reversed(graph.needed_for([name])):
-        if node.operator in _WINDOWED:
-            found = shape(node.outputs[0])
-            return max(1, round(size[0] / found[2])) if len(found) == 4 else 1
-    return 1
-
-
-def _waists(graph: Graph, end: str) -> tuple[str, ...]:
-    """The real values that every path from the input to ``end`` goes through, in graph order; shapes are no paths."""
-    nodes = graph.needed_for([end])
-    last = {name: place for place, node in enumerate(nodes) if not _only_shapes(graph, node) for name in node.reads}
-    alive: set[str] = set()
-    found = []
-    for place, node in enumerate(nodes):
-        values = (graph.values.get(name) for name in node.outputs)
-        alive |= {v.name for v in values if v is not None and v.dtype not in _SHAPES}  # quantised ones are paths
-        alive = {name for name in alive & graph.depends_on_input if name == end or last.get(name, -1) > place}
-        if len(alive) == 1:
-            found += [name for name in alive if graph.values[name].is_float or not graph.values[name].dtype]
-    return tuple(dict.fromkeys(found))
-
-
-def _only_shapes(graph: Graph, node: Node) -> bool:
-    values = [graph.values[name] for name in node.outputs if name in graph.values]
-    return all(value.dtype in _SHAPES for value in values)
+def _stored(graph: Graph, name: str) -> str:
+    """The initialiser or Constant value that a constant value is computed from, by first operands."""
+    node = graph.producer_of.get(name)
+    while node is not None and node.operator != "Constant" and node.inputs:
+        name = node.inputs[0]
+        node = graph.producer_of.get(name)
+    return name
 
 
 def _has_weight(graph: Graph, node: Node) -> bool:
@@ -169,3 +145,46 @@ def _with_bias(graph: Graph, node: Node) -> str:
         if any(constant):
             return readers[0].outputs[0]
     return output
+
+
+def find_fixed_batch(graph: Graph) -> int | None:
+    """Give the batch that the file fixes, or None where it is free or the inputs have no common one.
+
+    Fixed by the inputs' first dimension; or, where that is free, by a Reshape to constant lengths: [N, 3, 4] can only
+    become [1, 12] where N is 1.
+    """
+    sizes = {value.shape[0] for value in graph.inputs if value.shape}
+    sequences = any(value.shape is None and value.dtype in {"", "map"} for value in graph.inputs)
+    if len(sizes) != 1 or sequences:
+        return None
+    size = sizes.pop()
+    return size if isinstance(size, int) else _batch_of_reshapes(graph, size)
+
+
+def _batch_of_reshapes(graph: Graph, free: str | None) -> int | None:
+    """The least number of samples for which every Reshape to constant lengths fits its input."""
+    if free is None:
+        return None
+    for node in graph.nodes:
+        value = graph.values.get(node.inputs[0]) if node.operator == "Reshape" and len(node.inputs) == 2 else None
+        if value is None or value.shape is None or value.shape.count(free) != 1:
+            continue
+        wanted = _whole_numbers(graph, node.inputs[1])
+        rest = [dim for dim in value.shape if dim != free]
+        known = [dim for dim in rest if isinstance(dim, int)]
+        if min(wanted, default=0) > 0 and len(known) == len(rest) and prod(wanted) % max(1, prod(known)) == 0:
+            return prod(wanted) // max(1, prod(known)) or None
+    return None
+
+
+def _whole_numbers(graph: Graph, name: str) -> list[int]:
+    """The numbers of a constant; none where it is computed."""
+    if name in graph.initializers:
+        return [int(length) for length in graph.weight(name).reshape(-1)]
+    node = graph.producer_of.get(name)
+    for attribute in node.proto.attribute if node is not None and node.operator == "Constant" else ():
+        if attribute.name == "value":
+            return [int(length) for length in numpy_helper.to_array(attribute.t).reshape(-1)]
+        if attribute.name == "value_ints":
+            return list(attribute.ints)
+    return []

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from onnxray.errors import InputError
 from onnxray.images import Pixels
 from onnxray.method import Method, check_choices, check_range
-from onnxray.model import Model, Predictions
+from onnxray.model import Model
+from onnxray.predictions import Predictions
 from onnxray.synthesis_item import SynthesisItem
 
 if TYPE_CHECKING:

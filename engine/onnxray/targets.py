@@ -73,9 +73,16 @@ def class_index(model: Model, text: str, count: int) -> int:
 
 
 def describe_scores(model: Model, objective: Objective) -> tuple[str, ...]:
-    """What should be said of an objective: that the softmax was looked through, that the output was taken as scores."""
+    """What should be said of an objective: that the softmax was looked through, or that one was named and is not."""
     output = verdict_output(model.graph)
-    if not isinstance(objective, ClassScore) or objective.value == output:
+    if not isinstance(objective, ClassScore):
+        softmaxes = {name: closing_softmax(model.graph, name) for name in objective.values}
+        return tuple(
+            f"{name!r} is a softmax, read as named; its gradient fades where it is sure: {node.inputs[0]!r} does not"
+            for name, node in softmaxes.items()
+            if node is not None
+        )
+    if objective.value == output:
         return ()
     softmax = closing_softmax(model.graph, output)
     seen = f"the output {output!r} is a softmax; " if softmax is not None else ""

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 import onnxray
 import onnxray_models
 from onnxray.cli.app import app
+from onnxray.depths import depths
 from onnxray.errors import InputError, NotDifferentiable, OnnxrayError, UnknownValue
 from onnxray.goals import TargetValues
 from onnxray.inversion import Setting, recipe
@@ -17,7 +18,6 @@ from onnxray.matching import Match, mask_of
 from onnxray.methods.invert import Invert
 from onnxray.profile import Profile
 from onnxray.results import Result
-from onnxray.structure import depths
 from onnxray.synthesis_item import SynthesisItem
 from support import models
 from support.linear import Linear, pictures

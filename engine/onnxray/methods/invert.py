@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, final
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxray.depths import depths, spatial_stride
 from onnxray.differentiate import judged
 from onnxray.errors import InputError
 from onnxray.goals import TargetValues
@@ -26,7 +27,6 @@ from onnxray.method import Run, check_range
 from onnxray.metrics import l2, perceptual_similarity
 from onnxray.model import Model
 from onnxray.representations import given_representations
-from onnxray.structure import depths, spatial_stride
 from onnxray.synthesis import Synthesis, verdict_on
 from onnxray.synthesis_item import SynthesisItem
 

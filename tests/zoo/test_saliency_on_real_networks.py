@@ -1,0 +1,96 @@
+"""The gradient family on trained networks from outside the repository; skipped where they are not beside the checkout."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from skimage.data import astronaut
+
+import onnxray
+from onnxray.errors import InputError
+from onnxray.methods.deconvnet import DeconvNet
+from onnxray.methods.gradient import Gradient
+from onnxray.methods.guided_backpropagation import GuidedBackpropagation
+from onnxray.methods.input_x_gradient import InputXGradient
+from onnxray.methods.integrated_gradients import IntegratedGradients
+from onnxray.methods.smoothgrad import SmoothGrad
+from onnxray.profile import Profile
+from onnxray.saliency import Saliency
+from onnxray.targets import Like
+
+ZOO = Path(os.environ.get("ONNXRAY_ZOO") or Path(__file__).parents[3] / "shared" / "zoo")
+pytestmark = pytest.mark.skipif(not ZOO.is_dir(), reason="the models are not beside this checkout")
+
+FACE = astronaut()[50:162, 167:279]
+METHODS = (
+    Gradient(), InputXGradient(), GuidedBackpropagation(rectifiers=("Relu", "Clip", "PRelu")),
+    DeconvNet(rectifiers=("Relu", "Clip", "PRelu")), IntegratedGradients(baseline="mean"), SmoothGrad(samples=4),
+)  # fmt: skip
+
+
+def scaled(size: tuple[int, int], mean: float, layout: Any = "NCHW") -> Profile:
+    """(x - mean) / 128."""
+    return Profile(name="face", layout=layout, channels="RGB", scale=1.0, mean=(mean,) * 3, std=(128.0,) * 3, size=size)
+
+
+CASES: dict[str, tuple[str, Profile, Any, Any]] = {
+    "a detector's score of its surest box": (
+        "ultraface/version-RFB-320.onnx", scaled((240, 320), 127), astronaut(), "scores[max,1]",
+    ),
+    "a detector's coordinate": ("ultraface/version-RFB-320.onnx", scaled((240, 320), 127), astronaut(), "boxes[4228,0]"),
+    "the likeness of a face": (
+        "mobilefacenet-vface-onnx/mobilefacenet.onnx", scaled((112, 112), 127.5), FACE, Like(image=FACE[:, ::-1]),
+    ),
+    "channels last": ("mtcnn/onet.onnx", scaled((48, 48), 127.5, "NHWC"), FACE, None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: str(method.name))
+@pytest.mark.parametrize("case", CASES)
+def test_targets_other_than_a_photo_s_class(case: str, method: Saliency) -> None:
+    """Each map follows the score: a step along the gradient's own map moves it, and the completeness gap is met."""
+    file, profile, image, target = CASES[case]
+    (item,) = method(onnxray.open(ZOO / file, profile), image, target).items
+    assert item.heat.shape == profile.size
+    assert item.attribution.shape == (3, *profile.size)
+    assert item.reason is None
+    if isinstance(method, IntegratedGradients):
+        assert item.numbers_["gap"] <= method.gap
+        assert item.attribution.sum() == pytest.approx(item.numbers_["score_change"], rel=method.gap)
+
+
+@pytest.mark.parametrize("case", ["the likeness of a face", "channels last", "a detector's coordinate"])
+def test_a_small_step_along_the_gradient_moves_the_score_as_far_as_it_says(case: str) -> None:
+    file, profile, image, target = CASES[case]
+    model = onnxray.open(ZOO / file, profile)
+    pixels = model.pixels(image).array
+    (item,) = Gradient()(model, pixels, target).items
+    step = 0.05 * item.attribution / np.abs(item.attribution).max()
+    ends = [Gradient()(model, np.clip(pixels + sign * step, 0, 255), target).items[0].target_score for sign in (1, -1)]
+    clipped = np.clip(pixels + step, 0, 255) - np.clip(pixels - step, 0, 255)
+    assert ends[0] - ends[1] == pytest.approx(float((clipped * item.attribution).sum()), rel=0.05)
+
+
+@pytest.mark.parametrize("file", ["squeezenet_v1.1_qdq_int8.onnx", "squeezenet_v1.1_qop_uint8.onnx"])
+@pytest.mark.parametrize(
+    "method", [GuidedBackpropagation(), DeconvNet(rectifiers=("Relu", "Clip", "LeakyRelu", "PRelu"))]
+)
+def test_quantised_networks_have_no_rectifier_left(file: str, method: Saliency) -> None:
+    model = onnxray.open(ZOO / "squeezenet-v1.1-onnx" / file, "caffe-imagenet")
+    with pytest.raises(InputError, match="and there is none; quantised and fused networks keep none"):
+        method(model, ZOO / "data-photos" / "cat.jpg")
+
+
+def test_smoothed_and_guided_maps_lie_on_the_animal() -> None:
+    """The middle of the map's mass, and most of its mass, in a box drawn by hand around cat, dog and hummingbird."""
+    model = onnxray.open(ZOO / "squeezenet-v1.1-onnx" / "squeezenet_v1.1_fp32_from_fp16.onnx", "caffe-imagenet")
+    boxes = {"cat.jpg": (0, 10, 224, 224), "dog.jpg": (15, 20, 224, 150), "hummingbird.jpg": (0, 0, 224, 190)}
+    photos = [ZOO / "data-photos" / name for name in boxes]
+    for method in (GuidedBackpropagation(), SmoothGrad(samples=8)):
+        for item, (top, left, bottom, right) in zip(method(model, photos).items, boxes.values()):
+            inside = np.zeros((224, 224), bool)
+            inside[top:bottom, left:right] = True
+            assert inside[item.peak]
+            assert item.heat[inside].sum() > 0.8 * item.heat.sum()
