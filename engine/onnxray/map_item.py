@@ -22,7 +22,8 @@ class MapItem(Item):
     attribution: what the method computed before it was reduced or resized, per input channel or at the layer's size.
     signed: whether evidence against the target counts, below zero. shown_at: the number at the end of the colour scale.
     target: what was explained, in words; target_score: its value by the judge. class_, label, score, probability: the
-    judge's verdict on the image; None where the model is no classifier. numbers: what else the method has to say.
+    judge's verdict on the image; None where the model is no classifier. numbers: what else the method has to say; more:
+    what of it are arrays, by name.
     """
 
     path: str | None
@@ -42,6 +43,7 @@ class MapItem(Item):
     heat: NDArray[np.float32] = field(repr=False)
     attribution: NDArray[np.float32] = field(repr=False)
     images: Mapping[str, Image8] = field(repr=False)
+    more: Mapping[str, NDArray[Any]] = field(default_factory=dict, repr=False)
 
     @property
     def peak(self) -> tuple[int, ...]:
@@ -55,7 +57,8 @@ class MapItem(Item):
             "probability": self.probability, "target": self.target, "target_score": self.target_score,
             "method": self.method, "layer": self.layer, "signed": self.signed, "peak": list(self.peak),
             "minimum": float(self.heat.min()), "maximum": float(self.heat.max()), "sum": float(self.heat.sum()),
-            "shown_at": self.shown_at, **self.numbers_, "numbers": list(self.numbers_), "reason": self.reason,
+            "shown_at": self.shown_at, **self.numbers_, "numbers": list(self.numbers_), "arrays": list(self.more),
+            "reason": self.reason,
         }  # fmt: skip
 
     def pictures(self) -> dict[str, tuple[str, Image8]]:
@@ -69,11 +72,9 @@ class MapItem(Item):
         }
 
     def arrays(self) -> dict[str, tuple[str, NDArray[Any]]]:
-        """``heat`` and ``attribution`` as float32 .npy files."""
-        return {
-            "heat": (f"{self._own_stem}-heat", self.heat),
-            "attribution": (f"{self._own_stem}-attribution", self.attribution),
-        }
+        """``heat``, ``attribution`` (float32) and what else the method gives, as .npy files."""
+        found = {"heat": self.heat, "attribution": self.attribution, **self.more}
+        return {role: (f"{self._own_stem}-{role}", array) for role, array in found.items()}
 
     @property
     def _own_stem(self) -> str:
@@ -84,6 +85,7 @@ class MapItem(Item):
         """Build the item again from its part of result.json and its files."""
         same = ("path", "label", "score", "probability", "target", "target_score", "method", "layer", "signed",
                 "shown_at", "reason")  # fmt: skip
+        arrays = {"heat", "attribution", *document["arrays"]}
         return cls(
             **{name: document[name] for name in same},
             class_=document["class"],
@@ -91,5 +93,6 @@ class MapItem(Item):
             stem=document["files"].get("image", "sample.png").removesuffix(".png"),
             heat=pictures["heat"],
             attribution=pictures["attribution"],
-            images={role: picture for role, picture in pictures.items() if role not in {"heat", "attribution"}},
+            more={role: pictures[role] for role in document["arrays"]},
+            images={role: picture for role, picture in pictures.items() if role not in arrays},
         )

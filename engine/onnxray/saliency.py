@@ -31,6 +31,7 @@ class Map:
 
     heat: (height, width) at the image's size. attribution: as it was computed; the heat itself where left out.
     quantile: the share of the map's |numbers| that the colour scale spans; noisy maps leave the topmost out.
+    arrays, pictures: what else there is to keep and to see, by name; pictures are uint8, CHW.
     """
 
     heat: NDArray[np.float32]
@@ -40,6 +41,8 @@ class Map:
     numbers: Mapping[str, Any] = field(default_factory=dict)
     reason: str | None = None
     quantile: float = 1.0
+    arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    pictures: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,16 +108,18 @@ class Saliency(Method[MapItem]):
             signed=found.signed, shown_at=shown_at, numbers_=dict(found.numbers), reason=found.reason, stem=stem,
             heat=heat,
             attribution=heat if found.attribution is None else np.ascontiguousarray(found.attribution, np.float32),
-            images={} if pixels.plain else _pictures(sample, heat, shown_at, signed=found.signed),
+            images={} if pixels.plain else _pictures(sample, heat, shown_at, found),
+            more=found.arrays,
         )  # fmt: skip
 
 
 def _pictures(
-    sample: NDArray[np.float32], heat: NDArray[np.float32], shown_at: float, *, signed: bool
+    sample: NDArray[np.float32], heat: NDArray[np.float32], shown_at: float, found: Map
 ) -> dict[str, NDArray[np.uint8]]:
     image = np.rint(sample).astype(np.uint8)
-    drawn = draw_map(heat, shown_at, signed=signed)
-    return {"image": image, "map": drawn, "overlay": draw_overlay(image, heat, shown_at, signed=signed)}
+    drawn = draw_map(heat, shown_at, signed=found.signed)
+    overlay = draw_overlay(image, heat, shown_at, signed=found.signed)
+    return {"image": image, "map": drawn, "overlay": overlay, **found.pictures}
 
 
 def _rows_of(goal: Any, start: int, count: int) -> Any:

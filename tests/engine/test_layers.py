@@ -14,9 +14,11 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("_version", "errors"),
     ("container", "structure"),
     ("graph",),
+    ("value_shapes", "receptive_field"),
     ("naming", "batching"),
     ("verdict",),
     ("runtime",),
+    ("patches",),
     ("importer.scope",),
     ("importer.carried",),
     ("importer.ops",),
@@ -40,6 +42,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("objectives",),
     ("differentiate",),
     ("targets",),
+    ("windows", "fills", "masks", "copies"),
+    ("scan", "resume"),
 )
 """From the bottom up: a module imports what stands in rows above its own (or beside it in a package). What is not named
 here (results, methods, reports, the command line) stands below all of them and may import any."""

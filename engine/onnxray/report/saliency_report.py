@@ -43,5 +43,8 @@ def _row(group: Sequence[MapItem]) -> Row:
         if item.reason:
             lines.append(item.reason)
         cells += [Cell(item.images["overlay"], tuple(lines)), Cell(item.images["map"], ("the map alone",))]
+        if "class-map" in item.images:
+            panels = item.images["class-map"], item.images["class-map-legend"]
+            cells.append(Cell(panels, ("class predicted with the square there", "and its share of the positions")))
     name = Path(first.path).name if first.path else "image"
     return Row(f"{name}: {first.target} = {first.target_score:.4g}", tuple(cells))
