@@ -20,7 +20,8 @@ class MapItem(Item):
 
     heat: (height, width) at the image's size, what is drawn; for samples that are no images, of the sample's shape.
     attribution: what the method computed before it was reduced or resized, per input channel or at the layer's size.
-    signed: whether evidence against the target counts, below zero. shown_at: the number at the end of the colour scale.
+    signed: whether evidence against the target counts, below zero. shown_at: the number at the end of the colour scale;
+    shown_from: at its beginning, of an unsigned map.
     target: what was explained, in words; target_score: its value by the judge. class_, label, score, probability: the
     judge's verdict on the image; None where the model is no classifier. numbers: what else the method has to say; more:
     what of it are arrays, by name.
@@ -43,6 +44,7 @@ class MapItem(Item):
     heat: NDArray[np.float32] = field(repr=False)
     attribution: NDArray[np.float32] = field(repr=False)
     images: Mapping[str, Image8] = field(repr=False)
+    shown_from: float = 0.0
     more: Mapping[str, NDArray[Any]] = field(default_factory=dict, repr=False)
 
     @property
@@ -57,8 +59,8 @@ class MapItem(Item):
             "probability": self.probability, "target": self.target, "target_score": self.target_score,
             "method": self.method, "layer": self.layer, "signed": self.signed, "peak": list(self.peak),
             "minimum": float(self.heat.min()), "maximum": float(self.heat.max()), "sum": float(self.heat.sum()),
-            "shown_at": self.shown_at, **self.numbers_, "numbers": list(self.numbers_), "arrays": list(self.more),
-            "reason": self.reason,
+            "shown_at": self.shown_at, "shown_from": self.shown_from, **self.numbers_,
+            "numbers": list(self.numbers_), "arrays": list(self.more), "reason": self.reason,
         }  # fmt: skip
 
     def pictures(self) -> dict[str, tuple[str, Image8]]:
@@ -84,7 +86,7 @@ class MapItem(Item):
     def restore(cls, document: Mapping[str, Any], pictures: Mapping[str, NDArray[Any]]) -> Self:
         """Build the item again from its part of result.json and its files."""
         same = ("path", "label", "score", "probability", "target", "target_score", "method", "layer", "signed",
-                "shown_at", "reason")  # fmt: skip
+                "shown_at", "shown_from", "reason")  # fmt: skip
         arrays = {"heat", "attribution", *document["arrays"]}
         return cls(
             **{name: document[name] for name in same},

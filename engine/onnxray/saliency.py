@@ -31,6 +31,7 @@ class Map:
 
     heat: (height, width) at the image's size. attribution: as it was computed; the heat itself where left out.
     quantile: the share of the map's |numbers| that the colour scale spans; noisy maps leave the topmost out.
+    shown_from: where the colour scale of an unsigned map begins, for maps that have an offset.
     arrays, pictures: what else there is to keep and to see, by name; pictures are uint8, CHW.
     """
 
@@ -41,6 +42,7 @@ class Map:
     numbers: Mapping[str, Any] = field(default_factory=dict)
     reason: str | None = None
     quantile: float = 1.0
+    shown_from: float = 0.0
     arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     pictures: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict)
 
@@ -94,8 +96,8 @@ class Saliency(Method[MapItem]):
             raise TypeError(
                 f"method {self.name!r} gave a map of {heat.shape}, or not finite; its author must mend that"
             )
-        largest = np.abs(heat)
-        shown_at = float(np.quantile(largest, found.quantile)) or float(largest.max())
+        largest = np.abs(heat - np.float32(found.shown_from))
+        shown_at = found.shown_from + (float(np.quantile(largest, found.quantile)) or float(largest.max()))
         name = pixels.names[row]
         stem = f"{Path(name).stem if name else 'image'}-{place}"
         return MapItem(
@@ -105,8 +107,8 @@ class Saliency(Method[MapItem]):
             score=None if verdict is None else float(verdict.scores[row, verdict.classes[row]]),
             probability=None if verdict is None else float(verdict.probabilities[row, verdict.classes[row]]),
             target=objective.describe(row), target_score=score, method=self.name, layer=found.layer,
-            signed=found.signed, shown_at=shown_at, numbers_=dict(found.numbers), reason=found.reason, stem=stem,
-            heat=heat,
+            signed=found.signed, shown_at=shown_at, shown_from=found.shown_from,
+            numbers_=dict(found.numbers), reason=found.reason, stem=stem, heat=heat,
             attribution=heat if found.attribution is None else np.ascontiguousarray(found.attribution, np.float32),
             images={} if pixels.plain else _pictures(sample, heat, shown_at, found),
             more=found.arrays,
@@ -117,8 +119,9 @@ def _pictures(
     sample: NDArray[np.float32], heat: NDArray[np.float32], shown_at: float, found: Map
 ) -> dict[str, NDArray[np.uint8]]:
     image = np.rint(sample).astype(np.uint8)
-    drawn = draw_map(heat, shown_at, signed=found.signed)
-    overlay = draw_overlay(image, heat, shown_at, signed=found.signed)
+    shown, span = heat - np.float32(found.shown_from), shown_at - found.shown_from
+    drawn = draw_map(shown, span, signed=found.signed)
+    overlay = draw_overlay(image, shown, span, signed=found.signed)
     return {"image": image, "map": drawn, "overlay": overlay, **found.pictures}
 
 

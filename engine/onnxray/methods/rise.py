@@ -81,4 +81,4 @@ class Rise(Saliency):
             numbers = {
                 "masks": self.masks, "cells": self.cells, "keep": self.keep, "fill": self.fill, **copies.facts,
             }  # fmt: skip
-            yield row, Map(heat=heat, signed=bool((heat < 0).any()), numbers=numbers)
+            yield row, Map(heat=heat, shown_from=float(heat.min()), numbers=numbers)

@@ -39,7 +39,10 @@ def _row(group: Sequence[MapItem]) -> Row:
     cells = [Cell(first.images["image"], ("image", verdict))]
     for item in group:
         place = f"{item.method}" + (f" at {item.layer}" if item.layer else "")
-        lines = [place, f"up to {item.shown_at:.3g}"]
+        lines = [
+            place,
+            f"{item.shown_from:.4g} to {item.shown_at:.4g}" if item.shown_from else f"up to {item.shown_at:.3g}",
+        ]
         if item.reason:
             lines.append(item.reason)
         cells += [Cell(item.images["overlay"], tuple(lines)), Cell(item.images["map"], ("the map alone",))]
