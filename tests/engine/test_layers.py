@@ -15,9 +15,11 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("machine",),
     ("container", "structure", "soundness"),
     ("graph",),
+    ("value_shapes", "receptive_field"),
     ("naming", "batching"),
     ("verdict",),
     ("runtime",),
+    ("patches",),
     ("importer.scope",),
     ("importer.carried",),
     ("importer.ops",),
@@ -51,6 +53,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("differentiate",),
     ("targets",),
     ("regularizers", "parametrizations", "transforms", "projections", "optimizers"),
+    ("windows", "fills", "masks", "copies"),
+    ("scan", "resume"),
 )
 """From the bottom up: a module imports what stands in rows above its own (or beside it in a package). What is not named
 here (results, methods, reports, the command line) stands below all of them and may import any."""
