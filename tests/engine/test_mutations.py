@@ -157,6 +157,15 @@ def test_a_constant_of_another_type_than_it_says() -> None:
         onnxray.open(model)
 
 
+@pytest.mark.parametrize("version", [2**40, -1, 2**31])
+def test_an_opset_that_is_none(version: int) -> None:
+    """Of a domain that no node is of, which ONNX Runtime therefore does not look at."""
+    model = functions(2)
+    model.opset_import[1].version = version
+    with pytest.raises(ModelFileError, match=f"the opset of domain 'own' is {version}"):
+        onnxray.open(model)
+
+
 def functions(depth: int, first: str = "Relu") -> onnx.ModelProto:
     """Each calls the one before twice."""
     bodies = []
