@@ -35,7 +35,7 @@ def check_opsets(model: onnx.ModelProto) -> None:
     for entry in (*model.opset_import, *(entry for function in model.functions for entry in function.opset_import)):
         if not 0 <= entry.version < 2**31:
             raise ModelFileError(
-                f"the opset of domain {entry.domain or 'ai.onnx'!r} is {entry.version}; a version such as 17 was expected"
+                f"the opset of domain {entry.domain or 'ai.onnx'!r} is {entry.version}; one such as 17 was expected"
             )
 
 
