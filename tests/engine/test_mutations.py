@@ -17,8 +17,11 @@ import onnxray
 from onnxray.errors import InputError, ModelFileError, UnsupportedOperator
 from onnxray.soundness import LARGEST_INLINED
 from support import hostile, models
+from support.damage_bytes import BYTES
+from support.damage_fields import PROTOS
+from support.damage_places import CANARY, PLACES, point_outside
 from support.mutation_seeds import Seed, seeds
-from support.mutations import BYTES, CANARY, PLACES, PROTOS, point_outside, write_case
+from support.mutations import write_case
 
 COUNT = 300
 SEEDS = seeds()
