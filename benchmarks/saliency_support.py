@@ -65,6 +65,7 @@ def main() -> None:
         wanted = [method for method in given.method or methods if method not in had]
         if wanted and path_of(given.folder, network, given.exporter).exists():
             todo[network[1]] = (network, wanted)
+    _CONTEXT.set_forkserver_preload(["torch", "onnxruntime", "matplotlib"])
     with ThreadPoolExecutor(given.workers) as pool:
         running = {
             pool.submit(measure, given.folder, network, given.exporter, wanted): (network[1], wanted)
