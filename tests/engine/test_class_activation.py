@@ -104,7 +104,7 @@ def close(found: Array, expected: Array) -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
 
 
-@pytest.mark.parametrize("batch", ["N", 1])
+@pytest.mark.parametrize("batch", ["N", 1, 2])
 @pytest.mark.parametrize("layer", ["a", "f"])
 @pytest.mark.parametrize("method", FORMULAS)
 def test_formulas(method: Any, layer: str, batch: Any) -> None:
