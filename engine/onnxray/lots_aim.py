@@ -14,6 +14,7 @@ from onnxray.goals import Goal, Own, TargetImages, TargetValues
 from onnxray.images import Pixels
 from onnxray.model import Model
 from onnxray.predictions import Predictions
+from onnxray.representations import given_representations
 from onnxray.targets import class_index
 
 Image8 = NDArray[np.uint8]
@@ -222,7 +223,7 @@ def prepare(model: Model, pixels: Pixels, goal: Goal, layers: Sequence[str], sto
         targets, notes = Shots.of(model, pictures), tuple(f"target {note}" for note in pictures.notes)
         count = len(targets.images)
     elif isinstance(goal, TargetValues):
-        given, count = _given(model, goal, {layer: probe[layer].shape[1:] for layer in layers})
+        given, count = given_representations(model, goal, {layer: probe[layer].shape[1:] for layer in layers})
         source = goal.source or "array"
     else:
         mode = goal.mode
@@ -251,57 +252,6 @@ def _read(model: Model, images: Image8, rows: NDArray[np.int64], layers: Sequenc
     unique, place = np.unique(rows, return_inverse=True)
     values = model.values(as_pixels(images[unique]), layers)
     return {layer: values[layer] if len(unique) == len(rows) else values[layer][place] for layer in layers}
-
-
-def _given(model: Model, goal: TargetValues, shapes: Mapping[str, tuple[int, ...]]) -> tuple[Representations, int]:
-    """Representations that are given alone, one or several for each layer, checked against the layers' shapes."""
-    if isinstance(goal.values, Mapping):
-        arrays = _by_layer(model, goal.values)
-    elif len(shapes) == 1:
-        arrays = dict.fromkeys(shapes, goal.values)
-    else:
-        raise InputError(f"one representation was given for {len(shapes)} layers; name its layer, or give an .npz file")
-    found: dict[str, NDArray[np.float32]] = {}
-    for layer, shape in shapes.items():
-        if layer not in arrays:
-            raise InputError(f"no target representation was given for {layer!r}; there are some for {sorted(arrays)}")
-        array = _numbers(arrays[layer], layer)
-        if array.shape == shape:
-            array = array[None]
-        if array.shape[1:] != shape or len(array) == 0:
-            raise InputError(
-                f"the target's representation has the shape {list(array.shape)}; {layer!r} has {list(shape)} an image"
-            )
-        found[layer] = array
-    counts = {len(array) for array in found.values()}
-    if len(counts) != 1:
-        raise InputError(f"the layers have different numbers of target representations: {sorted(counts)}")
-    return found, counts.pop()
-
-
-def _by_layer(model: Model, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Arrays by the whole names of their layers."""
-    found: dict[str, Any] = {}
-    for name, array in values.items():
-        layers = model.select_values([str(name)])
-        if len(layers) != 1 or layers[0] in found:
-            raise InputError(f"the representation named {str(name)!r} is of no single layer, or of another one's")
-        found[layers[0]] = array
-    return found
-
-
-def _numbers(given: Any, layer: str) -> NDArray[np.float32]:
-    """Finite float32 numbers."""
-    try:
-        array = np.asarray(given)
-    except ValueError:  # lists of unequal lengths
-        array = np.array(None)
-    if array.dtype.kind in "fiub":
-        with np.errstate(over="ignore"):
-            array = array.astype(np.float32)
-        if np.isfinite(array).all():
-            return array
-    raise InputError(f"the target's representation for {layer!r} must hold finite numbers alone")
 
 
 def _pairs(origins: int, targets: int, goal: Goal) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -61,7 +61,7 @@ class Twin:
         gradient is NaN or infinite.
         """
         wanted = tuple(names)
-        self._check_differentiable(wanted)
+        self.check_differentiable(wanted)
         total = _length(variables)
         place = 0
 
@@ -99,7 +99,7 @@ class Twin:
         run without a gradient. Errors: as for ``pullback``; NotDifferentiable where no name depends on the layer.
         """
         wanted = tuple(names)
-        self._check_differentiable((*wanted, layer))
+        self.check_differentiable((*wanted, layer))
         beside = self.graph.beside(layer, wanted)
         if set(wanted) & set(beside):
             name = next(name for name in wanted if name in beside)
@@ -128,18 +128,19 @@ class Twin:
     def differentiable(self, names: Sequence[str]) -> Callable[[torch.Tensor], Tensors]:
         """The values ``names`` as a function of pixels, through which torch differentiates: what an ascent climbs.
 
-        Takes (N, ...) tensors of any N; where the file fixes its batch, the samples go through in its portions.
+        Takes (N, ...) tensors of any N on any device, gives values on the twin's own; where the file fixes its batch,
+        the samples go through in its portions.
         Errors: NotDifferentiable where a value holds no real numbers or does not depend on the input; InputError for
         models of several inputs.
         """
         wanted = tuple(names)
-        self._check_differentiable(wanted)
+        self.check_differentiable(wanted)
         if len(self.graph.inputs) != 1:
             raise InputError(f"the model has {len(self.graph.inputs)} inputs; images are synthesised for one alone")
         entry, own = self.graph.inputs[0].name, self.graph.fixed_batch
 
         def values(pixels: torch.Tensor) -> Tensors:
-            count = len(pixels)
+            count, pixels = len(pixels), pixels.to(self.device)
             if own is None or own == count:
                 return dict(zip(wanted, self._forward(wanted, {entry: pixels})))
             missing = -count % own
@@ -179,7 +180,7 @@ class Twin:
         ``names`` do not depend on a value. Errors: NotDifferentiable.
         """
         wanted = tuple(names)
-        self._check_differentiable(wanted)
+        self.check_differentiable(wanted)
         asked = tuple(dict.fromkeys((*wanted, *at)))
         values = dict(zip(asked, self._forward(asked, self._tensors(variables, requires_grad=True), rules)))
         points = {name: values[name] for name in at if values[name].requires_grad}
@@ -221,7 +222,8 @@ class Twin:
 
         return told_as_refusal(run)
 
-    def _check_differentiable(self, names: tuple[str, ...]) -> None:
+    def check_differentiable(self, names: tuple[str, ...]) -> None:
+        """Refuse values that hold no real numbers or do not depend on the input. Errors: NotDifferentiable."""
         for name in names:
             value = self.graph.values.get(name)
             if value is not None and value.dtype and not value.is_float:

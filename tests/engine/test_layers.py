@@ -50,7 +50,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("model",),
     ("export",),
     ("objectives",),
-    ("differentiate",),
+    ("differentiate", "matching"),
     ("targets",),
     ("regularizers", "parametrizations", "transforms", "projections", "optimizers"),
     ("windows", "fills", "masks", "copies"),

@@ -10,6 +10,7 @@ from onnxray._version import __version__
 from onnxray.cli.classify import classify
 from onnxray.cli.demo import demo
 from onnxray.cli.inspect import inspect
+from onnxray.cli.invert import invert
 from onnxray.cli.lots import lots
 from onnxray.cli.saliency import app as saliency
 from onnxray.cli.values import values
@@ -25,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (inspect, verify, classify, values, lots, demo):
+for command in (inspect, verify, classify, values, lots, invert, demo):
     app.command()(command)
 app.add_typer(saliency, name="saliency")
 app.add_typer(visualize, name="visualize")

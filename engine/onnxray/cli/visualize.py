@@ -91,14 +91,21 @@ def command_of(method: type[Synthesis]) -> Callable[..., None]:
     return command
 
 
-def finish(result: Result[SynthesisItem], out: Path | None, name: str, *, json: bool) -> None:
-    """Save a run, and tell of it."""
+def finish(
+    result: Result[SynthesisItem],
+    out: Path | None,
+    name: str,
+    *,
+    json: bool,
+    draw: Callable[[Result[SynthesisItem]], dict[str, bytes]] | None = None,
+) -> None:
+    """Save a run with the sheets that ``draw`` makes, and tell of it."""
     from onnxray.report.synthesis_report import sheets
 
     stamp = dataclasses.replace(result.provenance, command=tuple(command_line()))
     result = dataclasses.replace(result, provenance=stamp)
     folder = run_folder(out, name)
-    result = result.save(folder, sheets(result))
+    result = result.save(folder, (draw or sheets)(result))
     for note in result.provenance.notes:
         text.print(plain(note))
     if json:

@@ -1,0 +1,65 @@
+"""onnxray invert: images that have a given representation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from onnxray.cli.common import (
+    DeviceOption,
+    JsonOption,
+    ModelArgument,
+    OutOption,
+    ProfileOption,
+    SeedOption,
+    StrictOption,
+    guarded,
+    open_model,
+    progress_bar,
+)
+from onnxray.cli.options import with_options_of
+from onnxray.cli.visualize import finish
+from onnxray.goals import read_values
+from onnxray.methods.invert import Invert
+
+
+@guarded
+@with_options_of(Invert)
+def invert(
+    model: ModelArgument,
+    images: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[IMAGE...]", help="Images whose representations are inverted.", show_default=False),
+    ] = None,
+    values: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.npy|.npz", help="A representation alone, as onnxray values writes it.", show_default=False
+        ),
+    ] = None,
+    seed: SeedOption = 0,
+    profile: ProfileOption = None,
+    device: DeviceOption = "cpu",
+    strict: StrictOption = False,
+    json: JsonOption = False,
+    out: OutOption = None,
+    **options: Any,
+) -> None:
+    """Pre-images (Mahendran, Vedaldi 2015): what a layer has kept of an image.
+
+    Examples: onnxray invert lenet four.png;  onnxray invert net.onnx cat.jpg --layer features --samples 4;
+    onnxray invert net.onnx --values values.npz
+    """
+    from onnxray.report.inversion_report import sheets
+
+    chosen: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in options.items()
+    }
+    method = Invert(**chosen)
+    goal = None if values is None else read_values(values)
+    opened = open_model(model, profile, device, strict)
+    with progress_bar() as tick:
+        result = method(opened, images or None, goal, seed=seed, progress=tick, keep_partial=True)
+    finish(result, out, "invert", json=json, draw=sheets)

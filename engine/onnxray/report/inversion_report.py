@@ -1,0 +1,58 @@
+"""The pictures of an inversion: the original and its pre-images at every layer, in graph order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from onnxray.report.contact_sheet import Cell, Row
+from onnxray.report.pages import drawn_pages
+from onnxray.report.synthesis_report import trace_plot
+from onnxray.results import Result
+from onnxray.synthesis_item import SynthesisItem
+
+_CELLS = 256
+
+
+def sheets(result: Result[SynthesisItem]) -> dict[str, bytes]:
+    """``sheet.png`` and further pages, and ``trace.png``.
+
+    A row for each original with its pre-images beside it; one for each of its layers where there are several samples.
+    """
+    model = Path(str(result.provenance.model["path"] or "model")).name
+    options = result.provenance.method["options"]
+    shown, groups = result.items[:_CELLS], dict[tuple[str, str], list[SynthesisItem]]()
+    for item in shown:
+        key = (item.stem.removesuffix(f"-{item.layer}-{item.numbers_['sample']}"), str(item.layer))
+        groups.setdefault(key if options["samples"] > 1 else (key[0], ""), []).append(item)
+    rows = [Row(" at ".join(filter(None, key)), _cells(items)) for key, items in sorted(groups.items(), key=_by_source)]
+    left = len(result.items) - len(shown)
+    found = drawn_pages(
+        rows, title=f"pre-images on {model}",
+        subtitle=[
+            f"preset {options['preset']}, {options['part']} of the representation; error: "
+            "||f(x) - f0||^2 / ||f0||^2 by ONNX Runtime on the saved 8-bit picture, with its class for it"
+        ],
+        provenance=result.provenance, footer=[f"{left} more in result.json"] if left else [],
+    )  # fmt: skip
+    return found | {"trace.png": trace_plot(result)}
+
+
+def _by_source(group: tuple[tuple[str, str], list[SynthesisItem]]) -> str:
+    """Rows of one source together; the layers keep their order, since sorting is stable."""
+    return group[0][0]
+
+
+def _cells(items: list[SynthesisItem]) -> tuple[Cell, ...]:
+    first = items[0]
+    cells = []
+    if "original" in first.images:
+        label = first.numbers_["original_label"]
+        cells.append(Cell(first.images["original"], ("original", *([f"class {label}"] if label is not None else []))))
+    for item in items:
+        lines = [str(item.layer), f"error {item.numbers_['error']:.4f}"]
+        if item.label is not None and item.probability is not None:
+            lines.append(f"class {item.label}, {item.probability:.3f}")
+        if item.reason:
+            lines.append(item.reason)
+        cells.append(Cell(item.images["image"], tuple(lines)))
+    return tuple(cells)
