@@ -36,8 +36,18 @@ class Copies:
         if len(one) != 1:
             raise InputError("copies are made of one input; this model reads several")
         self.input, array = next(iter(one.items()))
-        self.labels = _label_value(model, one, objective)
-        self.names = tuple(dict.fromkeys([*objective.values, *([self.labels] if self.labels else [])]))
+        self.labels, whole = _label_value(model, one, objective)
+        # The scores of an integer softmax are steps of its scale: their softmax is no probability, its output is.
+        self._judged = None
+        if whole and self.labels != verdict_output(model.graph):
+            self._judged = verdict_output(model.graph)
+            if isinstance(objective, ClassScore) and objective.kind in {"probability", "log-probability"}:
+                raise InputError(
+                    f"the scores {self.labels!r} are quantised, and no {objective.kind} can be had from them; "
+                    f"use --score logit, or explain a number of the output: {self._judged}[CLASS,...]"
+                )
+        read = [*objective.values, self.labels, self._judged]
+        self.names = tuple(dict.fromkeys(name for name in read if name is not None))
         self.constants = _computed_constants(model, one, self.names)
         self.shapes = shapes_at(model.graph, {self.input: array.shape}, self.constants)
         # The copies themselves: as pixels, as what is fed, and both as one batch.
@@ -92,20 +102,23 @@ class Copies:
             found["logit"] = scores[own]
             # Of a softmax network the scores are the logits; a classical classifier's may be probabilities already.
             output = verdict_output(graph) if classical_node(graph, verdict_output(graph)) is not None else self.labels
+            if self._judged is not None:
+                output, scores = self._judged, per_class(graph, self._judged, values[self._judged])
             found["probability"] = probabilities_of(graph, output, scores)[own]
         return found
 
 
-def _label_value(model: Model, feeds: Arrays, objective: Objective) -> str | None:
-    """The value that a classifier's class is read from; None where the model is none."""
+def _label_value(model: Model, feeds: Arrays, objective: Objective) -> tuple[str | None, bool]:
+    """The value that a classifier's class is read from, None where there is none; whether it holds whole numbers."""
     name = model.aliases["logits"]
     if isinstance(objective, LabelKept):
-        return None
+        return None, False
+    raw = model.judge.values(feeds, [name], once=True)[name]
     try:
-        scores = per_class(model.graph, name, model.judge.values(feeds, [name], once=True)[name])
+        scores = per_class(model.graph, name, raw)
     except InputError:
-        return None
-    return name if scores.shape[1] > 1 else None
+        return None, False
+    return (name, raw.dtype.kind in "iu") if scores.shape[1] > 1 else (None, False)
 
 
 def _computed_constants(model: Model, feeds: Arrays, names: Sequence[str]) -> dict[str, Array]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from PIL import Image
 from typer.testing import CliRunner
@@ -267,3 +268,34 @@ def test_the_command_line(name: str, tmp_path: Path) -> None:
     assert refused.exit_code == 1
     assert refused.stderr.startswith("onnxray: memory is 0 MiB")
     assert refused.stderr.count("\n") == 1
+
+
+QUANTISED = """
+q (float[N,6] x) => (float[N,3] p) {
+  a = MatMul (x, w)
+  q = QuantizeLinear (a, scale, zero)
+  r = com.microsoft.QLinearConcat <axis = 1> (scale, zero, q, scale, zero)
+  s = com.microsoft.QLinearSoftmax <axis = 1, opset = 13> (r, scale, zero, small, zero)
+  p = DequantizeLinear (s, small, zero)
+}
+"""
+
+
+def test_probabilities_of_quantised_scores_are_the_output_s() -> None:
+    weights = {
+        "w": np.abs(models.random(4, 6, 3)), "scale": np.array(0.05, np.float32), "small": np.array(1 / 256, np.float32),
+        "zero": np.array(0, np.uint8),
+    }  # fmt: skip
+    text = f'<ir_version: 8, opset_import: ["": 17, "com.microsoft": 1]>{QUANTISED}'
+    proto = onnx.parser.parse_model(text)
+    proto.graph.initializer.extend(onnx.numpy_helper.from_array(a, name) for name, a in weights.items())
+    model = onnxray.open(proto)
+    x = np.abs(models.random(5, 1, 6))
+    item = Occlusion(fill="0")(model, x).items[0]
+    own = int(models.run(proto, {"x": x})[0].argmax())
+    hidden = np.where(np.eye(6, dtype=bool), 0, x).astype(np.float32)
+    expected = models.run(proto, {"x": x})[0][0, own] - models.run(proto, {"x": hidden})[0][:, own]
+    np.testing.assert_allclose(item.more["probability_drop"], expected, atol=1e-6)
+    assert np.ptp(expected) > 0.1
+    with pytest.raises(InputError, match="quantised, and no probability can be had"):
+        Occlusion(fill="0", score="probability")(model, x)
