@@ -29,7 +29,7 @@ class Twin:
     def __init__(self, graph: Graph, encode: Encode, device: str = "cpu") -> None:
         self.graph = graph
         self.device = torch_device(device)
-        self.importer = Importer(graph, channels_last=self.device.type == "cpu")
+        self.importer = Importer(graph, channels_last=self.device.type == "cpu", fused=True)
         self._encode = encode
 
     def values(self, variables: Arrays, names: Sequence[str]) -> dict[str, Array]:

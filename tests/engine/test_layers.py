@@ -19,6 +19,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("importer.scope",),
     ("importer.carried",),
     ("importer.ops",),
+    ("importer.fusions",),
     ("importer.bridge",),
     ("importer.functions",),
     ("importer.build",),
@@ -109,7 +110,8 @@ def test_the_engine_imports_no_adapter() -> None:
 
 HEAVY = {
     "torch": {
-        "importer.scope", "importer.carried", "importer.ops", "importer.bridge", "importer.build", "twin", "export",
+        "importer.scope", "importer.carried", "importer.ops", "importer.fusions", "importer.bridge", "importer.build",
+        "twin", "export",
     },
     "onnx2torch": {"importer.bridge"},
     "onnxruntime": {"runtime", "model"},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import keyword
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import onnx
@@ -18,6 +18,8 @@ from onnxray.graph import Graph, Node, body_of
 from onnxray.importer.bridge import Bridge, since_version
 from onnxray.importer.carried import as_declared, declared_type
 from onnxray.importer.functions import function_body
+from onnxray.importer.fusions import find
+from onnxray.importer.fusions.pattern import Cut, Fusion
 from onnxray.importer.ops import CONVERTERS
 from onnxray.importer.scope import Converted, Scope, Weights
 
@@ -63,11 +65,14 @@ _FIELDS = frozenset(ImportedModule.__annotations__)
 class Importer:
     """Converts the nodes of one graph when they are first needed, each once, and joins them into cuts."""
 
-    def __init__(self, graph: Graph, *, trainable: bool = False, channels_last: bool = False) -> None:
-        self.graph = graph
+    def __init__(
+        self, graph: Graph, *, trainable: bool = False, channels_last: bool = False, fused: bool = False
+    ) -> None:
+        self.graph, self.fused = graph, fused
         self.weights = Weights(graph, trainable=trainable, channels_last=channels_last)
         self._bridge: Bridge | None = None
         self._converted: dict[int, Converted] = {}
+        self._fused: dict[tuple[int, ...], nn.Module | None] = {}
         self._cuts: OrderedDict[tuple[str, ...], ImportedModule] = OrderedDict()
 
     def convert(self, node: Node) -> Converted:
@@ -128,10 +133,27 @@ class Importer:
 
     def _build(self, names: tuple[str, ...]) -> ImportedModule:
         walk = _Walk(self)
-        for node in self.graph.needed_for(names):
-            if node.operator != "Constant":
+        nodes = [node for node in self.graph.needed_for(names) if node.operator != "Constant"]
+        fusions = self._fusions(nodes, names) if self.fused else {}
+        within = {node.index for fusion, _ in fusions.values() for node in fusion.nodes}
+        for node in nodes:
+            if node.index in fusions:
+                walk.add_fused(node, *fusions[node.index])
+            elif node.index not in within:
                 walk.add(node)
         return walk.finish(names)
+
+    def _fusions(self, nodes: Sequence[Node], names: tuple[str, ...]) -> dict[int, tuple[Fusion, nn.Module]]:
+        """The fusions of a cut by the place that they stand at; their modules are shared among cuts."""
+        found = {}
+        for fusion in find(nodes, Cut(self.graph, self.weights, nodes, names, self.scope)):
+            key = tuple(node.index for node in fusion.nodes)
+            if key not in self._fused:
+                self._fused[key] = fusion.make()
+            module = self._fused[key]
+            if module is not None:
+                found[fusion.at] = fusion, module.eval()
+        return found
 
 
 class Body(nn.Module):
@@ -174,6 +196,16 @@ class _Walk:
                 self.layers[name] = target
         self.layers.setdefault(node.name, target)
 
+    def add_fused(self, node: Node, fusion: Fusion, module: nn.Module) -> None:
+        """Add several nodes' module at the place of ``node``; what lay between them is not there."""
+        target = f"{_NODES}.f{node.index}_{type(module).__name__}"
+        self.root[target] = module
+        result = self.fx.call_module(target, tuple(self.value(name) for name in fusion.inputs))
+        for index, name in enumerate(fusion.outputs):
+            several = len(fusion.outputs) > 1
+            self.values[name] = self.fx.call_function(pick, (result, index, "")) if several else result
+            self.layers[name] = target
+
     def finish(self, names: tuple[str, ...]) -> ImportedModule:
         """Close the graph with the wanted values, in their order."""
         wanted = tuple(self._as_declared(name) for name in names)
@@ -182,6 +214,12 @@ class _Walk:
         self.fx.lint()
         module = ImportedModule(self.root, self.fx, class_name="ImportedModule")
         module.input_names, module.output_names, module.layers = self.inputs, names, dict(self.layers)
+        if self.importer.fused and hasattr(module, _NODES):
+            for holder in (
+                module,
+                module.get_submodule(_NODES),
+            ):  # where Python looks first: torch's own search is slow
+                holder.__dict__.update(holder._modules)
         return module.eval()
 
     def _as_declared(self, name: str) -> fx.Node:
