@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from onnxray.batching import Array, Arrays
+from onnxray.errors import InputError
 from onnxray.graph import read_graph
 from onnxray.importer.build import ImportedModule, Importer, forward_all, register_weights
 from onnxray.model import Model, Source, bundled
@@ -14,16 +15,24 @@ from onnxray.runtime import Judge
 from onnxray.verification import check_outputs, seeded_inputs
 
 
-def to_torch(model_or_path: Model | Source, *, trainable: bool = False, verify: bool = True) -> ImportedModule:
+def to_torch(
+    model_or_path: Model | Source, *, trainable: bool = False, verify: bool = True, fused: bool = False
+) -> ImportedModule:
     """Convert a model to a plain ``torch.nn.Module`` in eval mode, ``forward(*graph inputs)``, no profile in front.
 
     One output comes back as a Tensor, several as a tuple in the graph's order. Every node is a submodule (nn.ReLU for
     Relu), found by ``module.layer(onnx_name)``. trainable: the float initialisers are Parameters that require
     gradients, under their ONNX names; else frozen. verify: compare the outputs with ONNX Runtime's on seeded inputs.
-    Errors: UnsupportedOperator, MismatchError, RuntimeRefusal where verify is on and ONNX Runtime refuses the model.
+    fused: compute as the pullbacks do, which is faster: nodes together where only their last value is read, batch
+    normalisation folded into convolutions (equal but for rounding); ``layer`` then finds those last values alone, and
+    attention has no second derivatives.
+    Errors: InputError where trainable and fused are both asked for, UnsupportedOperator, MismatchError, RuntimeRefusal
+    where verify is on and ONNX Runtime refuses the model.
     """
     graph = model_or_path.graph if isinstance(model_or_path, Model) else read_graph(bundled(model_or_path))
-    importer = Importer(graph, trainable=trainable)
+    if trainable and fused:
+        raise InputError("fused=True computes with weights of its own, which trainable=True cannot train; ask for one")
+    importer = Importer(graph, trainable=trainable, channels_last=fused, fused=fused)
     module = importer.cut(tuple(output.name for output in graph.outputs))
     register_weights(module, importer.weights)
     if verify:

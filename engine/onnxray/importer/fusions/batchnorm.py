@@ -51,10 +51,11 @@ def _folded(convolution: Scope, normalisation: Scope) -> nn.Module | None:
     convolution, normalisation = convolution.aside(), normalisation.aside()
     epsilon = _epsilon(_convert(normalisation))
     stored = [normalisation.constant(position) for position in range(1, 5)]
+    known = [part.detach().double() for part in stored if part is not None]
     weight, bias = convolution.constant(1), convolution.constant(2)
-    if epsilon is None or weight is None or (convolution.input(2) and bias is None):
+    if epsilon is None or len(known) < 4 or weight is None or (convolution.input(2) and bias is None):
         return None
-    scale, shift, mean, variance = (part.detach().double() for part in stored if part is not None)
+    scale, shift, mean, variance = known
     factor = scale / (variance + epsilon).sqrt()
     folded = (weight.double() * _along(factor, weight, convolution)).detach()
     moved = ((0.0 if bias is None else bias.detach().double()) - mean) * factor + shift
