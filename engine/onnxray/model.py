@@ -267,6 +267,7 @@ class Model:
                 self.graph,
                 lambda names: self.judge.values(feeds, names, once=True),
                 lambda names: twin.values(variables, names),
+                twin.prepare,
             )
             memory.remember(worst)
             return_freed_memory()

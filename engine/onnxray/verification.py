@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ _HALF = 10.0
 """How much more is let pass where the judge gives float16, whose own rounding is 1e-3 and adds up layer by layer."""
 
 _FLOOR = 1e-6
+_SMALL = 2**26
 _LOG_FLOOR = 1e-20
 
 
@@ -109,24 +111,32 @@ def compare(graph: Graph, name: str, judge: Array, twin: Array, tolerance: float
     return Comparison(name, node, operator, judge.shape, absolute, relative, absolute <= tolerance * scale + _FLOOR)
 
 
-def check_outputs(graph: Graph, judge: Values, twin: Values) -> float:
+def check_outputs(
+    graph: Graph, judge: Values, twin: Values, prepare: Callable[[Sequence[str]], None] | None = None
+) -> float:
     """Compare the outputs once before the first gradient; probabilities also by what the softmax was given.
 
     ``judge`` and ``twin`` give the named values on the same input. A saturated softmax hides a wrong network behind
     ones and zeros; log p shows it where every p is above 1e-20, elsewhere the logits are read. A graph whose outputs
     are all whole numbers is compared at the last real value before them. Gives the largest relative difference.
+    prepare: what the twin does beforehand, done while the judge starts where the weights are small (while it starts,
+    the judge holds them twice).
     Errors: MismatchError naming the first value that differs, or that is NaN throughout and so was not compared.
     """
     names = [output.name for output in graph.outputs if output.is_float or not output.dtype] or _last_real(graph)
     names = list(dict.fromkeys(names))
-    expected = dict(judge(names))
-    output = verdict_output(graph)
-    closed = closing_softmax(graph, output)
-    softmax = closed if closed is not None and closed.operator == "Softmax" and output in expected else None
-    visible = softmax is not None and expected[output].min(initial=1) > _LOG_FLOOR
-    if softmax is not None and not visible:  # all of the judge before any of the twin: less is held at a time
-        expected |= judge([softmax.inputs[0]])
-        names = list(dict.fromkeys([*names, softmax.inputs[0]]))
+    with ThreadPoolExecutor(1) as beside:
+        prepared = beside.submit(prepare, names) if prepare is not None and graph.parameters < _SMALL else None
+        expected = dict(judge(names))
+        output = verdict_output(graph)
+        closed = closing_softmax(graph, output)
+        softmax = closed if closed is not None and closed.operator == "Softmax" and output in expected else None
+        visible = softmax is not None and expected[output].min(initial=1) > _LOG_FLOOR
+        if softmax is not None and not visible:  # all of the judge before any of the twin: less is held at a time
+            expected |= judge([softmax.inputs[0]])
+            names = list(dict.fromkeys([*names, softmax.inputs[0]]))
+        if prepared is not None:
+            prepared.result()
     found = twin(names)
     comparisons = [compare(graph, name, expected[name], found[name]) for name in names]
     if visible and comparisons[names.index(output)].agrees:
