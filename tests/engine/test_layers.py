@@ -147,6 +147,11 @@ def test_engines_are_imported_by_their_own_modules_alone(library: str) -> None:
             "'g (float[N,4] x) => (float[N,4] y) { y = Flatten (x) }'), verify=False)",
             {"torchvision"},
         ),
+        (
+            "import onnxray; m = onnxray.open(models.lenet(), models.GREY); m._trusted = True; "
+            "m.pullback(models.pictures(1), {'logits': models.random(0, 1, 5)})",
+            {"torchvision", "sympy"},
+        ),
     ],
 )
 def test_nothing_heavy_is_imported_before_it_is_needed(code: str, absent: set[str]) -> None:
