@@ -1,10 +1,10 @@
 """Forward and input gradient of converted networks against the same networks native in torch.
 
-ResNet-50, VGG-16 and ViT-tiny of timm with random weights, in eval mode and frozen, exported by torch with a free batch:
-by its newer exporter (opset 20), which writes ResNet-50's batch normalisations into its convolutions; ResNet-50 also as
-it is, and ViT-tiny also by the older exporter (opset 17), which writes GELU, attention and every shape out. All go from
-pixels (a numpy array) to the pixel gradient (a numpy array), encoding included; native is the very network that was
-exported, eager, as one writes it. The gradients are compared first.
+ResNet-50, VGG-16 and ViT-tiny of timm with random weights, in eval mode and frozen, exported by torch with a free
+batch: by its newer exporter (opset 20), which writes ResNet-50's batch normalisations into its convolutions; ResNet-50
+also as it is, and ViT-tiny also by the older exporter (opset 17), which writes GELU, attention and every shape out. All
+go from pixels (a numpy array) to the pixel gradient (a numpy array), encoding included; native is the very network that
+was exported, eager, as one writes it. The gradients are compared first.
 
 Needs timm: pip install "onnxray[bench]".
 """
