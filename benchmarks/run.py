@@ -19,8 +19,8 @@ from measure import Row, Setting, say, setting
 
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "docs" / "benchmarks.md"
-BENCHMARKS = ("pullback", "line_search", "opening", "saliency_perturbation")
-PACKAGES = ("numpy", "torch", "onnx", "onnxruntime", "onnxruntime-gpu", "onnx2torch", "captum", "dianna")
+BENCHMARKS = ("pullback", "forward_gradient", "line_search", "opening", "saliency_perturbation")
+PACKAGES = ("numpy", "torch", "onnx", "onnxruntime", "onnxruntime-gpu", "onnx2torch", "timm", "captum", "dianna")
 
 
 def main() -> None:

@@ -28,9 +28,13 @@ class BackwardRules:
     rectifier: Literal["plain", "guided", "deconvnet"] = "plain"
     operators: frozenset[str] = frozenset({"Relu"})
 
+    def changes(self, node: Node) -> bool:
+        """Whether the node's derivative is replaced."""
+        return self.rectifier != "plain" and not node.domain and node.operator in self.operators
+
     def applied(self, node: Node, module: nn.Module) -> nn.Module:
         """The module that stands for ``node`` under these rules."""
-        if self.rectifier == "plain" or node.domain or node.operator not in self.operators:
+        if not self.changes(node):
             return module
         return _Ruled(module, through=self.rectifier == "deconvnet")
 
