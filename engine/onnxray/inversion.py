@@ -88,9 +88,9 @@ class Recipe:
 def recipe(setting: Setting) -> Recipe:
     """The preset as ascents.
 
-    Ours: Adam from 10 grey levels a step down to 0.5, over 60 % of 300 steps with jitter, then from 2 to 0.1 without;
-    all without, from 10 to 0.5, where there is no jitter. Priors by depth d:
-    tv1: 0.01 * 20^d / (H W V) * TV_1;  tv2: 0.003 * 66^d / (H W V^2) * TV_2;  V = 80 / 6.5
+    Ours: Adam from 10 grey levels a step down to 0.5, over half of 300 steps with jitter, then from 2.5 to 0.125
+    without; all without, from 10 to 0.5, where there is no jitter. Priors by depth d:
+    tv1: 0.005 * 40^d / (H W V) * TV_1;  tv2: 0.003 * 66^d / (H W V^2) * TV_2;  V = 80 / 6.5
     alpha-norm: 0.01 / (3 H W) * sum |(x - mean) / 80|^6
     """
     if setting.preset == "mahendran-2015":
@@ -100,7 +100,7 @@ def recipe(setting: Setting) -> Recipe:
     numbers = setting.shape[1] * setting.shape[2]
     priors: tuple[Regularizer, ...] = ()
     if setting.preset == "tv1":
-        weight = setting.weight * 0.01 * 20**setting.depth
+        weight = setting.weight * 0.005 * 40**setting.depth
         priors = (TotalVariation(weight=weight, beta=1, scale=1 / (numbers * _V)),)
     elif setting.preset == "tv2":
         weight = setting.weight * 0.003 * 66**setting.depth
@@ -109,13 +109,13 @@ def recipe(setting: Setting) -> Recipe:
         scale = 1 / (3 * numbers * _B**6)
         priors = (AlphaNorm(weight=0.01 * setting.weight, alpha=6, centre=setting.mean, scale=scale),)
     steps, rate = setting.steps or 300, setting.rate or 10.0
-    first = min(round(0.6 * steps), steps - 1) if setting.window > 1 else 0
+    first = steps // 2 if setting.window > 1 else 0
 
     def stage(count: int, rate: float, window: int) -> Ascent:
         return _ascent(count, window, priors, (Bounds(),), Adam(learning_rate=rate, final=rate / 20))
 
     shaken = (stage(first, rate, setting.window),) if first else ()
-    still = (stage(steps - first, rate / 5 if first else rate, 1),)
+    still = (stage(steps - first, rate / 4 if first else rate, 1),)
     return Recipe(stages=(*shaken, *still), factor=1.0, noise="faint")
 
 

@@ -98,7 +98,7 @@ def test_the_priors_of_the_presets_are_the_papers():
     moved = x - np.reshape((123.0, 117.0, 104.0), (3, 1, 1))
     assert recipe(setting("plain")).stages[0].regularizers == ()
     v = 80 / 6.5
-    assert prior_of("tv1", x) == pytest.approx(0.01 * 20**0.5 * variation(x, 1) / (600 * v), rel=1e-4)
+    assert prior_of("tv1", x) == pytest.approx(0.005 * 40**0.5 * variation(x, 1) / (600 * v), rel=1e-4)
     assert prior_of("tv2", x, weight=2.0) == pytest.approx(0.006 * 66**0.5 * variation(x, 2) / (600 * v**2), rel=1e-6)
     assert prior_of("alpha-norm", x) == pytest.approx(0.01 * ((moved / 80) ** 6).sum() / 1800, rel=1e-6)
     sigma = 27098.1157 * np.sqrt(1800 / (3 * 227 * 227))
@@ -327,3 +327,18 @@ def test_the_command_writes_pictures_numbers_and_the_trace_and_repeats_itself(tm
     assert item["layer"] == "ip1"
     assert run(FOUR, "--steps", 0, "-o", tmp_path / "d") == 1
     assert not (tmp_path / "d").exists()
+
+
+def test_a_quantised_network_is_inverted_straight_through():
+    text = """
+    g (float[N,1,14,14] x) => (float[N,4,12,12] y) {
+      c = Conv (x, w)  q = QuantizeLinear (c, s, z)  y = DequantizeLinear (q, s, z)
+    }"""
+    weights = {"s": np.float32(0.0713), "z": np.int8(0), "w": models.random(0, 4, 1, 3, 3)}
+    proto = models.parse(text, {name: np.asarray(array) for name, array in weights.items()})
+    original = np.rint(models.pictures(1))
+    (item,) = Invert(layer="y", preset="plain", steps=80)(onnxray.open(proto, models.GREY), original).items
+    fed = [((x.reshape(1, 1, 14, 14) / 255 - 0.5) / 0.5).astype(np.float32) for x in (item.images["image"], original)]
+    found, wanted = (values_of(proto, x, "y") for x in fed)
+    assert item.numbers_["error"] == pytest.approx(error_of(found, wanted), rel=1e-3)
+    assert item.numbers_["error"] < 0.05
