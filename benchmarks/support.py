@@ -141,7 +141,6 @@ def head(totals: Mapping[str, Counter[str]], passed: Sequence[Row]) -> str:
         counts = [totals[name][status] for name in COLUMNS]
         table.append(f"| {status} | " + " | ".join(map(str, (*counts, sum(counts)))) + " |")
     ways = Counter(row["batch"] for row in passed)
-    direct = Counter(row["direct"] for row in passed)
     versions = []
     for package in PACKAGES:
         try:
@@ -161,14 +160,14 @@ torch's default exporter (`dynamo`, at its default opset 20 and at 25, the newes
 - `ok`: the outputs of `onnxray.to_torch` equal ONNX Runtime's within 1e-3 of the largest (worst here: {worst:.1g}); the
   input gradient is finite, not zero, and that of the exported network in float64 (cosine at least 0.999, or four times
   the float32 network's own distance; worst here: {least:.5f}); and the same for two samples through
-  `onnxray.open(...)`: `values` and `pullback`.
+  `onnxray.open(...)`: `values` and `pullback`, and through the module.
 - `exporter failed`: the exporter writes no file, or one that ONNX Runtime refuses or runs to other numbers than the
   network's own.
 - `judge unsteady`: ONNX Runtime gives the network's numbers only with its optimisations switched off. onnxray agrees
   with those, and refuses the file (MismatchError), since the judge is ONNX Runtime at its default.
 
-How the two samples went through a file that says 1: {counted(ways)} (`loop`: one by one, by `values` and `pullback`).
-The bare module of `to_torch` fed with both at once, nothing rewritten: {counted(direct)}.
+How the two samples went through a file that says 1: {counted(ways)} (`rewrite`: both at once through a graph rewritten
+for any batch; `vmap`: by torch.vmap; `loop`: one by one). The bare module of `to_torch` gives the same for both.
 
 {chr(10).join(table)}
 """

@@ -2,11 +2,15 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import onnx
 import pytest
 
 from support import models
+
+if TYPE_CHECKING:
+    from support.efficientnet import EfficientNetLite0
 
 
 @pytest.fixture(autouse=True)
@@ -32,3 +36,13 @@ def write(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return give
+
+
+@pytest.fixture(scope="session")
+def lite0(tmp_path_factory: pytest.TempPathFactory) -> "EfficientNetLite0":
+    """EfficientNet-Lite0 with its ImageNet weights: file, torch network, profile; exported once a session."""
+    from support import efficientnet
+
+    if words := efficientnet.missing():
+        pytest.skip(words)
+    return efficientnet.efficientnet_lite0(tmp_path_factory.mktemp("lite0"))

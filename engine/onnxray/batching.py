@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,22 +17,36 @@ Arrays = Mapping[str, Array]
 
 _CHUNK_ELEMENTS = 2_000_000
 _CHUNK_LIMIT = 256
+_LARGEST_FILLED = 2**31
 
 
-def chunk_size(graph: Graph, feeds: Arrays) -> int:
-    """How many samples are fed at once: the file's own batch where it fixes one, else by the size of a sample."""
-    fixed = fixed_batch(graph)
-    if fixed is not None:
+Way = Literal["free", "rewrite", "vmap", "loop"]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """How samples go through the twin: ``file`` is the batch that the file fixes, None where it is free.
+
+    ``twin``: ``free``, the file's own graph at any batch; ``rewrite``, a graph in which every node was placed for any
+    batch; ``vmap``, torch.vmap over the file's own batch; ``loop``, one batch of the file's own after the other.
+    """
+
+    file: int | None
+    twin: Way
+    reason: str
+
+
+def chunk_size(graph: Graph, feeds: Arrays, *, together: bool = False) -> int:
+    """How many samples are fed at once: the file's own batch where it fixes one, else by the size of a sample.
+
+    together: several of the file's own batches may be fed at once.
+    """
+    fixed = graph.fixed_batch
+    if fixed is not None and not together:
         return fixed
     elements = sum(array[:1].size if array.ndim else 1 for array in feeds.values())
-    return int(np.clip(_CHUNK_ELEMENTS // max(1, elements), 1, _CHUNK_LIMIT))
-
-
-def fixed_batch(graph: Graph) -> int | None:
-    """The batch that the file fixes in its inputs' first dimension, or None where the batch is free."""
-    sizes = {value.shape[0] for value in graph.inputs if value.shape}
-    fixed = [size for size in sizes if isinstance(size, int)]
-    return fixed[0] if len(fixed) == 1 and len(sizes) == 1 else None
+    size = int(np.clip(_CHUNK_ELEMENTS // max(1, elements), 1, _CHUNK_LIMIT))
+    return size if fixed is None else max(size // fixed, 1) * fixed
 
 
 def in_chunks(
@@ -43,24 +58,31 @@ def in_chunks(
 ) -> dict[str, Array]:
     """Feed a batch in chunks of ``size`` and join what comes back along the batch axis.
 
-    Where the file fixes its batch, the last chunk is filled up with copies of its last sample, which are cut off again.
+    Where the file fixes its batch, the last chunk is filled up to a multiple of it with copies of its last sample,
+    which are cut off again; an input without axes serves all chunks. Inputs without a common batch are fed as they are.
     Errors: InputError where a value has no batch axis, so that the chunks of a larger batch cannot be joined.
     """
+    fixed = graph.fixed_batch
+    whole = {name: array for name, array in feeds.items() if not array.ndim and fixed is not None}
+    feeds = {name: array for name, array in feeds.items() if name not in whole}
     counts = {len(array) if array.ndim else 0 for array in feeds.values()}
-    if len(counts) > 1 or any(array.ndim == 0 for array in feeds.values()):
-        return dict(zip(names, run(feeds)))  # several inputs without one common batch axis: fed as they are
+    if len(counts) != 1 or 0 in {array.ndim for array in feeds.values()}:
+        return dict(zip(names, run({**feeds, **whole})))
     total = counts.pop()
     if total == 0:
         raise InputError("no samples were given; at least one is needed")
     pieces: dict[str, list[Array]] = {name: [] for name in names}
-    filled = fixed_batch(graph) is not None
+    fixed = graph.fixed_batch
+    if fixed is not None and fixed * max(array[:1].size for array in feeds.values()) > _LARGEST_FILLED:
+        raise InputError(f"the file fixes its batch at {fixed}, more than there is memory for; is it damaged?")
     for start in range(0, total, size):
         part = {name: array[start : start + size] for name, array in feeds.items()}
         count = len(next(iter(part.values())))
-        if filled and count < size:
-            part = {name: np.concatenate([array, *[array[-1:]] * (size - count)]) for name, array in part.items()}
-        fed = len(next(iter(part.values())))
-        for name, value in zip(names, run(part)):
+        missing = -count % (fixed or 1)
+        if missing:
+            part = {name: np.concatenate([array, *[array[-1:]] * missing]) for name, array in part.items()}
+        fed = count + missing
+        for name, value in zip(names, run({**part, **whole})):
             constant = name in graph.initializers or (name in graph.values and name not in graph.depends_on_input)
             if constant or (total == fed and count == fed):
                 pieces[name] = [value]
@@ -79,4 +101,4 @@ def _has_batch_axis(graph: Graph, name: str, value: Array, fed: int, before: lis
         return False
     known = graph.values.get(name)
     first = known.shape[0] if known is not None and known.shape else None
-    return fixed_batch(graph) is not None or not isinstance(first, int) or first == 1 == fed
+    return graph.fixed_batch is not None or not isinstance(first, int) or first == 1 == fed

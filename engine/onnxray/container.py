@@ -43,12 +43,16 @@ class Region:
 
 @dataclass(frozen=True)
 class Container:
-    """A model's skeleton, its bytes, and the regions of the initialisers that the skeleton leaves out."""
+    """A model's skeleton, its bytes, and the regions of the initialisers that the skeleton leaves out.
+
+    ``path`` is as the caller wrote it, to be shown; ``absolute`` is what is read, wherever the process has moved since.
+    """
 
     path: Path | None
     data: bytes | None
     skeleton: onnx.ModelProto
     regions: Mapping[str, Region]
+    absolute: Path | None = None
 
     def read(self, tensor: onnx.TensorProto) -> NDArray[Any]:
         """Give an initialiser's values as a fresh array; a large one is read from its region now."""
@@ -103,7 +107,7 @@ class Container:
     @property
     def folder(self) -> Path:
         """The folder that the model's own file lies in, links followed."""
-        return (self.path or Path("model.onnx")).resolve().parent
+        return (self.absolute or Path("model.onnx")).resolve().parent
 
     @property
     def external_folder(self) -> Path:
@@ -115,8 +119,8 @@ class Container:
         """Hash the model's own bytes (not its external data), in hexadecimal."""
         if self.data is not None:
             return hashlib.sha256(self.data).hexdigest()
-        assert self.path is not None
-        with self.path.open("rb") as file:
+        assert self.absolute is not None
+        with self.absolute.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -164,7 +168,7 @@ def _container(path: Path | None, data: bytes | None, view: memoryview) -> Conta
     if not model.graph.node and not model.graph.output:
         raise ModelFileError(f"{name} is not an ONNX model: it holds no graph")
     regions: dict[str, Region] = {}
-    container = Container(path, data, model, MappingProxyType(regions))
+    container = Container(path, data, model, MappingProxyType(regions), path.absolute() if path else None)
     names = [tensor.name for tensor in model.graph.initializer]
     if len(set(names)) != len(names):
         twice = next(name for name in names if names.count(name) > 1)
@@ -192,7 +196,7 @@ def _external_region(tensor: onnx.TensorProto, container: Container) -> Region:
     # As ONNX Runtime looks it up: beside the path as given, which may be a link; so are both in Hugging Face's cache.
     try:
         path = (container.path.parent / Path(*relative.parts)).resolve() if not absolute else Path(location)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: a link to itself
         raise ModelFileError(f"weight {tensor.name!r} lies in {location!r}, which cannot be read: {error}") from None
     inside = any(path.is_relative_to(folder) for folder in (container.folder, container.path.parent.resolve()))
     if not location or absolute or not inside:

@@ -42,7 +42,9 @@ def gradient(
     """
     from onnxray.importer.rules import PLAIN
 
-    found = model.twin.pullback(model.variables(pixels), objective.values, cotangents(objective), rules=rules or PLAIN)
+    found = model.batched_twin(model.variables(pixels)).pullback(
+        model.variables(pixels), objective.values, cotangents(objective), rules=rules or PLAIN
+    )
     return np.asarray(next(iter(found.values())))
 
 

@@ -12,6 +12,7 @@ OnnxrayError
 |-- ImageError              an image cannot be read or does not fit the profile
 |-- InputError              an array, a cotangent, a target or an option does not fit
 |-- DeviceError             the device asked for is not there
+|-- TimeLimitReached        the work was not done in the time that was given for it
 |-- OutputError             results cannot be written or read back
 """
 
@@ -65,6 +66,10 @@ class InputError(OnnxrayError):
 
 class DeviceError(OnnxrayError):
     """The device asked for is not there."""
+
+
+class TimeLimitReached(OnnxrayError):
+    """The work was not done in the time that was given for it."""
 
 
 class OutputError(OnnxrayError):

@@ -7,10 +7,19 @@ from collections.abc import Sequence
 import torch
 
 from onnxray.batching import Array, Arrays
-from onnxray.graph import read_graph
+from onnxray.deciding import decided
+from onnxray.full_verification import Verification
+from onnxray.full_verification import verify as verify_in_full
+from onnxray.graph import Graph, read_graph
 from onnxray.importer.build import ImportedModule, Importer, forward_all, register_weights
+from onnxray.importer.free import FreeCuts
+from onnxray.importer.ways import looped
+from onnxray.machine import versions
 from onnxray.model import Model, Source, bundled
 from onnxray.runtime import Judge
+from onnxray.seeding import accepted_inputs
+from onnxray.trial import decide
+from onnxray.twin import Twin, told_as_refusal
 from onnxray.verification import check_outputs, seeded_inputs
 
 
@@ -20,15 +29,42 @@ def to_torch(model_or_path: Model | Source, *, trainable: bool = False, verify: 
     One output comes back as a Tensor, several as a tuple in the graph's order. Every node is a submodule (nn.ReLU for
     Relu), found by ``module.layer(onnx_name)``. trainable: the float initialisers are Parameters that require
     gradients, under their ONNX names; else frozen. verify: compare the outputs with ONNX Runtime's on seeded inputs.
-    Errors: UnsupportedOperator, MismatchError, RuntimeRefusal where verify is on and ONNX Runtime refuses the model.
+
+    A file that fixes its batch at b becomes a module for every multiple of b. Where it can be rewritten, and ONNX
+    Runtime's numbers batch by batch confirm that, all samples go through at once. Elsewhere, and with verify off where
+    nothing was confirmed before, they go b at a time, and a hook on a layer is called once for each b.
+    Errors: UnsupportedOperator, MismatchError, RuntimeRefusal where verify is on and ONNX Runtime or the module
+    cannot run on seeded inputs; the module raises InputError for other batches, and where an output has no batch axis
+    to join b and b along.
     """
     graph = model_or_path.graph if isinstance(model_or_path, Model) else read_graph(bundled(model_or_path))
     importer = Importer(graph, trainable=trainable)
-    module = importer.cut(tuple(output.name for output in graph.outputs))
-    register_weights(module, importer.weights)
+    judge = Judge(graph)
+    names = tuple(output.name for output in graph.outputs)
+    module = importer.cut(names)
     if verify:
-        _verify(module, importer, Judge(graph), seeded_inputs(graph))
+        _verify(module, importer, judge, accepted_inputs(graph, judge.outputs))
+    module = _for_any_batch(importer, judge, names, verify=verify)
+    register_weights(module, importer.weights)
     return module
+
+
+def _for_any_batch(importer: Importer, judge: Judge, names: tuple[str, ...], *, verify: bool) -> ImportedModule:
+    """The module itself where the batch is free, else the rewritten one, else one that feeds the file's own batch."""
+    graph, cpu = importer.graph, torch.device("cpu")
+    if all(not value.shape or not isinstance(value.shape[0], int) for value in graph.inputs) and not graph.fixed_batch:
+        return importer.cut(names)
+    batch = decided(graph, versions("cpu"), (lambda: decide(importer, judge, cpu)) if verify else None)
+    if batch is not None and batch.twin == "rewrite" and _all_fixed(graph):
+        feeds = seeded_inputs(graph)
+        return FreeCuts(importer).cut(names, tuple(torch.from_numpy(feeds[value.name]) for value in graph.inputs))
+    return looped(importer.cut(names), graph)
+
+
+def _all_fixed(graph: Graph) -> bool:
+    """Whether the shapes that a rewritten graph states are those of every input that it will be given."""
+    dims = (dim for value in graph.inputs for dim in (value.shape or (None,))[1:])
+    return all(isinstance(dim, int) for dim in dims) and all(value.shape is not None for value in graph.inputs)
 
 
 def _verify(module: ImportedModule, importer: Importer, judge: Judge, feeds: Arrays) -> None:
@@ -38,7 +74,13 @@ def _verify(module: ImportedModule, importer: Importer, judge: Judge, feeds: Arr
         known = set(names) <= set(module.output_names)
         cut = module if known else importer.cut(tuple(names))
         with torch.no_grad():
-            found = dict(zip(cut.output_names, forward_all(cut, inputs)))
+            found = dict(zip(cut.output_names, told_as_refusal(lambda: forward_all(cut, inputs))))
         return {name: found[name].numpy() for name in names}
 
-    check_outputs(judge.graph, lambda names: judge.values(feeds, names), twin)
+    def full() -> Verification:
+        return verify_in_full(judge, Twin(judge.graph, lambda x: x), feeds, feeds, "seeded")
+
+    check_outputs(
+        judge.graph, lambda names: judge.values(feeds, names), twin,
+        plain=lambda names: judge.plain_outputs(feeds, names), full=full,
+    )  # fmt: skip

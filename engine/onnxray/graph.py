@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from onnxray.container import Container, read_container
 from onnxray.errors import ModelFileError
-from onnxray.structure import find_features, find_last_convolution, find_logits
+from onnxray.soundness import check_functions, check_tensors
+from onnxray.structure import find_features, find_fixed_batch, find_last_convolution, find_logits
 
 Dim = int | str | None
 
@@ -124,6 +125,11 @@ class Graph:
         return frozenset(reached)
 
     @cached_property
+    def fixed_batch(self) -> int | None:
+        """The batch that the file fixes, or None where it is free or the inputs have no common one."""
+        return find_fixed_batch(self)
+
+    @cached_property
     def logits(self) -> str:
         """The value before the closing softmax, or the output itself."""
         return find_logits(self)
@@ -204,7 +210,9 @@ def read_graph(source: str | os.PathLike[str] | bytes | onnx.ModelProto) -> Grap
     """
     container = read_container(source)
     model = container.skeleton
+    check_tensors(model, container.regions)
     if model.functions:
+        check_functions(model)
         try:
             model = onnx.inliner.inline_local_functions(model)
         except Exception as error:  # whatever the C++ side threw

@@ -59,6 +59,11 @@ def read_picture(source: Path | Image.Image, label: str, *, grey: bool) -> tuple
     return image, notes + [f"Pillow warns: {' '.join(str(one.message).split())}" for one in unlike]
 
 
+def picture_size(path: Path) -> tuple[int, int]:
+    """(width, height) of a picture file as it is read here, turned as its EXIF says. Errors: ImageError."""
+    return read_picture(path, str(path), grey=False)[0].size
+
+
 def _open(stream: Any, formats: tuple[str, ...]) -> Image.Image:
     Image.init()
     return Image.open(stream, formats=tuple(name for name in formats if name in Image.OPEN))
@@ -137,11 +142,16 @@ def to_uint8(array: NDArray[Any]) -> NDArray[np.uint8]:
     return rounded
 
 
-def png_bytes(image: NDArray[np.uint8]) -> bytes:
-    """Return a PNG of uint8 pixels of shape (1 or 3, height, width). Errors: InputError for any other array."""
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[0] not in (1, 3) or 0 in image.shape:
+def png_bytes(image: NDArray[Any]) -> bytes:
+    """Return a PNG of uint8 pixels of shape (1 or 3, height, width), or of uint16 grey of (1, height, width).
+
+    Errors: InputError for any other array.
+    """
+    channels = {np.dtype(np.uint8): (1, 3), np.dtype(np.uint16): (1,)}.get(image.dtype, ())
+    if image.ndim != 3 or image.shape[0] not in channels or 0 in image.shape:
         raise InputError(
-            f"an image of shape {image.shape} and type {image.dtype}; expected uint8 of (1 or 3, height, width)"
+            f"an image of shape {image.shape} and type {image.dtype}; expected uint8 of (1 or 3, height, width), or "
+            "uint16 of (1, height, width)"
         )
     stream = io.BytesIO()
     pixels = image[0] if image.shape[0] == 1 else image.transpose(1, 2, 0)
@@ -167,8 +177,8 @@ def save_png(path: str | Path, image: NDArray[np.uint8]) -> None:
         raise OutputError(f"{target}: cannot be written ({error})") from error
 
 
-def read_png(path: str | Path) -> NDArray[np.uint8]:
-    """Return the exact pixels of an 8-bit grey or RGB PNG, shape (1 or 3, height, width).
+def read_png(path: str | Path, *, deep: bool = False) -> NDArray[Any]:
+    """Return the exact pixels of an 8-bit grey or RGB PNG, shape (1 or 3, height, width); ``deep``: 16-bit grey too.
 
     Errors: ImageError for any other PNG or file, because a conversion would not be exact.
     """
@@ -180,7 +190,8 @@ def read_png(path: str | Path) -> NDArray[np.uint8]:
                 image = _open(stream, ("PNG",))
                 if image.size[0] * image.size[1] > MAX_PIXELS:
                     raise ImageError(f"{source}: more than {MAX_PIXELS} pixels")
-                if [_args(tile)[0] for tile in getattr(image, "tile", ())] not in (["L"], ["RGB"]):
+                raw = [_args(tile)[0] for tile in getattr(image, "tile", ())]
+                if raw not in (["L"], ["RGB"]) and not (deep and raw == ["I;16B"]):
                     raise ImageError(
                         f"{source}: is no 8-bit grey or RGB PNG (mode {image.mode}); expected one as saved here"
                     )

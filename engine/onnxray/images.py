@@ -18,6 +18,7 @@ from PIL import Image
 
 from onnxray.errors import ImageError
 from onnxray.image_files import MAX_PIXELS, SUFFIXES, png_bytes, read_picture, read_png, save_png, to_uint8
+from onnxray.placement import placement
 
 if TYPE_CHECKING:
     from onnxray.profile import Profile
@@ -213,9 +214,8 @@ def _chw(array: NDArray[np.float32]) -> NDArray[np.float32]:
 def fit(image: Image.Image, profile: Profile, label: str = "image", channel: int = 0) -> tuple[Image.Image, list[str]]:
     """Bring a picture to the profile's size by its rule; one that has the size is returned itself.
 
-    "stretch": both sides to the size. "crop", of size / crop_fraction = (H', W'): enlarged or reduced, keeping the
-    aspect, until it just covers (H', W'), the longer side rounded down; then the centre, as torchvision and timm do.
-    "pad": until it just fits inside, centred, the rest the profile's mean colour. Reducing is anti-aliased.
+    The rules are told in placement.py; the rest of a padded picture is the profile's mean colour. Reducing is
+    anti-aliased.
     image: mode L, RGB, or F, which is then the given channel. Returns the picture and notes.
     Errors: ImageError for a picture so elongated that it would take more than MAX_PIXELS.
     """
@@ -224,24 +224,18 @@ def fit(image: Image.Image, profile: Profile, label: str = "image", channel: int
     if (h, w) == (height, width):
         return image, []
     resampling = _RESAMPLING[profile.interpolation]
+    place = placement(profile, w, h)
+    new_w, new_h = place.resized
     if profile.resize == "stretch":
         return image.resize((width, height), resampling), [f"resized {w}x{h} -> {width}x{height}"]
     if profile.resize == "pad":
-        wide = w * height >= h * width
-        new_w = width if wide else min(width, max(1, round(w * height / h)))
-        new_h = min(height, max(1, round(h * width / w))) if wide else height
         colour = profile.mean_colour
         fill: Any = colour[channel] if image.mode == "F" else tuple(round(value) for value in colour)
         canvas = Image.new(image.mode, (width, height), fill if image.mode != "L" else fill[0])
-        canvas.paste(image.resize((new_w, new_h), resampling), ((width - new_w) // 2, (height - new_h) // 2))
+        canvas.paste(image.resize((new_w, new_h), resampling), (-place.left, -place.top))
         return canvas, [f"resized {w}x{h} -> {new_w}x{new_h}, padded to {width}x{height}"]
-    # A hair is added because 28 / (28 / 51) falls a hair short of 51.
-    cover_h, cover_w = (int(side / profile.crop_fraction + 1e-6) for side in (height, width))
-    wide = w * cover_h >= h * cover_w
-    new_w, new_h = (w * cover_h // h, cover_h) if wide else (cover_w, h * cover_w // w)
     if new_w * new_h > MAX_PIXELS:
         raise ImageError(f"{label}: {w}x{h} would be resized to {new_w}x{new_h}; cut it to a less elongated picture")
-    left, top = round((new_w - width) / 2), round((new_h - height) / 2)
     resized = image.resize((new_w, new_h), resampling) if (new_w, new_h) != (w, h) else image
     note = f"resized {w}x{h} -> {new_w}x{new_h}, centre crop {width}x{height}"
-    return resized.crop((left, top, left + width, top + height)), [note]
+    return resized.crop((place.left, place.top, place.left + width, place.top + height)), [note]

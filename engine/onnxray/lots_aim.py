@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from onnxray.errors import InputError, ZeroGradient
 from onnxray.goals import Goal, Own, TargetImages, TargetValues
 from onnxray.images import Pixels
-from onnxray.model import Model, Predictions
+from onnxray.model import Model
+from onnxray.predictions import Predictions
 from onnxray.targets import class_index
 
 Image8 = NDArray[np.uint8]

@@ -1,12 +1,15 @@
-"""The machine that results were made on: int8 arithmetic differs by processor, float sums by the number of threads."""
+"""What results were made on: int8 arithmetic differs by processor, float sums by the number of threads."""
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import platform
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from onnxray._version import __version__
 
 _TELLING = ("avx2", "fma", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm")
 
@@ -29,3 +32,13 @@ def describe_machine() -> Mapping[str, Any]:
         "flags": [flag for flag in _TELLING if flag in flags],
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
     }
+
+
+def versions(device: str) -> dict[str, str]:
+    """Versions and device that results depend on; stated with every result."""
+    found = {"onnxray": __version__, "python": platform.python_version(), "device": device}
+    for name in ("onnx", "torch", "onnx2torch", "numpy"):
+        found[name] = importlib.metadata.version(name)
+    import onnxruntime
+
+    return {**found, "onnxruntime": onnxruntime.__version__}

@@ -23,6 +23,7 @@ class MapItem(Item):
     signed: whether evidence against the target counts, below zero. shown_at: the number at the end of the colour scale.
     target: what was explained, in words; target_score: its value by the judge. class_, label, score, probability: the
     judge's verdict on the image; None where the model is no classifier. numbers: what else the method has to say.
+    object_: what was found in the map (onnxray.map_objects), where it was asked for; colormap: what it is drawn in.
     """
 
     path: str | None
@@ -42,6 +43,8 @@ class MapItem(Item):
     heat: NDArray[np.float32] = field(repr=False)
     attribution: NDArray[np.float32] = field(repr=False)
     images: Mapping[str, Image8] = field(repr=False)
+    object_: Mapping[str, Any] | None = None
+    colormap: str = "auto"
 
     @property
     def peak(self) -> tuple[int, ...]:
@@ -55,17 +58,23 @@ class MapItem(Item):
             "probability": self.probability, "target": self.target, "target_score": self.target_score,
             "method": self.method, "layer": self.layer, "signed": self.signed, "peak": list(self.peak),
             "minimum": float(self.heat.min()), "maximum": float(self.heat.max()), "sum": float(self.heat.sum()),
-            "shown_at": self.shown_at, **self.numbers_, "numbers": list(self.numbers_), "reason": self.reason,
+            "shown_at": self.shown_at, "colormap": self.colormap, "object": self.object_,
+            **self.numbers_, "numbers": list(self.numbers_), "reason": self.reason,
         }  # fmt: skip
 
-    def pictures(self) -> dict[str, tuple[str, Image8]]:
-        """``image``, ``map`` alone and the heat map over the image, ``overlay``; none for samples that are no images.
+    def pictures(self) -> dict[str, tuple[str, NDArray[Any]]]:
+        """``image``, ``map`` alone, the heat map over the image, ``overlay``, and ``levels``: the map in 16-bit grey.
 
-        The image itself is one file for all maps of it.
+        heat = minimum + level * (maximum - minimum) / 65535, the two as they stand in the numbers. ``mask`` and
+        ``object`` where an object was looked for. None for samples that are no images. The image itself is one file
+        for all maps of it.
         """
+        shown: dict[str, NDArray[Any]] = dict(self.images)
+        if shown:
+            shown["levels"] = to_levels(self.heat)
         return {
             role: (self.stem if role == "image" else f"{self._own_stem}-{role}", picture)
-            for role, picture in self.images.items()
+            for role, picture in shown.items()
         }
 
     def arrays(self) -> dict[str, tuple[str, NDArray[Any]]]:
@@ -83,7 +92,7 @@ class MapItem(Item):
     def restore(cls, document: Mapping[str, Any], pictures: Mapping[str, NDArray[Any]]) -> Self:
         """Build the item again from its part of result.json and its files."""
         same = ("path", "label", "score", "probability", "target", "target_score", "method", "layer", "signed",
-                "shown_at", "reason")  # fmt: skip
+                "shown_at", "reason", "colormap")  # fmt: skip
         return cls(
             **{name: document[name] for name in same},
             class_=document["class"],
@@ -91,5 +100,14 @@ class MapItem(Item):
             stem=document["files"].get("image", "sample.png").removesuffix(".png"),
             heat=pictures["heat"],
             attribution=pictures["attribution"],
-            images={role: picture for role, picture in pictures.items() if role not in {"heat", "attribution"}},
+            object_=document["object"],
+            images={role: p for role, p in pictures.items() if role not in {"heat", "attribution", "levels"}},
         )
+
+
+def to_levels(heat: NDArray[np.float32]) -> NDArray[np.uint16]:
+    """round(65535 (M - min M) / (max M - min M)), (1, height, width); zeros for a map of one number."""
+    real = heat.astype(np.float64)
+    low, span = real.min(), float(np.ptp(real))
+    levels: NDArray[np.uint16] = np.rint((real - low) * (65535 / span if span else 0.0)).astype(np.uint16)[None]
+    return levels

@@ -45,6 +45,8 @@ class Method(ABC, Generic[ItemT]):
     item_type: ClassVar[type[Any]]
     images_only: ClassVar[bool] = True
     """Whether a model whose input is no image is refused."""
+    needs_images: ClassVar[bool] = True
+    """Whether it works on images at all; where not, none may be given (activation maximisation starts from noise)."""
 
     @final
     def __call__(
@@ -68,7 +70,10 @@ class Method(ABC, Generic[ItemT]):
             )
         if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
             raise InputError(f"seed is {seed!r}; a whole number from 0 was expected")
-        pixels = model.pixels(images)
+        if images is None and not self.needs_images and model.profile is not None:
+            pixels = Pixels(np.zeros((0, *model.profile.shape), np.float32), ())
+        else:
+            pixels = model.pixels(images)
         run = Run(np.random.default_rng(seed), progress or silent, list(pixels.notes))
         items: list[ItemT] = []
         interrupted = False

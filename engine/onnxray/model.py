@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, final
@@ -13,54 +12,35 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from onnxray._version import __version__
-from onnxray.batching import Array, Arrays
+from onnxray.batching import Array, Arrays, Batch
+from onnxray.deciding import decided
 from onnxray.errors import InputError, ProfileError
 from onnxray.graph import Graph, Value, read_graph
 from onnxray.images import Pixels, read_images
+from onnxray.machine import versions
 from onnxray.naming import Selection, resolve, resolve_values
+from onnxray.predictions import Predictions
 from onnxray.profile import Profile
 from onnxray.profile_discovery import discover
 from onnxray.runtime import Judge, return_freed_memory
-from onnxray.structure import closing_softmax, verdict_output
+from onnxray.seeding import accepted_inputs
+from onnxray.structure import class_labels, verdict_output
+from onnxray.verdict import per_class, probabilities_of
 from onnxray.verification import (
     TOLERANCE,
-    Comparison,
     Memory,
-    Verification,
     check_outputs,
-    compare,
-    seeded_inputs,
     seeded_pixels,
 )
 
 if TYPE_CHECKING:
     import torch
 
+    from onnxray.full_verification import Verification
     from onnxray.twin import Twin
 
 Cotangent = NDArray[Any] | Callable[["torch.Tensor", slice], "torch.Tensor"]
 Source: TypeAlias = str | os.PathLike[str] | bytes | onnx.ModelProto
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """What the judge says of a batch.
-
-    ``classes``: (N,) the winning class of each image by the file itself. ``probabilities``: (N, K), float64.
-    ``scores``: (N, K), before the softmax; read by a second, cut session when first asked for, where the file itself
-    ends in a softmax. ``labels``: the winning class in words, or its number where the profile has no labels.
-    """
-
-    classes: NDArray[np.int64]
-    probabilities: NDArray[np.float64]
-    labels: tuple[str, ...]
-    read_scores: Callable[[], NDArray[np.float64]]
-
-    @cached_property
-    def scores(self) -> NDArray[np.float64]:
-        """Scores before the softmax."""
-        return self.read_scores()
 
 
 @final
@@ -74,6 +54,7 @@ class Model:
         self.judge = Judge(graph, device)
         self._twin: Twin | None = None
         self._trusted = False
+        self._batch: Batch | None = None
 
     @cached_property
     def aliases(self) -> Mapping[str, str]:
@@ -114,31 +95,37 @@ class Model:
         """
         feeds = self.feeds(images)
         output = verdict_output(self.graph)
-        raw = self.judge.outputs(feeds, [output])[output]
-        given = _per_class(raw, output)
-        softmax = closing_softmax(self.graph, output)
-        if softmax is None:
-            probabilities = _softmax(given)
-        else:
-            probabilities = np.exp(given) if softmax.operator == "LogSoftmax" else given
+        given = self._scores(feeds, output)
+        probabilities = probabilities_of(self.graph, output, given)
         classes = given.argmax(1)
 
         def read_scores() -> NDArray[np.float64]:
             logits = self.aliases["logits"]
-            return given if logits == output else _per_class(self.judge.values(feeds, [logits])[logits], logits)
+            if logits == output:
+                return given
+            return per_class(self.graph, logits, self.judge.values(feeds, [logits])[logits])
 
         return Predictions(classes, probabilities, tuple(map(self.label, classes)), read_scores)
 
     def classify(self, images: object) -> NDArray[np.int64]:
         """The winning classes alone, (N,): what a line search asks hundreds of times."""
         output = verdict_output(self.graph)
-        scores = _per_class(self.judge.outputs(self.feeds(images), [output])[output], output)
-        return np.asarray(scores.argmax(1), np.int64)
+        return np.asarray(self._scores(self.feeds(images), output).argmax(1), np.int64)
+
+    def _scores(self, feeds: Arrays, output: str) -> NDArray[np.float64]:
+        return per_class(self.graph, output, self.judge.outputs(feeds, [output])[output])
 
     def label(self, index: int) -> str:
-        """A class in words, or its number where the profile has no labels."""
+        """A class in the profile's words, else in those that the file lists, else its number."""
         labels = self.profile.labels if self.profile is not None else None
+        if labels is None:
+            labels = self._listed
         return labels[index] if labels is not None and 0 <= index < len(labels) else str(int(index))
+
+    @cached_property
+    def _listed(self) -> tuple[str, ...] | None:
+        labels = class_labels(self.graph)
+        return None if labels is None else tuple(map(str, labels))
 
     def values(
         self, images: object, names: Sequence[str], engine: Literal["judge", "twin"] = "judge"
@@ -152,7 +139,8 @@ class Model:
             return self.judge.values(self.feeds(images), wanted)
         if engine != "twin":
             raise InputError(f"engine {engine!r} is unknown; use 'judge' (ONNX Runtime) or 'twin' (torch)")
-        return self.twin.values(self.variables(images), wanted)
+        variables = self.variables(images)
+        return self.batched_twin(variables).values(variables, wanted)
 
     def pullback(self, images: object, cotangents: Mapping[str, Cotangent]) -> Any:
         """J^T c summed over the values: d/d pixels of sum_v <c_v, v(pixels)>, the cotangents c held fixed.
@@ -168,7 +156,7 @@ class Model:
         if len(resolved) != len(cotangents):
             raise InputError(f"two of {list(cotangents)} name the same value; give each value one cotangent")
         variables = self.variables(images)
-        twin = self.twin
+        twin = self.batched_twin(variables)
         from onnxray.twin import checked_cotangent, fixed_cotangents
 
         fixed = {name: c for name, c in resolved.items() if not callable(c)}
@@ -185,36 +173,16 @@ class Model:
         return next(iter(gradients.values())) if len(gradients) == 1 else gradients
 
     def verify(self, images: object = None, *, tolerance: float = TOLERANCE) -> Verification:
-        """Compare twin and judge on every real value that is read or given, on the given or on seeded inputs.
+        """Compare twin and judge on every real or quantised value that is read or given, on given or seeded inputs.
 
-        Also tells how far a copy of the model that gives every inner value moves the judge's own outputs.
+        What is too far off is bisected: each node alone, on the judge's inputs; see ``onnxray.full_verification``.
         """
+        from onnxray.full_verification import verify
+
         described = "given" if images is not None else "seeded (uniform noise and smooth waves, seed 0)"
         if images is None:
             images = self._seeded()
-        feeds, variables = self.feeds(images), self.variables(images)
-        wanted: list[str] = []
-        skipped: list[str] = []
-        ends = {output.name for output in self.graph.outputs}
-        for value in self.graph.values.values():
-            if value.kind == "node" and (value.name in ends or value.name in self.graph.readers_of):
-                real = value.is_float or not value.dtype
-                (wanted if real and value.name in self.graph.depends_on_input else skipped).append(value.name)
-        expected = self.judge.values(feeds, wanted)
-        found = self._new_twin().values(variables, wanted)
-        rows: list[Comparison] = []
-        for name in wanted:
-            if np.issubdtype(expected[name].dtype, np.floating):
-                rows.append(compare(self.graph, name, expected[name], found[name], tolerance))
-            else:
-                skipped.append(name)
-        outputs = self.judge.outputs(feeds)
-        promoted = self.judge.promoted_outputs(feeds, wanted)
-        numeric = [name for name, array in outputs.items() if array.dtype.kind in "fiub"]  # no strings, no dictionaries
-        moved = max(
-            (compare(self.graph, name, outputs[name], promoted[name]).absolute for name in numeric), default=0.0
-        )
-        return Verification(tuple(rows), tuple(skipped), tolerance, moved, described)
+        return verify(self.judge, self._new_twin(), self.feeds(images), self.variables(images), described, tolerance)
 
     def feeds(self, images: object) -> Arrays:
         """What the judge is fed: encoded pixels, or arrays as they are."""
@@ -249,7 +217,7 @@ class Model:
 
     def _seeded(self) -> object:
         if self.profile is None:
-            return seeded_inputs(self.graph)
+            return accepted_inputs(self.graph, lambda feeds: self.judge.outputs(feeds, once=True))
         return seeded_pixels(self.profile.shape)
 
     def _new_twin(self) -> Twin:
@@ -270,30 +238,48 @@ class Model:
         if self._trusted:
             return twin
         memory = Memory(self.graph, {"profile": self.profile and self.profile.to_dict(), **self.versions()})
-        if not memory.recall():
+        if memory.recall() is None:
             images = self._seeded()
             feeds, variables = self.feeds(images), self.variables(images)
             worst = check_outputs(
                 self.graph,
                 lambda names: self.judge.values(feeds, names, once=True),
                 lambda names: twin.values(variables, names),
+                plain=lambda names: self.judge.plain_outputs(feeds, names),
+                full=self.verify,
             )
-            memory.remember(worst)
+            memory.remember({"worst_relative": worst})
             return_freed_memory()
         self._trusted = True
         return twin
 
+    def batch(self) -> Batch:
+        """How samples go through the twin: a file that fixes its batch is tried once, which is remembered.
+
+        A file that the twin cannot run goes one batch of its own after the other, by the judge alone.
+        """
+        if self._batch is None:
+            self._batch = decided(self.graph, self.versions(), self._decide_batch)
+            assert self._batch is not None
+        return self._batch
+
+    def _decide_batch(self) -> Batch:
+        from onnxray.trial import decide
+
+        twin = self._new_twin()
+        return decide(twin.importer, self.judge, twin.device)
+
+    def batched_twin(self, variables: Arrays) -> Twin:
+        """The checked twin; where more samples than the file's own batch are fed, by the way that was decided."""
+        twin, own = self.twin, self.graph.fixed_batch
+        more = own is not None and any(array.ndim and len(array) > own for array in variables.values())
+        if more and twin.batch is None:
+            twin.batch = self.batch()
+        return twin
+
     def versions(self) -> dict[str, str]:
         """Versions and device that results depend on; stated with every result."""
-        import importlib.metadata
-        import platform
-
-        found = {"onnxray": __version__, "python": platform.python_version(), "device": self.device}
-        for name in ("onnx", "torch", "onnx2torch", "numpy"):
-            found[name] = importlib.metadata.version(name)
-        import onnxruntime
-
-        return {**found, "onnxruntime": onnxruntime.__version__}
+        return versions(self.device)
 
 
 def open_model(
@@ -341,26 +327,3 @@ def _cast(array: Array, value: Value) -> Array:
         return array.astype(value.dtype or array.dtype)
     except TypeError:
         raise InputError(f"the input {value.name!r} is of {value.dtype}, which no array of numbers holds") from None
-
-
-def _per_class(raw: Array, name: str) -> NDArray[np.float64]:
-    """(N, K) from (N, K) or (N, K, 1, 1); anything else is no classifier's output."""
-    if raw.dtype.kind not in "fiub":
-        raise InputError(f"output {name!r} holds {raw.dtype}, not one score a class; read it with `onnxray values`")
-    scores = raw.astype(np.float64)
-    if scores.ndim >= 2 and scores.size == scores.shape[0] * scores.shape[1]:
-        scores = scores.reshape(scores.shape[:2])
-    if scores.ndim != 2 or not scores.size:
-        raise InputError(
-            f"output {name!r} has the shape {list(raw.shape)}, not one score a class; read it with `onnxray values`"
-        )
-    if np.isnan(scores).any():
-        raise InputError(f"output {name!r} holds NaN, so no class can be told; are there NaN in the weights?")
-    if np.isinf(scores.max(1)).any():  # minus infinity marks a class that is ruled out, beside others
-        raise InputError(f"output {name!r} holds infinity as its largest score, so no class can be told")
-    return scores
-
-
-def _softmax(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    powers = np.exp(scores - scores.max(1, keepdims=True))
-    return np.asarray(powers / powers.sum(1, keepdims=True))

@@ -59,8 +59,8 @@ class Item(ABC):
         """Plain values for JSON; a number that could not be had is None, with a ``reason`` beside it."""
 
     @abstractmethod
-    def pictures(self) -> dict[str, tuple[str, Image8]]:
-        """Role -> (file stem, 8-bit CHW picture). Equal stems are one file, written once."""
+    def pictures(self) -> dict[str, tuple[str, NDArray[Any]]]:
+        """Role -> (file stem, 8-bit CHW picture or 16-bit grey one). Equal stems are one file, written once."""
 
     def arrays(self) -> dict[str, tuple[str, NDArray[Any]]]:
         """Role -> (file stem, numbers), saved as .npy; none by default."""
@@ -134,7 +134,7 @@ class Result(Generic[ItemT]):
                 raise ValueError(f"the file {name!r} is not in that folder")
             if name.endswith(".npy"):
                 return np.asarray(np.load(place / name, allow_pickle=False))
-            return read_png(place / name)
+            return read_png(place / name, deep=True)
 
         try:
             document = json.loads((place / DOCUMENT).read_bytes())
@@ -217,7 +217,7 @@ def write_folder(
     folder: str | os.PathLike[str],
     document: Mapping[str, Any],
     files: Mapping[str, bytes],
-    pictures: Mapping[str, Image8] | None = None,
+    pictures: Mapping[str, NDArray[Any]] | None = None,
 ) -> None:
     """Write a run folder: result.json, ``files``, and ``pictures`` as PNGs that are read back; everything or nothing.
 
@@ -255,11 +255,11 @@ def write_folder(
                     place.rmdir()
 
 
-def _write_checked(path: Path, picture: Image8) -> None:
+def _write_checked(path: Path, picture: NDArray[Any]) -> None:
     """Write a PNG and read it back: a claim is made on what was saved, bit for bit."""
     path.write_bytes(png_bytes(picture))
     try:
-        same = np.array_equal(read_png(path), picture)
+        same = np.array_equal(read_png(path, deep=True), picture)
     except ImageError:
         same = False
     if not same:

@@ -16,9 +16,10 @@ from onnxray.errors import InputError, NotDifferentiable
 from onnxray.images import Pixels
 from onnxray.map_item import MapItem
 from onnxray.method import Method, Run, check_choices
-from onnxray.model import Model, Predictions
+from onnxray.model import Model
 from onnxray.objectives import Objective
-from onnxray.report.heat_map import draw_map, draw_overlay
+from onnxray.predictions import Predictions
+from onnxray.report.heat_map import Colormap, draw_map, draw_overlay
 from onnxray.targets import describe_scores, read_target
 
 # Images are worked on in groups: large enough to be fast, small enough to come out and to fit in memory.
@@ -52,6 +53,10 @@ class Saliency(Method[MapItem]):
         Literal["logit", "log-probability", "probability", "margin"],
         "how a class is scored; margin: over the largest other logit",
     ] = "logit"
+    colormap: Annotated[
+        Colormap,
+        "colours of the pictures; auto: inferno, and for signed maps RdBu; all stay apart for the colour-blind",
+    ] = "auto"
 
     def __post_init__(self) -> None:
         check_choices(self)
@@ -110,16 +115,17 @@ class Saliency(Method[MapItem]):
             signed=found.signed, shown_at=shown_at, numbers_=dict(found.numbers), reason=found.reason, stem=stem,
             heat=heat,
             attribution=heat if found.attribution is None else np.ascontiguousarray(found.attribution, np.float32),
-            images={} if pixels.plain else _pictures(sample, heat, shown_at, signed=found.signed),
+            images={} if pixels.plain else self._pictures(sample, heat, shown_at, signed=found.signed),
+            colormap=self.colormap,
         )  # fmt: skip
 
-
-def _pictures(
-    sample: NDArray[np.float32], heat: NDArray[np.float32], shown_at: float, *, signed: bool
-) -> dict[str, NDArray[np.uint8]]:
-    image = np.rint(sample).astype(np.uint8)
-    drawn = draw_map(heat, shown_at, signed=signed)
-    return {"image": image, "map": drawn, "overlay": draw_overlay(image, heat, shown_at, signed=signed)}
+    def _pictures(
+        self, sample: NDArray[np.float32], heat: NDArray[np.float32], shown_at: float, *, signed: bool
+    ) -> dict[str, NDArray[np.uint8]]:
+        image = np.rint(sample).astype(np.uint8)
+        drawn = draw_map(heat, shown_at, signed=signed, colormap=self.colormap)
+        overlay = draw_overlay(image, heat, shown_at, signed=signed, colormap=self.colormap)
+        return {"image": image, "map": drawn, "overlay": overlay}
 
 
 def _rows_of(goal: Any, start: int, count: int) -> Any:

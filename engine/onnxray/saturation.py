@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from onnxray.batching import fixed_batch
 from onnxray.differentiate import cotangents
 from onnxray.errors import ZeroGradient
 from onnxray.images import Pixels
@@ -30,7 +29,7 @@ def refuse_zero_gradient(
     from onnxray.importer.rules import PLAIN
 
     graph = model.graph
-    rows = np.full(fixed_batch(graph) or 1, row)
+    rows = np.full(graph.fixed_batch or 1, row)
     alike, aim = pixels.rows(rows), objective.rows(rows)
     nodes = graph.needed_for(aim.values)
     real = {name for name, value in graph.values.items() if value.is_float or not value.dtype}

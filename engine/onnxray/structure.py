@@ -1,43 +1,83 @@
-"""What the parts of a graph are to a classifier: logits, features, the last convolution, the layers with weights."""
+"""What the parts of a graph are to a classifier: logits, features, the last convolution, layers with weights, batch."""
 
 from __future__ import annotations
 
+from math import prod
 from typing import TYPE_CHECKING
+
+from onnx import numpy_helper
 
 if TYPE_CHECKING:
     from onnxray.graph import Graph, Node
 
-_CLOSING = frozenset({"Softmax", "LogSoftmax"})
+_CLOSING = frozenset({"Softmax", "LogSoftmax", "QLinearSoftmax"})
 _PASSING = frozenset({"Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Cast", "Dropout", "QuantizeLinear",
                        "DequantizeLinear"})  # fmt: skip
 _LINEAR = frozenset({"Gemm", "MatMul"})
 _CONVOLUTIONS = frozenset({"Conv", "ConvTranspose"})
+_CLASSICAL = "ai.onnx.ml"
+_MAP = "map"
 
 
 def find_logits(graph: Graph) -> str:
-    """Give the value before a closing Softmax or LogSoftmax, or the output itself where none closes the graph.
+    """Give the value before a closing Softmax, LogSoftmax or QLinearSoftmax, or the output itself where none closes.
 
-    With several outputs, the first that a softmax closes is meant; with none such, the first output.
+    With several outputs, the first that a softmax closes is meant; with none such, ``verdict_output``, or the tensor
+    that a ZipMap makes it from. What QLinearSoftmax is given is the real value that was quantised for it, if any.
     """
     for output in graph.outputs:
         softmax = closing_softmax(graph, output.name)
         if softmax is not None:
-            return softmax.inputs[0]
-    return graph.outputs[0].name
+            given = graph.producer_of.get(softmax.inputs[0])
+            quantised = (
+                softmax.operator == "QLinearSoftmax" and given is not None and given.operator == "QuantizeLinear"
+            )
+            return given.inputs[0] if quantised and given is not None else softmax.inputs[0]
+    verdict = verdict_output(graph)
+    node = graph.producer_of.get(verdict)
+    return node.inputs[0] if node is not None and node.operator == "ZipMap" else verdict
 
 
 def verdict_output(graph: Graph) -> str:
-    """The graph output that the verdict is read from: the one that ``find_logits`` belongs to."""
-    closed = (output.name for output in graph.outputs if closing_softmax(graph, output.name))
-    return next(closed, graph.outputs[0].name)
+    """The graph output that the verdict is read from: the one that ``find_logits`` belongs to.
+
+    A classifier of ``ai.onnx.ml`` gives its label first; the scores beside it are meant.
+    """
+    for output in graph.outputs:
+        if closing_softmax(graph, output.name):
+            return output.name
+    first = graph.outputs[0]
+    if classical_node(graph, first.name) is not None and not first.is_float:
+        return next((o.name for o in graph.outputs if o.is_float or o.dtype == _MAP), first.name)
+    return first.name
 
 
 def closing_softmax(graph: Graph, output: str) -> Node | None:
-    """The Softmax or LogSoftmax that ``output`` comes from through nothing but changes of shape, if any."""
+    """The softmax of any kind that ``output`` comes from through nothing but changes of shape and type, if any."""
+    node = _origin(graph, output)
+    return node if node is not None and node.operator in _CLOSING and node.inputs else None
+
+
+def classical_node(graph: Graph, output: str) -> Node | None:
+    """The node of ``ai.onnx.ml`` that ``output`` comes from through nothing but changes of shape and type, if any."""
+    node = _origin(graph, output)
+    return node if node is not None and node.domain == _CLASSICAL else None
+
+
+def class_labels(graph: Graph) -> tuple[int | str, ...] | None:
+    """The classes as a classifier or ZipMap of ``ai.onnx.ml`` lists them, in the order of the scores."""
+    for node in reversed(graph.needed_for([verdict_output(graph)])):
+        for attribute in node.proto.attribute if node.domain == _CLASSICAL else ():
+            if attribute.name.startswith("classlabels") and (attribute.ints or attribute.strings):
+                return tuple(attribute.ints) or tuple(text.decode("utf-8", "replace") for text in attribute.strings)
+    return None
+
+
+def _origin(graph: Graph, output: str) -> Node | None:
     node = graph.producer_of.get(output)
     while node is not None and node.operator in _PASSING and node.inputs:
         node = graph.producer_of.get(node.inputs[0])
-    return node if node is not None and node.operator in _CLOSING and node.inputs else None
+    return node
 
 
 def find_features(graph: Graph, logits: str) -> str | None:
@@ -65,6 +105,31 @@ def weight_layers(graph: Graph) -> tuple[str, ...]:
     return tuple(dict.fromkeys(layers))
 
 
+def layer_weights(graph: Graph) -> dict[str, tuple[str, ...]]:
+    """Layer (see ``weight_layers``) -> the initialisers and Constant values that its weight and bias come from.
+
+    Followed back through whatever lies between (a Transpose, a DequantizeLinear), by each node's first operand.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for node in graph.nodes:
+        if node.operator in _LINEAR | _CONVOLUTIONS and _has_weight(graph, node):
+            layer = _with_bias(graph, node)
+            operands = [*node.inputs, *(graph.producer_of[layer].inputs if layer != node.outputs[0] else ())]
+            constant = [name for name in operands if name and name not in graph.depends_on_input]
+            stored = [_stored(graph, name) for name in constant]
+            found[layer] = tuple(dict.fromkeys([*found.get(layer, ()), *stored]))
+    return found
+
+
+def _stored(graph: Graph, name: str) -> str:
+    """The initialiser or Constant value that a constant value is computed from, by first operands."""
+    node = graph.producer_of.get(name)
+    while node is not None and node.operator != "Constant" and node.inputs:
+        name = node.inputs[0]
+        node = graph.producer_of.get(name)
+    return name
+
+
 def _has_weight(graph: Graph, node: Node) -> bool:
     """Whether one operand comes from the input and the other from constants alone."""
     moving = [name in graph.depends_on_input for name in node.inputs[:2]]
@@ -80,3 +145,46 @@ def _with_bias(graph: Graph, node: Node) -> str:
         if any(constant):
             return readers[0].outputs[0]
     return output
+
+
+def find_fixed_batch(graph: Graph) -> int | None:
+    """Give the batch that the file fixes, or None where it is free or the inputs have no common one.
+
+    Fixed by the inputs' first dimension; or, where that is free, by a Reshape to constant lengths: [N, 3, 4] can only
+    become [1, 12] where N is 1.
+    """
+    sizes = {value.shape[0] for value in graph.inputs if value.shape}
+    sequences = any(value.shape is None and value.dtype in {"", "map"} for value in graph.inputs)
+    if len(sizes) != 1 or sequences:
+        return None
+    size = sizes.pop()
+    return size if isinstance(size, int) else _batch_of_reshapes(graph, size)
+
+
+def _batch_of_reshapes(graph: Graph, free: str | None) -> int | None:
+    """The least number of samples for which every Reshape to constant lengths fits its input."""
+    if free is None:
+        return None
+    for node in graph.nodes:
+        value = graph.values.get(node.inputs[0]) if node.operator == "Reshape" and len(node.inputs) == 2 else None
+        if value is None or value.shape is None or value.shape.count(free) != 1:
+            continue
+        wanted = _whole_numbers(graph, node.inputs[1])
+        rest = [dim for dim in value.shape if dim != free]
+        known = [dim for dim in rest if isinstance(dim, int)]
+        if min(wanted, default=0) > 0 and len(known) == len(rest) and prod(wanted) % max(1, prod(known)) == 0:
+            return prod(wanted) // max(1, prod(known)) or None
+    return None
+
+
+def _whole_numbers(graph: Graph, name: str) -> list[int]:
+    """The numbers of a constant; none where it is computed."""
+    if name in graph.initializers:
+        return [int(length) for length in graph.weight(name).reshape(-1)]
+    node = graph.producer_of.get(name)
+    for attribute in node.proto.attribute if node is not None and node.operator == "Constant" else ():
+        if attribute.name == "value":
+            return [int(length) for length in numpy_helper.to_array(attribute.t).reshape(-1)]
+        if attribute.name == "value_ints":
+            return list(attribute.ints)
+    return []

@@ -9,11 +9,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from onnxray.batching import Array, Arrays, chunk_size, in_chunks
+from onnxray.batching import Array, Arrays, Batch, chunk_size, in_chunks
 from onnxray.errors import DeviceError, InputError, NotDifferentiable, RuntimeRefusal
 from onnxray.graph import Graph, Value
 from onnxray.importer.build import ImportedModule, Importer, forward_all
+from onnxray.importer.free import FreeCuts, batches
+from onnxray.importer.placing import NotPlaced
 from onnxray.importer.rules import PLAIN, BackwardRules
+from onnxray.importer.ways import by_rewrite, by_vmap, check_lengths
 
 Tensors = dict[str, torch.Tensor]
 Encode = Callable[[torch.Tensor], torch.Tensor]
@@ -24,25 +27,28 @@ Cotangents = Callable[[Tensors, slice], Mapping[str, torch.Tensor]]
 class Twin:
     """The torch side of one model.
 
-    ``encode`` maps the variable (pixels) to the model's input and is inside the differentiated graph.
+    ``encode`` maps the variable (pixels) to the model's input and is inside the differentiated graph. ``batch``: how
+    more samples than the file's own batch go through; one batch after the other where it is None.
     """
 
-    def __init__(self, graph: Graph, encode: Encode, device: str = "cpu") -> None:
+    def __init__(self, graph: Graph, encode: Encode, device: str = "cpu", batch: Batch | None = None) -> None:
         self.graph = graph
+        self.batch = batch
         self.device = torch_device(device)
         self.importer = Importer(graph, channels_last=self.device.type == "cpu")
+        self._cuts = FreeCuts(self.importer)
         self._encode = encode
 
     def values(self, variables: Arrays, names: Sequence[str]) -> dict[str, Array]:
         """Give the values ``names`` for a batch of any size."""
-        module = self._cut(tuple(names))
+        wanted = tuple(names)
 
         def chunk(part: Arrays) -> list[Array]:
             with torch.no_grad():
                 tensors = self._tensors(part, requires_grad=False)
-                return [_array(value) for value in self._forward(module, tensors)]
+                return [_array(value) for value in self._forward(wanted, tensors)]
 
-        return in_chunks(self.graph, variables, module.output_names, chunk_size(self.graph, variables), chunk)
+        return in_chunks(self.graph, variables, wanted, self._chunk_size(wanted, variables), chunk)
 
     def pullback(
         self, variables: Arrays, names: Sequence[str], cotangents: Cotangents, *, rules: BackwardRules = PLAIN
@@ -56,7 +62,6 @@ class Twin:
         """
         wanted = tuple(names)
         self._check_differentiable(wanted)
-        module = self._cut(wanted, rules=rules)
         total = _length(variables)
         place = 0
 
@@ -64,7 +69,7 @@ class Twin:
             nonlocal place
             tensors = self._tensors(part, requires_grad=True)
             variable = {name: tensor for name, tensor in tensors.items() if tensor.requires_grad}
-            values = dict(zip(wanted, self._forward(module, tensors)))
+            values = dict(zip(wanted, self._forward(wanted, tensors, rules)))
             fed = _length(part)
             count = min(fed, total - place)  # fewer than fed where the chunk was filled up to the file's own batch
             found = _gradients(values, list(variable.values()), cotangents, slice(place, place + count), fed)
@@ -75,7 +80,8 @@ class Twin:
         if not real:
             raise NotDifferentiable("the model's inputs hold whole numbers; gradients exist for real numbers alone")
         labels = tuple(f"d/d {name}" for name in real)
-        joined = in_chunks(self.graph, variables, labels, chunk_size(self.graph, variables), chunk)
+        size = self._chunk_size(wanted, variables) if rules == PLAIN else chunk_size(self.graph, variables)
+        joined = in_chunks(self.graph, variables, labels, size, chunk)
         return {name: joined[label] for name, label in zip(real, labels)}
 
     def layer_pullback(
@@ -98,7 +104,6 @@ class Twin:
         if set(wanted) & set(beside):
             name = next(name for name in wanted if name in beside)
             raise NotDifferentiable(f"value {name!r} does not depend on {layer!r}; there is no gradient between them")
-        before = self._cut((layer, *beside))
         after = self._cut(wanted, given=(layer, *beside), rules=rules)
         total = _length(variables)
         place = 0
@@ -106,9 +111,10 @@ class Twin:
         def chunk(part: Arrays) -> list[Array]:
             nonlocal place
             with torch.no_grad():
-                given = self._forward(before, self._tensors(part, requires_grad=False))
+                given = self._forward((layer, *beside), self._tensors(part, requires_grad=False))
             point = given[0].detach().requires_grad_()
-            values = dict(zip(wanted, self._run(after, (point, *given[1:]))))
+            others = given[1:]
+            values = dict(zip(wanted, told_as_refusal(lambda: forward_all(after, (point, *others)))))
             fed = _length(part)
             count = min(fed, total - place)
             found = _gradients(values, [point], cotangents, slice(place, place + count), fed)
@@ -118,6 +124,45 @@ class Twin:
         labels = (layer, f"d/d {layer}")
         joined = in_chunks(self.graph, variables, labels, chunk_size(self.graph, variables), chunk)
         return joined[labels[0]], joined[labels[1]]
+
+    def differentiable(self, names: Sequence[str]) -> Callable[[torch.Tensor], Tensors]:
+        """The values ``names`` as a function of pixels, through which torch differentiates: what an ascent climbs.
+
+        Takes (N, ...) tensors of any N; where the file fixes its batch, the samples go through in its portions.
+        Errors: NotDifferentiable where a value holds no real numbers or does not depend on the input; InputError for
+        models of several inputs.
+        """
+        wanted = tuple(names)
+        self._check_differentiable(wanted)
+        if len(self.graph.inputs) != 1:
+            raise InputError(f"the model has {len(self.graph.inputs)} inputs; images are synthesised for one alone")
+        entry, own = self.graph.inputs[0].name, self.graph.fixed_batch
+
+        def values(pixels: torch.Tensor) -> Tensors:
+            count = len(pixels)
+            if own is None or own == count:
+                return dict(zip(wanted, self._forward(wanted, {entry: pixels})))
+            missing = -count % own
+            filled = torch.cat([pixels, *[pixels[-1:]] * missing]) if missing else pixels
+            size = self._chunk_size(wanted, {entry: filled.detach().cpu().numpy()})
+            parts = [self._forward(wanted, {entry: part}) for part in torch.split(filled, size)]
+            joined = (torch.cat(pieces) for pieces in zip(*parts))
+            return {name: _samples(v, count, len(filled)) for name, v in zip(wanted, joined)}
+
+        return values
+
+    def _chunk_size(self, names: tuple[str, ...], variables: Arrays) -> int:
+        """Samples at once: as many as memory takes, or one batch of the file's own where they go one by one."""
+        own, total = self.graph.fixed_batch, _length(variables)
+        if own is None or self.batch is None or self.batch.twin == "loop" or total <= own:
+            return chunk_size(self.graph, variables)
+        if self.batch.twin == "rewrite":
+            try:  # a value that no output depends on may lie behind a node that is not placed
+                first = {name: array[:own] if array.ndim else array for name, array in variables.items()}
+                self._cuts.cut(names, self._inputs(self._tensors(first, requires_grad=False)))
+            except NotPlaced:
+                return own
+        return chunk_size(self.graph, variables, together=True)
 
     def slopes(
         self,
@@ -136,8 +181,7 @@ class Twin:
         wanted = tuple(names)
         self._check_differentiable(wanted)
         asked = tuple(dict.fromkeys((*wanted, *at)))
-        module = self._cut(asked, rules=rules)
-        values = dict(zip(asked, self._forward(module, self._tensors(variables, requires_grad=True))))
+        values = dict(zip(asked, self._forward(asked, self._tensors(variables, requires_grad=True), rules)))
         points = {name: values[name] for name in at if values[name].requires_grad}
         ends = {name: values[name] for name in wanted}
         found = _gradients(ends, list(points.values()), cotangents, slice(0, _length(variables)), _length(variables))
@@ -156,17 +200,26 @@ class Twin:
             tensors[name] = tensor.requires_grad_(requires_grad and tensor.is_floating_point())
         return tensors
 
-    def _forward(self, module: ImportedModule, tensors: Tensors) -> tuple[torch.Tensor, ...]:
-        return self._run(
-            module, tuple(_as_input(self._encode(tensors[value.name]), value) for value in self.graph.inputs)
-        )
+    def _inputs(self, tensors: Tensors) -> tuple[torch.Tensor, ...]:
+        return tuple(_as_input(self._encode(tensors[value.name]), value) for value in self.graph.inputs)
 
-    def _run(self, module: ImportedModule, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
-        try:
-            return forward_all(module, inputs)
-        except (RuntimeError, IndexError, TypeError, ValueError, KeyError) as error:
-            first = str(error).strip().splitlines() or [type(error).__name__]
-            raise RuntimeRefusal(f"the torch twin cannot run the model on this input: {first[0][:300]}") from None
+    def _forward(
+        self, names: tuple[str, ...], tensors: Tensors, rules: BackwardRules = PLAIN
+    ) -> tuple[torch.Tensor, ...]:
+        own = self.graph.fixed_batch
+
+        def run() -> tuple[torch.Tensor, ...]:
+            inputs = self._inputs(tensors)
+            if own is None:
+                check_lengths([(v.name, v.shape[0] if v.shape else None) for v in self.graph.inputs], inputs)
+                return forward_all(self._cut(names, rules=rules), inputs)
+            if batches(own, *(tensor for tensor in inputs if tensor.ndim)) == 1:
+                return forward_all(self._cut(names, rules=rules), inputs)
+            if self.batch is not None and self.batch.twin == "rewrite":
+                return by_rewrite(self._cuts, names, inputs, own)
+            return by_vmap(self._cut(names, rules=rules), inputs, own)
+
+        return told_as_refusal(run)
 
     def _check_differentiable(self, names: tuple[str, ...]) -> None:
         for name in names:
@@ -200,6 +253,15 @@ def _gradients(
             "weights, or in the values on the way?"
         )
     return found
+
+
+def told_as_refusal(run: Callable[[], tuple[torch.Tensor, ...]]) -> tuple[torch.Tensor, ...]:
+    """Run a module; what torch raises becomes one line. Errors: RuntimeRefusal."""
+    try:
+        return run()
+    except (RuntimeError, IndexError, TypeError, ValueError, KeyError) as error:
+        first = str(error).strip().splitlines() or [type(error).__name__]
+        raise RuntimeRefusal(f"the torch twin cannot run the model on this input: {first[0][:300]}") from None
 
 
 def _array(tensor: torch.Tensor) -> Array:

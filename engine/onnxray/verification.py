@@ -5,35 +5,57 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import math
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
 from onnxray.batching import Array
-from onnxray.errors import MismatchError
+from onnxray.errors import InputError, MismatchError, RuntimeRefusal
 from onnxray.graph import Graph
 from onnxray.structure import closing_softmax, verdict_output
 
 Values = Callable[[Sequence[str]], Mapping[str, Array]]
 
+
+class FullCheck(Protocol):
+    """What a verification value by value says in the end."""
+
+    @property
+    def agrees(self) -> bool:
+        """Whether twin and judge agree."""
+
+
 TOLERANCE = 1e-3
 """The largest difference let pass, relative to the largest absolute number that the judge gives for the value."""
 
-_HALF = 10.0
-"""How much more is let pass where the judge gives float16, whose own rounding is 1e-3 and adds up layer by layer."""
+ROUNDINGS = 10
+"""How many roundings of a short float are let pass on top where a value is, or comes from, one. An engine that fuses
+rounds less often than one that does not; what that leaves grows like the square root of the depth."""
 
+_SPACING = {"float16": 2.0**-10, "bfloat16": 2.0**-7}
 _FLOOR = 1e-6
 _LOG_FLOOR = 1e-20
+_LARGEST_SEEDED = 50_000_000
+
+Verdict = Literal["agrees", "one step", "inherited", "at fault", "not settled", "differs"]
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One value in both engines: ``absolute`` is max |twin - judge|, ``relative`` is that over max |judge|."""
+    """One value in both engines: ``absolute`` is max |twin - judge|, ``relative`` is that over max |judge|.
+
+    ``allowed``: the largest absolute difference let pass, and ``rule`` why so much. ``steps``: the difference in steps
+    of quantisation, where the value has one. ``own``: the same of the value's node alone, fed with what the judge gave
+    for its inputs; where that was asked for. ``verdict``: ``agrees``; ``one step``: off by no more than one step of
+    quantisation, by what it inherits; ``inherited``: further off, while its node alone is right; ``at fault``: its
+    node alone is wrong; ``not settled``: its node could not be run alone; ``differs``: nothing of that was looked at.
+    """
 
     name: str
     node: str | None
@@ -41,84 +63,90 @@ class Comparison:
     shape: tuple[int, ...]
     absolute: float
     relative: float
-    agrees: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Verification:
-    """What ``Model.verify`` found, in graph order.
-
-    ``outputs_moved``: max |output of the whole copy that gives every inner value - output of the file itself| by the
-    judge: how far reading moves what is read. ``skipped``: values that hold no real numbers, or that one engine
-    cannot give.
-    """
-
-    comparisons: tuple[Comparison, ...]
-    skipped: tuple[str, ...]
-    tolerance: float
-    outputs_moved: float
-    inputs: str
+    allowed: float
+    rule: str
+    verdict: Verdict
+    steps: float | None = None
+    own: Comparison | None = None
 
     @property
     def agrees(self) -> bool:
-        """Whether every value agrees within the tolerance."""
-        return all(comparison.agrees for comparison in self.comparisons)
-
-    @property
-    def first_divergence(self) -> Comparison | None:
-        """The first value in graph order that does not agree: its node is at fault, or was fed by one that is."""
-        return next((comparison for comparison in self.comparisons if not comparison.agrees), None)
-
-    def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        first = self.first_divergence
-        return {
-            "agrees": self.agrees,
-            "tolerance": self.tolerance,
-            "inputs": self.inputs,
-            "outputs_moved_by_reading": number(self.outputs_moved),
-            "first_divergence": None if first is None else _row(first),
-            "values": [_row(comparison) for comparison in self.comparisons],
-            "skipped": list(self.skipped),
-        }
+        """Whether the difference is let pass."""
+        return self.verdict in {"agrees", "one step"}
 
 
-def compare(graph: Graph, name: str, judge: Array, twin: Array, tolerance: float = TOLERANCE) -> Comparison:
+def compare(
+    graph: Graph, name: str, judge: Array, twin: Array, tolerance: float = TOLERANCE, *, short: str = ""
+) -> Comparison:
     """Compare one value: agrees where max|twin - judge| <= tolerance * max|judge| + 1e-6, shapes and NaN alike.
 
-    A value that the judge gives as NaN throughout does not agree: nothing could be compared. For float16 the tolerance
-    is ten times as large.
+    A value that the judge gives as NaN throughout does not agree: nothing could be compared. Where the judge gives
+    float16, or the value comes from it or from bfloat16 (``short`` says from which), ten spacings of that type
+    (2^-10, 2^-7) are added to the tolerance.
     """
-    tolerance *= _HALF if judge.dtype == np.float16 else 1
+    short = short or str(judge.dtype)
+    rule = f"{tolerance:g} of the largest number"
+    if short in _SPACING:
+        tolerance += ROUNDINGS * _SPACING[short]
+        rule += f" and {ROUNDINGS} roundings of {short}"
     value = graph.values.get(name)
     node, operator = (value.node, value.operator) if value is not None else (None, None)
+
+    def found(absolute: float, relative: float, allowed: float) -> Comparison:
+        verdict: Verdict = "agrees" if absolute <= allowed else "differs"
+        return Comparison(name, node, operator, judge.shape, absolute, relative, allowed, rule, verdict)
+
     if judge.shape != twin.shape:
-        return Comparison(name, node, operator, judge.shape, float("inf"), float("inf"), agrees=False)
+        return found(float("inf"), float("inf"), 0.0)
     if judge.size == 0:
-        return Comparison(name, node, operator, judge.shape, 0.0, 0.0, agrees=True)
+        return found(0.0, 0.0, 0.0)
     expected, got = judge.astype(np.float64), twin.astype(np.float64)
     if np.isnan(expected).all():
-        return Comparison(name, node, operator, judge.shape, float("nan"), float("nan"), agrees=False)
-    same = (expected == got) | (np.isnan(expected) & np.isnan(got))
-    with np.errstate(invalid="ignore", over="ignore"):
-        difference = np.where(same, 0.0, np.abs(got - expected))
-    absolute = float(np.nanmax(np.where(np.isnan(difference), np.inf, difference)))
+        return found(float("nan"), float("nan"), 0.0)
+    difference = differences(expected, got)
+    absolute = float(difference.max())
     finite = np.abs(expected[np.isfinite(expected)])
     scale = float(finite.max()) if finite.size else 0.0
     relative = absolute / scale if scale else (0.0 if absolute == 0 else float("inf"))
-    return Comparison(name, node, operator, judge.shape, absolute, relative, absolute <= tolerance * scale + _FLOOR)
+    return found(absolute, relative, tolerance * scale + _FLOOR)
 
 
-def check_outputs(graph: Graph, judge: Values, twin: Values) -> float:
+def differences(judge: Array, twin: Array) -> Array:
+    """|twin - judge| element by element; 0 where both are the same infinity or NaN, infinity where one alone is."""
+    expected, got = judge.astype(np.float64), twin.astype(np.float64)
+    same = (expected == got) | (np.isnan(expected) & np.isnan(got))
+    with np.errstate(invalid="ignore", over="ignore"):
+        difference = np.where(same, 0.0, np.abs(got - expected))
+    return np.where(np.isnan(difference), np.inf, difference)
+
+
+def described(comparison: Comparison) -> str:
+    """A difference in words."""
+    steps = "" if comparison.steps is None else f", {comparison.steps:.3g} steps"
+    return f"{comparison.absolute:.3g} absolute, {comparison.relative:.3g} relative{steps} ({comparison.rule} allowed)"
+
+
+def check_outputs(
+    graph: Graph,
+    judge: Values,
+    twin: Values,
+    *,
+    plain: Values | None = None,
+    full: Callable[[], FullCheck] | None = None,
+) -> float:
     """Compare the outputs once before the first gradient; probabilities also by what the softmax was given.
 
-    ``judge`` and ``twin`` give the named values on the same input. A saturated softmax hides a wrong network behind
-    ones and zeros; log p shows it where every p is above 1e-20, elsewhere the logits are read. A graph whose outputs
-    are all whole numbers is compared at the last real value before them. Gives the largest relative difference.
+    ``judge`` and ``twin`` give the named values on the same input; ``plain`` the judge's outputs without its own
+    optimisations, which a mismatch is explained by; ``full`` verifies value by value, and has the last word on a
+    quantised file, whose outputs may be off by what one step of quantisation makes of them.
+    A saturated softmax hides a wrong network behind ones and zeros; log p shows it where every p is above 1e-20,
+    elsewhere the logits are read. A graph whose outputs are all whole numbers is compared at the last real value before
+    them. Gives the largest relative difference.
     Errors: MismatchError naming the first value that differs, or that is NaN throughout and so was not compared.
     """
     names = [output.name for output in graph.outputs if output.is_float or not output.dtype] or _last_real(graph)
     names = list(dict.fromkeys(names))
+    short = short_floats(graph)
     expected = dict(judge(names))
     output = verdict_output(graph)
     closed = closing_softmax(graph, output)
@@ -128,24 +156,70 @@ def check_outputs(graph: Graph, judge: Values, twin: Values) -> float:
         expected |= judge([softmax.inputs[0]])
         names = list(dict.fromkeys([*names, softmax.inputs[0]]))
     found = twin(names)
-    comparisons = [compare(graph, name, expected[name], found[name]) for name in names]
+    comparisons = [compare(graph, name, expected[name], found[name], short=short.get(name, "")) for name in names]
     if visible and comparisons[names.index(output)].agrees:
         p, q = (np.asarray(side[output], np.float64) for side in (expected, found))
-        comparisons.append(compare(graph, output, np.log(p), np.log(np.maximum(q, _LOG_FLOOR))))
-    for comparison in comparisons:
-        if comparison.agrees:
-            continue
-        if np.isnan(comparison.absolute):
-            raise MismatchError(
-                f"value {comparison.name!r} is NaN throughout, so twin and ONNX Runtime cannot be compared and no "
-                "gradient of this file is given; are there NaN in the weights?"
-            )
-        raise MismatchError(
-            f"the torch twin and ONNX Runtime disagree on value {comparison.name!r}: {comparison.absolute:.3g} "
-            f"absolute, {comparison.relative:.3g} relative, {TOLERANCE:g} allowed; no gradient of this file is given. "
-            f"Find the node: onnxray verify {graph.path or 'MODEL'}"
-        )
+        log_q = np.log(np.maximum(q, _LOG_FLOOR))
+        comparisons.append(compare(graph, output, np.log(p), log_q, short=short.get(output, "")))
+    off = [comparison for comparison in comparisons if not comparison.agrees]
+    if off and not (full is not None and is_quantised(graph) and full().agrees):
+        raise _mismatch(graph, off[0], expected, found, plain)
     return max((c.relative for c in comparisons if c.absolute > _FLOOR), default=0.0)
+
+
+def _mismatch(
+    graph: Graph, off: Comparison, expected: Mapping[str, Array], found: Mapping[str, Array], plain: Values | None
+) -> MismatchError:
+    """The error that names a value, and what is known of why."""
+    if np.isnan(off.absolute):
+        return MismatchError(
+            f"value {off.name!r} is NaN throughout, so twin and ONNX Runtime cannot be compared and no gradient of "
+            "this file is given; are there NaN in the weights?"
+        )
+    why = ""
+    if plain is not None and off.name in {output.name for output in graph.outputs}:
+        why = moved_by_optimisations(graph, off.name, expected[off.name], found[off.name], plain)
+    return MismatchError(
+        f"the torch twin and ONNX Runtime disagree on value {off.name!r}: {off.absolute:.3g} absolute, "
+        f"{off.relative:.3g} relative, {off.rule} allowed{why}; no gradient of this file is given. "
+        f"Find the node: onnxray verify {graph.path or 'MODEL'}"
+    )
+
+
+def moved_by_optimisations(graph: Graph, name: str, judge: Array, twin: Array, plain: Values) -> str:
+    """What to add on an output that disagrees, where ONNX Runtime's own optimisations move it; "" where they do not."""
+    try:
+        unoptimised = plain([name])[name]
+    except RuntimeRefusal:
+        return ""
+    moved = compare(graph, name, unoptimised, judge)
+    if moved.agrees:
+        return ""
+    rest = compare(graph, name, unoptimised, twin)
+    said = "the twin agrees with it" if rest.agrees else f"the twin is {rest.relative:.3g} off"
+    return f". ONNX Runtime's own optimisations move it by {moved.relative:.3g} relative; without them {said}"
+
+
+def short_floats(graph: Graph) -> Mapping[str, str]:
+    """Values that are, or are computed from, float16 or bfloat16 -> the shorter of them."""
+    found: dict[str, str] = {}
+    for value in graph.inputs:
+        if value.dtype in _SPACING:
+            found[value.name] = value.dtype
+    for node in graph.nodes:
+        for name in filter(None, node.outputs):
+            inherited = {found[read] for read in node.reads if read in found}
+            if name in graph.depends_on_input:
+                inherited |= {graph.values[name].dtype} & _SPACING.keys()
+            if inherited:
+                found[name] = max(inherited, key=lambda dtype: _SPACING[dtype])
+    return found
+
+
+def is_quantised(graph: Graph) -> bool:
+    """Whether some node rounds values to few steps: QuantizeLinear, QLinearConv, ConvInteger, ..."""
+    marks = ("Quantize", "QLinear", "QGemm", "Integer")
+    return any(mark in node.operator for node in graph.nodes for mark in marks)
 
 
 def _last_real(graph: Graph) -> list[str]:
@@ -154,18 +228,47 @@ def _last_real(graph: Graph) -> list[str]:
     return [name for name in real if name in graph.depends_on_input][-1:]
 
 
-def seeded_inputs(graph: Graph, *, batch: int = 2, seed: int = 0) -> dict[str, Array]:
-    """Random inputs of a model whose input is no image: normal, or 0 and 1 for whole numbers; free dimensions are 2."""
+def seeded_inputs(graph: Graph, *, batch: int = 2, free: int = 2, seed: int = 0) -> dict[str, Array]:
+    """Random inputs of a model whose input is no image: normal, or 0 and 1 for whole numbers; see ``seeded_shapes``.
+
+    Errors: InputError where an input holds no numbers, or more than fit into memory.
+    """
     generator = np.random.default_rng(seed)
+    shapes = seeded_shapes(graph, batch=batch, free=free)
     feeds: dict[str, Array] = {}
     for value in graph.inputs:
-        dims = value.shape if value.shape is not None else (batch,)
-        shape = [dim if isinstance(dim, int) else batch for dim in dims]
-        if value.is_float:
-            feeds[value.name] = generator.standard_normal(shape).astype(value.dtype)
-        else:
-            feeds[value.name] = generator.integers(0, 2, shape).astype(value.dtype or np.int64)
+        shape = shapes[value.name]
+        if math.prod(shape) > _LARGEST_SEEDED:
+            raise InputError(
+                f"the input {value.name!r} has the shape {list(shape)}, too large for seeded numbers; give inputs"
+            )
+        try:
+            if value.is_float:
+                feeds[value.name] = generator.standard_normal(shape).astype(value.dtype)
+            else:
+                feeds[value.name] = generator.integers(0, 2, shape).astype(value.dtype or np.int64)
+        except TypeError:
+            raise InputError(
+                f"the input {value.name!r} is of {value.dtype}, for which there are no seeded numbers; give inputs"
+            ) from None
     return feeds
+
+
+def seeded_shapes(graph: Graph, *, batch: int = 2, free: int = 2) -> dict[str, tuple[int, ...]]:
+    """The inputs' shapes: a free first dimension, and each of the same name, is ``batch``; every other is ``free``.
+
+    Where the graph fixes a batch that its inputs leave free, that is the batch.
+    """
+    first = graph.fixed_batch or batch
+    shapes = {value.name: value.shape if value.shape is not None else (None,) for value in graph.inputs}
+    batches = {dims[0] for dims in shapes.values() if dims and isinstance(dims[0], str)}
+    return {
+        name: tuple(
+            dim if isinstance(dim, int) else first if place == 0 or dim in batches else free
+            for place, dim in enumerate(dims)
+        )
+        for name, dims in shapes.items()
+    }
 
 
 def seeded_pixels(shape: tuple[int, int, int], *, seed: int = 0) -> Array:
@@ -188,26 +291,31 @@ class Memory:
     """What was checked already, remembered in the user's cache folder (``ONNXRAY_CACHE`` moves it)."""
 
     def __init__(self, graph: Graph, described: Mapping[str, Any]) -> None:
+        own = graph.container.absolute
         outside = [
             (str(region.path), os.stat(region.path).st_size, os.stat(region.path).st_mtime_ns)  # noqa: PTH116
             for region in graph.container.regions.values()
-            if region.path is not None and graph.path is not None and region.path != graph.path.resolve()
+            if region.path is not None and own is not None and region.path != own.resolve()
         ]
         known = {"sha256": graph.sha256, "external": sorted(set(outside)), **described}
         digest = hashlib.sha256(json.dumps(known, sort_keys=True, default=str).encode()).hexdigest()
         self._file = cache_folder() / "verified" / f"{digest}.json"
         self._known = known
 
-    def recall(self) -> bool:
-        """Whether this very file passed this very check before."""
-        return self._file.is_file()
+    def recall(self) -> Mapping[str, Any] | None:
+        """What was found for this very file by this very check before; None where nothing was."""
+        try:
+            found = json.loads(self._file.read_text())
+        except (OSError, ValueError):
+            return None
+        return found if isinstance(found, dict) else None
 
-    def remember(self, worst: float) -> None:
-        """Note that the check passed. A cache that cannot be written costs time, not truth."""
+    def remember(self, found: Mapping[str, Any]) -> None:
+        """Note what was found. A cache that cannot be written costs time, not truth."""
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             beside = self._file.with_suffix(f".{os.getpid()}")
-            beside.write_text(json.dumps({**self._known, "worst_relative": worst}, default=str))
+            beside.write_text(json.dumps({**self._known, **found}, default=str))
             beside.replace(self._file)
         except OSError as error:
             logging.getLogger("onnxray").info("the check is not remembered: %s", error)
@@ -228,8 +336,3 @@ def cache_folder() -> Path:
 def number(value: float) -> float | None:
     """A float for JSON: None in place of infinity and NaN."""
     return float(value) if np.isfinite(value) else None
-
-
-def _row(comparison: Comparison) -> dict[str, Any]:
-    row = asdict(comparison)
-    return row | {"absolute": number(comparison.absolute), "relative": number(comparison.relative)}

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
@@ -19,23 +17,17 @@ import torch
 
 from conformance.cases import operators
 from conformance.outcome import Outcome, refused
-from onnxray.batching import Arrays
 from onnxray.errors import UnsupportedOperator
-from onnxray.graph import Graph, Node, read_graph
-from onnxray.importer.build import Importer
-from onnxray.importer.scope import torch_tensor
+from onnxray.graph import read_graph
 from onnxray.model import Model
 from onnxray.runtime import Judge
 from onnxray.twin import Twin
 from onnxray.verification import compare
 
-TOLERANCES = {"float32": 1e-3, "float16": 1e-2, "int8": 5e-2}
-"""Largest difference, relative to the value's largest number, by the file's arithmetic. float16: the judge rounds every
-value to 11 bits. int8: one step of 256 more or less per layer adds up over 26 layers, so that the outputs are held to
-5e-2 and every node, fed with what the judge fed it, to one step of its own."""
-
-STEP = 1
-"""By how many steps of quantisation a node's whole-numbered output may differ from the judge's."""
+TOLERANCES = {"float32": 1e-3, "float16": 1e-3, "int8": 5e-2}
+"""Largest difference of an output, relative to its largest number, by the file's arithmetic; ``compare`` adds what
+float16 rounds. int8: on these inputs ONNX Runtime's fused kernels are several steps from its own unfused ones, so the
+file's outputs are held to 5e-2, and what every node makes of the judge's inputs to what ``Model.verify`` lets pass."""
 
 BORROWED = {
     "squeezenet-v1.1-onnx/SqueezeNet_fp16": "squeezenet-v1.1-onnx__squeezenet_v1.1_fp32_from_fp16",
@@ -91,62 +83,14 @@ def _check(path: Path, arithmetic: str) -> str:
                 return f"output {name!r} is not what {who} says"
             if who == "the oracle" and not compare(graph, name, array, judge[name], tolerance).agrees:
                 return f"the judge's output {name!r} is not the oracle's"
-    words = _node_by_node(graph, feeds) if arithmetic == "int8" else _every_value(graph, feeds, tolerance)
+    verified = Model(graph, None).verify(feeds)
     gradients = twin.pullback(
         feeds, outputs, lambda values, place: {n: torch.ones_like(v) * v for n, v in values.items()}
     )
     if not all(np.isfinite(g).all() and np.abs(g).max() > 0 for g in gradients.values()):
         return "the gradient is not finite, or zero"
-    return words
-
-
-def _every_value(graph: Graph, feeds: Arrays, tolerance: float) -> str:
-    found = Model(graph, None).verify(feeds, tolerance=tolerance)
-    first = found.first_divergence
-    return "" if first is None else f"value {first.name!r} ({first.operator}) is off by {first.relative:.2g}"
-
-
-def _node_by_node(graph: Graph, feeds: Arrays) -> str:
-    """Every node fed with what the judge gives for its inputs: its own error, without what it inherits.
-
-    One sample: values that do not grow with the batch (Shape) cannot be put together from several runs.
-    """
-    feeds = {name: array[:1] for name, array in feeds.items()}
-    nodes = [node for node in graph.nodes if node.operator != "Constant"]
-    wanted = [name for node in nodes for name in node.outputs if name]
-    known = {**feeds, **Judge(graph).values(feeds, wanted)}
-    importer = Importer(graph)
-    for node in nodes:
-        for name, words in _own_error(graph, importer, node, known).items():
-            if words:
-                return f"value {name!r} ({node.operator}), from the judge's inputs: {words}"
-    return ""
-
-
-def _own_error(graph: Graph, importer: Importer, node: Node, known: Mapping[str, Any]) -> dict[str, str]:
-    converted = importer.convert(node)
-    with torch.no_grad():
-        result = converted.module(*(_value(importer, known, name) for name in converted.inputs))
-    several: Sequence[Any] = result if isinstance(result, list | tuple) else (result,)
-    found = {}
-    for name, got in zip(node.outputs, several):
-        want = known[name]
-        array = got.float().numpy() if got.is_floating_point() else got.numpy()
-        if array.shape != want.shape:
-            found[name] = f"shape {array.shape} for {want.shape}"
-        elif np.issubdtype(want.dtype, np.floating):
-            compared = compare(graph, name, want, array)
-            found[name] = "" if compared.agrees else f"off by {compared.relative:.2g}"
-        else:
-            steps = int(np.abs(array.astype(np.int64) - want.astype(np.int64)).max(initial=0))
-            found[name] = "" if steps <= STEP else f"off by {steps} steps"
-    return found
-
-
-def _value(importer: Importer, known: Mapping[str, Any], name: str) -> torch.Tensor | None:
-    if not name:
-        return None
-    return torch_tensor(known[name], name) if name in known else importer.weights.tensor(name)
+    wrong = verified.fault is not None or (not verified.agrees and arithmetic != "int8")
+    return verified.reason if wrong else ""
 
 
 def _arithmetic(proto: onnx.ModelProto) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from onnxray.batching import chunk_size, fixed_batch, in_chunks
+from onnxray.batching import chunk_size, in_chunks
 from onnxray.errors import InputError
 from onnxray.graph import Graph, read_graph
 from support import models
@@ -29,7 +29,19 @@ def graph(*shapes: str) -> Graph:
     ],
 )
 def test_fixed_batch(shapes: tuple[str, ...], fixed: int | None) -> None:
-    assert fixed_batch(graph(*shapes)) == fixed
+    assert graph(*shapes).fixed_batch == fixed
+
+
+def test_a_list_of_tensors_has_no_batch() -> None:
+    text = "g (seq(float[3]) s, float[3] x) => (seq(float[3]) y) { y = SequenceInsert (s, x) }"
+    assert read_graph(models.parse(text)).fixed_batch is None
+
+
+@pytest.mark.parametrize(("lengths", "fixed"), [((1, 6), 1), ((2, 6), 2), ((-1, 6), None), ((0, 6), None)])
+def test_a_reshape_may_fix_the_batch(lengths: tuple[int, int], fixed: int | None) -> None:
+    """[N, 2, 3] has as many elements as [1, 6] where N is 1 alone."""
+    text = "g (float[N,2,3] x) => (float[M,6] y) { y = Reshape (x, s) }"
+    assert read_graph(models.parse(text, {"s": np.int64(lengths)})).fixed_batch == fixed
 
 
 @pytest.mark.parametrize(

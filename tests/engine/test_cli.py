@@ -14,11 +14,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from torch import nn
 from typer.testing import CliRunner, Result
 
 import onnxray_models
 from onnxray.cli.app import app
 from onnxray.methods.lots import LOTS
+from support import models
 
 SAMPLES = {path.stem: str(path) for path in onnxray_models.samples("lenet")}
 FOUR, NINE = SAMPLES["4_0"], SAMPLES["9_0"]
@@ -71,6 +73,39 @@ def test_inspect_tells_the_facts() -> None:
     assert all(name in table for name in ("pool2", "relu1", "[N, 50, 8, 8]", "MaxPool"))
 
 
+def test_inspect_tells_how_samples_go(tmp_path: Path) -> None:
+    assert document("inspect", "lenet")["batch"] == {"file": None, "twin": "free", "reason": "the file's batch is free"}
+    path = tmp_path / "fixed.onnx"
+    path.write_bytes(models.lenet(2).SerializeToString())
+    told = document("inspect", path)["batch"]
+    assert (told["file"], told["twin"]) == (2, "rewrite")
+    assert "batches of 4 and 6" in told["reason"]
+    assert "2 in the file; twin: rewrite (within" in " ".join(run("inspect", path).stdout.split())
+
+
+def test_inspect_tells_what_the_judge_alone_runs(tmp_path: Path) -> None:
+    path = tmp_path / "strings.onnx"
+    text = """g (float[1,2] x) => (float[1,2] y) {
+      s = Cast <to = 8> (x) f = Cast <to = 1> (s) y = Identity (f)
+    }"""
+    path.write_bytes(models.parse(text).SerializeToString())
+    told = document("inspect", path)["batch"]
+    assert (told["file"], told["twin"]) == (1, "loop")
+    assert "no other way could be tried: node" in told["reason"]
+
+
+@pytest.mark.parametrize("batch", ["N", 1])
+def test_inspect_imports_torch_only_to_decide(batch: str | int, tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(models.lenet(batch).SerializeToString())
+    code = (
+        f"import sys; from typer.testing import CliRunner; from onnxray.cli.app import app; "
+        f"assert CliRunner().invoke(app, ['inspect', {str(path)!r}]).exit_code == 0; print('torch' in sys.modules)"
+    )
+    said = [child("-c", code).communicate()[0].strip() for _ in range(2)]
+    assert said == (["False", "False"] if batch == "N" else ["True", "False"])
+
+
 def test_verify_agrees_and_says_so() -> None:
     found = document("verify", "lenet")
     assert found["agrees"] is True
@@ -82,7 +117,25 @@ def test_verify_agrees_and_says_so() -> None:
 def test_verify_fails_with_status_1_where_a_value_diverges() -> None:
     result = run("verify", "lenet", "--tolerance", "-1", "--json")
     assert result.exit_code == 1
-    assert json.loads(result.stdout)["first_divergence"]["name"] == "conv1"
+    found = json.loads(result.stdout)
+    assert found["first_divergence"]["name"] == "conv1"
+    assert found["fault"]["operator"] == "Conv"
+    assert found["items"][0]["verdict"] == "at fault"
+    assert {"absolute", "relative", "allowed", "rule", "own_absolute", "own_relative"} <= set(found["items"][0])
+
+
+def test_verify_names_the_node_at_fault_and_what_was_let_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = " ".join(run("verify", "lenet").stdout.split())
+    assert "OK: every value agrees." in told
+    assert "9 values: 0.001 of the largest number" in told
+    real = nn.MaxPool2d.forward
+    monkeypatch.setattr(nn.MaxPool2d, "forward", lambda self, x: real(self, x) * 1.01)
+    result = run("verify", "lenet")
+    assert result.exit_code == 1
+    told = " ".join(result.stdout.split())
+    assert "FAILED: node 'pool1', operator MaxPool version 12, is at fault" in told
+    assert "AT FAULT" in told
+    assert "inherited" in told
 
 
 def test_classify_gives_every_image_its_class() -> None:

@@ -237,3 +237,25 @@ def test_external_data_beside_the_file_that_a_link_points_at(tmp_path: Path) -> 
     link.symlink_to(real)
     with pytest.raises(ModelFileError, match=r"missing beside .*; the path is a link, give .*model\.onnx itself"):
         read_graph(link)
+
+
+@pytest.mark.parametrize("outside", [False, True])
+def test_a_relative_path_is_of_the_folder_it_was_opened_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lenet: onnx.ModelProto, outside: bool
+) -> None:
+    if outside:
+        path = external(tmp_path, {"location": "weights.bin", "offset": "7"})
+    else:
+        path = tmp_path / "model.onnx"
+        path.write_bytes(lenet.SerializeToString())
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path)
+    model = onnxray.open(path.name, models.GREY)
+    monkeypatch.chdir("other")
+    (tmp_path / "other" / path.name).write_bytes(b"another file of that name")
+    x = models.pictures(2)
+    np.testing.assert_array_equal(model.predict(x).scores, onnxray.open(path, models.GREY).predict(x).scores)
+    assert model.values(x, ["conv2"], engine="twin")["conv2"].shape[0] == 2
+    assert model.graph.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert str(model.graph.path) == path.name
+    assert model.verify().agrees

@@ -248,7 +248,7 @@ def test_what_the_judge_cannot_run_needs_verify_off() -> None:
     model = models.node("BatchNormalization", {"x": R(0, 2, 4, 3, 3)}, constants=statistics, opset=6, is_test=1)
     with pytest.raises(RuntimeRefusal):
         onnxray.to_torch(model)
-    assert onnxray.to_torch(model, verify=False)(torch.zeros(1, 4, 3, 3)).shape == (1, 4, 3, 3)
+    assert onnxray.to_torch(model, verify=False)(torch.zeros(2, 4, 3, 3)).shape == (2, 4, 3, 3)
 
 
 def test_half_precision() -> None:
@@ -256,3 +256,17 @@ def test_half_precision() -> None:
     model = models.parse(models.LENET.format(batch="N").replace("float[", "float16["), weights)
     module = onnxray.to_torch(model)
     assert module(torch.zeros(1, 1, 14, 14, dtype=torch.float16)).dtype == torch.float16
+
+
+def test_what_the_module_cannot_run_is_told_in_one_line() -> None:
+    """Three coefficients a class for two features: ONNX Runtime reads the first ones and says nothing."""
+    model = onnx.parser.parse_model(
+        '<ir_version: 8, opset_import: ["": 17, "ai.onnx.ml": 1]> g (float[3,2] x) => (int64[3] label, float[3,2] p) '
+        "{ label, p = ai.onnx.ml.LinearClassifier <classlabels_ints = [0, 1], coefficients = [1.0, 2.0, 3.0, 4.0, 5.0, "
+        "6.0], intercepts = [0.5, -0.5]> (x) }"
+    )
+    with pytest.raises(
+        RuntimeRefusal, match="the torch twin cannot run the model on this input: mat1 and mat2"
+    ) as told:
+        onnxray.to_torch(model)
+    assert "\n" not in str(told.value)

@@ -12,9 +12,11 @@ ENGINE = ROOT / "engine" / "onnxray"
 
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("_version", "errors"),
-    ("container", "structure"),
+    ("machine",),
+    ("container", "structure", "soundness"),
     ("graph",),
     ("naming", "batching"),
+    ("verdict",),
     ("runtime",),
     ("importer.scope",),
     ("importer.carried",),
@@ -22,22 +24,33 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("importer.bridge", "importer.rules"),
     ("importer.functions",),
     ("importer.build",),
+    ("importer.placing",),
+    ("importer.placing_rules",),
+    ("importer.free",),
+    ("importer.ways",),
     ("importer",),
     ("twin",),
     ("verification",),
+    ("seeding",),
+    ("deciding",),
+    ("trial",),
+    ("steps", "node_alone"),
+    ("full_verification",),
     ("profile",),
     ("profile_toml",),
     ("profile_families",),
     ("profile_configs",),
     ("profile_discovery",),
-    ("image_files",),
+    ("image_files", "placement"),
     ("images",),
     ("metrics",),
+    ("predictions",),
     ("model",),
     ("export",),
     ("objectives",),
     ("differentiate",),
     ("targets",),
+    ("regularizers", "parametrizations", "transforms", "projections", "optimizers"),
 )
 """From the bottom up: a module imports what stands in rows above its own (or beside it in a package). What is not named
 here (results, methods, reports, the command line) stands below all of them and may import any."""
@@ -113,10 +126,11 @@ def test_the_engine_imports_no_adapter() -> None:
 HEAVY = {
     "torch": {
         "importer.scope", "importer.carried", "importer.ops", "importer.bridge", "importer.rules", "importer.build",
-        "twin", "export", "objectives", "differentiate",
+        "importer.free", "importer.ways", "twin", "trial", "node_alone", "export", "objectives", "differentiate",
+        "regularizers", "parametrizations", "transforms", "projections", "optimizers",
     },
     "onnx2torch": {"importer.bridge"},
-    "onnxruntime": {"runtime", "model"},
+    "onnxruntime": {"runtime", "machine"},
 }  # fmt: skip
 
 
@@ -144,6 +158,14 @@ def test_engines_are_imported_by_their_own_modules_alone(library: str) -> None:
             {"torch", "onnx2torch"},
         ),
         ("import onnxray.importer.ops", {"onnxruntime", "onnx2torch", "torchvision"}),
+        ("import onnxray.cli.app", {"torch", "onnx2torch", "cv2", "matplotlib"}),
+        (
+            "import numpy, onnxray; from onnxray.believe.curves import insertion_and_deletion; "
+            "from onnxray.targets import read_target; m = onnxray.open(models.lenet(), models.GREY); "
+            "x = m.pixels(models.pictures(1)); "
+            "insertion_and_deletion(m, x, read_target(m, x, None), x.array[0, 0], random=numpy.random.default_rng(0))",
+            {"torch", "onnx2torch"},
+        ),
         (
             "import onnxray, torch; module = onnxray.to_torch(models.parse("
             "'g (float[N,4] x) => (float[N,4] y) { y = Flatten (x) }'), verify=False)",

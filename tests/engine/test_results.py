@@ -269,7 +269,7 @@ def test_a_move_that_fails_at_any_file_is_undone(at: int, tmp_path: Path, monkey
 
 
 def test_a_png_that_does_not_read_back_is_no_result(tmp_path: Path, monkeypatch):
-    def bent(path: Path) -> np.ndarray:
+    def bent(path: Path, *, deep: bool) -> np.ndarray:
         return np.asarray(real(path) ^ 1)
 
     real = results.read_png

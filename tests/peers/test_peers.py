@@ -28,8 +28,9 @@ from support import exporting
 SIDE, CLASSES = 20, 6
 
 
-def needs(package: str) -> pytest.MarkDecorator:
-    return pytest.mark.skipif(importlib.util.find_spec(package) is None, reason=f"{package} is not installed")
+def needs(*packages: str) -> pytest.MarkDecorator:
+    missing = [package for package in packages if importlib.util.find_spec(package) is None]
+    return pytest.mark.skipif(bool(missing), reason=f"{', '.join(missing)} not installed")
 
 
 def native() -> nn.Sequential:
@@ -53,7 +54,7 @@ OPERATORS = {
 }  # fmt: skip
 
 
-def as_onnx(net: nn.Sequential) -> onnx.ModelProto:
+def as_onnx(net: nn.Sequential, batch: str | int = "N") -> onnx.ModelProto:
     """The same network, node by node; a value is called what the layer is called."""
     nodes, value = [], "image"
     for name, _ in net.named_children():
@@ -63,8 +64,8 @@ def as_onnx(net: nn.Sequential) -> onnx.ModelProto:
         value = name
     weights = [numpy_helper.from_array(p.detach().numpy(), name) for name, p in net.named_parameters()]
     ends = [
-        helper.make_tensor_value_info("image", onnx.TensorProto.FLOAT, ["N", 3, SIDE, SIDE]),
-        helper.make_tensor_value_info(value, onnx.TensorProto.FLOAT, ["N", CLASSES]),
+        helper.make_tensor_value_info("image", onnx.TensorProto.FLOAT, [batch, 3, SIDE, SIDE]),
+        helper.make_tensor_value_info(value, onnx.TensorProto.FLOAT, [batch, CLASSES]),
     ]
     graph = helper.make_graph(nodes, "peers", ends[:1], ends[1:], weights)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
@@ -75,10 +76,10 @@ def net() -> nn.Sequential:
     return native()
 
 
-@pytest.fixture
-def ours(net: nn.Sequential, tmp_path: Path) -> nn.Module:
+@pytest.fixture(params=["N", 1], ids=["free batch", "batch 1"])
+def ours(net: nn.Sequential, tmp_path: Path, request: pytest.FixtureRequest) -> nn.Module:
     path = tmp_path / "net.onnx"
-    onnx.save(as_onnx(net), path)
+    onnx.save(as_onnx(net, request.param), path)
     return onnxray.to_torch(path)
 
 
@@ -137,7 +138,7 @@ class TestCaptum:
         same(DeepLift(ours).attribute(images, target=TARGETS), DeepLift(net).attribute(images, target=TARGETS))
 
 
-@needs("foolbox")
+@needs("foolbox", "eagerpy", "git", "requests")  # tests/packages.txt installs foolbox alone
 class TestFoolbox:
     @pytest.mark.parametrize("attack", ["LinfPGD", "L2PGD", "LinfFastGradientAttack", "L2DeepFoolAttack"])
     def test_attacks(self, attack, net, ours, images):

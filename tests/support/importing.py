@@ -59,5 +59,6 @@ def check(
     tried.add((operator, onnx.defs.get_schema(operator, opset).since_version))
     module = assert_same(model, inputs)
     if gradients:
-        assert_gradients(module, {n: a[:1] if n == "x" and a.ndim > 3 else a for n, a in inputs.items()})
+        fewer = {n: a[:1] if n == "x" and a.ndim > 3 else a for n, a in inputs.items()}
+        assert_gradients(onnxray.to_torch(models.node(operator, fewer, opset=opset, **rest), verify=False), fewer)
     return module.layer("only")

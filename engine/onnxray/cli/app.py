@@ -14,6 +14,7 @@ from onnxray.cli.lots import lots
 from onnxray.cli.saliency import app as saliency
 from onnxray.cli.values import values
 from onnxray.cli.verify import verify
+from onnxray.cli.visualize import app as visualize
 
 app = typer.Typer(
     name="onnxray",
@@ -27,6 +28,7 @@ app = typer.Typer(
 for command in (inspect, verify, classify, values, lots, demo):
     app.command()(command)
 app.add_typer(saliency, name="saliency")
+app.add_typer(visualize, name="visualize")
 
 
 def _version(wanted: bool) -> None:

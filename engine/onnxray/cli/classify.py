@@ -23,9 +23,11 @@ from onnxray.cli.common import (
     table_console,
     write_document,
 )
+from onnxray.cli.timeout import limited
 
 
 @guarded
+@limited
 def classify(
     model: ModelArgument,
     images: ImagesArgument,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -21,6 +22,7 @@ from onnxray.cli.common import (
     table_console,
     write_document,
 )
+from onnxray.cli.timeout import limited
 
 if TYPE_CHECKING:
     from onnxray.graph import Value
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 
 @guarded
+@limited
 def inspect(
     model: ModelArgument,
     values: Annotated[bool, typer.Option("--values", help="List every value, not the layers with weights alone.")] = (
@@ -38,7 +41,11 @@ def inspect(
     json: JsonOption = False,
     out: OutOption = None,
 ) -> None:
-    """Show a model's inputs, outputs, layers and values, opsets, producer, and the profile in force.
+    """Show a model's inputs, outputs, layers and values, opsets, producer, batch, and the profile in force.
+
+    Tells how more samples than the file's own batch go through the twin: free (the file leaves its batch free), rewrite
+    (rewritten for any batch), vmap (by torch.vmap), or loop (one batch of the file's own after the other). Where the
+    file fixes its batch this is tried the first time, by torch against ONNX Runtime, and remembered.
 
     Example: onnxray inspect lenet --values
     """
@@ -51,7 +58,7 @@ def inspect(
         opened, "inspect", [_row(value, layers) for value in graph.values.values()],
         inputs=[_row(value, layers) for value in graph.inputs],
         outputs=[_row(value, layers) for value in graph.outputs],
-        aliases=dict(opened.aliases), layers=list(layers), parameters=graph.parameters,
+        batch=asdict(opened.batch()), aliases=dict(opened.aliases), layers=list(layers), parameters=graph.parameters,
         nodes=len(graph.nodes), ir_version=graph.proto.ir_version, metadata=dict(graph.metadata),
     )  # fmt: skip
     write_document(found, out)
@@ -82,6 +89,7 @@ def _summary(model: Model, found: dict[str, Any]) -> dict[str, str]:
         "size": f"{found['parameters']:,} parameters, {found['nodes']} nodes, IR version {found['ir_version']}",
         "inputs": "; ".join(f"{value.name} {_shape(value)} {value.dtype}" for value in graph.inputs),
         "outputs": "; ".join(f"{value.name} {_shape(value)} {value.dtype}" for value in graph.outputs),
+        "batch": _batch(found["batch"]),
         "aliases": ", ".join(f"{alias} = {name}" for alias, name in model.aliases.items()),
     }
     if profile is None:
@@ -95,6 +103,11 @@ def _summary(model: Model, found: dict[str, Any]) -> dict[str, str]:
         f"input = ({profile.scale:g} * pixels - [{mean}]) / [{std}]; from: {source}",
         "labels": "none" if profile.labels is None else f"{len(profile.labels)}: {', '.join(profile.labels[:5])}, ...",
     }
+
+
+def _batch(batch: dict[str, Any]) -> str:
+    own = "free in the file" if batch["file"] is None else f"{batch['file']} in the file"
+    return f"{own}; twin: {batch['twin']} ({batch['reason']})"
 
 
 def _shape(value: Value) -> str:

@@ -10,13 +10,13 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 import typer
 
 
-def with_options_of(method: type[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command one option a field of ``method`` in place of its ``**options``."""
+def with_options_of(*methods: type[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command one option a described field of each of ``methods`` in place of its ``**options``."""
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         signature = inspect.signature(command, eval_str=True)
         own = [p for p in signature.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
-        added = [_parameter(field, hint) for field, hint in _fields(method)]
+        added = [_parameter(field, hint) for method in methods for field, hint in _fields(method)]
         parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own] + added
         command.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
         command.__annotations__ = {p.name: p.annotation for p in parameters}
@@ -27,13 +27,12 @@ def with_options_of(method: type[Any]) -> Callable[[Callable[..., None]], Callab
 
 def _fields(method: type[Any]) -> list[tuple[dataclasses.Field[Any], Any]]:
     hints = get_type_hints(method, include_extras=True)
-    return [(field, hints[field.name]) for field in dataclasses.fields(method)]
+    described = [field for field in dataclasses.fields(method) if get_origin(hints[field.name]) is Annotated]
+    return [(field, hints[field.name]) for field in described]
 
 
 def _parameter(field: dataclasses.Field[Any], hint: Any) -> inspect.Parameter:
-    kind, text = hint, ""
-    if get_origin(hint) is Annotated:
-        kind, text = get_args(hint)
+    kind, text = get_args(hint)
     default = field.default
     if any(get_origin(part) is tuple for part in get_args(kind)):  # one name or several: a repeatable option
         kind = list[str] | None

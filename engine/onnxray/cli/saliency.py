@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
-from typing import Annotated, Any
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import typer
 from rich.table import Table
@@ -29,23 +29,24 @@ from onnxray.cli.common import (
     text,
 )
 from onnxray.cli.options import with_options_of
+from onnxray.cli.saliency_check import check_app, compare_command
+from onnxray.cli.saliency_layers import layers
+from onnxray.cli.saliency_options import (
+    BoxOption,
+    MaskOption,
+    ObjectOption,
+    ShareOption,
+    TargetOption,
+    plain_options,
+)
+from onnxray.errors import InputError
 from onnxray.map_item import MapItem
+from onnxray.map_objects import read_references, references_of, with_objects
 from onnxray.methods import family
 from onnxray.results import Result
 from onnxray.saliency import Saliency
 
 _SHOWN = 60
-
-TargetOption = Annotated[
-    str | None,
-    typer.Option(
-        "--target",
-        metavar="CLASS|VALUE",
-        help="What is explained: a class (number or label), NAME:CHANNEL, NAME:CHANNEL,Y,X, NAME\\[I,J] or "
-        "NAME\\[max,J] (a detector's number), like:FILE or like:FILE@NAME (cosine of an embedding with an image's "
-        "or a .npy). class:9 and value:NAME where a word could be both. Default: ONNX Runtime's class of each image.",
-    ),
-]
 
 app = typer.Typer(
     help="Maps of what a score depends on, by the methods of the literature, on any exported model.",
@@ -69,13 +70,23 @@ def command_of(method: type[Saliency]) -> Callable[..., None]:
         strict: StrictOption = False,
         json: JsonOption = False,
         out: OutOption = None,
+        object: ObjectOption = "none",
+        object_share: ShareOption = None,
+        reference_box: BoxOption = None,
+        reference_mask: MaskOption = None,
         **options: Any,
     ) -> None:
-        options = {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}
-        configured = method(**options)
+        references = read_references(reference_box, reference_mask)
+        if references and object == "none":
+            raise InputError("a reference is compared with an object that is found; add --object grabcut or threshold")
+        configured = method(**plain_options(options))
         opened = open_model(model, profile, device, strict)
+        pixels = opened.pixels(images)
+        given = references_of(references, len(pixels))
         with progress_bar() as tick:
-            result = configured(opened, images, target, seed=seed, progress=tick, keep_partial=True)
+            result = configured(opened, pixels, target, seed=seed, progress=tick, keep_partial=True)
+        if object != "none":
+            result = with_objects(result, opened, object, given, share=object_share, seed=seed)
         finish(result, out, f"saliency-{method.name}", json=json)
 
     command.__doc__ = method.__doc__
@@ -107,19 +118,31 @@ def finish(result: Result[MapItem], out: Any, name: str, *, json: bool) -> None:
 def items_table(result: Result[MapItem]) -> Table:
     """One line for each map."""
     extra = list(dict.fromkeys(name for item in result.items for name in item.numbers_))[:3]
-    table = Table("image", "class", "target", "value", "layer", "peak", *extra)
+    found = ["object"] if any(item.object_ for item in result.items) else []
+    table = Table("image", "class", "target", "value", "layer", "peak", *extra, *found)
     for item in result.items[:_SHOWN]:
         table.add_row(
             plain(item.path or "-"), plain(item.label or "-"), plain(item.target), f"{item.target_score:.4g}",
             plain(item.layer or "-"), ",".join(map(str, item.peak)),
             *(_cell(item.numbers_.get(name)) for name in extra),
+            *(_object_text(item.object_ or {}) for _ in found),
         )  # fmt: skip
     return table
+
+
+def _object_text(found: Mapping[str, Any]) -> str:
+    if not found.get("box"):
+        return plain(str(found.get("reason") or "-"))
+    overlap = f", IoU {found['box_iou']:.2f}" if "box_iou" in found else ""
+    return ",".join(map(str, found["box"])) + overlap
 
 
 def _cell(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else plain(str("-" if value is None else value))
 
 
+app.command("layers")(layers)
 for _name, _method in family(Saliency).items():  # type: ignore[type-abstract]
     app.command(_name)(command_of(_method))
+app.command("compare")(compare_command)
+app.add_typer(check_app, name="check")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections import Counter
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
@@ -22,9 +23,17 @@ from onnxray.cli.common import (
     table_console,
     write_document,
 )
+from onnxray.cli.timeout import limited
+from onnxray.verification import described
+
+if TYPE_CHECKING:
+    from onnxray.full_verification import Verification
+
+_RULES = 4
 
 
 @guarded
+@limited
 def verify(
     model: ModelArgument,
     images: Annotated[
@@ -37,8 +46,10 @@ def verify(
     json: JsonOption = False,
     out: OutOption = None,
 ) -> None:
-    """Compare the torch twin with ONNX Runtime at every value; name the first that diverges. Status 1 if one does.
+    """Compare the torch twin with ONNX Runtime at every value; name the first node at fault. Status 1 if one is.
 
+    A value is let off by --tolerance of its largest number; one of float16 by ten of its roundings more; one computed
+    from quantised values by what one step of quantisation makes of it, where its node alone is right.
     Example: onnxray verify lenet
     """
     opened = open_model(model, profile, device, strict)
@@ -50,25 +61,43 @@ def verify(
     if json:
         print_json(report)
     else:
-        console = table_console()
-        table = Table("value", "node", "operator", "largest difference", "relative", "", title="twin against judge")
-        for row in found.comparisons:
-            mark = "[green]agrees[/]" if row.agrees else "[red]DIVERGES[/]"
-            names = [plain(str(cell or "")) for cell in (row.name, row.node, row.operator)]
-            table.add_row(*names, f"{row.absolute:.2e}", f"{row.relative:.2e}", mark)
-        console.print(table)
-        first = found.first_divergence
-        if first is None:
-            console.print(
-                f"[green]{len(found.comparisons)} values agree[/] within {tolerance:g} on {found.inputs} inputs."
-            )
-        else:
-            console.print(
-                f"[red]{plain(first.name)!r} is the first to diverge[/]: node {plain(str(first.node))!r}, operator "
-                f"{first.operator}, {first.relative:.2e} relative"
-            )
-        console.print(f"Reading every inner value moves the judge's own outputs by {found.outputs_moved:.2e}.")
-        if found.skipped:
-            console.print(f"Not compared (no real numbers, or constant): {len(found.skipped)} values.")
+        _show(found)
     if not found.agrees:
         raise typer.Exit(1)
+
+
+_COLOURS = {"agrees": "green", "one step": "green", "inherited": "yellow"}
+
+
+def _show(found: Verification) -> None:
+    """For people."""
+    console = table_console()
+    table = Table(
+        "value", "node", "operator", "largest difference", "relative", "steps", "by the node alone", "",
+        title="twin against judge",
+    )  # fmt: skip
+    for row in found.comparisons:
+        names = [plain(str(cell or "")) for cell in (row.name, row.node, row.operator)]
+        steps = "" if row.steps is None else f"{row.steps:.3g}"
+        own = "" if row.own is None else f"{row.own.relative:.2e}"
+        colour = _COLOURS.get(row.verdict, "red")
+        mark = f"[{colour}]{row.verdict if row.verdict in _COLOURS else row.verdict.upper()}[/]"
+        table.add_row(*names, f"{row.absolute:.2e}", f"{row.relative:.2e}", steps, own, mark)
+    console.print(table)
+    colour = "green" if found.agrees else "red"
+    console.print(f"[{colour}]{'OK' if found.agrees else 'FAILED'}[/]: {plain(found.reason)}.")
+    rules = Counter(row.rule for row in found.comparisons)
+    console.print(f"{len(found.comparisons)} values compared on {found.inputs} inputs. Let pass:")
+    for rule, count in rules.most_common(_RULES):
+        console.print(f"  {count} values: {plain(rule)}")
+    if len(rules) > _RULES:
+        console.print(
+            f"  {sum(count for _, count in rules.most_common()[_RULES:])} values: by further rules, which --json states"
+        )
+    for output in found.outputs:
+        console.print(
+            f"Output {plain(output.name)!r} of the file itself: {output.verdict}, {plain(described(output))}."
+        )
+    console.print(f"Reading every inner value moves the judge's own outputs by {found.outputs_moved:.2e}.")
+    if found.skipped:
+        console.print(f"Not compared (no real or quantised numbers, or constant): {len(found.skipped)} values.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import keyword
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import onnx
@@ -22,8 +22,7 @@ from onnxray.importer.ops import CONVERTERS
 from onnxray.importer.rules import PLAIN, BackwardRules
 from onnxray.importer.scope import Converted, Scope, Weights
 
-_Cut = tuple[tuple[str, ...], tuple[str, ...], BackwardRules]
-_NODES = "nodes"
+NODES = "nodes"
 _KEPT_CUTS = 16
 _MODULE = nn.Module()
 _TUPLES = frozenset({"Split"})
@@ -34,10 +33,12 @@ class ImportedModule(fx.GraphModule):
     """A cut of an ONNX graph as a plain torch module: ``forward(*inputs)`` gives the wanted values in their order.
 
     One value comes back as a Tensor, several as a tuple. Every ONNX node is a submodule; ``layer`` finds it.
+    ``constant_names``: the outputs that no input reaches.
     """
 
     input_names: tuple[str, ...]
     output_names: tuple[str, ...]
+    constant_names: frozenset[str]
     layers: Mapping[str, str]
 
     def layer(self, name: str) -> nn.Module:
@@ -54,9 +55,22 @@ class ImportedModule(fx.GraphModule):
     def __deepcopy__(self, memo: dict[int, Any]) -> ImportedModule:
         copied = super().__deepcopy__(memo)
         assert isinstance(copied, ImportedModule)  # of this class, without the attributes that torch.fx does not know
-        copied.input_names, copied.output_names, copied.layers = self.input_names, self.output_names, dict(self.layers)
+        for name in _FIELDS:
+            setattr(copied, name, getattr(self, name))
         return copied
 
+
+_DAMAGED = (
+    RuntimeError,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    AssertionError,
+    MemoryError,
+)
+"""What a converter runs into at a node that no checker would let pass: nonsense for attributes, constants, arity."""
 
 _FIELDS = frozenset(ImportedModule.__annotations__)
 """Swin's weights are called layers.0.…: a module of that name would stand where the field stands."""
@@ -70,7 +84,7 @@ class Importer:
         self.weights = Weights(graph, trainable=trainable, channels_last=channels_last)
         self._bridge: Bridge | None = None
         self._converted: dict[int, Converted] = {}
-        self._cuts: OrderedDict[_Cut, ImportedModule] = OrderedDict()
+        self._cuts: OrderedDict[object, ImportedModule] = OrderedDict()
 
     def convert(self, node: Node) -> Converted:
         """A node's module, in eval mode, and the values it takes.
@@ -84,7 +98,13 @@ class Importer:
                     f"the file's opset {opset} is newer than the installed onnx {onnx.__version__} knows"
                 )
             own = CONVERTERS.get((node.domain, node.operator, scope.version))
-            converted = own(scope) if own is not None else self._other(scope)
+            try:
+                converted = own(scope) if own is not None else self._other(scope)
+            except _DAMAGED as error:
+                first = (str(error).strip().splitlines() or [""])[0][:200]
+                raise scope.refuse(
+                    f"its attributes and constants do not fit ({type(error).__name__}: {first})"
+                ) from None
             converted.module.eval()
             self._converted[node.index] = converted
         return self._converted[node.index]
@@ -124,22 +144,18 @@ class Importer:
 
         given: values that the module takes in place of the graph's inputs. rules: how rectifiers pull back.
         """
-        key = (names, given, rules)
+        return self.kept((names, given, rules), lambda: Walk(self, given, rules).build(names))
+
+    def kept(self, key: object, make: Callable[[], ImportedModule]) -> ImportedModule:
+        """A module made before under this key, or made now; the latest are kept."""
         module = self._cuts.get(key)
         if module is None:
-            module = self._build(*key)
+            module = make()
             self._cuts[key] = module
             if len(self._cuts) > _KEPT_CUTS:
                 self._cuts.popitem(last=False)
         self._cuts.move_to_end(key)
         return module
-
-    def _build(self, names: tuple[str, ...], given: tuple[str, ...], rules: BackwardRules) -> ImportedModule:
-        walk = _Walk(self, given or tuple(value.name for value in self.graph.inputs), rules)
-        for node in self.graph.needed_for(names, given):
-            if node.operator != "Constant":
-                walk.add(node)
-        return walk.finish(names)
 
 
 class Body(nn.Module):
@@ -154,27 +170,40 @@ class Body(nn.Module):
         return list(forward_all(self.module, inputs))
 
 
-class _Walk:
-    """One torch.fx graph in the making."""
+class Walk:
+    """One torch.fx graph in the making. ``guards``: nodes that stay though nothing reads them."""
 
-    def __init__(self, importer: Importer, inputs: tuple[str, ...], rules: BackwardRules) -> None:
+    def __init__(self, importer: Importer, given: tuple[str, ...] = (), rules: BackwardRules = PLAIN) -> None:
         self.importer = importer
         self.rules = rules
         self.fx = fx.Graph()
         self.root: dict[str, Any] = {}
         self.layers: dict[str, str] = {}
         self.values: dict[str, fx.Node] = {}
-        self.inputs = inputs
+        self.guards: set[fx.Node] = set()
+        self.given = given
+        self.inputs = given or tuple(value.name for value in importer.graph.inputs)
         for index, name in enumerate(self.inputs):
             self.values[name] = self.fx.placeholder(f"input_{index}")
+
+    def build(self, names: tuple[str, ...]) -> ImportedModule:
+        """Walk through the nodes that ``names`` need."""
+        for node in self.importer.graph.needed_for(names, self.given):
+            if node.operator != "Constant":
+                self.add(node)
+        return self.finish(names)
 
     def add(self, node: Node) -> None:
         """Add a node's module and the values that it gives."""
         converted = self.importer.convert(node)
-        target = f"{_NODES}.n{node.index}_{node.operator}"
+        self._call(node, converted, *self._arguments(converted, {}))
+
+    def _call(
+        self, node: Node, converted: Converted, args: tuple[fx.Node, ...], kwargs: Mapping[str, Argument]
+    ) -> None:
+        target = f"{NODES}.n{node.index}_{node.operator}"
         self.root[target] = self.rules.applied(node, converted.module)
-        args, kwargs = self._arguments(converted)
-        result = self.fx.call_module(target, args, kwargs)
+        result = self.fx.call_module(target, args, dict(kwargs))
         whole = len(node.outputs) == 1 and not converted.several and node.operator not in _TUPLES
         for index, name in enumerate(node.outputs):
             if name:
@@ -187,10 +216,13 @@ class _Walk:
         """Close the graph with the wanted values, in their order."""
         wanted = tuple(self._as_declared(name) for name in names)
         self.fx.output(wanted[0] if len(wanted) == 1 else wanted)
-        self.fx.eliminate_dead_code(is_impure_node=lambda node: node.op in {"placeholder", "output"})
+        self.fx.eliminate_dead_code(
+            is_impure_node=lambda node: node.op in {"placeholder", "output"} or node in self.guards
+        )
         self.fx.lint()
         module = ImportedModule(self.root, self.fx, class_name="ImportedModule")
         module.input_names, module.output_names, module.layers = self.inputs, names, dict(self.layers)
+        module.constant_names = frozenset(names) - self.importer.graph.depends_on_input
         return module.eval()
 
     def _as_declared(self, name: str) -> fx.Node:
@@ -213,15 +245,20 @@ class _Walk:
             self.values[name] = self.fx.get_attr(target)
         return self.values[name]
 
-    def _arguments(self, converted: Converted) -> tuple[tuple[fx.Node, ...], dict[str, Argument]]:
-        """Positional arguments up to the first input that is left out, the rest by the names of ``forward``."""
+    def _arguments(
+        self, converted: Converted, given: Mapping[str, fx.Node]
+    ) -> tuple[tuple[fx.Node, ...], dict[str, Argument]]:
+        """Positional arguments up to the first input that is left out, the rest by the names of ``forward``.
+
+        given: what stands for some of the values.
+        """
         inputs = converted.inputs
         first = inputs.index("") if "" in inputs else len(inputs)
         parameters = list(inspect.signature(converted.module.forward).parameters)
         kwargs: dict[str, Argument] = {
-            parameters[k]: self.value(inputs[k]) for k in range(first, len(inputs)) if inputs[k]
+            parameters[k]: given.get(inputs[k]) or self.value(inputs[k]) for k in range(first, len(inputs)) if inputs[k]
         }
-        return tuple(self.value(name) for name in inputs[:first]), kwargs
+        return tuple(given.get(name) or self.value(name) for name in inputs[:first]), kwargs
 
 
 def pick(result: Any, index: int, described: str) -> Any:
@@ -239,7 +276,7 @@ def pick(result: Any, index: int, described: str) -> Any:
 def attribute_name(name: str, weights: Weights) -> str:
     """The qualified attribute that holds a weight: its own ONNX name wherever torch can take it as one."""
     parts = name.split(".")
-    taken = parts[0] == _NODES or any(
+    taken = parts[0] == NODES or any(
         hasattr(ImportedModule, part) or part in _FIELDS or hasattr(_MODULE, part) or keyword.iskeyword(part)
         for part in parts
     )
@@ -260,8 +297,8 @@ def register_weights(module: ImportedModule, weights: Weights) -> None:
                 holder = holder.get_submodule(part)
             if getattr(holder, leaf, None) is None:
                 holder.register_parameter(leaf, tensor)
-    nodes = module._modules.pop(_NODES, None)
-    module._modules[_NODES] = nodes
+    nodes = module._modules.pop(NODES, None)
+    module._modules[NODES] = nodes
 
 
 def forward_all(module: ImportedModule, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:

@@ -21,7 +21,7 @@ from PIL import Image, ImageDraw, ImageFont
 from onnxray.errors import InputError
 from onnxray.report import clean_text, shorten
 
-__all__ = ["Cell", "Row", "contact_sheet", "contact_sheet_pages", "signed_to_grey"]
+__all__ = ["Bar", "Cell", "Row", "contact_sheet", "contact_sheet_pages", "signed_to_grey"]
 
 _Pixels = NDArray[np.uint8]
 _Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
@@ -34,6 +34,16 @@ _MARGIN, _GUTTER, _PANEL_GAP, _LINE_GAP, _CAPTION_GAP = 36, 24, 4, 22, 7
 _INK, _SOFT_INK, _RULE, _FRAME, _EMPTY = "#1a1a1a", "#5c5c5c", "#dcdcdc", "#b8b8b8", "#f4f4f4"
 # A caption may take this many lines for each of its entries.
 _CAPTION_LINES = 2
+_BAR, _BAR_GAP = 9, 6
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A colour scale from left to right: uint8 RGB of (3, 1, length), and the numbers at its ends."""
+
+    colours: _Pixels
+    low: str
+    high: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +51,13 @@ class Cell:
     """A picture, or a few side by side, over a caption.
 
     ``image``: uint8, CHW, 1 or 3 channels; a tuple of them is drawn side by side; None draws an empty frame, or nothing
-    where the caption is empty too. ``caption``: the first entry is set in bold, each entry starts a line.
+    where the caption is empty too. ``caption``: the first entry is set in bold, each entry starts a line. ``bar``: the
+    picture's colour scale, drawn between the two.
     """
 
     image: _Pixels | tuple[_Pixels, ...] | None
     caption: tuple[str, ...] = ()
+    bar: Bar | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +180,20 @@ class _Drawn:
         self.panels_height = max((panel.height for panel in self.panels), default=0)
         self.width = max(self.panels_width, _NARROWEST_CELL)
         self.caption = tuple(clean_text(entry) for entry in cell.caption)
+        self.bar = cell.bar
+
+    def draw_bar(self, page: Image.Image, canvas: ImageDraw.ImageDraw, left: int, top: int) -> None:
+        """The colour scale, as wide as the pictures, its ends labelled under it."""
+        if self.bar is None:
+            return
+        strip = Image.fromarray(np.ascontiguousarray(self.bar.colours.transpose(1, 2, 0)))
+        width, font = max(self.panels_width, _NARROWEST_CELL), _font(12)
+        x = left + (self.panels_width - width) // 2
+        page.paste(strip.resize((width, _BAR), Image.Resampling.BILINEAR), (x, top + _BAR_GAP))
+        canvas.rectangle((x, top + _BAR_GAP, x + width - 1, top + _BAR_GAP + _BAR - 1), outline=_FRAME)
+        below = top + _BAR_GAP + _BAR + 2
+        canvas.text((x, below), self.bar.low, font=font, fill=_SOFT_INK)
+        canvas.text((x + width - font.getlength(self.bar.high), below), self.bar.high, font=font, fill=_SOFT_INK)
 
 
 class _Line:
@@ -186,7 +212,10 @@ class _Line:
         self.heading_height = self.label.height + 20 if self.label.lines else 0
         self.pictures_height = max(cell.panels_height for cell in cells)
         captions_height = max(sum(text.height for text in texts) for texts in self.captions)
-        self.height = self.heading_height + self.pictures_height + _CAPTION_GAP + captions_height + _LINE_GAP
+        self.bars_height = _BAR_GAP + _BAR + 18 if any(cell.bar for cell in cells) else 0
+        self.height = sum(
+            (self.heading_height, self.pictures_height, self.bars_height, _CAPTION_GAP, captions_height, _LINE_GAP)
+        )
 
     def draw(self, page: Image.Image, canvas: ImageDraw.ImageDraw, top: int) -> None:
         if self.label.lines:
@@ -198,7 +227,8 @@ class _Line:
             for panel in cell.panels:
                 page.paste(panel, (x, bottom - panel.height))
                 x += panel.width + _PANEL_GAP
-            y = bottom + _CAPTION_GAP
+            cell.draw_bar(page, canvas, left + (width - cell.panels_width) // 2, bottom)
+            y = bottom + self.bars_height + _CAPTION_GAP
             for text in texts:
                 text.draw(canvas, left + width / 2, y, centred=True)
                 y += text.height

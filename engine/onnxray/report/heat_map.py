@@ -1,27 +1,39 @@
-"""Maps as pictures: colours that stay apart for every kind of colour vision.
+"""Maps as pictures: colours that stay apart for every kind of colour vision, and print in grey.
 
 Unsigned maps run from dark to light through matplotlib's ``inferno``; signed ones from blue (against) over white (none)
-to red (for), ``RdBu`` turned round. Both print well in grey.
+to red (for), ``RdBu`` turned round. Others can be asked for; a diverging one shows what is positive in its upper half.
 """
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 from numpy.typing import NDArray
 
+Colormap = Literal["auto", "inferno", "viridis", "cividis", "magma", "RdBu", "PuOr"]
+
 Image8 = NDArray[np.uint8]
 
-_UNSIGNED, _SIGNED = "inferno", "RdBu_r"
+# Turned round, so that what speaks for the target is warm.
+_DIVERGING = {"RdBu": "RdBu_r", "PuOr": "PuOr_r"}
 # How much of the colours lies over the image where the map says nothing, and where it says most.
 _COVER_LEAST, _COVER_MOST = 0.25, 0.8
 
 
-def draw_map(heat: NDArray[np.float32], shown_at: float, *, signed: bool) -> Image8:
+def draw_map(heat: NDArray[np.float32], shown_at: float, *, signed: bool, colormap: str = "auto") -> Image8:
     """(height, width) -> uint8 RGB, CHW. The colour scale ends at ``shown_at`` (and at its negative where signed)."""
-    return _colours(_scaled(heat, shown_at, signed=signed), signed=signed)
+    return _colours(_scaled(heat, shown_at, signed=signed), signed, colormap)
 
 
-def draw_overlay(image: Image8, heat: NDArray[np.float32], shown_at: float, *, signed: bool) -> Image8:
+def colour_bar(*, signed: bool, colormap: str = "auto", length: int = 256) -> Image8:
+    """The colours of the scale from its lowest to its highest number, uint8 RGB of (3, 1, length)."""
+    return _colours(np.linspace(-1.0 if signed else 0.0, 1.0, length)[None], signed, colormap)
+
+
+def draw_overlay(
+    image: Image8, heat: NDArray[np.float32], shown_at: float, *, signed: bool, colormap: str = "auto"
+) -> Image8:
     """The map over the image in grey; the stronger the map, the less of the image shines through. uint8 RGB, CHW."""
     scaled = _scaled(heat, shown_at, signed=signed)
     strength = np.abs(scaled)
@@ -29,7 +41,7 @@ def draw_overlay(image: Image8, heat: NDArray[np.float32], shown_at: float, *, s
     if signed:
         cover = _COVER_MOST * strength
     grey = np.broadcast_to(image.astype(np.float64).mean(0), (3, *heat.shape))
-    colours = _colours(scaled, signed=signed).astype(np.float64)
+    colours = _colours(scaled, signed, colormap).astype(np.float64)
     return np.rint(grey * (1 - cover) + colours * cover).astype(np.uint8)
 
 
@@ -38,9 +50,10 @@ def _scaled(heat: NDArray[np.float32], shown_at: float, *, signed: bool) -> NDAr
     return np.clip(scaled, -1.0 if signed else 0.0, 1.0)
 
 
-def _colours(scaled: NDArray[np.float64], *, signed: bool) -> Image8:
+def _colours(scaled: NDArray[np.float64], signed: bool, colormap: str) -> Image8:
     import matplotlib
 
-    table = matplotlib.colormaps[_SIGNED if signed else _UNSIGNED]
-    coloured = np.asarray(table((scaled + 1) / 2 if signed else scaled))[..., :3]
-    return np.ascontiguousarray(np.rint(coloured * 255).astype(np.uint8).transpose(2, 0, 1))
+    name = ("RdBu" if signed else "inferno") if colormap == "auto" else colormap
+    whole = signed or name in _DIVERGING
+    coloured = np.asarray(matplotlib.colormaps[_DIVERGING.get(name, name)]((scaled + 1) / 2 if whole else scaled))
+    return np.ascontiguousarray(np.rint(coloured[..., :3] * 255).astype(np.uint8).transpose(2, 0, 1))

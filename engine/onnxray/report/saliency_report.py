@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from onnxray.map_item import MapItem
-from onnxray.report.contact_sheet import Cell, Row
+from onnxray.report.contact_sheet import Bar, Cell, Row
+from onnxray.report.heat_map import colour_bar
 from onnxray.report.pages import drawn_pages
 from onnxray.results import Result
 
@@ -25,23 +30,52 @@ def sheets(result: Result[MapItem]) -> dict[str, bytes]:
     model = Path(str(result.provenance.model["path"] or "model")).name
     footer = [f"{len(groups) - _ROWS} more images in result.json"] if len(groups) > _ROWS else []
     method = result.provenance.method["name"]
-    legend = "under each picture: the method and its layer, and the number at the end of the colour scale; " + (
-        "red: for the target, blue: against it" if any(item.signed for item in result.items) else "light: strong"
-    )
+    legend = ["under each picture: the method and its layer; under the map alone: its colour scale"]
+    if any(item.signed for item in result.items):
+        legend[0] += "; below zero: against the target"
+    if any(item.object_ for item in result.items):
+        legend.append("yellow: the object found in the map; vermilion: the box around it; sky blue: the reference")
     return drawn_pages(
-        rows, title=f"Saliency ({method}) on {model}", subtitle=[legend], provenance=result.provenance, footer=footer
+        rows, title=f"Saliency ({method}) on {model}", subtitle=legend, provenance=result.provenance, footer=footer
     )
+
+
+def image_cell(item: MapItem) -> Cell:
+    """The image with what the judge says of it."""
+    verdict = "" if item.label is None else f"class {item.label}, probability {item.probability:.4f}"
+    return Cell(item.images["image"], ("image", verdict))
+
+
+def scale_bar(item: MapItem) -> Bar:
+    """The colour scale that a map is drawn in."""
+    low = f"{-item.shown_at:.3g}" if item.signed else "0"
+    return Bar(colour_bar(signed=item.signed, colormap=item.colormap), low, f"{item.shown_at:.3g}")
+
+
+def target_line(item: MapItem) -> str:
+    """What was explained, and its score."""
+    name = Path(item.path).name if item.path else "image"
+    return f"{name}: {item.target} = {item.target_score:.4g}"
 
 
 def _row(group: Sequence[MapItem]) -> Row:
-    first = group[0]
-    verdict = "" if first.label is None else f"{first.label}, probability {first.probability:.4f}"
-    cells = [Cell(first.images["image"], ("image", verdict))]
+    cells = [image_cell(group[0])]
     for item in group:
-        place = f"{item.method}" + (f" at {item.layer}" if item.layer else "")
-        lines = [place, f"up to {item.shown_at:.3g}"]
+        lines = [item.method, f"at {item.layer}"] if item.layer else [item.method]
         if item.reason:
             lines.append(item.reason)
-        cells += [Cell(item.images["overlay"], tuple(lines)), Cell(item.images["map"], ("the map alone",))]
-    name = Path(first.path).name if first.path else "image"
-    return Row(f"{name}: {first.target} = {first.target_score:.4g}", tuple(cells))
+        cells += [Cell(item.images["overlay"], tuple(lines))]
+        cells += [Cell(item.images["map"], ("the map alone",), scale_bar(item))]
+        if item.object_ is not None:
+            cells.append(_object_cell(item.images["object"], item.object_))
+    return Row(target_line(group[0]), tuple(cells))
+
+
+def _object_cell(picture: NDArray[np.uint8], found: Mapping[str, Any]) -> Cell:
+    lines = [f"object ({found['how']})"]
+    if found["box"] is not None:
+        lines.append("box " + ",".join(map(str, found["box"])))
+    lines += [f"{name} IoU {found[f'{name}_iou']:.2f}" for name in ("box", "mask") if f"{name}_iou" in found]
+    if found["reason"]:
+        lines.append(found["reason"])
+    return Cell(picture, tuple(lines))

@@ -71,7 +71,7 @@ def stability_plot(layers: Sequence[LayerSpread], *, title: str, unreached_label
     """
     _check(layers)
     buffer = io.BytesIO()
-    figure = _figure(layers, title, _legible(unreached_label, _LONGEST_LABEL))
+    figure = _figure(layers, title, legible(unreached_label, _LONGEST_LABEL))
     figure.savefig(buffer, format="png", facecolor="white", metadata={"Software": None})
     return buffer.getvalue()
 
@@ -107,7 +107,7 @@ def _figure(layers: Sequence[LayerSpread], title: str, unreached: str) -> Any:
     turn = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if turned else {}
     axes[-1].set_xticks(range(len(names)), labels, fontsize=9, color=_INK, parse_math=False, **turn)
     figure.suptitle(
-        _legible(title, int(8 * width)), x=0.012, ha="left", fontsize=12, weight="bold", color=_INK, parse_math=False
+        legible(title, int(8 * width)), x=0.012, ha="left", fontsize=12, weight="bold", color=_INK, parse_math=False
     )
     missed = any(math.isinf(v) for panel in panels for values in panel.values for v in values)
     cross = f"   ×: {unreached}, counts as infinite" if missed else ""
@@ -235,13 +235,13 @@ def _percent(share: float) -> str:
 def _names(layers: Sequence[str]) -> list[str]:
     names: list[str] = []
     for longest in _NAME_LENGTHS:
-        names = [_legible(layer, longest) for layer in layers]
+        names = [legible(layer, longest) for layer in layers]
         if len(set(names)) == len(set(layers)):
             break
     return names
 
 
-def _legible(text: str, longest: int) -> str:
+def legible(text: str, longest: int) -> str:
     """Text the plot's font can draw, on one line; matplotlib warns of every other letter."""
     from matplotlib.font_manager import findfont, get_font
 

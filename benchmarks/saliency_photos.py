@@ -1,0 +1,196 @@
+"""Maps, objects and figures on photographs: writes the tables and pictures of docs/saliency.md.
+
+python benchmarks/saliency_photos.py --photos FOLDER --network squeezenet=FILE.onnx@caffe-imagenet --network NAME=FILE
+
+FOLDER holds the photos named below (scikit-image's chelsea is added); @PROFILE may be left out where the profile lies
+beside the file. The page is written between its two markers, pictures go to docs/images; --print leaves both alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from skimage.data import chelsea
+
+import onnxray
+import onnxray_models
+from onnxray.believe.check import Check
+from onnxray.believe.compare import compare
+from onnxray.believe.summary import summarize
+from onnxray.map_item import MapItem
+from onnxray.map_objects import Reference, with_objects
+from onnxray.method_text import configured
+from onnxray.methods import family
+from onnxray.objects import box_overlap, is_pointed_at, threshold
+from onnxray.report.belief_report import check_pictures, comparison_pictures
+from onnxray.report.saliency_report import sheets
+from onnxray.results import Result
+from onnxray.saliency import Saliency
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "saliency.md"
+MARKERS = ("<!-- photographs: written by benchmarks/saliency_photos.py -->", "<!-- photographs: end -->")
+# Drawn by hand around the whole animal, in the 224 x 224 pixels that are left of each photo by a resize of the shorter
+# side to 256 and a crop of the centre, as both profiles do: x0, y0, x1, y1. The cat of chelsea fills its crop.
+BOXES = {
+    "cat.jpg": (16, 1, 224, 224),
+    "dog.jpg": (32, 15, 155, 220),
+    "hummingbird.jpg": (3, 0, 200, 224),
+    "pelican.jpeg": (0, 40, 224, 190),
+    "bald_eagle.jpeg": (0, 70, 224, 151),
+    "chelsea.png": (0, 0, 224, 224),
+}
+ENOUGH = 0.5
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--photos", type=Path, required=True)
+    parser.add_argument("--network", action="append", required=True, metavar="NAME=FILE[@PROFILE]")
+    parser.add_argument("--object-method", default="grad-cam", help="whose maps seed the objects")
+    parser.add_argument("--methods", help="the methods compared, by name; default: those of the quicker families")
+    parser.add_argument("--set", action="append", default=[], metavar="METHOD.OPTION=VALUE", dest="settings")
+    parser.add_argument("--print", action="store_true", help="print the section, and leave docs as they are")
+    given = parser.parse_args()
+    known = family(Saliency)  # type: ignore[type-abstract]
+    slow = {"rise", "occlusion", "value-occlusion", "score-cam"}
+    names = given.methods.split(",") if given.methods else [name for name in known if name not in slow]
+    methods = configured(known, names, [text for text in given.settings if text.partition(".")[0] in names])
+    own = [text for text in given.settings if text.startswith(f"{given.object_method}.")]
+    (objects_of,) = configured(known, [given.object_method], own)
+    with tempfile.TemporaryDirectory() as folder:
+        Image.fromarray(chelsea()).save(Path(folder) / "chelsea.png")
+        photos = [given.photos / name if name != "chelsea.png" else Path(folder) / name for name in BOXES]
+        pictures: dict[str, bytes] = {}
+        sections = []
+        for text in given.network:
+            name, _, place = text.partition("=")
+            file, _, profile = place.partition("@")
+            model = onnxray.open(file, profile or None)
+            print(f"{name}: objects of {objects_of.name}", file=sys.stderr)
+            sections.append(objects_section(name, model, photos, objects_of, pictures))
+            print(f"{name}: {', '.join(names)}", file=sys.stderr)
+            sections.append(compared_section(name, model, photos, methods, pictures))
+        sections.append(check_section(pictures))
+    section = "\n\n".join(sections)
+    if given.print:
+        print(section)
+        return
+    for name, data in pictures.items():
+        save_picture(PAGE.parent / "images" / name, data)
+    before, _, rest = PAGE.read_text(encoding="utf-8").partition(MARKERS[0])
+    after = rest.partition(MARKERS[1])[2]
+    PAGE.write_text(f"{before}{MARKERS[0]}\n\n{section}\n\n{MARKERS[1]}{after}", encoding="utf-8")
+
+
+def objects_section(
+    name: str, model: onnxray.Model, photos: Sequence[Path], method: Saliency, pictures: dict[str, bytes]
+) -> str:
+    """The object of each photo, by GrabCut and by threshold, against the box drawn by hand."""
+    references = [Reference(box=box) for box in BOXES.values()]
+    result = with_objects(method(model, photos), model, "grabcut", references)
+    pictures[f"saliency-objects-{name}.jpg"] = sheets(anonymous(result))["sheet.png"]
+    lines = ["| photo | class | peak on the animal's box | GrabCut box, IoU | box at a share of the maximum, IoU |",
+             "|---|---|---|---|---|"]  # fmt: skip
+    enough = []
+    for item, box in zip(result.items, BOXES.values()):
+        found: Any = item.object_
+        plain = threshold(item.heat).box
+        enough.append(found["box_iou"] >= ENOUGH)
+        hit = "yes" if is_pointed_at(item.heat, box, 0) else "no"
+        overlap = "-" if plain is None else f"{box_overlap(plain, box):.2f}"
+        said = f"{found['box_iou']:.2f}" + (f" ({found['reason']})" if found["reason"] else "")
+        lines.append(f"| {Path(str(item.path)).stem} | {item.label} | {hit} | {said} | {overlap} |")
+    layer = f" at `{result.items[0].layer}`" if result.items[0].layer else ""
+    return "\n".join(
+        [
+            f"### {name}: objects from {method.name}{layer}",
+            "",
+            *lines,
+            "",
+            f"GrabCut reaches {ENOUGH} on {sum(enough[:5])} of the 5 photos, and {'also' if enough[5] else 'not'} on "
+            "chelsea, whose face fills the crop.",
+            "",
+            f"![objects found in {method.name} maps of {name}](images/saliency-objects-{name}.jpg)",
+        ]
+    )
+
+
+def compared_section(
+    name: str, model: onnxray.Model, photos: Sequence[Path], methods: Sequence[Saliency], pictures: dict[str, bytes]
+) -> str:
+    """All methods on all photos: means of the figures; a sheet of the first two photos."""
+    result = compare(model, photos, methods, references=[Reference(box=box) for box in BOXES.values()])
+    shown = {item.map.stem for item in result.items if Path(str(item.map.path)).name in list(BOXES)[:2]}
+    few = replace(result, items=tuple(item for item in result.items if item.map.stem in shown))
+    pictures[f"saliency-compare-{name}.jpg"] = comparison_pictures(few)["sheet.png"]
+    lines = ["| method | layer | insertion | deletion | peak on the box | seconds |", "|---|---|---|---|---|---|"]
+    for row in result.extra["summary"]:
+        hits = round(row["pointed_at"]["mean"] * row["images"])
+        lines.append(
+            f"| {row['method']} | {row['layer'] or '-'} | {row['insertion']['mean']:.3f} | "
+            f"{row['deletion']['mean']:.3f} | {hits} of {row['images']} | {row['seconds']['median']:.2f} |"
+        )
+    refused = dict.fromkeys(f"- {entry['method']}: {entry['reason']}" for entry in result.extra["refused"])
+    lines += ["", "Refused:", "", *refused] if refused else []
+    return "\n".join(
+        [
+            f"### {name}: the methods side by side",
+            "",
+            f"Means over the {len(photos)} photos, seconds the median:",
+            "",
+            *lines,
+            "",
+            f"![the maps of {name}](images/saliency-compare-{name}.jpg)",
+        ]
+    )
+
+
+def check_section(pictures: dict[str, bytes]) -> str:
+    """The gradient's maps of the bundled digits under weights drawn anew."""
+    digits = onnxray_models.samples("lenet")[::5]
+    result = Check(method=configured(family(Saliency), ["gradient"])[0])(onnxray.open("lenet"), digits)  # type: ignore[type-abstract]
+    drawn = check_pictures(result)
+    pictures |= {"saliency-curves-lenet.png": drawn["curves.png"], "saliency-weights-lenet.png": drawn["weights.png"]}
+    (row,) = summarize(result.items)
+    last = row["weights"][-1]
+    return "\n".join(
+        [
+            "### The gradient on the bundled LeNet, put to the test",
+            "",
+            f"`onnxray saliency check gradient lenet DIGITS`, {row['images']} of the bundled digits: insertion "
+            f"{row['insertion']['mean']:.3f}, deletion {row['deletion']['mean']:.3f} (means of the areas); under noise "
+            f"of 5 grey levels the map moves by {row['noise_mean']['mean']:.2f} of its norm; with all weights drawn "
+            f"anew its rank correlation with the trained network's map is {last['mean']:.2f}.",
+            "",
+            "![insertion and deletion curves](images/saliency-curves-lenet.png)",
+            "",
+            "![rank correlation by layer](images/saliency-weights-lenet.png)",
+        ]
+    )
+
+
+def anonymous(result: Result[MapItem]) -> Result[MapItem]:
+    """The result with file names in place of paths."""
+    return replace(result, items=tuple(replace(item, path=Path(str(item.path)).name) for item in result.items))
+
+
+def save_picture(path: Path, data: bytes) -> None:
+    """Sheets of photographs as JPEG, plots as they are."""
+    path.parent.mkdir(exist_ok=True)
+    if path.suffix == ".png":
+        path.write_bytes(data)
+        return
+    with Image.open(io.BytesIO(data)) as picture:
+        picture.convert("RGB").save(path, quality=88)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,196 @@
+"""The one loop that every image synthesis shares: parametrise, transform, score, penalise, step, project.
+
+    x_0 = image(z_0);   z <- optimiser(z, d/dz [ J(f(T(x))) - sum_k w_k R_k(x) ]);   x <- projections(x)
+
+J an objective at named values, T random transforms, R regularisers. Images of a batch do not see each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from onnxray.errors import InputError, ZeroGradient
+from onnxray.method import Run
+from onnxray.model import Model
+from onnxray.objectives import Objective
+from onnxray.optimizers import Adam, Optimizer
+from onnxray.parametrizations import Fourier, Parametrization, Pixels
+from onnxray.projections import Projection
+from onnxray.regularizers import Regularizer
+from onnxray.transforms import Transform
+
+Image8 = NDArray[np.uint8]
+
+_RUNAWAY = 1e30
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ascent:
+    """How to climb; everything but what is climbed. ``keep``: the last image, or the one of the best total."""
+
+    steps: int
+    parametrization: Parametrization = field(default_factory=Fourier)
+    transforms: tuple[Transform, ...] = ()
+    regularizers: tuple[Regularizer, ...] = ()
+    projections: tuple[Projection, ...] = ()
+    optimizer: Optimizer = field(default_factory=Adam)
+    keep: str = "last"
+
+    def __post_init__(self) -> None:
+        if isinstance(self.steps, bool) or not isinstance(self.steps, int) or not 1 <= self.steps <= 1_000_000:
+            raise InputError(f"steps is {self.steps!r}; a whole number from 1 to 1000000 was expected")
+        if self.projections and not isinstance(self.parametrization, Pixels):
+            raise InputError("projections act on pixels; use the pixel parametrisation with them")
+
+    @property
+    def margin(self) -> int:
+        """How many more rows and columns than the model's the canvas has, for its transforms."""
+        return sum(transform.margin for transform in self.transforms)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Climbed:
+    """What came of it. images: float32 (N, C, H, W) in [0, 255], at the model's size.
+
+    trace: name -> (steps, N): the objective, the total, and each regulariser times its weight. snapshots: step ->
+    8-bit images. reason: why the run ended early, where it did. interrupted: by Ctrl-C.
+    """
+
+    images: NDArray[np.float32]
+    trace: Mapping[str, NDArray[np.float64]]
+    snapshots: Mapping[int, Image8]
+    steps: int
+    reason: str | None = None
+    interrupted: bool = False
+
+
+def climb(
+    model: Model,
+    objective: Objective,
+    plan: Ascent,
+    run: Run,
+    *,
+    count: int = 1,
+    start: NDArray[np.float32] | None = None,
+    every: int = 0,
+) -> Climbed:
+    """Climb ``objective`` from noise (``count`` images) or from ``start``, (N, C, H, W) in grey levels.
+
+    every: keep a snapshot at each multiple of it. A run whose numbers run away is stopped, said, and its best image
+    kept; so is one that Ctrl-C interrupts. Errors: ZeroGradient where the first gradient of an image is zero
+    throughout; InputError; NotDifferentiable.
+    """
+    if model.profile is None:
+        raise InputError("image synthesis needs a model whose input is an image; state how pixels enter: --profile")
+    channels, height, width = model.profile.shape
+    shape = (count if start is None else len(start), channels, height + plan.margin, width + plan.margin)
+    random = torch.Generator().manual_seed(int(run.random.integers(2**63)))
+    given = None if start is None else _canvas(start, shape)
+    parameters = plan.parametrization.start(shape, random, given)
+    moving = [p.requires_grad_() for p in parameters if p.is_floating_point()]
+    optimizer = plan.optimizer.build(moving)
+    blank = np.zeros((shape[0], *model.profile.shape), np.float32)
+    function = model.batched_twin({"images": blank}).differentiable(objective.values)
+    whole = slice(0, shape[0])
+    trace: dict[str, list[NDArray[np.float64]]] = {}
+    best, best_total = plan.parametrization.image(parameters).detach().clone(), torch.full(shape[:1], -torch.inf)
+    snapshots: dict[int, Image8] = {}
+    reason, interrupted, step = None, False, 0
+    seen: dict[str, Any] = {}
+
+    def evaluate() -> float:
+        x = plan.parametrization.image(parameters)
+        shown = x
+        for transform in plan.transforms:
+            shown = transform(shown, random)
+        score = objective.score(function(shown), whole)
+        total = score
+        parts = {"objective": score.detach()}
+        for regularizer in plan.regularizers:
+            part = regularizer.weight * regularizer.penalty(x)
+            parts[regularizer.name] = part.detach()
+            total = total - part
+        loss = -total.sum()
+        for parameter, gradient in zip(moving, torch.autograd.grad(loss, moving)):
+            parameter.grad = gradient
+        if "x" not in seen:
+            seen.update(x=x.detach(), total=total.detach(), parts={**parts, "total": total.detach()})
+        return float(loss.detach())
+
+    try:
+        for step in range(plan.steps):
+            rate = plan.optimizer.rate(step, plan.steps)
+            if rate is not None:
+                for group in optimizer.param_groups:
+                    group["lr"] = rate
+            seen.clear()
+            optimizer.step(evaluate)
+            if step == 0:
+                _refuse_zero(moving, objective)
+            total = seen["total"]
+            if not bool(torch.isfinite(total).all()) or float(total.abs().max()) > _RUNAWAY:
+                reason = f"the run diverged at step {step + 1} of {plan.steps}; the best image before is kept"
+                break
+            better = total > best_total
+            best_total = torch.where(better, total, best_total)
+            best[better] = seen["x"][better].to(best)
+            for name, part in seen["parts"].items():
+                trace.setdefault(name, []).append(part.double().numpy())
+            if plan.projections:
+                with torch.no_grad():
+                    x = parameters[0]
+                    gradient = x.grad if x.grad is not None else torch.zeros_like(x)
+                    projected = x.detach()
+                    for projection in plan.projections:
+                        projected = projection(projected, gradient, step)
+                    x.copy_(projected)
+            if every and (step + 1) % every == 0:
+                snapshots[step + 1] = _rounded(plan.parametrization.image(parameters), height, width)
+            run.progress(step + 1, plan.steps, f"objective {float(seen['parts']['objective'].mean()):.4g}")
+    except KeyboardInterrupt:
+        if not trace:
+            raise
+        interrupted = True
+    last = plan.parametrization.image(parameters).detach()
+    chosen = best if plan.keep == "best" or reason or interrupted else last
+    images = _cropped(chosen, height, width).clamp(0, 255).float().numpy()
+    history = {name: np.stack(rows) for name, rows in trace.items()}
+    done = len(next(iter(history.values()), ()))
+    return Climbed(
+        images=images, trace=history, snapshots=snapshots, steps=done, reason=reason, interrupted=interrupted
+    )
+
+
+def _refuse_zero(moving: list[torch.Tensor], objective: Objective) -> None:
+    gradient = next(p.grad for p in moving if p.grad is not None)
+    dead = torch.nonzero(~gradient.flatten(1).any(1)).flatten().tolist()
+    if dead:
+        raise ZeroGradient(
+            f"the gradient of {objective.describe(dead[0])} is zero everywhere at the start, so there is no direction "
+            "to climb; try another seed, another start, or a value before the saturated one"
+        )
+
+
+def _canvas(start: NDArray[np.float32], shape: tuple[int, int, int, int]) -> torch.Tensor:
+    """The start in the middle of the canvas, its edges replicated outwards."""
+    rows, columns = shape[2] - start.shape[2], shape[3] - start.shape[3]
+    if rows < 0 or columns < 0 or start.shape[:2] != shape[:2]:
+        raise InputError(f"the start has the shape {list(start.shape)}; {list(shape)} at most was expected")
+    sides = (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2)
+    return torch.nn.functional.pad(torch.from_numpy(np.array(start, np.float32)), sides, mode="replicate")
+
+
+def _cropped(x: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    """The middle of the canvas, at the model's size."""
+    top, left = (x.shape[2] - height) // 2, (x.shape[3] - width) // 2
+    return x[:, :, top : top + height, left : left + width]
+
+
+def _rounded(x: torch.Tensor, height: int, width: int) -> Image8:
+    return np.asarray(np.rint(_cropped(x.detach(), height, width).clamp(0, 255).numpy()), np.uint8)

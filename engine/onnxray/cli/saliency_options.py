@@ -1,0 +1,61 @@
+"""Options that the commands of the saliency family share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+TargetOption = Annotated[
+    str | None,
+    typer.Option(
+        "--target",
+        metavar="CLASS|VALUE",
+        help="What is explained: a class (number or label), NAME:CHANNEL, NAME:CHANNEL,Y,X, NAME\\[I,J] or "
+        "NAME\\[max,J] (a detector's number), like:FILE or like:FILE@NAME (cosine of an embedding with an image's "
+        "or a .npy). class:9 and value:NAME where a word could be both. Default: ONNX Runtime's class of each image.",
+    ),
+]
+
+ObjectOption = Annotated[
+    Literal["none", "grabcut", "threshold"],
+    typer.Option(
+        "--object",
+        help="Find the object that the map points at: by GrabCut seeded with the map's quantiles, or where the map "
+        "reaches a share of its maximum. Mask, box (in the model's pixels and the file's) and picture are saved.",
+    ),
+]
+ShareOption = Annotated[
+    float | None,
+    typer.Option(
+        "--object-share",
+        help="Share of the map's maximum (--object threshold). As published: 0.2 for cam, 0.15 for all others.",
+        show_default=False,
+    ),
+]
+BoxOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--reference-box",
+        metavar="X0,Y0,X1,Y1",
+        help="Where the object is, in pixels of the model's size, x1 and y1 excluded: gives the IoU with what is "
+        "found. Repeatable, one an image.",
+        show_default=False,
+    ),
+]
+MaskOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--reference-mask",
+        metavar="FILE.png",
+        help="The same as a picture of the model's size, above zero on the object. Repeatable, one an image.",
+        show_default=False,
+    ),
+]
+
+
+def plain_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options as a method takes them: tuples for what was repeated."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}

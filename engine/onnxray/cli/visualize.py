@@ -1,0 +1,134 @@
+"""onnxray visualize METHOD: images made to order; one command a method, options read off its class."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from onnxray.cli.common import (
+    DeviceOption,
+    JsonOption,
+    ModelArgument,
+    OutOption,
+    ProfileOption,
+    SeedOption,
+    StrictOption,
+    command_line,
+    guarded,
+    open_model,
+    plain,
+    print_json,
+    progress_bar,
+    run_folder,
+    table_console,
+    text,
+)
+from onnxray.cli.options import with_options_of
+from onnxray.errors import InputError
+from onnxray.methods import family
+from onnxray.results import Result
+from onnxray.synthesis import Synthesis
+from onnxray.synthesis_item import SynthesisItem
+
+_SHOWN = 60
+_OWN_COMMANDS = frozenset({"invert"})
+
+OptionalImages = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[IMAGE...]", help="Image files or folders to begin from.", show_default=False),
+]
+TargetsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--target",
+        metavar="CLASS|VALUE",
+        help="What is climbed: a class (number or label), NAME:CHANNEL, NAME:CHANNEL,Y,X, NAME\\[I,J], like:FILE; "
+        "class:9 and value:NAME where a word could be both. Repeatable: an image for each.",
+    ),
+]
+
+app = typer.Typer(
+    help="Images made to order: what a class, a channel or a neuron looks for, dreams, textures, filters.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def command_of(method: type[Synthesis]) -> Callable[..., None]:
+    """The command of one method."""
+
+    @guarded
+    @with_options_of(method)
+    def command(
+        model: ModelArgument,
+        images: OptionalImages = None,
+        target: TargetsOption = None,
+        seed: SeedOption = 0,
+        profile: ProfileOption = None,
+        device: DeviceOption = "cpu",
+        strict: StrictOption = False,
+        json: JsonOption = False,
+        out: OutOption = None,
+        **options: Any,
+    ) -> None:
+        if not images and method.needs_images:
+            raise InputError(f"{method.name} begins from images; give at least one")
+        chosen: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in options.items()}
+        configured = method(**chosen)
+        opened = open_model(model, profile, device, strict)
+        with progress_bar() as tick:
+            result = configured(
+                opened, images or None, tuple(target) if target else None, seed=seed, progress=tick, keep_partial=True
+            )
+        finish(result, out, f"visualize-{method.name}", json=json)
+
+    command.__doc__ = method.__doc__
+    return command
+
+
+def finish(result: Result[SynthesisItem], out: Path | None, name: str, *, json: bool) -> None:
+    """Save a run, and tell of it."""
+    from onnxray.report.synthesis_report import sheets
+
+    stamp = dataclasses.replace(result.provenance, command=tuple(command_line()))
+    result = dataclasses.replace(result, provenance=stamp)
+    folder = run_folder(out, name)
+    result = result.save(folder, sheets(result))
+    for note in result.provenance.notes:
+        text.print(plain(note))
+    if json:
+        print_json(result.to_dict())
+    else:
+        console = table_console()
+        console.print(items_table(result))
+        console.print(f"pictures: {plain(str(folder / 'sheet.png'))}   numbers: {plain(str(folder / 'result.json'))}")
+    if result.provenance.interrupted:
+        text.print("[red]interrupted[/]: what was finished is kept")
+        raise typer.Exit(130)
+
+
+def items_table(result: Result[SynthesisItem]) -> Table:
+    """One line for each image."""
+    extra = list(dict.fromkeys(name for item in result.items for name in item.numbers_))[:4]
+    table = Table("from", "layer", "target", "steps", "class", "probability", *extra)
+    for item in result.items[:_SHOWN]:
+        table.add_row(
+            plain(item.path or "-"), plain(item.layer or "-"), plain(item.target), str(item.steps),
+            plain(item.label or "-"), "-" if item.probability is None else f"{item.probability:.4f}",
+            *(_cell(item.numbers_.get(name)) for name in extra),
+        )  # fmt: skip
+    return table
+
+
+def _cell(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else plain(str("-" if value is None else value))
+
+
+for _name, _method in family(Synthesis).items():  # type: ignore[type-abstract]
+    if _name not in _OWN_COMMANDS:
+        app.command(_name)(command_of(_method))

@@ -1,0 +1,34 @@
+"""Attributes of nodes and constants of a graph as plain numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from onnxray.graph import Graph, Node
+
+
+def attribute(node: Node, name: str, default: Any) -> Any:
+    """The attribute of a node, or its default."""
+    for entry in node.proto.attribute:
+        if entry.name == name:
+            return onnx.helper.get_attribute_value(entry)
+    return default
+
+
+def constant(graph: Graph, name: str) -> NDArray[Any] | None:
+    """A weight, or the value of a Constant node; None for what is computed."""
+    if name in graph.initializers:
+        return graph.weight(name)
+    node = graph.producer_of.get(name)
+    if node is None or node.operator != "Constant":
+        return None
+    for entry in node.proto.attribute:
+        if entry.name == "value":
+            return onnx.numpy_helper.to_array(entry.t)
+        if entry.name in {"value_int", "value_ints", "value_float", "value_floats"}:
+            return np.asarray(onnx.helper.get_attribute_value(entry))
+    return None

@@ -1,0 +1,137 @@
+"""How an ascent steps: frozen settings that build one of torch's optimisers, or one of ours in its shape."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+Parameters = list[torch.Tensor]
+
+
+class Optimizer(ABC):
+    """Settings. What is minimised is the negative objective."""
+
+    @abstractmethod
+    def build(self, parameters: Parameters) -> torch.optim.Optimizer:
+        """An optimiser of these parameters, with its state."""
+
+    def rate(self, step: int, steps: int) -> float | None:
+        """The learning rate of a step, where it changes; None keeps what it was built with."""
+        return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adam(Optimizer):
+    """Kingma & Ba 2014; lucid uses a rate of 0.05 on its Fourier coefficients."""
+
+    learning_rate: float = 0.05
+
+    def build(self, parameters: Parameters) -> torch.optim.Optimizer:
+        """torch's Adam."""
+        return torch.optim.Adam(parameters, lr=self.learning_rate)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Momentum(Optimizer):
+    """m <- mu m - lr g, x <- x + m; ``schedule``: (rate, steps) one after the other, the momentum kept."""
+
+    schedule: tuple[tuple[float, int], ...]
+    momentum: float = 0.9
+
+    def build(self, parameters: Parameters) -> torch.optim.Optimizer:
+        """torch's SGD."""
+        return torch.optim.SGD(parameters, lr=self.schedule[0][0], momentum=self.momentum)
+
+    def rate(self, step: int, steps: int) -> float | None:
+        """The rate of the stretch that the step is in."""
+        for rate, count in self.schedule:
+            if step < count:
+                return rate
+            step -= count
+        return self.schedule[-1][0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Normalized(Optimizer):
+    """x <- x + step * g / |g|, image by image; |g| the mean of |g| (DeepDream, MFV, DGN-AM), max |g| (LOTS) or L2.
+
+    A rate falls or grows linearly from ``start`` to ``end`` over the run. An image whose gradient is zero stays.
+    """
+
+    start: float = 1.5
+    end: float = 1.5
+    norm: str = "mean"
+
+    def build(self, parameters: Parameters) -> torch.optim.Optimizer:
+        """Our own."""
+        return _Normalized(parameters, {"lr": self.start, "norm": self.norm})
+
+    def rate(self, step: int, steps: int) -> float:
+        """Linear in the step."""
+        return self.start + (self.end - self.start) * step / max(1, steps - 1)
+
+
+class _Normalized(torch.optim.Optimizer):
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """One step."""
+        loss = None if closure is None else torch.enable_grad()(closure)()
+        for group in self.param_groups:
+            for x in group["params"]:
+                flat = x.grad.flatten(1).abs()
+                size = {"mean": flat.mean(1), "max": flat.amax(1), "l2": flat.square().sum(1).sqrt()}[group["norm"]]
+                size = torch.where(size > 0, size, torch.inf)
+                x.sub_(group["lr"] * x.grad / size.reshape(-1, *(1,) * (x.ndim - 1)))
+        return loss
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecayingAdaGrad(Optimizer):
+    """G <- 0.9 G + g^2; m <- 0.9 m - g / (1 / lr + sqrt(G)); x <- x + m (Mahendran & Vedaldi 2016, nnpreimage)."""
+
+    schedule: tuple[tuple[float, int], ...]
+    memory: float = 0.9
+    momentum: float = 0.9
+
+    def build(self, parameters: Parameters) -> torch.optim.Optimizer:
+        """Our own."""
+        settings = {"lr": self.schedule[0][0], "memory": self.memory, "momentum": self.momentum}
+        return _DecayingAdaGrad(parameters, settings)
+
+    def rate(self, step: int, steps: int) -> float | None:
+        """The rate of the stretch that the step is in."""
+        return Momentum(schedule=self.schedule).rate(step, steps)
+
+
+class _DecayingAdaGrad(torch.optim.Optimizer):
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """One step."""
+        loss = None if closure is None else torch.enable_grad()(closure)()
+        for group in self.param_groups:
+            for x in group["params"]:
+                state = self.state[x]
+                if not state:
+                    state["squares"], state["moved"] = torch.zeros_like(x), torch.zeros_like(x)
+                state["squares"].mul_(group["memory"]).addcmul_(x.grad, x.grad)
+                state["moved"].mul_(group["momentum"]).sub_(x.grad / (1 / group["lr"] + state["squares"].sqrt()))
+                x.add_(state["moved"])
+        return loss
+
+
+@dataclass(frozen=True, kw_only=True)
+class LBFGS(Optimizer):
+    """Limited-memory BFGS with a strong Wolfe line search; a step is up to ``evaluations`` evaluations (Gatys 2015)."""
+
+    evaluations: int = 20
+
+    def build(self, parameters: Parameters) -> torch.optim.Optimizer:
+        """torch's LBFGS."""
+        return torch.optim.LBFGS(
+            parameters, lr=1.0, max_iter=self.evaluations, max_eval=self.evaluations, history_size=20,
+            tolerance_grad=0.0, tolerance_change=0.0, line_search_fn="strong_wolfe",
+        )  # fmt: skip

@@ -1,0 +1,98 @@
+"""What an ascent varies, and the image that it stands for: pixels themselves, or coefficients of a Fourier basis.
+
+Every image is float32 (N, channels, height, width) in grey levels. A parametrisation is a frozen value; its state is a
+tuple of tensors that the ascent holds.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from onnxray.errors import InputError
+
+Tensors = tuple[torch.Tensor, ...]
+Shape = tuple[int, int, int, int]
+
+COLOUR_CORRELATION = ((0.26, 0.09, 0.02), (0.27, 0.00, -0.05), (0.27, -0.09, 0.03))
+"""Square root of the covariance of ImageNet's colours (lucid, Olah et al. 2017)."""
+
+
+class Parametrization(ABC):
+    """A way to write images down."""
+
+    @abstractmethod
+    def start(self, shape: Shape, random: torch.Generator, image: torch.Tensor | None) -> Tensors:
+        """Parameters to start from: random ones, or those of ``image``. Errors: InputError where it takes no image."""
+
+    @abstractmethod
+    def image(self, parameters: Tensors) -> torch.Tensor:
+        """The images that parameters stand for, differentiable."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pixels(Parametrization):
+    """x itself. Without an image it starts at ``mean`` + N(0, ``noise``^2), in grey levels."""
+
+    mean: tuple[float, ...] = (127.5,)
+    noise: float = 10.0
+
+    def start(self, shape: Shape, random: torch.Generator, image: torch.Tensor | None) -> Tensors:
+        """The image, or noise about the mean."""
+        if image is not None:
+            return (image.clone(),)
+        mean = torch.tensor(self.mean).reshape(1, -1, 1, 1)
+        return (mean + self.noise * torch.randn(shape, generator=random),)
+
+    def image(self, parameters: Tensors) -> torch.Tensor:
+        """The parameter."""
+        return parameters[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fourier(Parametrization):
+    """255 * sigmoid(C irfft2(s_f z_f) / 4): the parametrisation of lucid (Olah, Mordvintsev, Schubert 2017).
+
+    z: complex coefficients, N(0, 0.01^2); s_f = sqrt(w h) / max(f, 1 / max(w, h)), f the frequency in cycles a pixel;
+    C decorrelates colours, by the square root of ImageNet's colour covariance over its largest column norm. Grey images
+    have no colours to decorrelate.
+    """
+
+    deviation: float = 0.01
+    decay: float = 1.0
+    decorrelated: bool = True
+
+    def start(self, shape: Shape, random: torch.Generator, image: torch.Tensor | None) -> Tensors:
+        """Random coefficients."""
+        if image is not None:
+            raise InputError(
+                "the Fourier parametrisation starts from noise; use the pixel parametrisation for an image"
+            )
+        count, channels, height, width = shape
+        size = (count, channels, height, width // 2 + 1, 2)
+        # The width cannot be told from the coefficients alone: rfft of 6 and of 7 columns has as many.
+        return torch.randn(size, generator=random) * self.deviation, torch.tensor(width)
+
+    def image(self, parameters: Tensors) -> torch.Tensor:
+        """The images."""
+        z, width = torch.view_as_complex(parameters[0]), int(parameters[1])
+        height = z.shape[2]
+        flat = torch.fft.irfft2(z * _spectrum(height, width, self.decay), s=(height, width)) / 4
+        if self.decorrelated and z.shape[1] == 3:
+            flat = torch.einsum("nchw,dc->ndhw", flat, _colours())
+        return 255 * torch.sigmoid(flat)
+
+
+def _spectrum(height: int, width: int, decay: float) -> torch.Tensor:
+    rows = np.fft.fftfreq(height)[:, None]
+    columns = np.fft.rfftfreq(width)[None]
+    frequency = np.maximum(np.sqrt(rows**2 + columns**2), 1 / max(width, height))
+    return torch.from_numpy((np.sqrt(width * height) / frequency**decay).astype(np.float32))
+
+
+def _colours() -> torch.Tensor:
+    matrix = np.array(COLOUR_CORRELATION)
+    return torch.from_numpy((matrix / np.linalg.norm(matrix, axis=0).max()).astype(np.float32))

@@ -1,0 +1,107 @@
+"""What is done to the pixels after each step: bounds, decay, blur, small-norm clipping. Frozen values.
+
+x in grey levels. They act on the pixel parametrisation; each takes the image, its gradient at this step, and the step.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import torch
+from torch.nn import functional
+
+
+class Projection(ABC):
+    """x (N, C, H, W) -> x."""
+
+    @abstractmethod
+    def __call__(self, x: torch.Tensor, gradient: torch.Tensor, step: int) -> torch.Tensor:
+        """The projected image."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bounds(Projection):
+    """min(max(x, low), high)."""
+
+    low: float = 0.0
+    high: float = 255.0
+
+    def __call__(self, x: torch.Tensor, gradient: torch.Tensor, step: int) -> torch.Tensor:
+        """Clipped."""
+        return x.clamp(self.low, self.high)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decay(Projection):
+    """c + (1 - rate) (x - c): L2 decay towards ``centre`` (Yosinski et al. 2015)."""
+
+    rate: float
+    centre: tuple[float, ...] = (0.0,)
+
+    def __call__(self, x: torch.Tensor, gradient: torch.Tensor, step: int) -> torch.Tensor:
+        """Decayed."""
+        centre = torch.tensor(self.centre, dtype=x.dtype).reshape(1, -1, 1, 1)
+        return centre + (1 - self.rate) * (x - centre)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Blur(Projection):
+    """A Gaussian blur of ``radius`` pixels (its sigma), every ``every`` steps, cut off at 4 sigma, edges mirrored."""
+
+    radius: float
+    every: int = 4
+
+    def __call__(self, x: torch.Tensor, gradient: torch.Tensor, step: int) -> torch.Tensor:
+        """Blurred, or as it is."""
+        return x if step % self.every else gaussian_blur(x, self.radius)
+
+
+def gaussian_blur(x: torch.Tensor, sigma: float) -> torch.Tensor:
+    """Separable Gaussian blur as scipy's gaussian_filter: 4 sigma, half-sample symmetric edges."""
+    reach = int(4 * sigma + 0.5)
+    if reach < 1:
+        return x
+    taps = torch.exp(-0.5 * (torch.arange(-reach, reach + 1, dtype=x.dtype) / sigma) ** 2)
+    taps = taps / taps.sum()
+    for axis in (2, 3):
+        index = torch.arange(-reach, x.shape[axis] + reach)
+        period = 2 * x.shape[axis]
+        index = index % period
+        index = torch.where(index < x.shape[axis], index, period - 1 - index)
+        kernel = taps.reshape(1, 1, *((-1, 1) if axis == 2 else (1, -1))).repeat(x.shape[1], 1, 1, 1)
+        x = functional.conv2d(x.index_select(axis, index), kernel, groups=x.shape[1])
+    return x
+
+
+@dataclass(frozen=True, kw_only=True)
+class SmallNorm(Projection):
+    """Pixels whose colour norm about ``centre`` is below the ``percentile`` of the image's become the centre."""
+
+    percentile: float
+    centre: tuple[float, ...] = (0.0,)
+
+    def __call__(self, x: torch.Tensor, gradient: torch.Tensor, step: int) -> torch.Tensor:
+        """Clipped."""
+        centre = torch.tensor(self.centre, dtype=x.dtype).reshape(1, -1, 1, 1)
+        return _kept((x - centre).square().sum(1).sqrt(), self.percentile, x, centre)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SmallContribution(Projection):
+    """Pixels whose |sum_c -x_c g_c| is below the ``percentile`` become the centre (Yosinski's abs-benefit)."""
+
+    percentile: float
+    centre: tuple[float, ...] = (0.0,)
+
+    def __call__(self, x: torch.Tensor, gradient: torch.Tensor, step: int) -> torch.Tensor:
+        """Clipped."""
+        centre = torch.tensor(self.centre, dtype=x.dtype).reshape(1, -1, 1, 1)
+        return _kept(((x - centre) * gradient).sum(1).abs(), self.percentile, x, centre)
+
+
+def _kept(size: torch.Tensor, percentile: float, x: torch.Tensor, centre: torch.Tensor) -> torch.Tensor:
+    if percentile <= 0:
+        return x
+    least = torch.quantile(size.flatten(1), percentile / 100, dim=1).reshape(-1, 1, 1)
+    return torch.where((size < least)[:, None], centre, x)

@@ -1,0 +1,68 @@
+"""The pictures of a synthesis run: all images on one sheet, and how the objective went."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+from onnxray.report import clean_text
+from onnxray.report.contact_sheet import Cell, Row
+from onnxray.report.pages import drawn_pages
+from onnxray.results import Result
+from onnxray.synthesis_item import SynthesisItem
+
+_CELLS, _CURVES = 256, 24
+_INK, _GRID, _BLUE = "#1a1a1a", "#e4e4e4", "#0072b2"
+
+
+def sheets(result: Result[SynthesisItem]) -> dict[str, bytes]:
+    """``sheet.png`` and further pages, a row for each image that was begun from, and ``trace.png``."""
+    model = Path(str(result.provenance.model["path"] or "model")).name
+    method = result.provenance.method["name"]
+    groups: dict[str, list[SynthesisItem]] = {}
+    for item in result.items[:_CELLS]:
+        groups.setdefault(Path(item.path).name if item.path else "", []).append(item)
+    rows = [Row(name, tuple(cell for item in group for cell in _cells(item))) for name, group in groups.items()]
+    left = len(result.items) - _CELLS
+    footer = [f"{left} more in result.json"] if left > 0 else []
+    found = drawn_pages(
+        rows, title=f"{method} on {model}",
+        subtitle=["under each picture: what was climbed, and what ONNX Runtime says of the saved picture"],
+        provenance=result.provenance, footer=footer,
+    )  # fmt: skip
+    return found | ({"trace.png": trace_plot(result)} if any(item.trace for item in result.items) else {})
+
+
+def _cells(item: SynthesisItem) -> list[Cell]:
+    cells = [Cell(picture, (role,)) for role, picture in item.images.items() if role != "image"]
+    lines = [item.target]
+    if item.label is not None and item.probability is not None:
+        lines.append(f"{item.label}, probability {item.probability:.4f}")
+    lines += [f"{name} {value:.3g}" for name, value in item.numbers_.items() if isinstance(value, float)][:3]
+    if item.reason:
+        lines.append(item.reason)
+    return [*cells, Cell(item.images["image"], tuple(lines))]
+
+
+def trace_plot(result: Result[SynthesisItem]) -> bytes:
+    """The objective and each regulariser by step, a panel each, a line an image, as PNG bytes."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    names = list(dict.fromkeys(name for item in result.items for name in item.trace))
+    figure = Figure(figsize=(9, 2.4 * len(names) + 0.6), dpi=110, layout="constrained")
+    FigureCanvasAgg(figure)
+    panels = figure.subplots(len(names), 1, squeeze=False, sharex=True)[:, 0]
+    for panel, name in zip(panels, names):
+        for item in result.items[:_CURVES]:
+            values = item.trace.get(name, ())
+            panel.plot(range(1, len(values) + 1), values, linewidth=1.2, color=_BLUE, alpha=0.6)
+        panel.set_ylabel(clean_text(name), color=_INK)
+        panel.grid(color=_GRID)
+        for side in ("top", "right"):
+            panel.spines[side].set_visible(False)
+    panels[-1].set_xlabel("step")
+    figure.suptitle(clean_text(f"{result.provenance.method['name']}: every step of {len(result.items)} image(s)"))
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png")
+    return stream.getvalue()

@@ -1,0 +1,155 @@
+"""A process that opens damaged models, one a line of standard input, and says what came of each; bounded in memory."""
+
+import contextlib
+import ctypes
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / part) for part in ("engine", "models", "tests")]
+
+import torch  # noqa: E402
+
+import onnxray  # noqa: E402
+from onnxray.errors import InputError, OnnxrayError  # noqa: E402
+from onnxray.structure import weight_layers  # noqa: E402
+from onnxray.verification import seeded_inputs, seeded_pixels  # noqa: E402
+
+Say = Callable[[dict[str, Any]], None]
+_IN_ACCESS, _IN_OPEN, _IN_NONBLOCK = 0x1, 0x20, 0o4000
+
+
+def main() -> None:
+    """Answer every line: stages as they begin, then the outcome. ``memory`` bytes of data at most, by the system."""
+    memory, canary, answers = int(sys.argv[1]), Path(sys.argv[2]), os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)  # whatever a library prints is no answer
+    torch.set_num_threads(1)
+    _bound(memory)
+    opened: list[str] = []
+    sys.addaudithook(lambda event, args: opened.append(str(args[0])) if event == "open" else None)
+    watch = _Watch(canary)
+
+    def say(told: dict[str, Any]) -> None:
+        answers.write(json.dumps(told) + "\n")
+
+    say({"ready": True})
+    for line in sys.stdin:
+        path = Path(line.strip())
+        start = time.perf_counter()
+        _reset_peak()
+        opened.clear()
+        outcome = _outcome(path, say)
+        outside = [name for name in opened if _is_outside(name, path.parent)]
+        if outside or watch.touched():
+            outcome = {"outcome": "read outside", "error": f"{outside[:3] or canary}"}
+        say({"done": True, "seconds": time.perf_counter() - start, "peak": _peak(), **outcome})
+
+
+def _outcome(path: Path, say: Say) -> dict[str, Any]:
+    """Open, tell, predict, differentiate, verify: how far it came, and by which error it ended."""
+    stage = "open"
+    try:
+        for stage, work in _stages(path):
+            say({"stage": stage})
+            work()
+    except OnnxrayError as error:
+        text = str(error)
+        if not text or "\n" in text or "\r" in text or len(text) > 12_000:
+            return {"outcome": "bad message", "error": repr(text[:300])}
+        return {"outcome": type(error).__name__, "stage": stage}
+    except BaseException as error:
+        import traceback
+
+        where = traceback.extract_tb(error.__traceback__)
+        lines = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in where]
+        return {"outcome": "traceback", "error": f"{stage}: {type(error).__name__}: {str(error)[:200]} {lines[-6:]}"}
+    return {"outcome": "model"}
+
+
+def _stages(path: Path) -> Iterator[tuple[str, Callable[[], object]]]:
+    found: dict[str, Any] = {}
+
+    def opening() -> None:
+        found["model"] = model = onnxray.open(path)
+        graph = model.graph
+        _ = (list(graph.values), dict(model.aliases), graph.parameters, graph.sha256, weight_layers(graph))
+
+    yield "open", opening
+    model: onnxray.Model = found["model"]
+
+    def predict() -> None:
+        profile = model.profile
+        found["x"] = x = seeded_inputs(model.graph) if profile is None else seeded_pixels(profile.shape)
+        try:
+            _ = model.predict(x).scores
+        except InputError:
+            model.values(x, [output.name for output in model.graph.outputs])
+
+    yield "predict", predict
+    real = [o.name for o in model.graph.outputs if o.is_float and o.name in model.graph.depends_on_input]
+    real += [v.name for v in model.graph.values.values() if v.is_float and v.name in model.graph.depends_on_input]
+    if real:
+        yield "gradient", lambda: model.pullback(found["x"], {real[0]: lambda value, place: value})
+    yield "verify", model.verify
+
+
+def _is_outside(name: str, folder: Path) -> bool:
+    """Whether a file that Python opened is neither the model's, nor Python's or a library's own, nor a cache's."""
+    if name.isdigit() or name.startswith(("/proc/", "/sys/")):  # the process's own limits
+        return name.startswith("/proc/self/environ")
+    own = [folder, Path(sys.prefix), Path(sys.base_prefix), ROOT, Path(os.environ["ONNXRAY_CACHE"]), Path("/usr/lib")]
+    own += [Path(entry) for entry in sys.path if entry]
+    own += [Path(os.devnull)]
+    resolved = Path(name).resolve() if "\x00" not in name else Path("/")
+    return not any(resolved.is_relative_to(place) or resolved.is_relative_to(place.resolve()) for place in own)
+
+
+class _Watch:
+    """Notices any opening of the canary, also by a native library; on Linux."""
+
+    def __init__(self, canary: Path) -> None:
+        self._file = -1
+        if sys.platform == "linux":
+            libc = ctypes.CDLL(None, use_errno=True)
+            self._file = libc.inotify_init1(_IN_NONBLOCK)
+            if libc.inotify_add_watch(self._file, os.fsencode(canary), _IN_ACCESS | _IN_OPEN) < 0:
+                raise OSError(ctypes.get_errno(), "the canary cannot be watched")
+
+    def touched(self) -> bool:
+        if self._file < 0:
+            return False
+        try:
+            return bool(os.read(self._file, 4096))
+        except BlockingIOError:
+            return False
+
+
+def _bound(memory: int) -> None:
+    with contextlib.suppress(ImportError, ValueError):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _reset_peak() -> None:
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def _peak() -> int:
+    """Largest resident size since the last reset, in bytes; 0 where the system does not tell."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    return 0
+
+
+if __name__ == "__main__":
+    main()
