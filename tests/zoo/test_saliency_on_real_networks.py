@@ -83,6 +83,17 @@ def test_quantised_networks_have_no_rectifier_left(file: str, method: Saliency) 
         method(model, ZOO / "data-photos" / "cat.jpg")
 
 
+def test_a_quantised_network_straight_through() -> None:
+    """The map of the int8 file is much that of the float32 one; rounding is no part of the gradient."""
+    files = ("squeezenet_v1.1_qdq_int8.onnx", "squeezenet_v1.1_fp32_from_fp16.onnx")
+    found = []
+    for file in files:
+        model = onnxray.open(ZOO / "squeezenet-v1.1-onnx" / file, "caffe-imagenet")
+        found.append(Gradient()(model, ZOO / "data-photos" / "cat.jpg", "class:285").items[0].attribution.ravel())
+    cosine = float(found[0] @ found[1] / np.linalg.norm(found[0]) / np.linalg.norm(found[1]))
+    assert cosine > 0.5
+
+
 def test_smoothed_and_guided_maps_lie_on_the_animal() -> None:
     """The peak in a box drawn by hand around the cat's face, the dog, the bird; the map there twice as strong at least."""
     model = onnxray.open(ZOO / "squeezenet-v1.1-onnx" / "squeezenet_v1.1_fp32_from_fp16.onnx", "caffe-imagenet")
