@@ -19,8 +19,12 @@ from measure import Row, Setting, say, setting
 
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "docs" / "benchmarks.md"
-BENCHMARKS = ("pullback", "forward_gradient", "line_search", "opening", "saliency", "saliency_perturbation")
-PACKAGES = ("numpy", "torch", "onnx", "onnxruntime", "onnxruntime-gpu", "onnx2torch", "timm", "captum", "dianna")
+BENCHMARKS = (
+    "pullback", "forward_gradient", "line_search", "opening", "saliency", "saliency_cams", "saliency_perturbation",
+)  # fmt: skip
+PACKAGES = (
+    "numpy", "torch", "onnx", "onnxruntime", "onnxruntime-gpu", "onnx2torch", "timm", "captum", "grad-cam", "dianna",
+)  # fmt: skip
 
 
 def main() -> None:
