@@ -17,7 +17,7 @@ from onnxray.images import Pixels
 from onnxray.map_item import MapItem
 from onnxray.method import Method, Run, check_choices
 from onnxray.model import Model
-from onnxray.objectives import Objective
+from onnxray.objectives import Objective, Similarity
 from onnxray.predictions import Predictions
 from onnxray.report.heat_map import Colormap, draw_map, draw_overlay
 from onnxray.targets import describe_scores, read_target
@@ -79,7 +79,8 @@ class Saliency(Method[MapItem]):
                     )
             for note in describe_scores(model, objective):
                 run.note(note)
-            verdict = _verdict(model, group)
+            # An embedding's numbers are no classes, though as many as a classifier's.
+            verdict = None if isinstance(objective, Similarity) else _verdict(model, group)
             scores = judged(model, group, objective)
 
             def progress(done: int, total: int, what: str, place: int = start, count: int = len(group)) -> None:
