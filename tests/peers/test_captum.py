@@ -1,7 +1,8 @@
 """The gradient family against captum on the native network: both see grey levels, the profile inside of the network.
 
-The native network computes in the layout that the twin takes on the CPU, channels last: in another, rounding flips a few
-decisions of ReLU and max-pooling, and moves torch's own gradient as far (3e-2 at worst, of SqueezeNet in float64).
+The native network computes in the layout that the twin takes on the CPU, channels last: in another, rounding flips a
+few decisions of ReLU and max-pooling (as a last bit of the noise would) and moves torch's own gradient as far: by 3e-2
+of its largest number at worst, between SqueezeNet in float32 and in float64.
 
 captum's trapezoid gives n points the weights of n intervals, whose sum is (n - 1) / n: ours is n / (n - 1) times that.
 """

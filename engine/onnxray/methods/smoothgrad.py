@@ -84,9 +84,9 @@ class SmoothGrad(Saliency):
             for first in range(0, self.samples, size):
                 run.progress(row * self.samples + first, len(pixels) * self.samples, f"of {method.name}")
                 count = min(size, self.samples - first)
-                drawn = noise.standard_normal((count, *pixels.array.shape[1:]))
+                drawn = scale * noise.standard_normal((count, *pixels.array.shape[1:]))
                 rows = np.full(count, row)
-                noisy = pixels.rows(rows).replaced(pixels.array[row] + scale * drawn)
+                noisy = pixels.rows(rows).replaced(pixels.array[row] + drawn.astype(pixels.array.dtype))
                 for one in _maps_of(method, model, noisy, objective.rows(rows), inner):
                     found.setdefault(one.layer, _Moments(one)).add(one)
             for moments in found.values():
