@@ -88,7 +88,7 @@ class Recipe:
 def recipe(setting: Setting) -> Recipe:
     """The preset as ascents.
 
-    Ours: Adam from 10 grey levels a step down to 0.5, over half of 300 steps with jitter, then from 2.5 to 0.125
+    Ours: Adam from 10 grey levels a step down to 0.5, over 40 % of 400 steps with jitter, then from 2.5 to 0.125
     without; all without, from 10 to 0.5, where there is no jitter. Priors by depth d:
     tv1: 0.005 * 40^d / (H W V) * TV_1;  tv2: 0.003 * 66^d / (H W V^2) * TV_2;  V = 80 / 6.5
     alpha-norm: 0.01 / (3 H W) * sum |(x - mean) / 80|^6
@@ -108,8 +108,8 @@ def recipe(setting: Setting) -> Recipe:
     elif setting.preset == "alpha-norm":
         scale = 1 / (3 * numbers * _B**6)
         priors = (AlphaNorm(weight=0.01 * setting.weight, alpha=6, centre=setting.mean, scale=scale),)
-    steps, rate = setting.steps or 300, setting.rate or 10.0
-    first = steps // 2 if setting.window > 1 else 0
+    steps, rate = setting.steps or 400, setting.rate or 10.0
+    first = round(0.4 * steps) if setting.window > 1 else 0
 
     def stage(count: int, rate: float, window: int) -> Ascent:
         return _ascent(count, window, priors, (Bounds(),), Adam(learning_rate=rate, final=rate / 20))
