@@ -2,7 +2,8 @@
 
     x_0 = image(z_0);   z <- optimiser(z, d/dz [ J(f(T(x))) - sum_k w_k R_k(x) ]);   x <- projections(x)
 
-J an objective at named values, T random transforms, R regularisers. Images of a batch do not see each other.
+J an objective at named values, T random transforms, R regularisers. Images of a batch do not see each other, but for
+the line search of L-BFGS, which they share.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from onnxray.errors import InputError, ZeroGradient
+from onnxray.errors import InputError, NotDifferentiable, ZeroGradient
 from onnxray.method import Run
 from onnxray.model import Model
 from onnxray.objectives import Objective
@@ -83,8 +84,8 @@ def climb(
     """Climb ``objective`` from noise (``count`` images) or from ``start``, (N, C, H, W) in grey levels.
 
     every: keep a snapshot at each multiple of it. A run whose numbers run away is stopped, said, and its best image
-    kept; so is one that Ctrl-C interrupts. Errors: ZeroGradient where the first gradient of an image is zero
-    throughout; InputError; NotDifferentiable.
+    kept; so is one that Ctrl-C interrupts. Errors: ZeroGradient where the objective's first gradient of an image is
+    zero throughout, whatever the regularisers say; InputError; NotDifferentiable.
     """
     if model.profile is None:
         raise InputError("image synthesis needs a model whose input is an image; state how pixels enter: --profile")
@@ -98,7 +99,7 @@ def climb(
     blank = np.zeros((shape[0], *model.profile.shape), np.float32)
     function = model.batched_twin({"images": blank}).differentiable(objective.values)
     whole = slice(0, shape[0])
-    trace: dict[str, list[NDArray[np.float64]]] = {}
+    history: list[dict[str, torch.Tensor]] = []
     best, best_total = plan.parametrization.image(parameters).detach().clone(), torch.full(shape[:1], -torch.inf)
     snapshots: dict[int, Image8] = {}
     reason, interrupted, step = None, False, 0
@@ -109,18 +110,20 @@ def climb(
         shown = x
         for transform in plan.transforms:
             shown = transform(shown, random)
-        score = objective.score(function(shown), whole)
+        score = objective.score(function(shown), whole).to(x)
+        if not seen and not history:
+            _refuse_flat(score, moving, objective)
         total = score
         parts = {"objective": score.detach()}
         for regularizer in plan.regularizers:
             part = regularizer.weight * regularizer.penalty(x)
-            parts[regularizer.name] = part.detach()
+            parts[regularizer.name] = parts.get(regularizer.name, 0) + part.detach()
             total = total - part
         loss = -total.sum()
         for parameter, gradient in zip(moving, torch.autograd.grad(loss, moving)):
             parameter.grad = gradient
-        if "x" not in seen:
-            seen.update(x=x.detach(), total=total.detach(), parts={**parts, "total": total.detach()})
+        if not seen:  # a copy of x: the optimiser is about to move the pixels in place
+            seen.update(x=x.detach().clone(), parts={**parts, "total": total.detach()})
         return float(loss.detach())
 
     try:
@@ -131,17 +134,14 @@ def climb(
                     group["lr"] = rate
             seen.clear()
             optimizer.step(evaluate)
-            if step == 0:
-                _refuse_zero(moving, objective)
-            total = seen["total"]
+            total = seen["parts"]["total"]
             if not bool(torch.isfinite(total).all()) or float(total.abs().max()) > _RUNAWAY:
                 reason = f"the run diverged at step {step + 1} of {plan.steps}; the best image before is kept"
                 break
             better = total > best_total
             best_total = torch.where(better, total, best_total)
-            best[better] = seen["x"][better].to(best)
-            for name, part in seen["parts"].items():
-                trace.setdefault(name, []).append(part.double().numpy())
+            best[better] = seen["x"][better]
+            history.append(seen["parts"])
             if plan.projections:
                 with torch.no_grad():
                     x = parameters[0]
@@ -154,21 +154,24 @@ def climb(
                 snapshots[step + 1] = _rounded(plan.parametrization.image(parameters), height, width)
             run.progress(step + 1, plan.steps, f"objective {float(seen['parts']['objective'].mean()):.4g}")
     except KeyboardInterrupt:
-        if not trace:
+        if not history:
             raise
         interrupted = True
     last = plan.parametrization.image(parameters).detach()
     chosen = best if plan.keep == "best" or reason or interrupted else last
     images = _cropped(chosen, height, width).clamp(0, 255).float().numpy()
-    history = {name: np.stack(rows) for name, rows in trace.items()}
-    done = len(next(iter(history.values()), ()))
+    names = history[0] if history else ()
+    trace = {name: torch.stack([parts[name] for parts in history]).double().numpy() for name in names}
     return Climbed(
-        images=images, trace=history, snapshots=snapshots, steps=done, reason=reason, interrupted=interrupted
+        images=images, trace=trace, snapshots=snapshots, steps=len(history), reason=reason, interrupted=interrupted
     )
 
 
-def _refuse_zero(moving: list[torch.Tensor], objective: Objective) -> None:
-    gradient = next(p.grad for p in moving if p.grad is not None)
+def _refuse_flat(score: torch.Tensor, moving: list[torch.Tensor], objective: Objective) -> None:
+    """Refuse an objective that no gradient climbs; a regulariser's own gradient would hide that."""
+    if not score.requires_grad:
+        raise NotDifferentiable(f"{objective.describe(0)} is a step function of the input; no gradient reaches it")
+    gradient = torch.autograd.grad(score.sum(), moving, retain_graph=True)[0]
     dead = torch.nonzero(~gradient.flatten(1).any(1)).flatten().tolist()
     if dead:
         raise ZeroGradient(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any
 import torch
 
 Parameters = list[torch.Tensor]
+Schedule = tuple[tuple[float, int], ...]
 
 
 class Optimizer(ABC):
@@ -26,33 +28,66 @@ class Optimizer(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class Adam(Optimizer):
-    """Kingma & Ba 2014; lucid uses a rate of 0.05 on its Fourier coefficients."""
+    """Kingma & Ba 2014; lucid uses a rate of 0.05 on its Fourier coefficients.
+
+    ``final``: the rate falls to it over the run along half a cosine (Loshchilov & Hutter 2017); None keeps the rate.
+    """
 
     learning_rate: float = 0.05
+    final: float | None = None
 
     def build(self, parameters: Parameters) -> torch.optim.Optimizer:
         """torch's Adam."""
         return torch.optim.Adam(parameters, lr=self.learning_rate)
 
+    def rate(self, step: int, steps: int) -> float | None:
+        """final + (first - final) (1 + cos(pi step / steps)) / 2."""
+        if self.final is None:
+            return None
+        return self.final + (self.learning_rate - self.final) * (1 + math.cos(math.pi * step / steps)) / 2
+
 
 @dataclass(frozen=True, kw_only=True)
 class Momentum(Optimizer):
-    """m <- mu m - lr g, x <- x + m; ``schedule``: (rate, steps) one after the other, the momentum kept."""
+    """m <- mu m - lr g, x <- x + m; ``schedule``: (rate, steps) one after the other, m = 0 wherever the rate changes.
 
-    schedule: tuple[tuple[float, int], ...]
+    Mahendran & Vedaldi 2015, deep-goggle.
+    """
+
+    schedule: Schedule
     momentum: float = 0.9
 
     def build(self, parameters: Parameters) -> torch.optim.Optimizer:
-        """torch's SGD."""
-        return torch.optim.SGD(parameters, lr=self.schedule[0][0], momentum=self.momentum)
+        """Our own: torch's SGD scales what was moved before by the new rate."""
+        return _Momentum(parameters, {"lr": self.schedule[0][0], "momentum": self.momentum})
 
-    def rate(self, step: int, steps: int) -> float | None:
+    def rate(self, step: int, steps: int) -> float:
         """The rate of the stretch that the step is in."""
-        for rate, count in self.schedule:
-            if step < count:
-                return rate
-            step -= count
-        return self.schedule[-1][0]
+        return staged_rate(self.schedule, step)
+
+
+class _Momentum(torch.optim.Optimizer):
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """One step."""
+        loss = None if closure is None else torch.enable_grad()(closure)()
+        for group in self.param_groups:
+            for x in group["params"]:
+                state = self.state[x]
+                if state.get("rate") != group["lr"]:
+                    state["rate"], state["moved"] = group["lr"], torch.zeros_like(x)
+                state["moved"].mul_(group["momentum"]).sub_(group["lr"] * x.grad)
+                x.add_(state["moved"])
+        return loss
+
+
+def staged_rate(schedule: Schedule, step: int) -> float:
+    """The rate of the stretch of ``schedule`` that a step is in; the last one's beyond its end."""
+    for rate, count in schedule:
+        if step < count:
+            return rate
+        step -= count
+    return schedule[-1][0]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +128,7 @@ class _Normalized(torch.optim.Optimizer):
 class DecayingAdaGrad(Optimizer):
     """G <- 0.9 G + g^2; m <- 0.9 m - g / (1 / lr + sqrt(G)); x <- x + m (Mahendran & Vedaldi 2016, nnpreimage)."""
 
-    schedule: tuple[tuple[float, int], ...]
+    schedule: Schedule
     memory: float = 0.9
     momentum: float = 0.9
 
@@ -102,9 +137,9 @@ class DecayingAdaGrad(Optimizer):
         settings = {"lr": self.schedule[0][0], "memory": self.memory, "momentum": self.momentum}
         return _DecayingAdaGrad(parameters, settings)
 
-    def rate(self, step: int, steps: int) -> float | None:
+    def rate(self, step: int, steps: int) -> float:
         """The rate of the stretch that the step is in."""
-        return Momentum(schedule=self.schedule).rate(step, steps)
+        return staged_rate(self.schedule, step)
 
 
 class _DecayingAdaGrad(torch.optim.Optimizer):

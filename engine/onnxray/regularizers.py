@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional
 
+from onnxray.errors import InputError
+
 
 class Regularizer(ABC):
     """weight * R(x), for each image."""
@@ -28,8 +30,8 @@ class Regularizer(ABC):
 class TotalVariation(Regularizer):
     """sum_ij ((x_{i,j+1} - x_{ij})^2 + (x_{i+1,j} - x_{ij})^2)^(beta / 2), summed over colours, times ``scale``.
 
-    Forward differences, edges replicated (Mahendran & Vedaldi 2015; beta = 1 is Rudin, Osher and Fatemi's). Its
-    gradient at zero variation is taken as that of ((dx)^2 + (dy)^2 + floor)^(beta / 2).
+    Forward differences, edges replicated (Mahendran & Vedaldi 2015; beta = 1 is Rudin, Osher and Fatemi's). But for
+    beta = 2, ``floor`` is added to the squares: it makes the root smooth where nothing varies.
     """
 
     weight: float
@@ -48,7 +50,7 @@ class TotalVariation(Regularizer):
         across, down = padded[..., :-1, 1:] - x, padded[..., 1:, :-1] - x
         squared = across**2 + down**2
         if self.beta != 2:
-            squared = squared.clamp(min=self.floor) ** (self.beta / 2)
+            squared = (squared + self.floor) ** (self.beta / 2)
         return squared.flatten(1).sum(1) * self.scale
 
 
@@ -56,7 +58,8 @@ class TotalVariation(Regularizer):
 class AlphaNorm(Regularizer):
     """sum |x - centre|^alpha, times ``scale``; ``by_pixel``: of the colour norm of each pixel.
 
-    alpha = 6: Mahendran & Vedaldi 2015; alpha = 2: the L2 of Simonyan et al. 2013. Odd exponents take |x|.
+    alpha = 6: Mahendran & Vedaldi 2015; alpha = 2: the L2 of Simonyan et al. 2013. Errors: InputError for an exponent
+    whose gradient is not finite at the centre: below 1, below 2 ``by_pixel``.
     """
 
     weight: float
@@ -64,6 +67,10 @@ class AlphaNorm(Regularizer):
     centre: tuple[float, ...] = (0.0,)
     scale: float = 1.0
     by_pixel: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.alpha >= (2 if self.by_pixel else 1):
+            raise InputError(f"alpha is {self.alpha}; at least {2 if self.by_pixel else 1} was expected")
 
     @property
     def name(self) -> str:

@@ -62,10 +62,10 @@ class Roll(Transform):
 class Similarity(Transform):
     """Jitter, scale and rotation in one bilinear resampling, over a ground of ``ground`` grey levels.
 
-        x'(p) = x(R_phi (p - m) / s + m + d), p pixel centres, m the middle, d whole pixels, zero-order outside
+        x'(p) = x(R_phi (p - m) / s + m + d), p pixel centres, m the middle, the ground outside
 
-    s from ``scales``, phi from ``degrees`` (uniform picks), d the sum of uniform whole numbers -k..k for k in
-    ``jitters``, halved. The standard transforms of lucid: pad 12 with grey, jitter 8, scale 0.9 to 1.1 in steps of
+    s from ``scales``, phi from ``degrees`` (uniform picks), d the sum of one of -k/2, -k/2 + 1, ..., k/2 for each k in
+    ``jitters``. The standard transforms of lucid: pad 12 with grey, jitter 8, scale 0.9 to 1.1 in steps of
     0.02, rotate -10 to 10 degrees (zero five times more), jitter 4.
     """
 

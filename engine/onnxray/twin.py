@@ -128,7 +128,8 @@ class Twin:
     def differentiable(self, names: Sequence[str]) -> Callable[[torch.Tensor], Tensors]:
         """The values ``names`` as a function of pixels, through which torch differentiates: what an ascent climbs.
 
-        Takes (N, ...) tensors of any N; where the file fixes its batch, the samples go through in its portions.
+        Takes (N, ...) tensors of any N on any device, gives values on the twin's own; where the file fixes its batch,
+        the samples go through in its portions.
         Errors: NotDifferentiable where a value holds no real numbers or does not depend on the input; InputError for
         models of several inputs.
         """
@@ -139,7 +140,7 @@ class Twin:
         entry, own = self.graph.inputs[0].name, self.graph.fixed_batch
 
         def values(pixels: torch.Tensor) -> Tensors:
-            count = len(pixels)
+            count, pixels = len(pixels), pixels.to(self.device)
             if own is None or own == count:
                 return dict(zip(wanted, self._forward(wanted, {entry: pixels})))
             missing = -count % own
