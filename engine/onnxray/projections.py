@@ -105,3 +105,18 @@ def _kept(size: torch.Tensor, percentile: float, x: torch.Tensor, centre: torch.
         return x
     least = torch.quantile(size.flatten(1), percentile / 100, dim=1).reshape(-1, 1, 1)
     return torch.where((size < least)[:, None], centre, x)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColourNorm(Projection):
+    """c + (x - c) min(1, most / ||x_p - c||) at each pixel p, the norm over its colours (Mahendran & Vedaldi 2016)."""
+
+    most: float
+    centre: tuple[float, ...] = (0.0,)
+
+    def __call__(self, x: torch.Tensor, gradient: torch.Tensor, step: int) -> torch.Tensor:
+        """Projected."""
+        centre = torch.tensor(self.centre, dtype=x.dtype).reshape(1, -1, 1, 1)
+        moved = x - centre
+        norm = moved.square().sum(1, keepdim=True).sqrt()
+        return torch.where(norm > self.most, centre + moved * (self.most / norm), x)
