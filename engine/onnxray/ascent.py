@@ -36,7 +36,7 @@ _RUNAWAY = 1e30
 class Ascent:
     """How to climb; everything but what is climbed. ``keep``: the last image, or the one of the best total.
 
-    redirected: for so many steps, a rectifier that is dead throughout an image lets the gradient through that revives it.
+    redirected: for so many steps, a rectifier dead throughout a sample lets the gradient through that revives it.
     """
 
     steps: int
@@ -150,6 +150,7 @@ def climb(
             best_total = torch.where(better, total, best_total)
             best[better] = seen["x"][better]
             history.append(seen["parts"])
+            plan.parametrization.settle(parameters)
             if plan.projections:
                 with torch.no_grad():
                     x = parameters[0]

@@ -17,12 +17,14 @@ from numpy.typing import NDArray
 from onnxray.ascent import Ascent
 from onnxray.errors import InputError
 from onnxray.optimizers import Adam, DecayingAdaGrad, Momentum, Normalized, Optimizer, Progress
-from onnxray.parametrizations import Fourier, Pixels
+from onnxray.parametrizations import Fourier, Parametrization, Pixels
 from onnxray.projections import Blur, Bounds, ColourNorm, Decay, Projection, SmallContribution, SmallNorm
 from onnxray.regularizers import AlphaNorm, TotalVariation
 from onnxray.transforms import Crop, Similarity
 
-Preset = Literal["lucid", "plain", "simonyan", "yosinski-a", "yosinski-b", "yosinski-c", "yosinski-d", "mahendran"]
+Preset = Literal[
+    "lucid", "plain", "simonyan", "yosinski-a", "yosinski-b", "yosinski-c", "yosinski-d", "mahendran", "dgn-am"
+]
 
 _B = 80.0
 _V = _B / 6.5
@@ -33,7 +35,7 @@ _JITTER = 8
 class Setting:
     """What a preset is set by; steps, rate: None for the preset's own. weight: a factor on its prior.
 
-    reference: the size of the target on photographs, which ``mahendran`` divides by.
+    generator: the parametrisation of ``dgn-am``.
     """
 
     preset: Preset
@@ -42,15 +44,19 @@ class Setting:
     steps: int | None = None
     rate: float | None = None
     weight: float = 1.0
-    reference: float | None = None
+    generator: Parametrization | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """An ascent, the factor C on its objective, and what it starts from; None: the parametrisation's own noise."""
+    """An ascent, the factor C on its objective, and what it starts from; None: the parametrisation's own noise.
+
+    divides: whether the target is to be divided by its largest value on photographs.
+    """
 
     plan: Ascent
     factor: float = 1.0
+    divides: bool = False
     noise: Literal["none", "normal", "uniform"] | None = None
 
     def start(self, setting: Setting, count: int, random: np.random.Generator) -> NDArray[np.float32] | None:
@@ -73,17 +79,24 @@ class Recipe:
 
 
 def recipe(setting: Setting) -> Recipe:
-    """The preset as an ascent. Errors: InputError where ``mahendran`` is given no reference.
+    """The preset as an ascent. Errors: InputError where ``dgn-am`` is given no generator, or another preset is.
 
     lucid (Olah et al. 2017): Fourier, decorrelated colours, standard transforms, Adam 0.05, 512 steps, the rectifiers'
     gradient redirected for 16.
     plain: pixels alone, within [0, 255]: Adam 1 grey level, 512 steps from N(mean, 10^2). Nothing regularises it.
     simonyan (Simonyan et al. 2013): - lambda ||x - mean||_2^2 from the mean image; lambda, rate and steps were not
     published: 10 / (C H W B^2), 2 grey levels falling to 0.5 by the mean of |g|, 200 steps are ours.
-    mahendran (Mahendran & Vedaldi 2016): C = 100^2 / (H W) / reference, R_alpha with alpha 6 by pixel, R_TV with beta 2,
-    colour norm at most 160, jitter of a quarter of 32 pixels, 300 steps of decaying AdaGrad.
+    mahendran (Mahendran & Vedaldi 2016): C = 100^2 / (H W) over the target's largest value on photographs, R_alpha with
+    alpha 6 by pixel, R_TV with beta 2, colour norm at most 160, jitter of a quarter of 32 pixels, 300 steps of decaying
+    AdaGrad.
+    dgn-am (Nguyen et al. 2016): the code of a generator, 200 steps along g / mean|g|, from 8 to 1e-10.
     """
     steps = setting.steps
+    if (setting.preset == "dgn-am") != (setting.generator is not None):
+        raise InputError("the preset dgn-am and a generator belong together: --preset dgn-am --generator FILE")
+    if setting.generator is not None:
+        pace = Normalized(start=setting.rate or 8.0, end=1e-10, norm="mean")
+        return Recipe(plan=Ascent(steps=steps or 200, parametrization=setting.generator, optimizer=pace))
     if setting.preset == "lucid":
         optimizer: Optimizer = Adam(learning_rate=setting.rate or 0.05)
         return Recipe(
@@ -109,12 +122,6 @@ def recipe(setting: Setting) -> Recipe:
 
 
 def _mahendran(setting: Setting) -> Recipe:
-    if setting.reference is None or not np.isfinite(setting.reference) or setting.reference <= 0:
-        said = "no reference was given" if setting.reference is None else f"the reference is {setting.reference:g}"
-        raise InputError(
-            f"the preset mahendran divides by the target's largest value on photographs, and {said}; give photographs, "
-            "or a positive --reference"
-        )
     numbers = setting.shape[1] * setting.shape[2]
     priors = (
         AlphaNorm(weight=setting.weight, alpha=6, centre=setting.mean, scale=1 / (numbers * _B**6), by_pixel=True),
@@ -124,9 +131,10 @@ def _mahendran(setting: Setting) -> Recipe:
     rate = (setting.rate or 0.05 * _B**2 / 6) * numbers
     plan = Ascent(
         steps=steps, parametrization=Pixels(), transforms=(Crop(pixels=_JITTER - 1),), regularizers=priors,
-        projections=(ColourNorm(most=2 * _B, centre=setting.mean),), optimizer=DecayingAdaGrad(schedule=((rate, steps),)),
+        projections=(ColourNorm(most=2 * _B, centre=setting.mean),),
+        optimizer=DecayingAdaGrad(schedule=((rate, steps),)),
     )  # fmt: skip
-    return Recipe(plan=plan, factor=100**2 / numbers / setting.reference, noise="uniform")
+    return Recipe(plan=plan, factor=100**2 / numbers, divides=True, noise="uniform")
 
 
 def _yosinski(setting: Setting) -> Recipe:

@@ -36,6 +36,9 @@ class Parametrization(ABC):
         """Those that an ascent varies; the rest is constant."""
         return [parameters[0]]
 
+    def settle(self, parameters: Tensors) -> None:  # noqa: B027
+        """What is done to the parameters after each step, in place; nothing here."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Pixels(Parametrization):

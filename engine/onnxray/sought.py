@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from onnxray.errors import InputError, UnknownValue
 from onnxray.images import Pixels
 from onnxray.model import Model
-from onnxray.objectives import ClassScore, Objective, Part, Score
+from onnxray.objectives import ClassScore, Objective, Part, Score, Sum
 from onnxray.synthesis_objectives import Channels, Direction, Each
 from onnxray.targets import read_target
 
@@ -39,14 +39,12 @@ def one_target(model: Model, target: object, score: Score = "logit", where: Wher
     """A target, or a weighted sum of several; a bare channel is read at its ``where``. Errors: InputError."""
     terms = _terms(target)
     if terms is not None:
-        parts = [weight * one_target(model, text, score, where) for weight, text in terms]
-        return sum(parts[1:], start=parts[0])
+        return Sum(tuple((weight, one_target(model, text, score, where)) for weight, text in terms))
     found = read_target(model, _blank(model), target, score)
-    if where == "centre" and isinstance(found, Part) and found.selection.channel is not None:
-        if found.selection.position is None:
-            name, channel = found.selection.value, found.selection.channel
-            return Channels(name, np.array([channel]), _centre(model, name))
-    return found
+    if not isinstance(found, Part) or found.selection.channel is None or found.selection.position is not None:
+        return found
+    name, channel = found.selection.value, found.selection.channel
+    return Channels(name, np.array([channel]), _centre(model, name)) if where == "centre" else found
 
 
 def channels_of(model: Model, layer: str, channels: str, where: Where) -> Channels:

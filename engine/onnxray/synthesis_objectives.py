@@ -101,8 +101,8 @@ class Direction(Objective):
             array = array.reshape(count, self.vector.size, -1)
         else:
             raise InputError(
-                f"{self.source} has {self.vector.size} numbers; {self.value!r} has the shape {list(array.shape)}: a number "
-                "for each channel, or one for each of a sample's, was expected"
+                f"{self.source} has {self.vector.size} numbers; {self.value!r} has the shape {list(array.shape)}: a "
+                "number for each channel, or one for each of a sample's, was expected"
             )
         xp = namespace(array)
         given = self.vector.reshape(1, -1, 1)
