@@ -126,11 +126,13 @@ class Twin:
         joined = in_chunks(self.graph, variables, labels, chunk_size(self.graph, variables), chunk)
         return joined[labels[0]], joined[labels[1]]
 
-    def differentiable(self, names: Sequence[str]) -> Callable[[torch.Tensor], Tensors]:
+    def differentiable(
+        self, names: Sequence[str], *, rules: BackwardRules = PLAIN
+    ) -> Callable[[torch.Tensor], Tensors]:
         """The values ``names`` as a function of pixels, through which torch differentiates: what an ascent climbs.
 
         Takes (N, ...) tensors of any N on any device, gives values on the twin's own; where the file fixes its batch,
-        the samples go through in its portions.
+        the samples go through in its portions. ``rules``: what takes the place of the rectifiers' derivative.
         Errors: NotDifferentiable where a value holds no real numbers or does not depend on the input; InputError for
         models of several inputs.
         """
@@ -143,11 +145,12 @@ class Twin:
         def values(pixels: torch.Tensor) -> Tensors:
             count, pixels = len(pixels), pixels.to(self.device)
             if own is None or own == count:
-                return dict(zip(wanted, self._forward(wanted, {entry: pixels})))
+                return dict(zip(wanted, self._forward(wanted, {entry: pixels}, rules)))
             missing = -count % own
             filled = torch.cat([pixels, *[pixels[-1:]] * missing]) if missing else pixels
-            size = self._chunk_size(wanted, {entry: filled.detach().cpu().numpy()})
-            parts = [self._forward(wanted, {entry: part}) for part in torch.split(filled, size)]
+            plain = rules == PLAIN
+            size = self._chunk_size(wanted, {entry: filled.detach().cpu().numpy()}) if plain else own
+            parts = [self._forward(wanted, {entry: part}, rules) for part in torch.split(filled, size)]
             joined = (torch.cat(pieces) for pieces in zip(*parts))
             return {name: _samples(v, count, len(filled)) for name, v in zip(wanted, joined)}
 
