@@ -118,7 +118,7 @@ def climb(
             total = total - part
         loss = -total.sum()
         for parameter, gradient in zip(moving, torch.autograd.grad(loss, moving)):
-            parameter.grad = gradient
+            parameter.grad = gradient.contiguous()  # L-BFGS takes flat views
         if "x" not in seen:
             seen.update(x=x.detach(), total=total.detach(), parts={**parts, "total": total.detach()})
         return float(loss.detach())
