@@ -11,8 +11,8 @@ from onnxray.layers import find_layers
 from onnxray.model import Model
 from onnxray.spatial import Grid, Space, read_space
 
-_RECTIFIED = frozenset({"Add", "Clip", "Concat", "Elu", "Gelu", "HardSwish", "LeakyRelu", "Mish", "Mul", "PRelu", "Relu",
-                        "Selu", "Sigmoid", "Softplus", "Swish", "Tanh"})  # fmt: skip
+_RECTIFIED = frozenset({"Add", "Clip", "Concat", "Elu", "Gelu", "HardSwish", "LeakyRelu", "Mish", "Mul", "PRelu",
+                        "Relu", "Selu", "Sigmoid", "Softplus", "Swish", "Tanh"})  # fmt: skip
 
 
 def space_of(model: Model) -> Space:

@@ -108,9 +108,7 @@ def octave_sizes(size: tuple[int, int], octaves: int, scale: float) -> list[tupl
     return sizes
 
 
-def dream(
-    model: Model, wanted: Sequence[Excited], picture: Floats, plan: Dreaming, run: Run, every: int = 0
-) -> Dreamt:
+def dream(model: Model, wanted: Sequence[Excited], picture: Floats, plan: Dreaming, run: Run, every: int = 0) -> Dreamt:
     """Dream on a picture (C, H, W) in grey levels. Errors: ZeroGradient, NotDifferentiable, InputError."""
     sizes = octave_sizes((picture.shape[1], picture.shape[2]), plan.octaves, plan.scale)
     bases = [picture]
@@ -129,9 +127,10 @@ def dream(
                 gradient, energy = _gradient(model, wanted, x, _shift(model, size, plan.jitter, run))
                 strength = float(np.abs(gradient).mean())
                 if strength == 0:
+                    names = ", ".join(repr(one.selection.value) for one in wanted)
                     raise ZeroGradient(
-                        f"nothing of {', '.join(repr(one.selection.value) for one in wanted)} answers to the picture, so "
-                        "there is nothing to dream of; take another layer or picture"
+                        f"nothing of {names} answers to the picture, so there is nothing to dream of; take another "
+                        "layer or picture"
                     )
                 x = np.clip(x + plan.step / strength * gradient, 0, 255).astype(np.float32)
                 detail = x - base
@@ -143,9 +142,7 @@ def dream(
         if not energies:
             raise
         interrupted = True
-    return Dreamt(
-        image=_full(picture, detail), energies=tuple(energies), snapshots=snapshots, interrupted=interrupted
-    )
+    return Dreamt(image=_full(picture, detail), energies=tuple(energies), snapshots=snapshots, interrupted=interrupted)
 
 
 def zoomed(picture: Floats, share: float) -> Floats:
@@ -176,7 +173,7 @@ def _gradient(model: Model, wanted: Sequence[Excited], x: Floats, shift: tuple[i
 
     def of_tiles(tiles: NDArray[Any]) -> NDArray[Any]:
         def cotangent(one: Excited) -> Any:
-            def give(value: Any, place: slice) -> Any:
+            def give(value: Any, _: slice) -> Any:
                 found, energy = one.cotangent(value)
                 energies.append(energy)
                 return found

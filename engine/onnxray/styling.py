@@ -6,7 +6,9 @@ L_c and E_l are Gatys' (representations.py). His weights belong to one network, 
 L_c grows as the square of the activations and E_l as their fourth power. Here each loss is weighed against the size of
 what it is a distance to, so that weights mean the same on any network:
 
-    alpha = content / (1/2 ||P||^2),   beta_l = style / L / (||A_l||^2 / (4 N_l^2 M_l^2)),   L the number of style layers
+    alpha = content / (1/2 ||P||^2),   beta_l = style / L / (||A_l||^2 / (4 N_l^2 M_l^2)),
+
+L the number of style layers.
 """
 
 from __future__ import annotations
@@ -51,9 +53,7 @@ def style_losses(space: Space, picture: NDArray[np.float32], layers: Sequence[Gr
         size = float((reference**2).sum()) / (2 * grid.channels * grid.height * grid.width) ** 2
         if size == 0:
             raise InputError(f"{grid.value!r} is zero throughout for the style picture; take another layer")
-        found.append(
-            Loss(name=f"E {grid.value}", weight=style / len(layers) / size, objective=Style(grid, reference))
-        )
+        found.append(Loss(name=f"E {grid.value}", weight=style / len(layers) / size, objective=Style(grid, reference)))
     return found
 
 

@@ -63,7 +63,6 @@ class Synthesis(Method[SynthesisItem]):
         if climbed.interrupted:
             raise KeyboardInterrupt
 
-
     def item(
         self,
         model: Model,

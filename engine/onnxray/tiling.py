@@ -42,12 +42,12 @@ def gathered(
     rolled = np.roll(picture, shift, (1, 2))
     rows, columns = windows(picture.shape[1], tile[0]), windows(picture.shape[2], tile[1])
     found = iter(gradient(cut(rolled, rows, columns)))
-    total, count = np.zeros(picture.shape, np.float64), np.zeros(picture.shape[1:])
+    total, count = np.zeros((*picture.shape[1:], len(picture))), np.zeros((*picture.shape[1:], 1))
     for r in rows:
         for c in columns:
-            np.add.at(total, (slice(None), r[:, None], c), next(found))
+            np.add.at(total, (r[:, None], c), np.moveaxis(next(found), 0, -1))
             np.add.at(count, (r[:, None], c), 1)
-    return np.roll(total / count, (-shift[0], -shift[1]), (1, 2)).astype(picture.dtype)
+    return np.roll(np.moveaxis(total / count, -1, 0), (-shift[0], -shift[1]), (1, 2)).astype(picture.dtype)
 
 
 def ramp(tile: int, overlap: int) -> NDArray[np.float64]:

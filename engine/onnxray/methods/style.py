@@ -33,7 +33,8 @@ class StyleTransfer(Synthesis):
 
     style: Annotated[str | None, "the picture whose style is taken"] = None
     layer: Annotated[
-        str | tuple[str, ...] | None, "values whose Gram matrices are matched; default: one for each halving of the input"
+        str | tuple[str, ...] | None,
+        "values whose Gram matrices are matched; default: one for each halving of the input",
     ] = None
     content_layer: Annotated[str | None, "value that is kept; default: the wide one at an eighth of the input"] = None
     content_weight: Annotated[float, "of the content's relative error"] = 1.0

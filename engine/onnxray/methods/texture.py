@@ -29,7 +29,8 @@ class Texture(Synthesis):
     name: ClassVar[str] = "texture"
 
     layer: Annotated[
-        str | tuple[str, ...] | None, "values whose Gram matrices are matched; default: one for each halving of the input"
+        str | tuple[str, ...] | None,
+        "values whose Gram matrices are matched; default: one for each halving of the input",
     ] = None
     samples: Annotated[int, "textures of each picture, from noise of their own"] = 1
     optimizer: Annotated[Literal["lbfgs", "adam"], "lbfgs, as in the paper, or adam"] = "lbfgs"
