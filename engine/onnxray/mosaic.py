@@ -1,4 +1,4 @@
-"""Many small maps as one picture: a grid, row by row, with lines of grey between."""
+"""Many small maps as one picture: a grid, row by row, with white lines between."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from onnxray.synthesis import to_8_bits
 
 _SMALLEST = 24
-_LINE = 200
+_LINE, _THICK = 255, 2
 
 
 def mosaic(maps: NDArray[np.uint8], columns: int | None = None) -> NDArray[np.uint8]:
@@ -19,12 +19,12 @@ def mosaic(maps: NDArray[np.uint8], columns: int | None = None) -> NDArray[np.ui
     columns = columns or math.ceil(math.sqrt(count))
     factor = max(1, math.ceil(_SMALLEST / max(height, width)))
     grown = maps.repeat(factor, 2).repeat(factor, 3)
-    high, wide = height * factor + 1, width * factor + 1
+    high, wide = height * factor + _THICK, width * factor + _THICK
     rows = math.ceil(count / columns)
-    picture = np.full((channels, rows * high + 1, columns * wide + 1), _LINE, np.uint8)
+    picture = np.full((channels, rows * high + _THICK, columns * wide + _THICK), _LINE, np.uint8)
     for place, one in enumerate(grown):
-        top, left = place // columns * high + 1, place % columns * wide + 1
-        picture[:, top : top + high - 1, left : left + wide - 1] = one
+        top, left = place // columns * high + _THICK, place % columns * wide + _THICK
+        picture[:, top : top + high - _THICK, left : left + wide - _THICK] = one
     return picture
 
 

@@ -249,7 +249,10 @@ def test_smoothgrad_tells_of_what_it_smooths(lenet: onnxray.Model) -> None:
     [
         ({"of": "occlude"}, "no saliency method 'occlude'; there are .*gradient"),
         ({"of": "smoothgrad"}, "name another method"),
-        ({"setting": ("steps=3",)}, "'steps=3' is no option of gradient; OPTION=VALUE was expected, with colormap, channels"),
+        (
+            {"setting": ("steps=3",)},
+            "'steps=3' is no option of gradient; OPTION=VALUE was expected, with colormap, channels",
+        ),
         ({"setting": ("channels",)}, "OPTION=VALUE"),
         ({"setting": ("score=margin",)}, "no option of gradient"),
         ({"setting": ("channels=all",)}, "channels is 'all'"),

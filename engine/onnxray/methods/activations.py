@@ -36,7 +36,7 @@ class Activations(Synthesis):
     ] = None
     normalise: Annotated[
         Literal["layer", "channel"], "black is the least and white the largest number of the layer, or of each channel"
-    ] = "layer"
+    ] = "channel"
     most: Annotated[int, "channels shown; what is left out is said"] = 256
 
     def __post_init__(self) -> None:

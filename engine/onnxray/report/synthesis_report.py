@@ -27,14 +27,15 @@ def sheets(result: Result[SynthesisItem]) -> dict[str, bytes]:
     for item in result.items[:_CELLS]:
         groups.setdefault(Path(item.path).name if item.path else "", []).append(item)
     rows = [Row(name, tuple(cell for item in group for cell in _cells(item))) for name, group in groups.items()]
+    climbed = any(item.trace for item in result.items)
     left = len(result.items) - _CELLS
     footer = [f"{left} more in result.json"] if left > 0 else []
     found = drawn_pages(
         rows, title=f"{method} on {model}",
-        subtitle=["under each picture: what was climbed, and what ONNX Runtime says of the saved picture"],
+        subtitle=["under each picture: what was climbed, and what ONNX Runtime says of the saved picture"] if climbed else [],
         provenance=result.provenance, footer=footer,
     )  # fmt: skip
-    found |= {"trace.png": trace_plot(result)} if any(item.trace for item in result.items) else {}
+    found |= {"trace.png": trace_plot(result)} if climbed else {}
     return found | animations(result)
 
 
