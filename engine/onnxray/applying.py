@@ -32,17 +32,21 @@ class Applied:
     tiles: int
 
 
-def apply_network(model: Model, picture: NDArray[np.float32], *, overlap: int = 32, range: str = "auto") -> Applied:
+def apply_network(
+    model: Model, picture: NDArray[np.float32], *, overlap: int | None = None, range: str = "auto"
+) -> Applied:
     """Run an image-to-image network on a picture (C, H, W) in grey levels.
 
     range: what the output's numbers mean: "255" for [0, 255], "1" for [0, 1], "signed" for [-1, 1]; "auto" takes the
     first of 255, signed, 1 that the numbers need: beyond 2, below -0.2, else. The channels are the profile's.
+    overlap: pixels that tiles share; by default 32, or a quarter of a smaller tile.
     Errors: InputError where the output is no picture, or the overlap does not fit into a tile.
     """
     if range not in {"auto", *_RANGES}:
         raise InputError(f"range is {range!r}; one of auto, {', '.join(_RANGES)} was expected")
     assert model.profile is not None
     tile = model.profile.size if _fixed(model) else (picture.shape[1], picture.shape[2])
+    overlap = min(32, min(tile) // 4) if overlap is None else overlap
     if not 0 <= overlap < min(tile):
         raise InputError(f"the overlap is {overlap}; a whole number from 0 to {min(tile) - 1} was expected")
     rows, columns = (windows(side, own, overlap) for side, own in zip(picture.shape[1:], tile))

@@ -39,7 +39,10 @@ def apply(
         str, typer.Option("--range", metavar="auto|255|1|signed", help="What the output's numbers mean as a picture.")
     ] = "auto",
     size: Annotated[int, typer.Option("--size", help="Pixels of the longer side at most.")] = 1024,
-    overlap: Annotated[int, typer.Option("--overlap", help="Pixels that tiles share, where the size is fixed.")] = 32,
+    overlap: Annotated[
+        int | None,
+        typer.Option("--overlap", help="Pixels that tiles share, where the size is fixed: 32, or a quarter of a tile."),
+    ] = None,
     profile: ProfileOption = None,
     device: DeviceOption = "cpu",
     strict: StrictOption = False,

@@ -72,7 +72,7 @@ class Filters(Synthesis):
             rows, columns = min(self.most, len(kernels)), min(self.most, kernels.shape[1])
             if (rows, columns) != kernels.shape[:2]:
                 run.note(f"{name}: {rows} of {len(kernels)} filters and {columns} of {kernels.shape[1]} channels shown")
-            part = signed(kernels[:rows, :columns])
+            part = signed(kernels)[:rows, :columns]
             picture = mosaic(part.reshape(-1, 1, *kernels.shape[2:]), columns)
             shown = "a row a filter, a column a channel"
         numbers = {"shape": str(list(kernels.shape)), "largest": float(np.abs(kernels).max())}
