@@ -1,6 +1,7 @@
 """DeepDream: the step, octaves, tiles and zoom against their formulas in numpy; seams; bad input; seeds and Ctrl-C."""
 
 import io
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -62,7 +63,7 @@ def test_windows_cover_a_side_and_mirror_a_short_one() -> None:
         found = windows(length, tile, overlap)
         assert sorted({int(k) for index in found for k in index}) == list(range(length))
         assert all(len(index) == tile for index in found)
-        for first, second in zip(found, found[1:]):
+        for first, second in itertools.pairwise(found):
             assert first[-1] + 1 - second[0] >= overlap
     assert windows(3, 8)[0].tolist() == [0, 1, 2, 2, 1, 0, 0, 1]
 
@@ -76,7 +77,8 @@ def test_one_step_on_one_octave_is_the_formula() -> None:
     g = np.roll(gradient_of(model, "c", np.roll(x, shift, (1, 2))[None])[0], (-shift[0], -shift[1]), (1, 2))
     expected = np.rint(np.clip(x + 2.0 * g / np.abs(g).mean(), 0, 255))
     found = dreamt.items[0].images["image"].astype(np.float32)
-    assert np.abs(found - expected).max() <= 1 and (found == expected).mean() > 0.999
+    assert np.abs(found - expected).max() <= 1
+    assert (found == expected).mean() > 0.999
     energy = (model.values(np.roll(x, shift, (1, 2))[None], ["c"])["c"].astype(np.float64) ** 2).sum() / 2
     assert dreamt.items[0].trace["energy"] == pytest.approx((energy,), rel=1e-4)
 
@@ -105,7 +107,8 @@ def test_octaves_carry_their_detail_up() -> None:
     expected = np.rint(stepped(x + carried))
     assert octave_sizes((16, 16), 2, 1.6) == [(16, 16), (10, 10)]
     found = dreamt.items[0].images["image"].astype(np.float32)
-    assert (np.abs(found - expected) <= 1).all() and (found == expected).mean() > 0.99
+    assert (np.abs(found - expected) <= 1).all()
+    assert (found == expected).mean() > 0.99
 
 
 def test_tiled_gradient_is_the_whole_ones_away_from_the_seams() -> None:
@@ -245,7 +248,8 @@ def test_bad_input_is_refused_in_one_line(options: dict, said: str, tmp_path: Pa
         options = {**options, "guide": guides[options["guide"]]}
     with pytest.raises(OnnxrayError) as caught:
         DeepDream(**options)(net(), picture()[None])
-    assert said in str(caught.value) and "\n" not in str(caught.value)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_target_is_refused_and_so_is_a_layer_that_is_dead() -> None:
@@ -264,3 +268,14 @@ def test_a_small_picture_on_a_fixed_size_is_mirrored() -> None:
     result = DeepDream(layer="c", octaves=1, steps=2)(net(), picture(10, 12)[None])
     assert result.items[0].images["image"].shape == (3, 10, 12)
     assert not np.array_equal(result.items[0].images["image"], picture(10, 12))
+
+
+def test_the_bundled_lenet_dreams_by_default() -> None:
+    import onnxray_models
+
+    sample = next(iter(onnxray_models.samples("lenet")))
+    result = DeepDream()(onnxray.open("lenet"), sample)
+    assert any(note.startswith("layer ") for note in result.provenance.notes)
+    first = result.items[0].trace["energy"][30:]  # the last octave, the picture's own size
+    assert first[-1] > first[0]
+    assert result.items[0].images["image"].shape == (1, 28, 28)

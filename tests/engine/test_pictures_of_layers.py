@@ -114,7 +114,8 @@ def test_a_mosaic_of_one_map_is_the_map_grown() -> None:
 def test_bad_input_is_refused(run, said: str) -> None:
     with pytest.raises(OnnxrayError) as caught:
         run()
-    assert said in str(caught.value) and "\n" not in str(caught.value)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 BLUR = "blur (float[{n},{c},{h},{w}] x) => (float[{n},{c2},{h2},{w2}] y) {{ y = Conv <kernel_shape = [5, 5], pads = [2, 2, 2, 2]> (x, k) }}"

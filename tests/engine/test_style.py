@@ -211,4 +211,5 @@ def test_bad_input_is_refused_in_one_line(method, said: str, striped: str) -> No
     Path(striped).with_name("second.png").write_bytes(png_bytes(picture(1)))
     with pytest.raises(OnnxrayError) as caught:
         method(striped)(net(), picture(0)[None])
-    assert said in str(caught.value) and "\n" not in str(caught.value)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)

@@ -16,6 +16,7 @@ from onnxray.results import Result
 from onnxray.synthesis_item import SynthesisItem
 
 _CELLS, _CURVES = 256, 24
+_SAID = "under each picture: what was climbed, and what ONNX Runtime says of the saved picture"
 _INK, _GRID, _BLUE = "#1a1a1a", "#e4e4e4", "#0072b2"
 
 
@@ -32,7 +33,7 @@ def sheets(result: Result[SynthesisItem]) -> dict[str, bytes]:
     footer = [f"{left} more in result.json"] if left > 0 else []
     found = drawn_pages(
         rows, title=f"{method} on {model}",
-        subtitle=["under each picture: what was climbed, and what ONNX Runtime says of the saved picture"] if climbed else [],
+        subtitle=[_SAID] if climbed else [],
         provenance=result.provenance, footer=footer,
     )  # fmt: skip
     found |= {"trace.png": trace_plot(result)} if climbed else {}
