@@ -2,7 +2,7 @@
 
     total = - (alpha L_c + sum_l beta_l E_l)
 
-L_c and E_l are Gatys' (representations.py). His weights belong to one network, VGG-19 with activations of mean 1, for
+L_c and E_l are Gatys' (moments.py). His weights belong to one network, VGG-19 with activations of mean 1, for
 L_c grows as the square of the activations and E_l as their fourth power. Here each loss is weighed against the size of
 what it is a distance to, so that weights mean the same on any network:
 
@@ -23,11 +23,11 @@ from numpy.typing import NDArray
 from onnxray.ascent import Ascent
 from onnxray.errors import InputError
 from onnxray.model import Model
+from onnxray.moments import Content, Style, gram
 from onnxray.objectives import Objective
 from onnxray.optimizers import LBFGS, Adam
 from onnxray.parametrizations import Pixels as PixelImage
 from onnxray.projections import Bounds
-from onnxray.representations import Content, Style, gram
 from onnxray.spatial import Grid, Space
 
 _EVALUATIONS = 20

@@ -7,14 +7,14 @@ import pytest
 import torch
 
 import onnxray
-from onnxray.depths import at_scale, scales, space_of
 from onnxray.errors import OnnxrayError
 from onnxray.images import png_bytes
 from onnxray.methods.caricature import Caricature
 from onnxray.methods.style import StyleTransfer
 from onnxray.methods.texture import Texture
+from onnxray.moments import Content, Direction, Style, gram
 from onnxray.profile import Profile
-from onnxray.representations import Content, Direction, Style, gram
+from onnxray.scales import at_scale, scales, space_of
 from onnxray.spatial import Grid
 from support import models
 

@@ -14,12 +14,12 @@ from typing import Annotated, Any, ClassVar, Literal, final
 
 import numpy as np
 
-from onnxray.depths import scales, space_of
 from onnxray.errors import InputError
 from onnxray.images import Pixels
 from onnxray.method import Run, check_range
 from onnxray.model import Model
 from onnxray.mosaic import mosaic, stretched
+from onnxray.scales import scales, space_of
 from onnxray.synthesis import Synthesis, to_8_bits
 from onnxray.synthesis_item import SynthesisItem
 

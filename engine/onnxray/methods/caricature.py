@@ -16,12 +16,12 @@ from typing import Annotated, Any, ClassVar, final
 
 import numpy as np
 
-from onnxray.depths import at_scale, space_of
 from onnxray.errors import InputError, ZeroGradient
 from onnxray.images import Pixels
 from onnxray.method import Run, check_range
 from onnxray.model import Model
-from onnxray.representations import Direction
+from onnxray.moments import Direction
+from onnxray.scales import at_scale, space_of
 from onnxray.synthesis import Synthesis, to_8_bits
 from onnxray.synthesis_item import SynthesisItem
 

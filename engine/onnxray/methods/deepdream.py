@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, final
 
 import numpy as np
 
-from onnxray.depths import at_scale, space_of
 from onnxray.errors import InputError
 from onnxray.images import Pixels, read_at_own_size
 from onnxray.method import Run, check_range
 from onnxray.model import Model
+from onnxray.scales import at_scale, space_of
 from onnxray.synthesis import Synthesis, to_8_bits
 from onnxray.synthesis_item import SynthesisItem
 

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, final
 
-from onnxray.depths import at_scale, scales, space_of
 from onnxray.errors import InputError
 from onnxray.images import Pixels
 from onnxray.method import Run, check_range
 from onnxray.model import Model
+from onnxray.scales import at_scale, scales, space_of
 from onnxray.synthesis import Synthesis, to_8_bits
 from onnxray.synthesis_item import SynthesisItem
 
