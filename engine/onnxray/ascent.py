@@ -129,7 +129,7 @@ def climb(
             total = total - part
         loss = -total.sum()
         for parameter, gradient in zip(moving, torch.autograd.grad(loss, moving)):
-            parameter.grad = gradient
+            parameter.grad = gradient.contiguous()  # L-BFGS takes flat views
         if not seen:  # a copy of x: the optimiser is about to move the pixels in place
             seen.update(x=x.detach().clone(), parts={**parts, "total": total.detach()})
         return float(loss.detach())
