@@ -19,7 +19,7 @@ from measure import Row, Setting, say, setting
 
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "docs" / "benchmarks.md"
-BENCHMARKS = ("pullback", "line_search", "opening")
+BENCHMARKS = ("pullback", "line_search", "opening", "visualize")
 PACKAGES = ("numpy", "torch", "onnx", "onnxruntime", "onnxruntime-gpu", "onnx2torch")
 
 
