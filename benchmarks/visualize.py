@@ -37,8 +37,8 @@ def measure(chosen: Setting) -> list[Row]:
     net = networks.resnet50()
     count = 16 if chosen.quick else 64
     grid = side_by_side(
-        f"grid of {count} channels, 3 steps", "native torch, forward and backward", climbing(model, "lucid", count, GRID_STEPS),
-        native(net, count), rounds=chosen.rounds(5), aim=1.3,
+        f"grid of {count} channels, 3 steps", "native torch, forward and backward",
+        climbing(model, "lucid", count, GRID_STEPS), native(net, count), rounds=chosen.rounds(5), aim=1.3,
     )  # fmt: skip
     single = side_by_side(
         "one image, 16 steps", "the twin, forward and backward", climbing(model, "plain", 1, STEPS), bare(model),
