@@ -34,25 +34,29 @@ def main() -> None:
     parser.add_argument("--other-profile")
     parser.add_argument("--steps", type=int)
     parser.add_argument("--presets", nargs="+", default=["lucid"])
+    parser.add_argument("--classes", type=int, nargs="+", choices=CLASSES, default=list(CLASSES), metavar="N")
     parser.add_argument("--out", type=Path, default=Path())
     chosen = parser.parse_args()
     model = onnxray.open(chosen.model, chosen.profile)
     other = onnxray.open(chosen.other, chosen.other_profile)
     chosen.out.mkdir(parents=True, exist_ok=True)
     for preset in chosen.presets:
-        measure(model, other, preset, chosen.steps, chosen.out)
+        measure(model, other, preset, chosen.steps, chosen.classes, chosen.out)
 
 
-def measure(model: onnxray.Model, other: onnxray.Model, preset: str, steps: int | None, out: Path) -> None:
+def measure(
+    model: onnxray.Model, other: onnxray.Model, preset: str, steps: int | None, classes: list[int], out: Path
+) -> None:
     """One preset on all classes."""
-    items = Maximize(preset=preset, steps=steps)(model, None, tuple(f"class:{c}" for c in CLASSES)).items
+    items = Maximize(preset=preset, steps=steps)(model, None, tuple(f"class:{c}" for c in classes)).items
     pictures = [np.moveaxis(item.images["image"], 0, -1) for item in items]
     own = model.predict([Image.fromarray(picture) for picture in pictures]).probabilities
     theirs = other.predict([Image.fromarray(picture) for picture in pictures])
     print(f"## {preset}, {items[0].steps} steps\n\n| class | probability | other network's class | its probability |")
     print("|---|---|---|---|")
-    wanted = np.array(list(CLASSES))
-    for row, (number, name) in enumerate(CLASSES.items()):
+    wanted = np.array(classes)
+    for row, number in enumerate(classes):
+        name = CLASSES[number]
         said = int(theirs.classes[row])
         print(
             f"| {number} {name} | {own[row, number]:.4f} | {said} {CLASSES.get(said, '')} | "

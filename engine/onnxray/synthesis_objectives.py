@@ -45,7 +45,10 @@ class Each(Objective):
 
 @dataclass(frozen=True, eq=False)
 class Channels(Objective):
-    """mean a[n, c_n], or a[n, c_n, y, x] with one position (y, x) for all: a channel for each sample."""
+    """mean a[n, c_n], or a[n, c_n, y, x] with one position (y, x) for all: a channel for each sample.
+
+    Where a value has several rows a sample (windows), they are averaged over too.
+    """
 
     value: str
     channels: Index
@@ -58,11 +61,12 @@ class Channels(Objective):
 
     def score(self, values: Mapping[str, Any], place: slice) -> Any:
         """The channel's mean, or its neuron."""
-        array = values[self.value]
-        own = array[np.arange(len(array)), self.channels[place]]
+        array, count = values[self.value], place.stop - place.start
+        channels = np.repeat(self.channels[place], len(array) // count)
+        own = array[np.arange(len(array)), channels]
         if self.position is not None:
-            return own[:, self.position[0], self.position[1]]
-        return own.reshape(len(own), -1).mean(1)
+            own = own[:, self.position[0], self.position[1]]
+        return own.reshape(count, -1).mean(1)
 
     def rows(self, index: Index) -> Objective:
         """The channels of these rows."""
@@ -142,6 +146,11 @@ class Diversity(Objective):
         array = values[self.value]
         xp = namespace(array)
         groups = self.groups[place]
+        if len(array) != len(groups) or array.ndim < 3:
+            raise InputError(
+                f"{self.value!r} has the shape {list(array.shape)} for {len(groups)} images; a value with channels and "
+                "positions for each image was expected to compare styles at"
+            )
         flat = array.reshape(len(array), array.shape[1], -1)
         grams = (flat @ (flat.transpose(0, 2, 1) if xp is np else flat.transpose(1, 2))).reshape(len(flat), -1)
         grams = grams / xp.sqrt((grams * grams).sum(1) + 1e-20)[:, None]

@@ -10,7 +10,7 @@ from onnxray.images import Pixels
 from onnxray.methods.maximize import Maximize
 from onnxray.profile import Profile
 from onnxray.sought import channels_of, direction_of, in_one_batch, one_target
-from onnxray.synthesis_objectives import Diversity, Each
+from onnxray.synthesis_objectives import Channels, Diversity, Each
 from support import models
 
 DIGITS = tuple(f"class:{digit}" for digit in range(10))
@@ -107,6 +107,18 @@ def test_diversity_is_the_sum_of_gram_cosines_within_a_group(small):
         sum((grams[i] * grams[j]).sum() for j in range(5) if j != i and groups[i] == groups[j]) for i in range(5)
     ]
     np.testing.assert_allclose(judged(small, pixels, Diversity("conv2", groups)), expected, rtol=1e-4)
+
+
+def test_styles_are_compared_where_there_are_positions(small):
+    pixels = Pixels(models.pictures(2), (None,) * 2)
+    with pytest.raises(InputError, match="channels and positions"):
+        judged(small, pixels, Diversity("ip1", np.array([0, 0])))
+
+
+def test_several_rows_a_sample_are_averaged_over():
+    windows = models.random(2, 6, 4, 3, 3)  # three a sample
+    found = Channels("v", np.array([3, 1])).score({"v": windows}, slice(0, 2))
+    np.testing.assert_allclose(found, [windows[:3, 3].mean(), windows[3:, 1].mean()], rtol=1e-5)
 
 
 def test_diversity_makes_samples_differ(small):
