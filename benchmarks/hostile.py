@@ -18,9 +18,11 @@ from pathlib import Path
 # In place of this folder, whose support.py would stand before the tests' package of that name.
 sys.path[:1] = [str(Path(__file__).resolve().parents[1] / part) for part in ("engine", "models", "tests")]
 
+from support.damage_bytes import BYTES  # noqa: E402
+from support.damage_fields import PROTOS  # noqa: E402
+from support.damage_places import PLACES  # noqa: E402
 from support.hostile import MEMORY, SECONDS, Finding, run_cases  # noqa: E402
 from support.mutation_seeds import Seed, seeds  # noqa: E402
-from support.mutations import BYTES, PLACES, PROTOS  # noqa: E402
 
 COUNT, QUICK = 5000, 500
 _STOP = 15.0

@@ -1,11 +1,13 @@
 """VGG-16 of VGG Face's size and ResNet-50 with random weights: plain torch as one writes it by hand, and as ONNX files.
 
-python benchmarks/networks.py vgg16|resnet50 FILE
+python benchmarks/networks.py vgg16|resnet50|timm_resnet50 FILE
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import warnings
 from collections import OrderedDict
 from pathlib import Path
 
@@ -19,6 +21,8 @@ CLASSES = 2622
 VGG_BLOCKS = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
 RESNET_STAGES = ((64, 3), (128, 4), (256, 6), (512, 3))
 SIZE = 224
+_KEPT: list[torch.library.Library] = []
+"""Schemas are gone with the library that defines them."""
 
 
 def vgg16() -> nn.Sequential:
@@ -163,7 +167,38 @@ def write_resnet50(path: Path) -> None:
     writer.save(path, writer.add("fc", net.fc, x), 1000)
 
 
-WRITERS = {"vgg16": write_vgg16, "resnet50": write_resnet50}
+def timm_resnet50() -> nn.Module:
+    """timm's own ResNet-50 in eval mode, as its users load it; weights seeded, statistics as after training."""
+    with contextlib.suppress(RuntimeError):  # a torchvision whose binary does not fit torch dies at import without
+        library = torch.library.Library("torchvision", "DEF")
+        for name in ("nms", "qnms"):
+            library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        _KEPT.append(library)
+    import timm
+
+    torch.manual_seed(0)
+    net = timm.create_model("resnet50", zero_init_last=False)
+    norms = [part for part in net.modules() if isinstance(part, nn.BatchNorm2d)]
+    with torch.no_grad():
+        for norm in norms:
+            norm.weight.uniform_(0.5, 1.0)
+            norm.bias.normal_(std=0.1)
+            norm.momentum = None
+        net.train()(torch.randn(8, 3, SIZE, SIZE))
+    return net.eval()
+
+
+def write_timm_resnet50(path: Path) -> None:
+    """The ONNX file of ``timm_resnet50()``, by torch's exporter, its batch free, 102 MB."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            timm_resnet50(), (torch.zeros(2, 3, SIZE, SIZE),), path, dynamo=False, opset_version=17,
+            input_names=["data"], output_names=["logits"], dynamic_axes={"data": {0: "N"}, "logits": {0: "N"}},
+        )  # fmt: skip
+
+
+WRITERS = {"vgg16": write_vgg16, "resnet50": write_resnet50, "timm_resnet50": write_timm_resnet50}
 
 
 def main() -> None:

@@ -1,9 +1,11 @@
 """Opening a file, to its first prediction and to its first gradient: time and peak memory, each in its own process.
 
 VGG-16 (580 MB) against onnx.load alone and an ONNX Runtime session with one run alone; ResNet-50 (102 MB) against such
-a session. Times count from the start of the interpreter, imports included; the one-time check of the file is in the
-first gradient. Peak memory is the process's largest resident size. "Nothing run" is what bounds it from below while
-each engine holds the weights once: the three libraries imported, and twice the file.
+a session, and against onnx.load and the making of a session that runs nothing. Times count from the start of the
+interpreter, imports included; those "after imports" begin when numpy, onnx, onnxruntime, torch and onnxray's own
+modules are imported on both sides. The one-time check of the file is in every first gradient. Peak memory is the
+process's largest resident size. "Nothing run" is what bounds it from below while each engine holds the weights once:
+the three libraries imported, and twice the file.
 """
 
 from __future__ import annotations
@@ -47,6 +49,15 @@ def measure(chosen: Setting) -> list[Row]:
     for key, unit, name in (("seconds", "s", "time"), ("peak", "MiB", "peak memory")):
         pairs = [(one["prediction"][key], one["session"][key]) for one in again]
         rows.append(row_of(f"ResNet-50, first prediction: {name}", "session and one run", unit, pairs, aim=None))
+    kinds = ("load and make", "straight to gradient")
+    last = [{kind: run(kind, resnet) for kind in kinds} for _ in range(chosen.rounds(9))]
+    for key, name, unit, aim in (
+        ("own", "time after imports", "s", 2.0), ("seconds", "time", "s", None), ("peak", "peak memory", "MiB", None),
+    ):  # fmt: skip
+        pairs = [(one["straight to gradient"][key], one["load and make"][key]) for one in last]
+        rows.append(
+            row_of(f"ResNet-50, first gradient: {name}", "onnx.load and making a session", unit, pairs, aim=aim)
+        )
     return rows
 
 
@@ -55,11 +66,13 @@ def run(kind: str, path: Path) -> dict[str, float]:
     found = in_own_process(HERE, "alone", kind, str(path))
     seconds = time.perf_counter() - start
     say(f"  {path.name}, {kind}: {seconds:.2f} s, {found['peak']:.0f} MiB")
-    return {"seconds": seconds, "peak": found["peak"]}
+    return {"seconds": seconds, **found}
 
 
 def alone(kind: str, path: str) -> dict[str, float]:
-    """One piece of work, in a process that does nothing else."""
+    """One piece of work, in a process that does nothing else; ``own``: its seconds after imports, where it has them."""
+    if kind in {"load and make", "straight to gradient"}:
+        return {"own": after_imports(kind, path), "peak": peak()}
     if kind == "imports":
         import onnx
         import onnxruntime
@@ -88,6 +101,29 @@ def alone(kind: str, path: str) -> dict[str, float]:
                 wanted = np.eye(1, model.graph.values["fc8"].shape[1], winner, dtype=np.float32)
                 model.pullback(image, {"fc8": wanted})
     return {"peak": peak()}
+
+
+def after_imports(kind: str, path: str) -> float:
+    """Seconds of a piece of work once the libraries are imported, the same for every piece."""
+    import numpy as np
+    import onnx
+    import onnxruntime
+
+    import onnxray.model
+    import onnxray.twin
+
+    image = np.random.default_rng(0).integers(0, 256, (1, 3, 224, 224), np.uint8)
+    with tempfile.TemporaryDirectory() as cache:
+        os.environ["ONNXRAY_CACHE"] = cache  # empty: the file is checked
+        start = time.perf_counter()
+        if kind == "load and make":
+            onnx.load(path)
+            onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+        else:
+            model = onnxray.open(path, "vgg-face")
+            logits = model.graph.logits
+            model.pullback(image, {logits: np.eye(1, model.graph.values[logits].shape[1], dtype=np.float32)})
+        return time.perf_counter() - start
 
 
 def peak() -> float:

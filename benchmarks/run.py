@@ -19,13 +19,19 @@ from measure import Row, Setting, say, setting
 
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "docs" / "benchmarks.md"
-BENCHMARKS = ("pullback", "line_search", "opening")
-PACKAGES = ("numpy", "torch", "onnx", "onnxruntime", "onnxruntime-gpu", "onnx2torch")
+BENCHMARKS = (
+    "pullback", "forward_gradient", "line_search", "opening", "saliency", "saliency_cams", "saliency_perturbation",
+    "visualize",
+)  # fmt: skip
+PACKAGES = (
+    "numpy", "torch", "onnx", "onnxruntime", "onnxruntime-gpu", "onnx2torch", "timm", "captum", "grad-cam", "dianna",
+)  # fmt: skip
 
 
 def main() -> None:
     with setting(__doc__) as chosen:
-        sections = [section(name, run(name, chosen)) for name in BENCHMARKS]
+        measured = {name: run(name, chosen) for name in BENCHMARKS}
+        sections = [section(name, rows) for name, rows in measured.items() if rows]  # none where the peers are missing
         sections.append(hostile(chosen))
         page = "\n".join([head(), *sections])
         if chosen.quick:

@@ -9,6 +9,7 @@ on top of the maps.
 
 from __future__ import annotations
 
+import importlib.util
 import warnings
 
 import networks
@@ -45,6 +46,9 @@ def main() -> None:
 
 
 def measure(chosen: Setting) -> list[Row]:
+    if importlib.util.find_spec("pytorch_grad_cam") is None:
+        say("  left out: pytorch_grad_cam not installed")
+        return []
     warnings.simplefilter("ignore")
     library = torch.library.Library("torchvision", "DEF")
     for name in ("nms", "qnms"):  # without these a torchvision whose binary does not fit dies at import

@@ -65,6 +65,7 @@ def main() -> None:
         wanted = [method for method in given.method or methods if method not in had]
         if wanted and path_of(given.folder, network, given.exporter).exists():
             todo[network[1]] = (network, wanted)
+    _CONTEXT.set_forkserver_preload(["torch", "onnxruntime", "matplotlib"])
     with ThreadPoolExecutor(given.workers) as pool:
         running = {
             pool.submit(measure, given.folder, network, given.exporter, wanted): (network[1], wanted)
@@ -130,7 +131,7 @@ def run(answer: Connection, path: Path, side: int, methods: Sequence[str]) -> No
             found = method(**few)(model, image).items[0]
             answer.send((name, "ok" if np.isfinite(found.heat).all() else "a map that is not finite"))
         except OnnxrayError as error:
-            answer.send((name, f"{type(error).__name__}: {error}"))
+            answer.send((name, f"{type(error).__name__}: {error}".replace(str(path), "MODEL")))
         except Exception as error:
             answer.send((name, f"crash: {type(error).__name__}: {str(error).strip()[:200]}"))
     answer.close()

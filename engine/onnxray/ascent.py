@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from onnxray.errors import InputError, NotDifferentiable, ZeroGradient
+from onnxray.importer.rules import REDIRECTED
 from onnxray.method import Run
 from onnxray.model import Model
 from onnxray.objectives import Objective
@@ -33,7 +34,10 @@ _RUNAWAY = 1e30
 
 @dataclass(frozen=True, kw_only=True)
 class Ascent:
-    """How to climb; everything but what is climbed. ``keep``: the last image, or the one of the best total."""
+    """How to climb; everything but what is climbed. ``keep``: the last image, or the one of the best total.
+
+    redirected: for so many steps, a rectifier dead throughout a sample lets the gradient through that revives it.
+    """
 
     steps: int
     parametrization: Parametrization = field(default_factory=Fourier)
@@ -42,6 +46,7 @@ class Ascent:
     projections: tuple[Projection, ...] = ()
     optimizer: Optimizer = field(default_factory=Adam)
     keep: str = "last"
+    redirected: int = 0
 
     def __post_init__(self) -> None:
         if isinstance(self.steps, bool) or not isinstance(self.steps, int) or not 1 <= self.steps <= 1_000_000:
@@ -94,10 +99,12 @@ def climb(
     random = torch.Generator().manual_seed(int(run.random.integers(2**63)))
     given = None if start is None else _canvas(start, shape)
     parameters = plan.parametrization.start(shape, random, given)
-    moving = [p.requires_grad_() for p in parameters if p.is_floating_point()]
+    moving = [p.requires_grad_() for p in plan.parametrization.moving(parameters)]
     optimizer = plan.optimizer.build(moving)
     blank = np.zeros((shape[0], *model.profile.shape), np.float32)
-    function = model.batched_twin({"images": blank}).differentiable(objective.values)
+    twin = model.batched_twin({"images": blank})
+    function = twin.differentiable(objective.values)
+    revived = twin.differentiable(objective.values, rules=REDIRECTED) if plan.redirected else function
     whole = slice(0, shape[0])
     history: list[dict[str, torch.Tensor]] = []
     best, best_total = plan.parametrization.image(parameters).detach().clone(), torch.full(shape[:1], -torch.inf)
@@ -110,7 +117,8 @@ def climb(
         shown = x
         for transform in plan.transforms:
             shown = transform(shown, random)
-        score = objective.score(function(shown), whole).to(x)
+        forward = revived if step < plan.redirected else function
+        score = objective.score(forward(shown), whole).to(x)
         if not seen and not history:
             _refuse_flat(score, moving, objective)
         total = score
@@ -121,7 +129,7 @@ def climb(
             total = total - part
         loss = -total.sum()
         for parameter, gradient in zip(moving, torch.autograd.grad(loss, moving)):
-            parameter.grad = gradient
+            parameter.grad = gradient.contiguous()  # L-BFGS takes flat views
         if not seen:  # a copy of x: the optimiser is about to move the pixels in place
             seen.update(x=x.detach().clone(), parts={**parts, "total": total.detach()})
         return float(loss.detach())
@@ -142,6 +150,7 @@ def climb(
             best_total = torch.where(better, total, best_total)
             best[better] = seen["x"][better]
             history.append(seen["parts"])
+            plan.parametrization.settle(parameters)
             if plan.projections:
                 with torch.no_grad():
                     x = parameters[0]
@@ -171,7 +180,7 @@ def _refuse_flat(score: torch.Tensor, moving: list[torch.Tensor], objective: Obj
     """Refuse an objective that no gradient climbs; a regulariser's own gradient would hide that."""
     if not score.requires_grad:
         raise NotDifferentiable(f"{objective.describe(0)} is a step function of the input; no gradient reaches it")
-    gradient = torch.autograd.grad(score.sum(), moving, retain_graph=True)[0]
+    gradient = torch.autograd.grad(-score.sum(), moving, retain_graph=True)[0]
     dead = torch.nonzero(~gradient.flatten(1).any(1)).flatten().tolist()
     if dead:
         raise ZeroGradient(

@@ -15,6 +15,8 @@ from onnxray.spatial import Grid, Space, token_grid
 
 _FUSED = frozenset({"Attention", "FlashAttention", "GroupQueryAttention", "MultiHeadAttention",
                     "PackedAttention", "PackedMultiHeadAttention", "QAttention"})  # fmt: skip
+_PASSING = frozenset({"Cast", "Dropout", "Identity"})
+_CHANGING = frozenset({"Add", "Conv", "Div", "MatMul", "Mul", "Sub", "Where"})
 _MIXING = frozenset({"AveragePool", "Conv", "ConvTranspose", "MaxPool"})
 
 
@@ -70,13 +72,20 @@ def _product_with_values(space: Space, softmax: Node) -> Node | None:
     default = -1 if graph.opsets.get("ai.onnx", 1) >= 13 else 1
     if shape is None or int(attribute(softmax, "axis", default)) % len(shape) != len(shape) - 1:
         return None
-    names = [softmax.outputs[0]]
+    names, changed = [softmax.outputs[0]], ""
     while names:
         name = names.pop()
         for reader in graph.readers_of.get(name, ()):
             if reader.operator == "MatMul" and reader.inputs[0] == name and reader.inputs[1] in graph.depends_on_input:
+                if changed:
+                    raise InputError(
+                        f"the attention {softmax.outputs[0]!r} is changed by node {changed} before it weighs the "
+                        "values; rollout follows plain attention alone"
+                    )
                 return reader
-            if reader.operator in {"Cast", "Dropout", "Identity", "Add", "Mul", "MatMul", "Conv"}:
+            if reader.operator in _PASSING | _CHANGING:
+                if reader.operator in _CHANGING:
+                    changed = changed or f"{reader.name!r} ({reader.operator})"
                 names += [output for output in reader.outputs if space.shapes.get(output) == shape]
     return None
 

@@ -9,6 +9,8 @@ from onnxray.batching import Batch
 from onnxray.graph import Graph
 from onnxray.verification import Memory
 
+_BRANCHING = frozenset({"If", "Loop"})
+
 
 def decided(graph: Graph, versions: Mapping[str, Any], decide: Callable[[], Batch] | None = None) -> Batch | None:
     """How this file's samples go: free, as remembered, or by ``decide``, which is then remembered.
@@ -22,6 +24,10 @@ def decided(graph: Graph, versions: Mapping[str, Any], decide: Callable[[], Batc
             "the file's batch is free" if common else "the inputs have no batch in common; they are fed as they are"
         )
         return Batch(None, "free", reason)
+    branching = next((node for node in graph.nodes if node.operator in _BRANCHING), None)
+    if branching is not None:
+        reason = f"node {branching.name!r} ({branching.operator}) may run otherwise for each sample; nothing was tried"
+        return Batch(graph.fixed_batch, "loop", reason)
     memory = Memory(graph, {"question": "batch", **versions})
     known = memory.recall()
     if known is not None and known.get("twin") in {"rewrite", "vmap", "loop"}:

@@ -27,8 +27,12 @@ def judged(model: Model, pixels: Pixels, objective: Objective) -> NDArray[np.flo
     Errors: UnknownValue, RuntimeRefusal.
     """
     values = model.judge.values(model.feeds(pixels), objective.values)
-    real = {name: array.astype(np.float64) for name, array in values.items()}
-    return np.asarray(objective.score(real, slice(0, len(pixels))), np.float64)
+    return np.asarray(objective.score(widened(values), slice(0, len(pixels))), np.float64)
+
+
+def widened(values: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Numbers in float64; text stays as it is."""
+    return {name: a.astype(np.float64) if a.dtype.kind in "fiub" else a for name, a in values.items()}
 
 
 def gradient(

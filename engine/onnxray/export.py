@@ -8,6 +8,7 @@ import torch
 
 from onnxray.batching import Array, Arrays
 from onnxray.deciding import decided
+from onnxray.errors import InputError
 from onnxray.full_verification import Verification
 from onnxray.full_verification import verify as verify_in_full
 from onnxray.graph import Graph, read_graph
@@ -23,22 +24,29 @@ from onnxray.twin import Twin, told_as_refusal
 from onnxray.verification import check_outputs, seeded_inputs
 
 
-def to_torch(model_or_path: Model | Source, *, trainable: bool = False, verify: bool = True) -> ImportedModule:
+def to_torch(
+    model_or_path: Model | Source, *, trainable: bool = False, verify: bool = True, fused: bool = False
+) -> ImportedModule:
     """Convert a model to a plain ``torch.nn.Module`` in eval mode, ``forward(*graph inputs)``, no profile in front.
 
     One output comes back as a Tensor, several as a tuple in the graph's order. Every node is a submodule (nn.ReLU for
     Relu), found by ``module.layer(onnx_name)``. trainable: the float initialisers are Parameters that require
     gradients, under their ONNX names; else frozen. verify: compare the outputs with ONNX Runtime's on seeded inputs.
+    fused: compute as the pullbacks do, which is faster: nodes together where only their last value is read, batch
+    normalisation folded into convolutions (equal but for rounding); ``layer`` then finds those last values alone, and
+    attention has no second derivatives.
 
     A file that fixes its batch at b becomes a module for every multiple of b. Where it can be rewritten, and ONNX
     Runtime's numbers batch by batch confirm that, all samples go through at once. Elsewhere, and with verify off where
     nothing was confirmed before, they go b at a time, and a hook on a layer is called once for each b.
-    Errors: UnsupportedOperator, MismatchError, RuntimeRefusal where verify is on and ONNX Runtime or the module
-    cannot run on seeded inputs; the module raises InputError for other batches, and where an output has no batch axis
-    to join b and b along.
+    Errors: InputError where trainable and fused are both asked for, UnsupportedOperator, MismatchError, RuntimeRefusal
+    where verify is on and ONNX Runtime or the module cannot run on seeded inputs; the module raises InputError for
+    other batches, and where an output has no batch axis to join b and b along.
     """
     graph = model_or_path.graph if isinstance(model_or_path, Model) else read_graph(bundled(model_or_path))
-    importer = Importer(graph, trainable=trainable)
+    if trainable and fused:
+        raise InputError("fused=True computes with weights of its own, which trainable=True cannot train; ask for one")
+    importer = Importer(graph, trainable=trainable, channels_last=fused, fused=fused)
     judge = Judge(graph)
     names = tuple(output.name for output in graph.outputs)
     module = importer.cut(names)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from onnxray.container import Container, read_container
 from onnxray.errors import ModelFileError
-from onnxray.soundness import check_functions, check_tensors
+from onnxray.soundness import check_functions, check_opsets, check_tensors
 from onnxray.structure import find_features, find_fixed_batch, find_last_convolution, find_logits
 
 Dim = int | str | None
@@ -210,6 +210,7 @@ def read_graph(source: str | os.PathLike[str] | bytes | onnx.ModelProto) -> Grap
     """
     container = read_container(source)
     model = container.skeleton
+    check_opsets(model)
     check_tensors(model, container.regions)
     if model.functions:
         check_functions(model)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,7 +23,7 @@ from onnxray.placement import placement
 if TYPE_CHECKING:
     from onnxray.profile import Profile
 
-__all__ = ["Pixels", "fit", "png_bytes", "read_images", "read_png", "save_png", "to_uint8"]
+__all__ = ["Pixels", "fit", "png_bytes", "read_at_own_size", "read_images", "read_png", "save_png", "to_uint8"]
 
 _RESAMPLING: Final = {
     "nearest": Image.Resampling.NEAREST,
@@ -97,6 +97,38 @@ def read_images(images: object, profile: Profile) -> Pixels:
     if not planes:
         raise ImageError("no images given; expected paths, PIL images or arrays")
     return Pixels(np.stack(planes), tuple(names), tuple(notes))
+
+
+def read_at_own_size(images: object, profile: Profile, longest: int) -> list[Pixels]:
+    """Return images as pixels at their own sizes, one ``Pixels`` of a single image for each; see ``read_images``.
+
+    Only the profile's channels and interpolation count. longest: the longer side is reduced to it, aspect kept; what is
+    smaller stays as it is. Errors: ImageError.
+    """
+    if isinstance(images, Pixels):
+        return [images.rows(slice(k, k + 1)) for k in range(len(images))]
+    single = isinstance(images, str | os.PathLike | Image.Image) or not isinstance(images, Sequence)
+    items: Sequence[object] = [images] if single else images  # type: ignore[assignment]
+    found: list[Pixels] = []
+    for item in _expanded(items):
+        label = _label(item, len(found))
+        if isinstance(item, Path | Image.Image):
+            wide, high = read_picture(item, label, grey=False)[0].size
+        else:
+            high, wide = _batch(item, label).shape[2:]
+        share = min(1.0, longest / max(high, wide))
+        size = (max(1, round(high * share)), max(1, round(wide * share)))
+        plain = (0.0,) * profile.channel_count  # a mean image has a size of its own
+        own = replace(profile, mean=plain, size=size, resize="stretch")
+        found += _each(read_images([item], own))
+    if not found:
+        raise ImageError("no images given; expected paths, PIL images or arrays")
+    return found
+
+
+def _each(pixels: Pixels) -> Iterator[Pixels]:
+    for k in range(len(pixels)):
+        yield replace(pixels.rows(slice(k, k + 1)), notes=pixels.notes)
 
 
 def _expanded(items: Sequence[object]) -> Iterator[object]:

@@ -20,10 +20,12 @@ class MapItem(Item):
 
     heat: (height, width) at the image's size, what is drawn; for samples that are no images, of the sample's shape.
     attribution: what the method computed before it was reduced or resized, per input channel or at the layer's size.
-    signed: whether evidence against the target counts, below zero. shown_at: the number at the end of the colour scale.
+    signed: whether evidence against the target counts, below zero. shown_at: the number at the end of the colour scale;
+    shown_from: at its beginning, of an unsigned map.
     target: what was explained, in words; target_score: its value by the judge. class_, label, score, probability: the
-    judge's verdict on the image; None where the model is no classifier. numbers: what else the method has to say.
-    object_: what was found in the map (onnxray.map_objects), where it was asked for; colormap: what it is drawn in.
+    judge's verdict on the image; None where the model is no classifier. numbers: what else the method has to say; more:
+    what of it are arrays, by name. object_: what was found in the map (onnxray.map_objects), where it was asked for;
+    colormap: what it is drawn in.
     """
 
     path: str | None
@@ -45,6 +47,8 @@ class MapItem(Item):
     images: Mapping[str, Image8] = field(repr=False)
     object_: Mapping[str, Any] | None = None
     colormap: str = "auto"
+    shown_from: float = 0.0
+    more: Mapping[str, NDArray[Any]] = field(default_factory=dict, repr=False)
 
     @property
     def peak(self) -> tuple[int, ...]:
@@ -58,8 +62,9 @@ class MapItem(Item):
             "probability": self.probability, "target": self.target, "target_score": self.target_score,
             "method": self.method, "layer": self.layer, "signed": self.signed, "peak": list(self.peak),
             "minimum": float(self.heat.min()), "maximum": float(self.heat.max()), "sum": float(self.heat.sum()),
-            "shown_at": self.shown_at, "colormap": self.colormap, "object": self.object_,
-            **self.numbers_, "numbers": list(self.numbers_), "reason": self.reason,
+            "shown_at": self.shown_at, "shown_from": self.shown_from, "colormap": self.colormap,
+            "object": self.object_, **self.numbers_, "numbers": list(self.numbers_), "arrays": list(self.more),
+            "reason": self.reason,
         }  # fmt: skip
 
     def pictures(self) -> dict[str, tuple[str, NDArray[Any]]]:
@@ -78,11 +83,9 @@ class MapItem(Item):
         }
 
     def arrays(self) -> dict[str, tuple[str, NDArray[Any]]]:
-        """``heat`` and ``attribution`` as float32 .npy files."""
-        return {
-            "heat": (f"{self._own_stem}-heat", self.heat),
-            "attribution": (f"{self._own_stem}-attribution", self.attribution),
-        }
+        """``heat``, ``attribution`` (float32) and what else the method gives, as .npy files."""
+        found = {"heat": self.heat, "attribution": self.attribution, **self.more}
+        return {role: (f"{self._own_stem}-{role}", array) for role, array in found.items()}
 
     @property
     def _own_stem(self) -> str:
@@ -92,7 +95,8 @@ class MapItem(Item):
     def restore(cls, document: Mapping[str, Any], pictures: Mapping[str, NDArray[Any]]) -> Self:
         """Build the item again from its part of result.json and its files."""
         same = ("path", "label", "score", "probability", "target", "target_score", "method", "layer", "signed",
-                "shown_at", "reason", "colormap")  # fmt: skip
+                "shown_at", "shown_from", "reason", "colormap")  # fmt: skip
+        drawn = set(pictures) - {"heat", "attribution", "levels", *document["arrays"]}
         return cls(
             **{name: document[name] for name in same},
             class_=document["class"],
@@ -101,7 +105,8 @@ class MapItem(Item):
             heat=pictures["heat"],
             attribution=pictures["attribution"],
             object_=document["object"],
-            images={role: p for role, p in pictures.items() if role not in {"heat", "attribution", "levels"}},
+            more={role: pictures[role] for role in document["arrays"]},
+            images={role: picture for role, picture in pictures.items() if role in drawn},
         )
 
 

@@ -22,11 +22,15 @@ Progress = Callable[[int, int, str], None]
 
 @dataclass(frozen=True)
 class Run:
-    """What a running method is handed besides its data: a seeded generator, progress, and a place for notes."""
+    """What a running method is handed besides its data: a seeded generator, progress, and a place for notes.
+
+    given: the images as the caller gave them, for a method that works at their own size.
+    """
 
     random: np.random.Generator
     progress: Progress
     notes: list[str]
+    given: object = None
 
     def note(self, text: str) -> None:
         """Say something that belongs in the result; once, however often it is found again."""
@@ -74,7 +78,7 @@ class Method(ABC, Generic[ItemT]):
             pixels = Pixels(np.zeros((0, *model.profile.shape), np.float32), ())
         else:
             pixels = model.pixels(images)
-        run = Run(np.random.default_rng(seed), progress or silent, list(pixels.notes))
+        run = Run(np.random.default_rng(seed), progress or silent, list(pixels.notes), images)
         items: list[ItemT] = []
         interrupted = False
         try:

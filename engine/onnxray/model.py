@@ -157,7 +157,7 @@ class Model:
             raise InputError(f"two of {list(cotangents)} name the same value; give each value one cotangent")
         variables = self.variables(images)
         twin = self.batched_twin(variables)
-        from onnxray.twin import checked_cotangent, fixed_cotangents
+        from onnxray.cotangents import checked_cotangent, fixed_cotangents
 
         fixed = {name: c for name, c in resolved.items() if not callable(c)}
         give_fixed = fixed_cotangents(fixed, max(len(array) if array.ndim else 1 for array in variables.values()))
@@ -245,6 +245,7 @@ class Model:
                 self.graph,
                 lambda names: self.judge.values(feeds, names, once=True),
                 lambda names: twin.values(variables, names),
+                prepare=twin.prepare,
                 plain=lambda names: self.judge.plain_outputs(feeds, names),
                 full=self.verify,
             )

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxray.errors import InputError
+from onnxray.errors import InputError, NotDifferentiable
 from onnxray.naming import Selection
 
 Score = Literal["logit", "log-probability", "probability", "margin"]
@@ -238,6 +238,37 @@ class Similarity(Objective):
     def describe(self, row: int) -> str:
         """What it is near to."""
         return f"cosine of {self.value} with {self.source}"
+
+
+@dataclass(frozen=True, eq=False)
+class LabelKept(Objective):
+    """1 where a sample's label is the given one, else 0: for classifiers that give a label and no scores.
+
+    It is read by the judge alone and has no gradient. ``expected`` is (N,), numbers or text.
+    """
+
+    value: str
+    expected: NDArray[Any]
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """The label."""
+        return (self.value,)
+
+    def score(self, values: Mapping[str, Any], place: slice) -> Any:
+        """1.0 or 0.0. Errors: NotDifferentiable in the twin."""
+        labels = values[self.value]
+        if not isinstance(labels, np.ndarray):
+            raise NotDifferentiable(f"{self.value!r} is a label without scores; it has no gradient")
+        return (labels.reshape(-1) == self.expected[place]).astype(np.float64)
+
+    def rows(self, index: Index) -> Objective:
+        """The labels of these rows."""
+        return replace(self, expected=self.expected[index])
+
+    def describe(self, row: int) -> str:
+        """The label."""
+        return f"label {self.expected[row]} kept"
 
 
 def namespace(array: Any) -> Any:

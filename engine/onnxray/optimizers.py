@@ -170,3 +170,30 @@ class LBFGS(Optimizer):
             parameters, lr=1.0, max_iter=self.evaluations, max_eval=self.evaluations, history_size=20,
             tolerance_grad=0.0, tolerance_change=0.0, line_search_fn="strong_wolfe",
         )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress(Optimizer):
+    """x <- x + min(most, desired / ||g||^2) g, image by image: a step that promises ``desired`` (Yosinski et al. 2015).
+
+    An image whose gradient is zero stays.
+    """
+
+    most: float
+    desired: float = 2.0
+
+    def build(self, parameters: Parameters) -> torch.optim.Optimizer:
+        """Our own."""
+        return _Progress(parameters, {"lr": self.most, "desired": self.desired})
+
+
+class _Progress(torch.optim.Optimizer):
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """One step."""
+        loss = None if closure is None else torch.enable_grad()(closure)()
+        for group in self.param_groups:
+            for x in group["params"]:
+                rate = (group["desired"] / x.grad.flatten(1).square().sum(1)).clamp(max=group["lr"])
+                x.sub_(rate.reshape(-1, *(1,) * (x.ndim - 1)) * x.grad)
+        return loss

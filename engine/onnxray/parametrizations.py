@@ -32,6 +32,13 @@ class Parametrization(ABC):
     def image(self, parameters: Tensors) -> torch.Tensor:
         """The images that parameters stand for, differentiable."""
 
+    def moving(self, parameters: Tensors) -> list[torch.Tensor]:
+        """Those that an ascent varies; the rest is constant."""
+        return [parameters[0]]
+
+    def settle(self, parameters: Tensors) -> None:  # noqa: B027
+        """What is done to the parameters after each step, in place; nothing here."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Pixels(Parametrization):
@@ -73,16 +80,16 @@ class Fourier(Parametrization):
             )
         count, channels, height, width = shape
         size = (count, channels, height, width // 2 + 1, 2)
+        coefficients = torch.randn(size, generator=random) * self.deviation
         # The width cannot be told from the coefficients alone: rfft of 6 and of 7 columns has as many.
-        return torch.randn(size, generator=random) * self.deviation, torch.tensor(width)
+        return coefficients, torch.tensor(width), _spectrum(height, width, self.decay), _colours()
 
     def image(self, parameters: Tensors) -> torch.Tensor:
         """The images."""
-        z, width = torch.view_as_complex(parameters[0]), int(parameters[1])
-        height = z.shape[2]
-        flat = torch.fft.irfft2(z * _spectrum(height, width, self.decay), s=(height, width)) / 4
+        z, width, spectrum, colours = torch.view_as_complex(parameters[0]), int(parameters[1]), *parameters[2:]
+        flat = torch.fft.irfft2(z * spectrum, s=(z.shape[2], width)) / 4
         if self.decorrelated and z.shape[1] == 3:
-            flat = torch.einsum("nchw,dc->ndhw", flat, _colours())
+            flat = torch.einsum("nchw,dc->ndhw", flat, colours)
         return 255 * torch.sigmoid(flat)
 
 

@@ -62,7 +62,7 @@ def rectifier_rules(
     """The rules, and what they take hold of in words. Errors: InputError where there is nothing to take hold of."""
     from onnxray.importer.rules import RECTIFIERS, BackwardRules
 
-    given = (operators,) if isinstance(operators, str) else tuple(operators)
+    given = operators.split(",") if isinstance(operators, str) else tuple(operators)
     asked = frozenset("Clip" if name == "Relu6" else name for name in given)
     unknown = sorted(asked.difference(RECTIFIERS))
     if unknown or not asked:

@@ -10,7 +10,7 @@ import contextlib
 import ctypes
 import sys
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 import onnxruntime
@@ -57,6 +57,18 @@ class Judge:
             found |= self._run(self._cut_session(inner, keep=not once), feeds, inner, once=once)
         return {name: found[name] for name in wanted}
 
+    def segment(self, names: Iterable[str], given: Iterable[str] = ()) -> Callable[[Arrays], dict[str, Array]]:
+        """The values ``names`` as a function of the values ``given``, and of those inputs that are read beside them.
+
+        For what is asked many times: its weights are packed for speed. The session closes with the function. The
+        arrays are one batch, which is fed as it is; a file that fixes its batch is fed so much at a time.
+        """
+        wanted = tuple(dict.fromkeys(names))
+        # Threads that spin while they wait would take the cores from those of the next segment.
+        entries = {"session.intra_op.allow_spinning": "0", **self._external}
+        session = self._session(self.graph.cut(wanted, given).SerializeToString(), entries)
+        return lambda feeds: self._run(session, feeds, wanted, chunk=max(map(len, feeds.values())))
+
     def promoted_outputs(self, feeds: Arrays, names: Iterable[str]) -> dict[str, Array]:
         """Give the graph's outputs by a copy that also gives the inner values ``names``.
 
@@ -81,8 +93,9 @@ class Judge:
         return tuple(self._file_session().get_providers())
 
     def _run(
-        self, session: onnxruntime.InferenceSession, feeds: Arrays, names: tuple[str, ...], *, once: bool = False
-    ) -> dict[str, Array]:
+        self, session: onnxruntime.InferenceSession, feeds: Arrays, names: tuple[str, ...], *, once: bool = False,
+        chunk: int | None = None,
+    ) -> dict[str, Array]:  # fmt: skip
         read = {info.name for info in session.get_inputs()}
         missing = sorted(read - set(feeds))
         if missing:
@@ -91,13 +104,14 @@ class Judge:
         if once and self.device == "cpu":
             options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
 
-        def chunk(part: Arrays) -> list[Array]:
+        def feed(part: Arrays) -> list[Array]:
             try:
                 return [np.asarray(value) for value in session.run(list(names), {n: part[n] for n in read}, options)]
             except Exception as error:
                 raise RuntimeRefusal(f"ONNX Runtime refuses the input: {_first_line(error)}") from None
 
-        return in_chunks(self.graph, feeds, names, chunk_size(self.graph, feeds), chunk)
+        size = chunk if chunk is not None and self.graph.fixed_batch is None else chunk_size(self.graph, feeds)
+        return in_chunks(self.graph, feeds, names, size, feed)
 
     def _file_session(self) -> onnxruntime.InferenceSession:
         if self._file is None:
@@ -111,10 +125,7 @@ class Judge:
         session = self._cuts.get(names)
         if session is None:
             # Weights are mapped from the file and not packed into a second copy: a cut is read, not raced.
-            entries = {
-                "session.disable_prepacking": "1",
-                "session.model_external_initializers_file_folder_path": str(self.graph.container.external_folder),
-            }
+            entries = {"session.disable_prepacking": "1", **self._external}
             session = self._session(self.graph.cut(names).SerializeToString(), entries)
             if not keep:
                 return session
@@ -123,6 +134,11 @@ class Judge:
                 self._cuts.popitem(last=False)
         self._cuts.move_to_end(names)
         return session
+
+    @property
+    def _external(self) -> Mapping[str, str]:
+        folder = str(self.graph.container.external_folder)
+        return {"session.model_external_initializers_file_folder_path": folder}
 
     def _session(
         self, source: str | bytes | None, entries: Mapping[str, str], *, optimised: bool = True

@@ -17,7 +17,7 @@ from onnxray.images import Pixels
 from onnxray.map_item import MapItem
 from onnxray.method import Method, Run, check_choices
 from onnxray.model import Model
-from onnxray.objectives import Objective
+from onnxray.objectives import Objective, Similarity
 from onnxray.predictions import Predictions
 from onnxray.report.heat_map import Colormap, draw_map, draw_overlay
 from onnxray.targets import describe_scores, read_target
@@ -32,6 +32,8 @@ class Map:
 
     heat: (height, width) at the image's size. attribution: as it was computed; the heat itself where left out.
     quantile: the share of the map's |numbers| that the colour scale spans; noisy maps leave the topmost out.
+    shown_from: where the colour scale of an unsigned map begins, for maps that have an offset.
+    arrays, pictures: what else there is to keep and to see, by name; pictures are uint8, CHW.
     """
 
     heat: NDArray[np.float32]
@@ -41,6 +43,9 @@ class Map:
     numbers: Mapping[str, Any] = field(default_factory=dict)
     reason: str | None = None
     quantile: float = 1.0
+    shown_from: float = 0.0
+    arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    pictures: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +79,8 @@ class Saliency(Method[MapItem]):
                     )
             for note in describe_scores(model, objective):
                 run.note(note)
-            verdict = _verdict(model, group)
+            # An embedding's numbers are no classes, though as many as a classifier's.
+            verdict = None if isinstance(objective, Similarity) else _verdict(model, group)
             scores = judged(model, group, objective)
 
             def progress(done: int, total: int, what: str, place: int = start, count: int = len(group)) -> None:
@@ -101,8 +107,8 @@ class Saliency(Method[MapItem]):
             raise TypeError(
                 f"method {self.name!r} gave a map of {heat.shape}, or not finite; its author must mend that"
             )
-        largest = np.abs(heat)
-        shown_at = float(np.quantile(largest, found.quantile)) or float(largest.max())
+        largest = np.abs(heat - np.float32(found.shown_from))
+        shown_at = found.shown_from + (float(np.quantile(largest, found.quantile)) or float(largest.max()))
         name = pixels.names[row]
         stem = f"{Path(name).stem if name else 'image'}-{place}"
         return MapItem(
@@ -112,20 +118,22 @@ class Saliency(Method[MapItem]):
             score=None if verdict is None else float(verdict.scores[row, verdict.classes[row]]),
             probability=None if verdict is None else float(verdict.probabilities[row, verdict.classes[row]]),
             target=objective.describe(row), target_score=score, method=self.name, layer=found.layer,
-            signed=found.signed, shown_at=shown_at, numbers_=dict(found.numbers), reason=found.reason, stem=stem,
-            heat=heat,
+            signed=found.signed, shown_at=shown_at, shown_from=found.shown_from,
+            numbers_=dict(found.numbers), reason=found.reason, stem=stem, heat=heat,
             attribution=heat if found.attribution is None else np.ascontiguousarray(found.attribution, np.float32),
-            images={} if pixels.plain else self._pictures(sample, heat, shown_at, signed=found.signed),
+            more=found.arrays,
+            images={} if pixels.plain else self._pictures(sample, heat, shown_at, found),
             colormap=self.colormap,
         )  # fmt: skip
 
     def _pictures(
-        self, sample: NDArray[np.float32], heat: NDArray[np.float32], shown_at: float, *, signed: bool
+        self, sample: NDArray[np.float32], heat: NDArray[np.float32], shown_at: float, found: Map
     ) -> dict[str, NDArray[np.uint8]]:
         image = np.rint(sample).astype(np.uint8)
-        drawn = draw_map(heat, shown_at, signed=signed, colormap=self.colormap)
-        overlay = draw_overlay(image, heat, shown_at, signed=signed, colormap=self.colormap)
-        return {"image": image, "map": drawn, "overlay": overlay}
+        shown, span = heat - np.float32(found.shown_from), shown_at - found.shown_from
+        drawn = draw_map(shown, span, signed=found.signed, colormap=self.colormap)
+        overlay = draw_overlay(image, shown, span, signed=found.signed, colormap=self.colormap)
+        return {"image": image, "map": drawn, "overlay": overlay, **found.pictures}
 
 
 def _rows_of(goal: Any, start: int, count: int) -> Any:

@@ -30,6 +30,15 @@ _CONSTANTS = {
 Key = tuple[str, str, str]
 
 
+def check_opsets(model: onnx.ModelProto) -> None:
+    """Refuse opset versions that onnx itself cannot look up. Errors: ModelFileError."""
+    for entry in (*model.opset_import, *(entry for function in model.functions for entry in function.opset_import)):
+        if not 0 <= entry.version < 2**31:
+            raise ModelFileError(
+                f"the opset of domain {entry.domain or 'ai.onnx'!r} is {entry.version}; one such as 17 was expected"
+            )
+
+
 def check_tensors(model: onnx.ModelProto, left_out: Collection[str]) -> None:
     """Refuse constants of another type than they say, or whose shape takes more numbers than they hold.
 

@@ -63,6 +63,45 @@ class Synthesis(Method[SynthesisItem]):
         if climbed.interrupted:
             raise KeyboardInterrupt
 
+    def item(
+        self,
+        model: Model,
+        image: NDArray[np.uint8],
+        *,
+        stem: str,
+        target: str,
+        path: str | None = None,
+        layer: str | None = None,
+        trace: Mapping[str, Sequence[float]] | None = None,
+        numbers: Mapping[str, Any] | None = None,
+        beside: Mapping[str, NDArray[np.uint8]] | None = None,
+        snapshots: Mapping[int, NDArray[np.uint8]] | None = None,
+        judged: bool = True,
+    ) -> SynthesisItem:
+        """An item of a picture of any size, 8-bit (C, H, W); the judge sees it as the profile's rule resizes it."""
+        verdict = _verdict(model, image) if judged else None
+        curves = {} if trace is None else {name: tuple(map(float, values)) for name, values in trace.items()}
+        return SynthesisItem(
+            path=path, method=self.name, layer=layer, target=target,
+            class_=None if verdict is None else int(verdict.classes[0]),
+            label=None if verdict is None else verdict.labels[0],
+            probability=None if verdict is None else float(verdict.probabilities[0, verdict.classes[0]]),
+            steps=len(next(iter(curves.values()), ())), trace=curves, numbers_=dict(numbers or {}), reason=None,
+            stem=stem, images={"image": image, **(beside or {})}, snapshots=dict(snapshots or {}),
+        )  # fmt: skip
+
+
+def to_8_bits(picture: NDArray[Any]) -> NDArray[np.uint8]:
+    """Grey levels, rounded and clipped to whole ones."""
+    return np.asarray(np.rint(np.clip(picture, 0, 255)), np.uint8)
+
+
+def _verdict(model: Model, image: NDArray[np.uint8]) -> Predictions | None:
+    try:
+        return model.predict(model.pixels(image[None]))
+    except InputError:
+        return None
+
 
 def verdict_on(model: Model, images: NDArray[np.uint8]) -> Predictions | None:
     """The judge's classes of 8-bit pictures; None where the model is no classifier."""

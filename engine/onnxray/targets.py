@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 from onnxray.errors import InputError
 from onnxray.images import Pixels
 from onnxray.model import Model
-from onnxray.objectives import ClassScore, Element, Objective, Part, Score, Similarity
+from onnxray.objectives import ClassScore, Element, LabelKept, Objective, Part, Score, Similarity
 from onnxray.structure import closing_softmax, verdict_output
 
 _ELEMENT = re.compile(r"(?P<value>.+)\[(?P<index>(\d+|max)(,(\d+|max))*)\]")
@@ -50,6 +51,9 @@ def read_target(model: Model, pixels: Pixels, target: object, score: Score = "lo
     if isinstance(target, os.PathLike):
         target = f"like:{os.fspath(target)}"
     if target is None:
+        labels = _labels_alone(model, pixels)
+        if labels is not None:
+            return LabelKept(verdict_output(model.graph), labels)
         return _class_score(model, model.predict(pixels).classes, score)
     if isinstance(target, int | np.integer) and not isinstance(target, bool):
         target = f"class:{int(target)}"
@@ -174,6 +178,20 @@ def _likeness(model: Model, pixels: Pixels, like: Like, source: str | None = Non
     if not np.isfinite(references).all() or not references.any():
         raise InputError(f"the embedding of {source} is zero or not finite; there is nothing to be like")
     return Similarity(at, np.repeat(references, len(pixels), axis=0), source)
+
+
+def _labels_alone(model: Model, pixels: Pixels) -> NDArray[Any] | None:
+    """(N,): the labels of a classifier that gives no scores, numbers or text; None for other models."""
+    output = verdict_output(model.graph)
+    value = model.graph.values.get(output)
+    rank = None if value is None or value.shape is None else len(value.shape)
+    if value is None or value.is_float or rank not in {1, 2, None}:
+        return None
+    raw = model.judge.outputs(model.feeds(pixels), [output])[output]
+    if raw.dtype.kind not in "iuOSU" or raw.shape not in {(len(pixels),), (len(pixels), 1)}:
+        return None
+    labels = raw.reshape(-1)
+    return None if any(isinstance(label, Mapping) for label in labels) else labels
 
 
 def _array(path: Path) -> NDArray[Any]:

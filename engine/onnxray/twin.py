@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from onnxray.batching import Array, Arrays, Batch, chunk_size, in_chunks
+from onnxray.cotangents import Cotangents, Tensors
 from onnxray.errors import DeviceError, InputError, NotDifferentiable, RuntimeRefusal
 from onnxray.graph import Graph, Value
 from onnxray.importer.build import ImportedModule, Importer, forward_all
@@ -18,10 +18,7 @@ from onnxray.importer.placing import NotPlaced
 from onnxray.importer.rules import PLAIN, BackwardRules
 from onnxray.importer.ways import by_rewrite, by_vmap, check_lengths
 
-Tensors = dict[str, torch.Tensor]
 Encode = Callable[[torch.Tensor], torch.Tensor]
-Cotangents = Callable[[Tensors, slice], Mapping[str, torch.Tensor]]
-"""(values of a chunk's samples, their place in the batch) -> a cotangent of the value's own shape for each value."""
 
 
 class Twin:
@@ -35,7 +32,7 @@ class Twin:
         self.graph = graph
         self.batch = batch
         self.device = torch_device(device)
-        self.importer = Importer(graph, channels_last=self.device.type == "cpu")
+        self.importer = Importer(graph, channels_last=self.device.type == "cpu", fused=True)
         self._cuts = FreeCuts(self.importer)
         self._encode = encode
 
@@ -49,6 +46,10 @@ class Twin:
                 return [_array(value) for value in self._forward(wanted, tensors)]
 
         return in_chunks(self.graph, variables, wanted, self._chunk_size(wanted, variables), chunk)
+
+    def prepare(self, names: Sequence[str]) -> None:
+        """Build what gives the values ``names`` ahead of its first use. Errors: UnsupportedOperator."""
+        self._cut(tuple(names))
 
     def pullback(
         self, variables: Arrays, names: Sequence[str], cotangents: Cotangents, *, rules: BackwardRules = PLAIN
@@ -125,11 +126,13 @@ class Twin:
         joined = in_chunks(self.graph, variables, labels, chunk_size(self.graph, variables), chunk)
         return joined[labels[0]], joined[labels[1]]
 
-    def differentiable(self, names: Sequence[str]) -> Callable[[torch.Tensor], Tensors]:
+    def differentiable(
+        self, names: Sequence[str], *, rules: BackwardRules = PLAIN
+    ) -> Callable[[torch.Tensor], Tensors]:
         """The values ``names`` as a function of pixels, through which torch differentiates: what an ascent climbs.
 
         Takes (N, ...) tensors of any N on any device, gives values on the twin's own; where the file fixes its batch,
-        the samples go through in its portions.
+        the samples go through in its portions. ``rules``: what takes the place of the rectifiers' derivative.
         Errors: NotDifferentiable where a value holds no real numbers or does not depend on the input; InputError for
         models of several inputs.
         """
@@ -142,11 +145,12 @@ class Twin:
         def values(pixels: torch.Tensor) -> Tensors:
             count, pixels = len(pixels), pixels.to(self.device)
             if own is None or own == count:
-                return dict(zip(wanted, self._forward(wanted, {entry: pixels})))
+                return dict(zip(wanted, self._forward(wanted, {entry: pixels}, rules)))
             missing = -count % own
             filled = torch.cat([pixels, *[pixels[-1:]] * missing]) if missing else pixels
-            size = self._chunk_size(wanted, {entry: filled.detach().cpu().numpy()})
-            parts = [self._forward(wanted, {entry: part}) for part in torch.split(filled, size)]
+            plain = rules == PLAIN
+            size = self._chunk_size(wanted, {entry: filled.detach().cpu().numpy()}) if plain else own
+            parts = [self._forward(wanted, {entry: part}, rules) for part in torch.split(filled, size)]
             joined = (torch.cat(pieces) for pieces in zip(*parts))
             return {name: _samples(v, count, len(filled)) for name, v in zip(wanted, joined)}
 
@@ -247,7 +251,8 @@ def _gradients(
     seen = {name: _samples(value, place.stop - place.start, fed) for name, value in values.items()}
     with torch.no_grad():
         given = cotangents({name: value.detach() for name, value in seen.items()}, place)
-    gradients = torch.autograd.grad(list(seen.values()), variables, [given[name] for name in seen], allow_unused=True)
+    root: torch.Tensor = _Pairing.apply(tuple(given[name] for name in seen), *seen.values())  # type: ignore[no-untyped-call]
+    gradients = torch.autograd.grad(root, variables, allow_unused=True)
     found = [torch.zeros_like(v) if gradient is None else gradient for v, gradient in zip(variables, gradients)]
     if not all(bool(torch.isfinite(gradient).all()) for gradient in found):
         raise NotDifferentiable(
@@ -264,6 +269,24 @@ def told_as_refusal(run: Callable[[], tuple[torch.Tensor, ...]]) -> tuple[torch.
     except (RuntimeError, IndexError, TypeError, ValueError, KeyError) as error:
         first = str(error).strip().splitlines() or [type(error).__name__]
         raise RuntimeRefusal(f"the torch twin cannot run the model on this input: {first[0][:300]}") from None
+
+
+class _Pairing(torch.autograd.Function):
+    """sum of <c, v> over pairs, as the root of a gradient: d/dv is c. The sum itself nobody reads: it is given as 0.
+
+    A root of one number: for any other torch imports sympy, a third of a second, to compare two shapes.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, cotangents: tuple[torch.Tensor, ...], *values: torch.Tensor) -> torch.Tensor:
+        """Keep the cotangents."""
+        ctx.cotangents = cotangents
+        return values[0].new_zeros(())
+
+    @staticmethod
+    def backward(ctx: Any, _: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        """Give them."""
+        return (None, *ctx.cotangents)
 
 
 def _array(tensor: torch.Tensor) -> Array:
@@ -289,48 +312,3 @@ def torch_device(device: str) -> torch.device:
     if device not in {"cpu", "cuda"}:
         raise DeviceError(f"unknown device {device!r}; use 'cpu' or 'cuda'")
     return torch.device(device)
-
-
-def fixed_cotangents(arrays: Mapping[str, NDArray[Any]], total: int) -> Cotangents:
-    """Cotangents that are given beforehand: a value's own shape, or that of one sample, which then serves for all.
-
-    Errors: InputError where a cotangent has neither shape.
-    """
-
-    def give(values: Tensors, place: slice) -> Mapping[str, torch.Tensor]:
-        found = {}
-        for name, value in values.items():
-            array = np.asarray(arrays[name])
-            if array.dtype.kind not in "fiub":
-                raise InputError(f"the cotangent of {name!r} has the type {array.dtype}; real numbers were expected")
-            rows = len(value) // (place.stop - place.start) if value.ndim else 0  # patches give a sample several rows
-            whole = (total * rows, *value.shape[1:]) if value.ndim else ()
-            if value.ndim and array.shape == whole:
-                part = array[place.start * rows : place.stop * rows]
-            elif array.shape == value.shape or (value.ndim and array.shape in {whole[1:], (1, *whole[1:])}):
-                part = array
-            else:
-                raise InputError(
-                    f"the cotangent of {name!r} has the shape {list(array.shape)}; {list(whole)}, or {list(whole[1:])} "
-                    "for every sample, was expected"
-                )
-            whole_and_writeable = part.flags.c_contiguous and part.flags.writeable
-            shared = torch.from_numpy(part if whole_and_writeable else np.array(part, order="C"))
-            tensor = shared.to(value.device, value.dtype)
-            found[name] = checked_cotangent(name, tensor, value, broadcast=True)
-        return found
-
-    return give
-
-
-def checked_cotangent(
-    name: str, cotangent: torch.Tensor, value: torch.Tensor, *, broadcast: bool = False
-) -> torch.Tensor:
-    """A cotangent of its value's shape and type. Errors: InputError for another shape, NaN or infinity."""
-    if cotangent.shape != value.shape and not broadcast:
-        raise InputError(
-            f"the cotangent of {name!r} has the shape {list(cotangent.shape)}; {list(value.shape)} was expected"
-        )
-    if cotangent.numel() and not torch.stack(torch.aminmax(cotangent)).isfinite().all():  # one pass; NaN wins
-        raise InputError(f"the cotangent of {name!r} holds NaN or infinity; finite numbers were expected")
-    return cotangent.to(value).expand(value.shape)

@@ -9,6 +9,7 @@ import math
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -40,6 +41,7 @@ rounds less often than one that does not; what that leaves grows like the square
 
 _SPACING = {"float16": 2.0**-10, "bfloat16": 2.0**-7}
 _FLOOR = 1e-6
+_SMALL = 2**26
 _LOG_FLOOR = 1e-20
 _LARGEST_SEEDED = 50_000_000
 
@@ -133,6 +135,7 @@ def check_outputs(
     *,
     plain: Values | None = None,
     full: Callable[[], FullCheck] | None = None,
+    prepare: Callable[[Sequence[str]], None] | None = None,
 ) -> float:
     """Compare the outputs once before the first gradient; probabilities also by what the softmax was given.
 
@@ -141,20 +144,25 @@ def check_outputs(
     quantised file, whose outputs may be off by what one step of quantisation makes of them.
     A saturated softmax hides a wrong network behind ones and zeros; log p shows it where every p is above 1e-20,
     elsewhere the logits are read. A graph whose outputs are all whole numbers is compared at the last real value before
-    them. Gives the largest relative difference.
+    them. Gives the largest relative difference. prepare: what the twin does beforehand, done while the judge starts
+    where the weights are small (while it starts, the judge holds them twice).
     Errors: MismatchError naming the first value that differs, or that is NaN throughout and so was not compared.
     """
     names = [output.name for output in graph.outputs if output.is_float or not output.dtype] or _last_real(graph)
     names = list(dict.fromkeys(names))
     short = short_floats(graph)
-    expected = dict(judge(names))
-    output = verdict_output(graph)
-    closed = closing_softmax(graph, output)
-    softmax = closed if closed is not None and closed.operator == "Softmax" and output in expected else None
-    visible = softmax is not None and expected[output].min(initial=1) > _LOG_FLOOR
-    if softmax is not None and not visible:  # all of the judge before any of the twin: less is held at a time
-        expected |= judge([softmax.inputs[0]])
-        names = list(dict.fromkeys([*names, softmax.inputs[0]]))
+    with ThreadPoolExecutor(1) as beside:
+        prepared = beside.submit(prepare, names) if prepare is not None and graph.parameters < _SMALL else None
+        expected = dict(judge(names))
+        output = verdict_output(graph)
+        closed = closing_softmax(graph, output)
+        softmax = closed if closed is not None and closed.operator == "Softmax" and output in expected else None
+        visible = softmax is not None and expected[output].min(initial=1) > _LOG_FLOOR
+        if softmax is not None and not visible:  # all of the judge before any of the twin: less is held at a time
+            expected |= judge([softmax.inputs[0]])
+            names = list(dict.fromkeys([*names, softmax.inputs[0]]))
+        if prepared is not None:
+            prepared.result()
     found = twin(names)
     comparisons = [compare(graph, name, expected[name], found[name], short=short.get(name, "")) for name in names]
     if visible and comparisons[names.index(output)].agrees:

@@ -43,7 +43,7 @@ def test_every_method_saves_maps_arrays_and_a_sheet(method: str, tmp_path: Path)
     assert [item["class"] for item in found["items"]] == [4, 9]
     for item in found["items"]:
         files = {role: tmp_path / "run" / name for role, name in item["files"].items()}
-        assert set(files) == {"image", "map", "overlay", "heat", "attribution"}
+        assert set(files) == {"image", "map", "overlay", "levels", "heat", "attribution"}
         heat, attribution = np.load(files["heat"]), np.load(files["attribution"])
         assert heat.shape == (28, 28)
         assert attribution.shape == (1, 28, 28)
@@ -98,7 +98,7 @@ def test_a_folder_of_images_and_a_target(tmp_path: Path) -> None:
     [
         (("gradient", "lenet", FOUR, "--target", "class:10"), "there is no class '10'; give a number from 0 to 9"),
         (("integrated-gradients", "lenet", FOUR, "--steps", 99, "--max-steps", 9), "max_steps is 9; 99 to 4096"),
-        (("smoothgrad", "lenet", FOUR, "--of", "nothing"), "there is no saliency method 'nothing'"),
+        (("smoothgrad", "lenet", FOUR, "--of", "nothing"), "there is no method 'nothing'"),
         (("guided-backpropagation", "lenet", FOUR, "--rectifiers", "Tanh"), "rectifiers is Tanh; Relu, Clip"),
         (("deconvnet", "lenet", FOUR, "--rectifiers", "PRelu"), "needs PRelu between the input and"),
     ],

@@ -233,6 +233,11 @@ def test_smoothgrad_does_not_depend_on_how_the_samples_are_chunked(
             close(attributions(method, lenet, PICTURES, "ip2:1"), whole, 1e-5)
 
 
+def test_smoothgrad_of_a_rule_on_several_rectifiers(lenet: onnxray.Model) -> None:
+    method = SmoothGrad(of="guided-backpropagation", setting="rectifiers=Relu,Relu6", samples=2)
+    assert "guided rule on 2 Relu" in method(lenet, PICTURES[:1], "ip2:1").provenance.notes
+
+
 def test_smoothgrad_tells_of_what_it_smooths(lenet: onnxray.Model) -> None:
     settings = ("steps=2", "max-steps=2", "gap=0")
     item = SmoothGrad(of="integrated-gradients", setting=settings, samples=3)(lenet, PICTURES[:1], "ip2:1").items[0]
@@ -247,17 +252,17 @@ def test_smoothgrad_tells_of_what_it_smooths(lenet: onnxray.Model) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"of": "occlude"}, "no saliency method 'occlude'; there are .*gradient"),
+        ({"of": "occlude"}, "no method 'occlude'; there are: .*gradient"),
         ({"of": "smoothgrad"}, "name another method"),
         (
             {"setting": ("steps=3",)},
-            "'steps=3' is no option of gradient; OPTION=VALUE was expected, with colormap, channels",
+            "gradient has no option 'steps'; it has: .*channels",
         ),
-        ({"setting": ("channels",)}, "OPTION=VALUE"),
-        ({"setting": ("score=margin",)}, "no option of gradient"),
+        ({"setting": ("channels",)}, "METHOD.OPTION=VALUE was expected"),
+        ({"setting": ("score=margin",)}, "'score=margin' is smoothgrad's own option"),
         ({"setting": ("channels=all",)}, "channels is 'all'"),
-        ({"of": "integrated-gradients", "setting": ("steps=many",)}, "integrated-gradients's steps is 'many'; a whole"),
-        ({"of": "integrated-gradients", "setting": ("gap=some",)}, "gap is 'some'; a number"),
+        ({"of": "integrated-gradients", "setting": ("steps=many",)}, "steps=many': a whole number"),
+        ({"of": "integrated-gradients", "setting": ("gap=some",)}, "gap=some': a number"),
         ({"average": "variance", "samples": 1}, "samples is 1; 2 to"),
         ({"noise": 0.0}, "noise is 0.0"),
         ({"average": "median"}, "average is 'median'"),

@@ -15,13 +15,15 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("machine",),
     ("container", "structure", "soundness"),
     ("graph",),
+    ("value_shapes", "receptive_field"),
     ("naming", "batching"),
     ("verdict",),
     ("runtime",),
+    ("patches",),
     ("importer.scope",),
     ("importer.carried",),
     ("importer.ops",),
-    ("importer.bridge", "importer.rules"),
+    ("importer.bridge", "importer.rules", "importer.fusions"),
     ("importer.functions",),
     ("importer.build",),
     ("importer.placing",),
@@ -29,6 +31,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("importer.free",),
     ("importer.ways",),
     ("importer",),
+    ("cotangents",),
     ("twin",),
     ("verification",),
     ("seeding",),
@@ -51,6 +54,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("differentiate", "matching"),
     ("targets",),
     ("regularizers", "parametrizations", "transforms", "projections", "optimizers"),
+    ("windows", "fills", "masks", "copies"),
+    ("scan", "resume"),
 )
 """From the bottom up: a module imports what stands in rows above its own (or beside it in a package). What is not named
 here (results, methods, reports, the command line) stands below all of them and may import any."""
@@ -126,7 +131,8 @@ def test_the_engine_imports_no_adapter() -> None:
 HEAVY = {
     "torch": {
         "importer.scope", "importer.carried", "importer.ops", "importer.bridge", "importer.rules", "importer.build",
-        "importer.free", "importer.ways", "twin", "trial", "node_alone", "export", "objectives", "differentiate",
+        "importer.fusions",
+        "importer.free", "importer.ways", "cotangents", "twin", "trial", "node_alone", "export", "objectives", "differentiate",
         "regularizers", "parametrizations", "transforms", "projections", "optimizers",
     },
     "onnx2torch": {"importer.bridge"},
@@ -170,6 +176,11 @@ def test_engines_are_imported_by_their_own_modules_alone(library: str) -> None:
             "import onnxray, torch; module = onnxray.to_torch(models.parse("
             "'g (float[N,4] x) => (float[N,4] y) { y = Flatten (x) }'), verify=False)",
             {"torchvision"},
+        ),
+        (
+            "import onnxray; m = onnxray.open(models.lenet(), models.GREY); m._trusted = True; "
+            "m.pullback(models.pictures(1), {'logits': models.random(0, 1, 5)})",
+            {"torchvision", "sympy"},
         ),
     ],
 )

@@ -17,8 +17,11 @@ import onnxray
 from onnxray.errors import InputError, ModelFileError, UnsupportedOperator
 from onnxray.soundness import LARGEST_INLINED
 from support import hostile, models
+from support.damage_bytes import BYTES
+from support.damage_fields import PROTOS
+from support.damage_places import CANARY, PLACES, point_outside
 from support.mutation_seeds import Seed, seeds
-from support.mutations import BYTES, CANARY, PLACES, PROTOS, point_outside, write_case
+from support.mutations import write_case
 
 COUNT = 300
 SEEDS = seeds()
@@ -154,6 +157,15 @@ def test_a_constant_of_another_type_than_it_says() -> None:
     )
     model.graph.node[0].attribute[0].type = onnx.AttributeProto.INTS
     with pytest.raises(ModelFileError, match=r"'value' of Constant \['c'\] is of the type 7; 4 was expected"):
+        onnxray.open(model)
+
+
+@pytest.mark.parametrize("version", [2**40, -1, 2**31])
+def test_an_opset_that_is_none(version: int) -> None:
+    """Of a domain that no node is of, which ONNX Runtime therefore does not look at."""
+    model = functions(2)
+    model.opset_import[1].version = version
+    with pytest.raises(ModelFileError, match=f"the opset of domain 'own' is {version}"):
         onnxray.open(model)
 
 

@@ -171,7 +171,7 @@ def test_a_caption_is_drawn_under_its_picture():
 
 
 def test_letters_beyond_ascii_are_drawn_not_boxed():
-    font = sheets._font(14)
+    font = sheets.page_font(14)
     missing = bytes(font.getmask("\U000fffff"))
     for letter in "éüß…ηΔλ∞×→−±₂жя":
         assert bytes(font.getmask(letter)) != missing, letter
@@ -385,7 +385,7 @@ def test_matplotlib_is_loaded_late_and_pyplot_never():
     engine = Path(sheets.__file__).parents[2]
     code = (
         "import sys, onnxray.metrics, onnxray.report.contact_sheet as c, onnxray.report.stability_plot as p;"
-        "c._font(14);"
+        "c.page_font(14);"
         "assert not {'matplotlib', 'cv2', 'skimage', 'scipy'} & set(sys.modules);"
         "p.stability_plot([p.LayerSpread('a', (1.0,), (1.0,), (1.0,), 1.0)], title='t');"
         "assert 'matplotlib.figure' in sys.modules and 'matplotlib.pyplot' not in sys.modules"

@@ -8,6 +8,7 @@ import pytest
 import onnxray
 from onnxray.errors import InputError
 from onnxray.layers import choose_layers, find_layers
+from onnxray.profile import Profile
 from onnxray.resample import bilinear
 from onnxray.spatial import Space, read_space
 from support import models
@@ -206,3 +207,34 @@ def test_bilinear_is_torch_s(size: tuple[int, int], corners: bool) -> None:
     maps = models.random(4, 2, 3, 5, 7)
     expected = torch.nn.functional.interpolate(torch.from_numpy(maps), size, mode="bilinear", align_corners=corners)
     np.testing.assert_allclose(bilinear(maps, size, corners=corners), expected.numpy(), atol=2e-6)
+
+
+NHWC = """
+net (float[N,8,12,3] x) => (float[N,5] z) {
+  first = Transpose <perm = [0, 3, 1, 2]> (x)
+  a = Conv <kernel_shape = [2, 2], strides = [2, 2]> (first, w)
+  last = Transpose <perm = [0, 2, 3, 1]> (a)
+  active = Relu (last)
+  pooled = ReduceMean <axes = [1, 2], keepdims = 0> (active)
+  z = MatMul (pooled, v)
+}
+"""
+
+
+def test_models_with_channels_last_from_the_input_on() -> None:
+    """CAM and Grad-CAM at a channels-last value: M = sum_k w_ck F_k, Grad-CAM that over the number of places."""
+    from onnxray.methods.cam import CAM
+    from onnxray.methods.grad_cam import GradCAM
+
+    weights = {"w": models.random(1, 6, 3, 2, 2), "v": models.random(3, 6, 5)}
+    profile = Profile(
+        name="last", layout="NHWC", channels="RGB", scale=1 / 255, mean=(0.5,) * 3, std=(0.5,) * 3, size=(8, 12)
+    )
+    model = onnxray.open(models.parse(NHWC, weights), profile)
+    x = np.random.default_rng(0).uniform(0, 255, (2, 3, 8, 12)).astype(np.float32)
+    features = model.values(x, ["active"])["active"]
+    own, kin = CAM()(model, x, 2), GradCAM()(model, x, 2)
+    for item, other, f in zip(own.items, kin.items, features):
+        assert item.layer == other.layer == "active"
+        np.testing.assert_allclose(item.attribution, f @ weights["v"][:, 2], rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(other.attribution, item.attribution / 24, rtol=1e-4, atol=1e-6)

@@ -4,7 +4,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,20 @@ from torch import nn
 
 import onnxray
 from onnxray import model as model_module
-from onnxray.errors import MismatchError
+from onnxray.errors import MismatchError, UnsupportedOperator
 from onnxray.graph import read_graph
 from onnxray.profile import Profile
-from onnxray.verification import TOLERANCE, cache_folder, compare, number, seeded_inputs, seeded_pixels, short_floats
+from onnxray.twin import Twin
+from onnxray.verification import (
+    TOLERANCE,
+    cache_folder,
+    check_outputs,
+    compare,
+    number,
+    seeded_inputs,
+    seeded_pixels,
+    short_floats,
+)
 from support import models
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -115,6 +126,44 @@ def saturated() -> onnx.ModelProto:
     """Logits in the thousands: every probability is 0 or 1."""
     weights = models.lenet_weights()
     return models.lenet(weights=weights | {"w4": weights["w4"] * 1e5})
+
+
+def test_the_twin_is_built_while_the_judge_starts_where_the_weights_are_small(
+    lenet: onnx.ModelProto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graph, order = read_graph(lenet), []
+
+    def judge(names: Sequence[str]) -> dict[str, np.ndarray]:
+        assert started.wait(60)
+        order.append("judge")
+        return {name: np.full((1, 5), 0.2, np.float32) for name in names}
+
+    def twin(names: Sequence[str]) -> dict[str, np.ndarray]:
+        order.append("twin")
+        return {name: np.full((1, 5), 0.2, np.float32) for name in names}
+
+    def prepare(names: Sequence[str]) -> None:
+        order.append(f"prepare {names}")
+        started.set()
+
+    started = threading.Event()
+    check_outputs(graph, judge, twin, prepare=prepare)
+    assert order == ["prepare ['prob']", "judge", "twin"]
+    monkeypatch.setattr("onnxray.verification._SMALL", 10)
+    order.clear()
+    check_outputs(graph, judge, twin, prepare=prepare)
+    assert order == ["judge", "twin"]
+
+
+def test_what_the_twin_refuses_while_it_is_built_is_told() -> None:
+    model = models.parse("g (string[N] x) => (float[N] y) { s = Identity (x) n = StringNormalizer (s) y = Cast <to = 1> (n) }")  # fmt: skip
+    with pytest.raises(UnsupportedOperator, match="StringNormalizer"):
+        check_outputs(
+            read_graph(model),
+            lambda names: dict.fromkeys(names, np.zeros(1, np.float32)),
+            lambda names: dict.fromkeys(names, np.zeros(1, np.float32)),
+            prepare=lambda names: Twin(read_graph(model), lambda x: x).prepare(names),
+        )
 
 
 def test_a_saturated_softmax_hides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

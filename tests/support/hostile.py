@@ -14,8 +14,9 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from support.damage_places import CANARY
 from support.mutation_seeds import Seed
-from support.mutations import CANARY, write_case
+from support.mutations import write_case
 
 CHILD = Path(__file__).with_name("hostile_child.py")
 MEMORY = 2 * 2**30

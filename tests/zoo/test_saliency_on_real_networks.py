@@ -50,7 +50,7 @@ CASES: dict[str, tuple[str, Profile, Any, Any]] = {
 @pytest.mark.parametrize("method", METHODS, ids=lambda method: str(method.name))
 @pytest.mark.parametrize("case", CASES)
 def test_targets_other_than_a_photo_s_class(case: str, method: Saliency) -> None:
-    """Each map follows the score: a step along the gradient's own map moves it, and the completeness gap is met."""
+    """A map of the image's size for each, and the completeness gap met."""
     file, profile, image, target = CASES[case]
     (item,) = method(onnxray.open(ZOO / file, profile), image, target).items
     assert item.heat.shape == profile.size
@@ -83,14 +83,25 @@ def test_quantised_networks_have_no_rectifier_left(file: str, method: Saliency) 
         method(model, ZOO / "data-photos" / "cat.jpg")
 
 
+def test_a_quantised_network_straight_through() -> None:
+    """The map of the int8 file is much that of the float32 one; rounding is no part of the gradient."""
+    files = ("squeezenet_v1.1_qdq_int8.onnx", "squeezenet_v1.1_fp32_from_fp16.onnx")
+    found = []
+    for file in files:
+        model = onnxray.open(ZOO / "squeezenet-v1.1-onnx" / file, "caffe-imagenet")
+        found.append(Gradient()(model, ZOO / "data-photos" / "cat.jpg", "class:285").items[0].attribution.ravel())
+    cosine = float(found[0] @ found[1] / np.linalg.norm(found[0]) / np.linalg.norm(found[1]))
+    assert cosine > 0.5
+
+
 def test_smoothed_and_guided_maps_lie_on_the_animal() -> None:
-    """The middle of the map's mass, and most of its mass, in a box drawn by hand around cat, dog and hummingbird."""
+    """The peak in a box drawn by hand around the cat's face, the dog, the bird; the map there twice as strong at least."""
     model = onnxray.open(ZOO / "squeezenet-v1.1-onnx" / "squeezenet_v1.1_fp32_from_fp16.onnx", "caffe-imagenet")
-    boxes = {"cat.jpg": (0, 10, 224, 224), "dog.jpg": (15, 20, 224, 150), "hummingbird.jpg": (0, 0, 224, 190)}
+    boxes = {"cat.jpg": (30, 30, 160, 180), "dog.jpg": (15, 20, 224, 150), "hummingbird.jpg": (0, 0, 224, 190)}
     photos = [ZOO / "data-photos" / name for name in boxes]
     for method in (GuidedBackpropagation(), SmoothGrad(samples=8)):
         for item, (top, left, bottom, right) in zip(method(model, photos).items, boxes.values()):
             inside = np.zeros((224, 224), bool)
             inside[top:bottom, left:right] = True
             assert inside[item.peak]
-            assert item.heat[inside].sum() > 0.8 * item.heat.sum()
+            assert item.heat[inside].mean() > 2 * item.heat[~inside].mean()

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from onnxray._version import __version__
+from onnxray.cli.apply import apply
 from onnxray.cli.classify import classify
 from onnxray.cli.demo import demo
 from onnxray.cli.inspect import inspect
@@ -26,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (inspect, verify, classify, values, lots, invert, demo):
+for command in (inspect, verify, classify, values, lots, invert, apply, demo):
     app.command()(command)
 app.add_typer(saliency, name="saliency")
 app.add_typer(visualize, name="visualize")

@@ -121,7 +121,8 @@ def finish(
 
 def items_table(result: Result[SynthesisItem]) -> Table:
     """One line for each image."""
-    extra = list(dict.fromkeys(name for item in result.items for name in item.numbers_))[:4]
+    plainly = (name for item in result.items for name, value in item.numbers_.items() if not isinstance(value, dict))
+    extra = list(dict.fromkeys(plainly))[:4]
     table = Table("from", "layer", "target", "steps", "class", "probability", *extra)
     for item in result.items[:_SHOWN]:
         table.add_row(

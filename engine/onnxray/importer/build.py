@@ -5,8 +5,8 @@ from __future__ import annotations
 import inspect
 import keyword
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
 
 import onnx
 import torch
@@ -18,6 +18,8 @@ from onnxray.graph import Graph, Node, body_of
 from onnxray.importer.bridge import Bridge, since_version
 from onnxray.importer.carried import as_declared, declared_type
 from onnxray.importer.functions import function_body
+from onnxray.importer.fusions import find
+from onnxray.importer.fusions.pattern import Cut, Fusion
 from onnxray.importer.ops import CONVERTERS
 from onnxray.importer.rules import PLAIN, BackwardRules
 from onnxray.importer.scope import Converted, Scope, Weights
@@ -79,11 +81,14 @@ _FIELDS = frozenset(ImportedModule.__annotations__)
 class Importer:
     """Converts the nodes of one graph when they are first needed, each once, and joins them into cuts."""
 
-    def __init__(self, graph: Graph, *, trainable: bool = False, channels_last: bool = False) -> None:
-        self.graph = graph
+    def __init__(
+        self, graph: Graph, *, trainable: bool = False, channels_last: bool = False, fused: bool = False
+    ) -> None:
+        self.graph, self.fused = graph, fused
         self.weights = Weights(graph, trainable=trainable, channels_last=channels_last)
         self._bridge: Bridge | None = None
         self._converted: dict[int, Converted] = {}
+        self._fused: dict[tuple[int, ...], nn.Module | None] = {}
         self._cuts: OrderedDict[object, ImportedModule] = OrderedDict()
 
     def convert(self, node: Node) -> Converted:
@@ -157,6 +162,27 @@ class Importer:
         self._cuts.move_to_end(key)
         return module
 
+    def fusions(
+        self, nodes: Sequence[Node], names: tuple[str, ...], rules: BackwardRules = PLAIN
+    ) -> dict[int, tuple[Fusion, nn.Module]]:
+        """The fusions of a cut by the place that they stand at; their modules are shared among cuts.
+
+        What a rule replaces the derivative of is left as it is.
+        """
+        found: dict[int, tuple[Fusion, nn.Module]] = {}
+        if not self.fused:
+            return found
+        for fusion in find(nodes, Cut(self.graph, self.weights, nodes, names, self.scope)):
+            if any(rules.changes(node) for node in fusion.nodes):
+                continue
+            key = tuple(node.index for node in fusion.nodes)
+            if key not in self._fused:
+                self._fused[key] = fusion.make()
+            module = self._fused[key]
+            if module is not None:
+                found[fusion.at] = fusion, module.eval()
+        return found
+
 
 class Body(nn.Module):
     """A cut that is a node of another graph; always a list of values."""
@@ -173,6 +199,9 @@ class Body(nn.Module):
 class Walk:
     """One torch.fx graph in the making. ``guards``: nodes that stay though nothing reads them."""
 
+    joins: ClassVar[bool] = True
+    """Whether nodes may be computed together."""
+
     def __init__(self, importer: Importer, given: tuple[str, ...] = (), rules: BackwardRules = PLAIN) -> None:
         self.importer = importer
         self.rules = rules
@@ -188,8 +217,13 @@ class Walk:
 
     def build(self, names: tuple[str, ...]) -> ImportedModule:
         """Walk through the nodes that ``names`` need."""
-        for node in self.importer.graph.needed_for(names, self.given):
-            if node.operator != "Constant":
+        nodes = [n for n in self.importer.graph.needed_for(names, self.given) if n.operator != "Constant"]
+        fusions = self.importer.fusions(nodes, names, self.rules) if self.joins else {}
+        within = {node.index for fusion, _ in fusions.values() for node in fusion.nodes}
+        for node in nodes:
+            if node.index in fusions:
+                self.add_fused(node, *fusions[node.index])
+            elif node.index not in within:
                 self.add(node)
         return self.finish(names)
 
@@ -212,6 +246,16 @@ class Walk:
                 self.layers[name] = target
         self.layers.setdefault(node.name, target)
 
+    def add_fused(self, node: Node, fusion: Fusion, module: nn.Module) -> None:
+        """Add several nodes' module at the place of ``node``; what lay between them is not there."""
+        target = f"{NODES}.f{node.index}_{type(module).__name__}"
+        self.root[target] = module
+        result = self.fx.call_module(target, tuple(self.value(name) for name in fusion.inputs))
+        for index, name in enumerate(fusion.outputs):
+            several = len(fusion.outputs) > 1
+            self.values[name] = self.fx.call_function(pick, (result, index, "")) if several else result
+            self.layers[name] = target
+
     def finish(self, names: tuple[str, ...]) -> ImportedModule:
         """Close the graph with the wanted values, in their order."""
         wanted = tuple(self._as_declared(name) for name in names)
@@ -223,6 +267,9 @@ class Walk:
         module = ImportedModule(self.root, self.fx, class_name="ImportedModule")
         module.input_names, module.output_names, module.layers = self.inputs, names, dict(self.layers)
         module.constant_names = frozenset(names) - self.importer.graph.depends_on_input
+        if self.importer.fused and hasattr(module, NODES):
+            for holder in (module, module.get_submodule(NODES)):  # where Python looks first: torch's search is slow
+                holder.__dict__.update(holder._modules)
         return module.eval()
 
     def _as_declared(self, name: str) -> fx.Node:

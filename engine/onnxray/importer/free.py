@@ -76,6 +76,8 @@ def _facts(tensor: torch.Tensor) -> Facts:
 class FreeWalk(Walk):
     """The walk for several batches at once: it keeps which axis the samples of each value lie on."""
 
+    joins = False
+
     def __init__(self, importer: Importer, facts: Mapping[str, Facts]) -> None:
         super().__init__(importer)
         self.facts = dict(facts)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -69,6 +69,12 @@ class Weights:
             self._tensors[name] = tensor
         return self._tensors[name]
 
+    def aside(self) -> Weights:
+        """The same constants; what is first read through these is not kept."""
+        other = Weights(self._graph, trainable=self._trainable, channels_last=self._channels_last)
+        other._tensors = dict(self._tensors)
+        return other
+
     def loaded(self) -> Mapping[str, torch.Tensor]:
         """The constants that were asked for so far."""
         return dict(self._tensors)
@@ -120,6 +126,10 @@ class Scope:
     weights: Weights
     version: int
     import_body: Callable[[onnx.GraphProto], tuple[nn.Module, tuple[str, ...]]]
+
+    def aside(self) -> Scope:
+        """The same node, its weights read aside."""
+        return replace(self, weights=self.weights.aside())
 
     @cached_property
     def attributes(self) -> dict[str, Any]:

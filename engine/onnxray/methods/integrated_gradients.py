@@ -117,8 +117,8 @@ def _integral(
     size = block_size(pixels)
     for first in range(0, len(points), size):
         block = slice(first, first + size)
-        shares = points[block].reshape(-1, *[1] * way.ndim)
+        shares = points[block].astype(np.float32).reshape(-1, *[1] * way.ndim)
         rows = np.full(len(shares), row)
-        along = pixels.rows(rows).replaced(start + shares * way)
+        along = pixels.rows(rows).replaced(start + shares * (pixels.array[row] - start))
         total += np.tensordot(weights[block], gradient(model, along, objective.rows(rows)), axes=1)
     return np.asarray(way * total)

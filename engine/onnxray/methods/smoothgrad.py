@@ -12,7 +12,7 @@ end; of methods without one (the class-activation family), the map itself.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Annotated, ClassVar, Literal, final
 
 import numpy as np
@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 from onnxray.errors import InputError
 from onnxray.images import Pixels
 from onnxray.method import Run, check_choices, check_range, silent
+from onnxray.method_text import configured
 from onnxray.model import Model
 from onnxray.objectives import Objective
 from onnxray.pixel_maps import Attribution, PixelAttribution, block_size
 from onnxray.saliency import Map, Saliency
-from onnxray.wrapped import method_by_name
 
 Average = Literal["mean", "square", "variance"]
 
@@ -57,9 +57,17 @@ class SmoothGrad(Saliency):
 
     def smoothed(self) -> Saliency:
         """The method that is smoothed. Errors: InputError."""
+        from onnxray.methods import family
+
         if self.of == self.name:
             raise InputError(f"{self.name} of {self.name} is {self.name} with more samples; name another method")
-        return method_by_name(self.of, (self.setting,) if isinstance(self.setting, str) else self.setting)
+        settings = (self.setting,) if isinstance(self.setting, str) else self.setting
+        own = {one.name for one in fields(Saliency)}
+        for setting in settings:
+            if setting.partition("=")[0].replace("-", "_") in own:
+                raise InputError(f"the setting {setting!r} is {self.name}'s own option; state it there")
+        known = family(Saliency)  # type: ignore[type-abstract]
+        return configured(known, (self.of,), [f"{self.of}.{setting}" for setting in settings])[0]
 
     def maps(self, model: Model, pixels: Pixels, objective: Objective, run: Run) -> Iterator[tuple[int, Map]]:
         """One average an image, and layer where the smoothed method has several."""
@@ -76,9 +84,9 @@ class SmoothGrad(Saliency):
             for first in range(0, self.samples, size):
                 run.progress(row * self.samples + first, len(pixels) * self.samples, f"of {method.name}")
                 count = min(size, self.samples - first)
-                drawn = noise.standard_normal((count, *pixels.array.shape[1:]))
+                drawn = scale * noise.standard_normal((count, *pixels.array.shape[1:]))
                 rows = np.full(count, row)
-                noisy = pixels.rows(rows).replaced(pixels.array[row] + scale * drawn)
+                noisy = pixels.rows(rows).replaced(pixels.array[row] + drawn.astype(pixels.array.dtype))
                 for one in _maps_of(method, model, noisy, objective.rows(rows), inner):
                     found.setdefault(one.layer, _Moments(one)).add(one)
             for moments in found.values():

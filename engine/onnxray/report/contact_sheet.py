@@ -21,7 +21,7 @@ from PIL import Image, ImageDraw, ImageFont
 from onnxray.errors import InputError
 from onnxray.report import clean_text, shorten
 
-__all__ = ["Bar", "Cell", "Row", "contact_sheet", "contact_sheet_pages", "signed_to_grey"]
+__all__ = ["Bar", "Cell", "Row", "contact_sheet", "contact_sheet_pages", "page_font", "signed_to_grey"]
 
 _Pixels = NDArray[np.uint8]
 _Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
@@ -95,9 +95,9 @@ def contact_sheet_pages(
     widths = [max(cells[i].width for _, cells in grid if i < len(cells)) for i in range(max(len(c) for _, c in grid))]
     bands = _bands(widths)
     width = max(_NARROWEST_PAGE, max(_span(widths[a:b]) for a, b in bands))
-    head = [_Text(clean_text(title), width, _font(22, bold=True), _INK, lines=3)]
-    head += [_Text(clean_text(line), width, _font(14), _SOFT_INK, lines=6) for line in subtitle]
-    foot = [_Text(clean_text(line), width, _font(12), _SOFT_INK, lines=6) for line in footer]
+    head = [_Text(clean_text(title), width, page_font(22, bold=True), _INK, lines=3)]
+    head += [_Text(clean_text(line), width, page_font(14), _SOFT_INK, lines=6) for line in subtitle]
+    foot = [_Text(clean_text(line), width, page_font(12), _SOFT_INK, lines=6) for line in footer]
     lines = [
         _Line(label if start == 0 else "", cells[start:stop], widths[start:stop], width)
         for label, cells in grid
@@ -128,7 +128,8 @@ def signed_to_grey(delta: NDArray[Any], gain: float | None = None) -> tuple[_Pix
 
 
 @lru_cache(maxsize=16)
-def _font(size: int, *, bold: bool = False) -> _Font:
+def page_font(size: int, *, bold: bool = False) -> _Font:
+    """The font of all pictures with text, in pixels."""
     # Pillow's own font has little beyond ASCII; matplotlib, which we depend on, ships one with accents, Greek, Cyrillic
     # and arithmetic. Its files are found without importing it; some distributions leave them out.
     package = find_spec("matplotlib")
@@ -187,7 +188,7 @@ class _Drawn:
         if self.bar is None:
             return
         strip = Image.fromarray(np.ascontiguousarray(self.bar.colours.transpose(1, 2, 0)))
-        width, font = max(self.panels_width, _NARROWEST_CELL), _font(12)
+        width, font = max(self.panels_width, _NARROWEST_CELL), page_font(12)
         x = left + (self.panels_width - width) // 2
         page.paste(strip.resize((width, _BAR), Image.Resampling.BILINEAR), (x, top + _BAR_GAP))
         canvas.rectangle((x, top + _BAR_GAP, x + width - 1, top + _BAR_GAP + _BAR - 1), outline=_FRAME)
@@ -201,10 +202,10 @@ class _Line:
 
     def __init__(self, label: str, cells: list[_Drawn], widths: list[int], page_width: int) -> None:
         self.cells, self.widths, self.page_width = cells, widths, page_width
-        self.label = _Text(clean_text(label), page_width, _font(15, bold=True), _INK, lines=2)
+        self.label = _Text(clean_text(label), page_width, page_font(15, bold=True), _INK, lines=2)
         self.captions = [
             [
-                _Text(entry, width, _font(14, bold=i == 0), _INK if i == 0 else _SOFT_INK, lines=_CAPTION_LINES)
+                _Text(entry, width, page_font(14, bold=i == 0), _INK if i == 0 else _SOFT_INK, lines=_CAPTION_LINES)
                 for i, entry in enumerate(cell.caption)
             ]
             for cell, width in zip(cells, widths, strict=False)
@@ -306,7 +307,7 @@ def _paginate(lines: Sequence[_Line], room: int) -> Iterator[list[_Line]]:
 
 def _page(lines: Sequence[_Line], head: Sequence[_Text], foot: Sequence[_Text], number: str, width: int) -> Image.Image:
     if number:
-        foot = [*foot, _Text(number, width, _font(12), _SOFT_INK, lines=1)]
+        foot = [*foot, _Text(number, width, page_font(12), _SOFT_INK, lines=1)]
     head_height = sum(text.height for text in head) + 18
     foot_height = sum(text.height for text in foot)
     height = _MARGIN + head_height + sum(line.height for line in lines) + foot_height + _MARGIN - _LINE_GAP // 2

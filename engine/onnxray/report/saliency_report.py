@@ -48,7 +48,7 @@ def image_cell(item: MapItem) -> Cell:
 
 def scale_bar(item: MapItem) -> Bar:
     """The colour scale that a map is drawn in."""
-    low = f"{-item.shown_at:.3g}" if item.signed else "0"
+    low = f"{-item.shown_at:.3g}" if item.signed else f"{item.shown_from:.3g}"
     return Bar(colour_bar(signed=item.signed, colormap=item.colormap), low, f"{item.shown_at:.3g}")
 
 
@@ -66,6 +66,9 @@ def _row(group: Sequence[MapItem]) -> Row:
             lines.append(item.reason)
         cells += [Cell(item.images["overlay"], tuple(lines))]
         cells += [Cell(item.images["map"], ("the map alone",), scale_bar(item))]
+        if "class-map" in item.images:
+            panels = item.images["class-map"], item.images["class-map-legend"]
+            cells.append(Cell(panels, ("class predicted with the square there", "and its share of the positions")))
         if item.object_ is not None:
             cells.append(_object_cell(item.images["object"], item.object_))
     return Row(target_line(group[0]), tuple(cells))

@@ -5,6 +5,10 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
 from onnxray.report import clean_text
 from onnxray.report.contact_sheet import Cell, Row
 from onnxray.report.pages import drawn_pages
@@ -12,6 +16,7 @@ from onnxray.results import Result
 from onnxray.synthesis_item import SynthesisItem
 
 _CELLS, _CURVES = 256, 24
+_SAID = "under each picture: what was climbed, and what ONNX Runtime says of the saved picture"
 _INK, _GRID, _BLUE = "#1a1a1a", "#e4e4e4", "#0072b2"
 
 
@@ -23,14 +28,35 @@ def sheets(result: Result[SynthesisItem]) -> dict[str, bytes]:
     for item in result.items[:_CELLS]:
         groups.setdefault(Path(item.path).name if item.path else "", []).append(item)
     rows = [Row(name, tuple(cell for item in group for cell in _cells(item))) for name, group in groups.items()]
+    climbed = any(item.trace for item in result.items)
     left = len(result.items) - _CELLS
     footer = [f"{left} more in result.json"] if left > 0 else []
     found = drawn_pages(
         rows, title=f"{method} on {model}",
-        subtitle=["under each picture: what was climbed, and what ONNX Runtime says of the saved picture"],
+        subtitle=[_SAID] if climbed else [],
         provenance=result.provenance, footer=footer,
     )  # fmt: skip
-    return found | ({"trace.png": trace_plot(result)} if any(item.trace for item in result.items) else {})
+    found |= {"trace.png": trace_plot(result)} if climbed else {}
+    return found | animations(result)
+
+
+def animations(result: Result[SynthesisItem]) -> dict[str, bytes]:
+    """``zoom-N.gif`` for each picture whose items are numbered as frames: 12 a second, in its own 256 colours."""
+    films: list[list[SynthesisItem]] = []
+    for item in result.items:
+        if item.numbers_.get("frame") == 0:
+            films.append([])
+        if "frame" in item.numbers_:
+            films[-1].append(item)
+    return {f"zoom-{place}.gif": _gif([item.images["image"] for item in film]) for place, film in enumerate(films)}
+
+
+def _gif(pictures: list[NDArray[np.uint8]]) -> bytes:
+    frames = [Image.fromarray(p[0] if len(p) == 1 else np.ascontiguousarray(p.transpose(1, 2, 0))) for p in pictures]
+    reduced = [frame if frame.mode == "L" else frame.quantize(256) for frame in frames]
+    stream = io.BytesIO()
+    reduced[0].save(stream, "GIF", save_all=True, append_images=reduced[1:], duration=83, loop=0)
+    return stream.getvalue()
 
 
 def _cells(item: SynthesisItem) -> list[Cell]:

@@ -25,7 +25,12 @@ class Reshape(nn.Module):
 
     def forward(self, x: torch.Tensor, shape: torch.Tensor | None = None) -> torch.Tensor:
         """Reshape to the fixed shape, or to the one that the graph computed."""
-        sizes = self.shape if self.shape is not None else () if shape is None else tuple(shape.tolist())
+        return self.to_sizes(
+            x, self.shape if self.shape is not None else () if shape is None else tuple(shape.tolist())
+        )
+
+    def to_sizes(self, x: torch.Tensor, sizes: tuple[int, ...]) -> torch.Tensor:
+        """Reshape to these sizes."""
         if not self.allow_zero:
             sizes = tuple(x.shape[axis] if size == 0 else size for axis, size in enumerate(sizes))
         return x.reshape(sizes)

@@ -1,0 +1,132 @@
+"""Perturbed copies of one image, as many as memory allows at once, and what the judge says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnxray.batching import Array, Arrays, chunk_size
+from onnxray.differentiate import widened
+from onnxray.errors import InputError
+from onnxray.images import Pixels
+from onnxray.model import Model
+from onnxray.objectives import ClassScore, LabelKept, Objective
+from onnxray.receptive_field import pad_constants
+from onnxray.structure import classical_node, verdict_output
+from onnxray.value_shapes import live_bytes, shapes_at
+from onnxray.verdict import per_class, probabilities_of
+
+MIB = 2**20
+
+
+class Copies:
+    """What is read of copies of images: the objective and, of a classifier, the class and its scores.
+
+    memory: the MiB that a batch of copies may take, by the sizes of the values that live at once. Errors: InputError
+    where one copy (or the batch that the file fixes) takes more.
+    """
+
+    def __init__(self, model: Model, pixels: Pixels, objective: Objective, memory: int) -> None:
+        self.model, self.objective = model, objective
+        one = model.feeds(pixels.rows(slice(0, 1)))
+        if len(one) != 1:
+            raise InputError("copies are made of one input; this model reads several")
+        self.input, array = next(iter(one.items()))
+        self.labels, whole = _label_value(model, one, objective)
+        # The scores of an integer softmax are steps of its scale: their softmax is no probability, its output is.
+        self._judged = None
+        if whole and self.labels != verdict_output(model.graph):
+            self._judged = verdict_output(model.graph)
+            if isinstance(objective, ClassScore) and objective.kind in {"probability", "log-probability"}:
+                raise InputError(
+                    f"the scores {self.labels!r} are quantised, and no {objective.kind} can be had from them; "
+                    f"use --score logit, or explain a number of the output: {self._judged}[CLASS,...]"
+                )
+        read = [*objective.values, self.labels, self._judged]
+        self.names = tuple(dict.fromkeys(name for name in read if name is not None))
+        self.constants = _computed_constants(model, one, self.names)
+        self.shapes = shapes_at(model.graph, {self.input: array.shape}, self.constants)
+        # The copies themselves: as pixels, as what is fed, and both as one batch.
+        self.copy_bytes = live_bytes(model.graph, self.shapes, self.names) + 3 * array.nbytes
+        fixed = model.graph.fixed_batch
+        room = memory * MIB // self.copy_bytes
+        if room < (fixed or 1):
+            what = "one copy of the image" if fixed in {None, 1} else f"the file's batch of {fixed}"
+            raise InputError(
+                f"memory is {memory} MiB; {what} takes {-(-self.copy_bytes * (fixed or 1) // MIB)} MiB in this network"
+            )
+        self.batch = fixed or int(min(room, chunk_size(model.graph, one)))
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What is stated in the result."""
+        return {"batch": self.batch, "copy_mib": round(self.copy_bytes / MIB, 2)}
+
+    def forward(self, feeds: Arrays) -> dict[str, Array]:
+        """The values that are read, by the session on the file where they are its outputs."""
+        outputs = {output.name for output in self.model.graph.outputs}
+        return self.model.judge.outputs(feeds, self.names) if outputs.issuperset(self.names) else self._inner(feeds)
+
+    @cached_property
+    def _inner(self) -> Any:
+        return self.model.judge.segment(self.names)
+
+    def read(self, values: Arrays, count: int, row: int) -> dict[str, NDArray[Any]]:
+        """``score`` (M,) of copies of image ``row``; for a class ``logit``, ``probability``; of a classifier ``class``.
+
+        The values are those that ``forward`` gives; ``count`` copies were fed.
+        """
+        objective = self.objective.rows(np.full(count, row))
+        wide, place = widened(values), slice(0, count)
+        try:
+            found = {"score": np.asarray(objective.score(wide, place), np.float64)}
+        except IndexError:
+            raise InputError(f"{objective.describe(0)} is not there in every copy; explain another number") from None
+        if found["score"].shape != (count,):
+            raise InputError(f"{objective.describe(0)} gives no one number for each of {count} copies")
+        if not np.isfinite(found["score"]).all():
+            raise InputError(f"{objective.describe(0)} is not finite for some of the copies; explain another number")
+        if isinstance(objective, LabelKept) and values[objective.value].dtype.kind in "iu":
+            found["class"] = values[objective.value].reshape(-1).astype(np.int64)
+        if self.labels is None:
+            return found
+        graph = self.model.graph
+        scores = per_class(graph, self.labels, values[self.labels])
+        found["class"] = scores.argmax(1)
+        if isinstance(objective, ClassScore) and objective.value == self.labels:
+            own = np.arange(count), objective.classes
+            found["logit"] = scores[own]
+            # Of a softmax network the scores are the logits; a classical classifier's may be probabilities already.
+            output = verdict_output(graph) if classical_node(graph, verdict_output(graph)) is not None else self.labels
+            if self._judged is not None:
+                output, scores = self._judged, per_class(graph, self._judged, values[self._judged])
+            found["probability"] = probabilities_of(graph, output, scores)[own]
+        return found
+
+
+def _label_value(model: Model, feeds: Arrays, objective: Objective) -> tuple[str | None, bool]:
+    """The value that a classifier's class is read from, None where there is none; whether it holds whole numbers."""
+    name = model.aliases["logits"]
+    if isinstance(objective, LabelKept):
+        return None, False
+    raw = model.judge.values(feeds, [name], once=True)[name]
+    try:
+        scores = per_class(model.graph, name, raw)
+    except InputError:
+        return None, False
+    return (name, raw.dtype.kind in "iu") if scores.shape[1] > 1 else (None, False)
+
+
+def _computed_constants(model: Model, feeds: Arrays, names: Sequence[str]) -> dict[str, Array]:
+    """What Pad nodes read and nodes compute from weights alone."""
+    wanted = [name for name in pad_constants(model.graph, names) if name not in model.graph.initializers]
+    return model.judge.values(feeds, wanted, once=True) if wanted else {}
+
+
+def slices(index: NDArray[np.int64], size: int) -> Sequence[NDArray[np.int64]]:
+    """The index in parts of ``size`` at most."""
+    return [index[start : start + size] for start in range(0, len(index), size)]

@@ -1,0 +1,92 @@
+"""A generative prior: the code of a generator is varied, not pixels; the generator is an ONNX file like any other.
+
+    x = 255 (G(h) - low) / (high - low);   after each step  h <- min(max((1 - decay) h, least), most)
+
+Nguyen et al. 2016 (DGN-AM, arXiv 1605.09304): h from N(0, 1), decay 0.01, 200 steps along g / mean|g| from 8 to 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from onnxray.errors import InputError
+from onnxray.graph import read_graph
+from onnxray.model import Model, Source
+from onnxray.parametrizations import Parametrization, Shape, Tensors
+
+
+@dataclass(frozen=True, kw_only=True)
+class Generated(Parametrization):
+    """Images of a generator by its code h, the middle of them where they are larger than the network's.
+
+    code: the shape of one code. output: (low, high), the values that mean black and white. reverse: channels are BGR.
+    limits: (least, most) of the code.
+    """
+
+    generate: Callable[[torch.Tensor], torch.Tensor] = field(repr=False)
+    code: tuple[int, ...]
+    output: tuple[float, float] = (-1.0, 1.0)
+    reverse: bool = False
+    decay: float = 0.01
+    limits: tuple[float, float] = (-3.0, 3.0)
+
+    def start(self, shape: Shape, random: torch.Generator, image: torch.Tensor | None) -> Tensors:
+        """N(0, 1) within the limits, and the size of the image. Errors: InputError where the images do not fit."""
+        if image is not None:
+            raise InputError("a generator starts from random codes; give no image to begin from")
+        code = torch.randn((shape[0], *self.code), generator=random).clamp(*self.limits)
+        with torch.no_grad():
+            made = tuple(self.generate(code).shape)
+        if len(made) != 4 or made[:2] != shape[:2] or made[2] < shape[2] or made[3] < shape[3]:
+            raise InputError(
+                f"the generator gives {list(made)} for {shape[0]} codes; {list(shape)}, or larger in its last two "
+                "numbers, was expected"
+            )
+        return code, torch.tensor(shape[2:])
+
+    def image(self, parameters: Tensors) -> torch.Tensor:
+        """The images, cut out of the middle."""
+        height, width = parameters[1].tolist()
+        made = self.generate(parameters[0])
+        top, left = (made.shape[2] - height) // 2, (made.shape[3] - width) // 2
+        made = made[:, :, top : top + height, left : left + width]
+        low, high = self.output
+        return 255 * ((made.flip(1) if self.reverse else made) - low) / (high - low)
+
+    def settle(self, parameters: Tensors) -> None:
+        """Decay and limits."""
+        with torch.no_grad():
+            parameters[0].mul_(1 - self.decay).clamp_(*self.limits)
+
+
+def generated(
+    source: Source,
+    *,
+    count: int,
+    output: tuple[float, float] = (-1.0, 1.0),
+    reverse: bool = False,
+    decay: float = 0.01,
+    limits: tuple[float, float] = (-3.0, 3.0),
+) -> Generated:
+    """The parametrisation by a generator's file, for ``count`` codes at once.
+
+    Errors: InputError where it is no generator: several inputs, or a code of unknown size; as for opening a model.
+    """
+    model = Model(read_graph(source), None)
+    inputs, result = model.graph.inputs, model.graph.outputs[0].name
+    shape = inputs[0].shape if len(inputs) == 1 else None
+    if shape is None or len(shape) < 2 or not all(isinstance(side, int) for side in shape[1:]):
+        raise InputError(
+            f"the generator's inputs are {[(value.name, list(value.shape or ())) for value in inputs]}; one code of "
+            "known size was expected"
+        )
+    code = tuple(int(side) for side in shape[1:] if isinstance(side, int))
+    twin = model.batched_twin({inputs[0].name: np.zeros((count, *code), np.float32)})
+    function = twin.differentiable((result,))
+    return Generated(
+        generate=lambda h: function(h)[result], code=code, output=output, reverse=reverse, decay=decay, limits=limits
+    )
