@@ -86,7 +86,7 @@ def test_captums_occlusion_on_a_trained_network(lite0: EfficientNetLite0) -> Non
     np.testing.assert_allclose(item.heat, heat, atol=1e-4 * np.abs(heat).max())
 
 
-@needs("dianna")
+@needs("dianna", "sklearn", "tqdm", "xarray")  # what its RISE imports; it comes without them
 def test_diannas_rise_under_the_same_masks(
     pixels: models.Array, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
