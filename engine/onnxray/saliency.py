@@ -17,7 +17,7 @@ from onnxray.images import Pixels
 from onnxray.map_item import MapItem
 from onnxray.method import Method, Run, check_choices
 from onnxray.model import Model
-from onnxray.objectives import Objective, Similarity
+from onnxray.objectives import ClassScore, Objective, Similarity
 from onnxray.predictions import Predictions
 from onnxray.report.heat_map import Colormap, draw_map, draw_overlay
 from onnxray.targets import describe_scores, read_target
@@ -71,7 +71,8 @@ class Saliency(Method[MapItem]):
         """Give the maps of every image, in order."""
         for start in range(0, len(pixels), _GROUP):
             group = pixels.rows(slice(start, start + _GROUP))
-            objective = read_target(model, group, _rows_of(goal, start, len(group)), self.score)
+            verdict = _verdict(model, group)
+            objective = read_target(model, group, _rows_of(goal, start, len(group)), self.score, verdict)
             for value in objective.values:
                 if value in model.graph.values and value not in model.graph.depends_on_input:
                     raise NotDifferentiable(
@@ -79,9 +80,12 @@ class Saliency(Method[MapItem]):
                     )
             for note in describe_scores(model, objective):
                 run.note(note)
-            # An embedding's numbers are no classes, though as many as a classifier's.
-            verdict = None if isinstance(objective, Similarity) else _verdict(model, group)
-            scores = judged(model, group, objective)
+            if isinstance(objective, Similarity):  # an embedding's numbers are no classes, though as many
+                verdict = None
+            if isinstance(objective, ClassScore) and verdict is not None and objective.value == model.aliases["logits"]:
+                scores = objective.score({objective.value: verdict.scores}, slice(0, len(group)))
+            else:
+                scores = judged(model, group, objective)
 
             def progress(done: int, total: int, what: str, place: int = start, count: int = len(group)) -> None:
                 share = done / max(1, total) * count

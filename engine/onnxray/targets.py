@@ -22,6 +22,7 @@ from onnxray.errors import InputError
 from onnxray.images import Pixels
 from onnxray.model import Model
 from onnxray.objectives import ClassScore, Element, LabelKept, Objective, Part, Score, Similarity
+from onnxray.predictions import Predictions
 from onnxray.structure import closing_softmax, verdict_output
 
 _ELEMENT = re.compile(r"(?P<value>.+)\[(?P<index>(\d+|max)(,(\d+|max))*)\]")
@@ -39,10 +40,13 @@ class Like:
 Target = Objective | Like | str | int | None
 
 
-def read_target(model: Model, pixels: Pixels, target: object, score: Score = "logit") -> Objective:
+def read_target(
+    model: Model, pixels: Pixels, target: object, score: Score = "logit", verdict: Predictions | None = None
+) -> Objective:
     """An objective for each image from what a user states; see the top of the file for the forms of text.
 
-    score: how a class is scored. Errors: InputError, UnknownValue.
+    score: how a class is scored. verdict: the judge's own on these images, where it was asked already.
+    Errors: InputError, UnknownValue.
     """
     if isinstance(target, Objective):
         return target
@@ -54,7 +58,7 @@ def read_target(model: Model, pixels: Pixels, target: object, score: Score = "lo
         labels = _labels_alone(model, pixels)
         if labels is not None:
             return LabelKept(verdict_output(model.graph), labels)
-        return _class_score(model, model.predict(pixels).classes, score)
+        return _class_score(model, (verdict or model.predict(pixels)).classes, score)
     if isinstance(target, int | np.integer) and not isinstance(target, bool):
         target = f"class:{int(target)}"
     if not isinstance(target, str) or not target:

@@ -19,8 +19,9 @@ from onnxray.cli.common import (
     open_model,
     progress_bar,
 )
+from onnxray.cli.finishing import finish
 from onnxray.cli.options import with_options_of
-from onnxray.cli.visualize import finish
+from onnxray.cli.visualize import told
 from onnxray.goals import read_values
 from onnxray.methods.invert import Invert
 
@@ -62,4 +63,4 @@ def invert(
     opened = open_model(model, profile, device, strict)
     with progress_bar() as tick:
         result = method(opened, images or None, goal, seed=seed, progress=tick, keep_partial=True)
-    finish(result, out, "invert", json=json, draw=sheets)
+    finish(result, out, "invert", json=json, drawn=sheets, told=told)

@@ -17,16 +17,13 @@ from onnxray.cli.common import (
     ProfileOption,
     SeedOption,
     StrictOption,
-    command_line,
     guarded,
     open_model,
     plain,
-    print_json,
     progress_bar,
-    run_folder,
     table_console,
-    text,
 )
+from onnxray.cli.finishing import finish
 from onnxray.cli.options import with_options_of
 from onnxray.errors import InputError
 from onnxray.goals import Goal, Own, TargetImages, read_values
@@ -83,25 +80,12 @@ def lots(
     with progress_bar() as tick:
         result = method(opened, origins, goal, seed=seed, progress=tick, keep_partial=True)
     layers = summarize(result.items) if summary else ()
-    result = dataclasses.replace(
-        result,
-        provenance=dataclasses.replace(result.provenance, command=tuple(command_line())),
-        extra={"summary": [layer.to_dict() for layer in layers]} if summary else {},
-    )
-    folder = run_folder(out, "lots")
-    result = result.save(folder, _pictures(result, layers))
-    for note in result.provenance.notes:
-        text.print(plain(note))
-    if json:
-        print_json(result.to_dict())
-    else:
-        _print(result, layers)
-        table_console().print(
-            f"pictures: {plain(str(folder / 'sheet.png'))}   numbers: {plain(str(folder / 'result.json'))}"
-        )
-    if result.provenance.interrupted:
-        text.print("[red]interrupted[/]: what was finished is kept")
-        raise typer.Exit(130)
+    if summary:
+        result = dataclasses.replace(result, extra={"summary": [layer.to_dict() for layer in layers]})
+    finish(
+        result, out, "lots", json=json,
+        drawn=lambda done: _pictures(done, layers), told=lambda done: _print(done, layers),
+    )  # fmt: skip
 
 
 def _goal(target: list[str] | None, values: Path | None, own: Any, pairs: Any) -> Goal:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -18,16 +17,13 @@ from onnxray.cli.common import (
     ProfileOption,
     SeedOption,
     StrictOption,
-    command_line,
     guarded,
     open_model,
     plain,
-    print_json,
     progress_bar,
-    run_folder,
     table_console,
-    text,
 )
+from onnxray.cli.finishing import finish
 from onnxray.cli.options import with_options_of
 from onnxray.cli.saliency_check import check_app, compare_command
 from onnxray.cli.saliency_layers import layers
@@ -87,32 +83,20 @@ def command_of(method: type[Saliency]) -> Callable[..., None]:
             result = configured(opened, pixels, target, seed=seed, progress=tick, keep_partial=True)
         if object != "none":
             result = with_objects(result, opened, object, given, share=object_share, seed=seed)
-        finish(result, out, f"saliency-{method.name}", json=json)
+        finish(result, out, f"saliency-{method.name}", json=json, drawn=_sheets, told=_told)
 
     command.__doc__ = method.__doc__
     return command
 
 
-def finish(result: Result[MapItem], out: Any, name: str, *, json: bool) -> None:
-    """Save a run, and tell of it."""
+def _sheets(result: Result[MapItem]) -> dict[str, bytes]:
     from onnxray.report.saliency_report import sheets
 
-    stamp = dataclasses.replace(result.provenance, command=tuple(command_line()))
-    result = dataclasses.replace(result, provenance=stamp)
-    folder = run_folder(out, name)
-    result = result.save(folder, sheets(result))
-    for note in result.provenance.notes:
-        text.print(plain(note))
-    if json:
-        print_json(result.to_dict())
-    else:
-        console = table_console()
-        console.print(items_table(result))
-        shown = folder / ("sheet.png" if any(item.images for item in result.items) else "result.json")
-        console.print(f"pictures: {plain(str(shown))}   numbers: {plain(str(folder / 'result.json'))}")
-    if result.provenance.interrupted:
-        text.print("[red]interrupted[/]: what was finished is kept")
-        raise typer.Exit(130)
+    return sheets(result)
+
+
+def _told(result: Result[MapItem]) -> None:
+    table_console().print(items_table(result))
 
 
 def items_table(result: Result[MapItem]) -> Table:

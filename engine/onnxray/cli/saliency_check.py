@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
@@ -23,16 +22,14 @@ from onnxray.cli.common import (
     ProfileOption,
     SeedOption,
     StrictOption,
-    command_line,
     guarded,
     open_model,
     plain,
-    print_json,
     progress_bar,
-    run_folder,
     table_console,
     text,
 )
+from onnxray.cli.finishing import finish
 from onnxray.cli.options import with_options_of
 from onnxray.cli.saliency_options import BoxOption, MaskOption, TargetOption, plain_options
 from onnxray.map_objects import read_references
@@ -85,7 +82,7 @@ def check_command_of(method: type[Saliency]) -> Callable[..., None]:
         with progress_bar() as tick:
             result = check(opened, images, target, seed=seed, progress=tick, keep_partial=True)
         result = dataclasses.replace(result, extra={"summary": summarize(result.items)})
-        _finish(result, check_pictures, out, f"check-{method.name}", json=json)
+        finish(result, out, f"saliency-check-{method.name}", json=json, drawn=check_pictures, told=_told)
 
     command.__doc__ = f"Whether the maps of {method.name} can be believed."
     return command
@@ -138,37 +135,14 @@ def compare_command(
         )
     for entry in result.extra["refused"]:
         text.print(plain(f"{entry['method']} on {entry['path'] or 'image'}: {entry['reason']}"))
-    _finish(result, comparison_pictures, out, "compare", json=json)
+    finish(result, out, "saliency-compare", json=json, drawn=comparison_pictures, told=_told)
 
 
-def _finish(
-    result: Result[CheckedItem],
-    pictures: Callable[[Result[CheckedItem]], dict[str, bytes]],
-    out: Path | None,
-    name: str,
-    *,
-    json: bool,
-) -> None:
-    """Save a run, and tell of it."""
-    stamp = dataclasses.replace(result.provenance, command=tuple(command_line()))
-    result = dataclasses.replace(result, provenance=stamp)
-    folder = run_folder(out, f"saliency-{name}")
-    drawn = pictures(result)
-    result = result.save(folder, drawn)
-    for note in result.provenance.notes:
-        text.print(plain(note))
-    if json:
-        print_json(result.to_dict())
-    else:
-        console = table_console()
-        console.print(_images_table(result.items))
-        for table in _summary_tables(result.extra["summary"]):
-            console.print(table)
-        shown = ", ".join(str(folder / picture) for picture in drawn) or "none"
-        console.print(f"pictures: {plain(shown)}   numbers: {plain(str(folder / 'result.json'))}")
-    if result.provenance.interrupted:
-        text.print("[red]interrupted[/]: what was finished is kept")
-        raise typer.Exit(130)
+def _told(result: Result[CheckedItem]) -> None:
+    console = table_console()
+    console.print(_images_table(result.items))
+    for table in _summary_tables(result.extra["summary"]):
+        console.print(table)
 
 
 def _images_table(items: Sequence[CheckedItem]) -> Table:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -18,16 +16,13 @@ from onnxray.cli.common import (
     ProfileOption,
     SeedOption,
     StrictOption,
-    command_line,
     guarded,
     open_model,
     plain,
-    print_json,
     progress_bar,
-    run_folder,
     table_console,
-    text,
 )
+from onnxray.cli.finishing import finish
 from onnxray.cli.options import with_options_of
 from onnxray.errors import InputError
 from onnxray.methods import family
@@ -85,38 +80,21 @@ def command_of(method: type[Synthesis]) -> Callable[..., None]:
             result = configured(
                 opened, images or None, tuple(target) if target else None, seed=seed, progress=tick, keep_partial=True
             )
-        finish(result, out, f"visualize-{method.name}", json=json)
+        finish(result, out, f"visualize-{method.name}", json=json, drawn=_sheets, told=told)
 
     command.__doc__ = method.__doc__
     return command
 
 
-def finish(
-    result: Result[SynthesisItem],
-    out: Path | None,
-    name: str,
-    *,
-    json: bool,
-    draw: Callable[[Result[SynthesisItem]], dict[str, bytes]] | None = None,
-) -> None:
-    """Save a run with the sheets that ``draw`` makes, and tell of it."""
+def _sheets(result: Result[SynthesisItem]) -> dict[str, bytes]:
     from onnxray.report.synthesis_report import sheets
 
-    stamp = dataclasses.replace(result.provenance, command=tuple(command_line()))
-    result = dataclasses.replace(result, provenance=stamp)
-    folder = run_folder(out, name)
-    result = result.save(folder, (draw or sheets)(result))
-    for note in result.provenance.notes:
-        text.print(plain(note))
-    if json:
-        print_json(result.to_dict())
-    else:
-        console = table_console()
-        console.print(items_table(result))
-        console.print(f"pictures: {plain(str(folder / 'sheet.png'))}   numbers: {plain(str(folder / 'result.json'))}")
-    if result.provenance.interrupted:
-        text.print("[red]interrupted[/]: what was finished is kept")
-        raise typer.Exit(130)
+    return sheets(result)
+
+
+def told(result: Result[SynthesisItem]) -> None:
+    """Print the table of a run."""
+    table_console().print(items_table(result))
 
 
 def items_table(result: Result[SynthesisItem]) -> Table:
