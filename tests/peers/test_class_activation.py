@@ -4,6 +4,7 @@ Both see pixels: the network stands behind the profile's ``encode``. pytorch-gra
 layer and again at the picture's size; ours are brought to that before they are compared.
 """
 
+import copy
 import importlib.util
 import warnings
 from collections.abc import Callable, Iterator
@@ -261,11 +262,16 @@ def test_transformers_need_no_reshaping_by_hand(name: str, exporter: tuple[bool,
         name="half", layout="NCHW", channels="RGB", scale=1 / 255, mean=(0.5,) * 3, std=(0.25,) * 3, size=(side, side)
     )
     model, wrapped = onnxray.open(tmp_path / "net.onnx", profile), Behind(net, profile).eval()
+    exact = copy.deepcopy(net).double()
+    wrapped64 = Behind(exact, profile).eval()
     classes = (3, 11)
     for method, make in METHODS.items():
         expected = theirs(method, wrapped, layer(net), x, classes, transform)
-        for item, map_ in zip(ours(make(), model, x, classes), expected):
+        sharp = theirs(method, wrapped64, layer(exact), x.astype(np.float64), classes, transform)
+        for item, map_, map64 in zip(ours(make(), model, x, classes), expected, sharp):
             if item.reason is None:
-                same(scaled(item.heat), map_)
+                # XGrad-CAM divides by a sum that may nearly cancel: the network's own float32 is off by 2e-4 there.
+                rounding = np.abs(map_ - map64).max()
+                assert np.abs(scaled(item.heat) - map64).max() <= max(TOLERANCE, rounding), method
             else:
                 assert not map_.any()
