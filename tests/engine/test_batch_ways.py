@@ -11,6 +11,8 @@ from torch import nn
 import onnxray
 from onnxray.errors import InputError
 from onnxray.graph import read_graph
+from onnxray.importer.build import Importer
+from onnxray.importer.free import FreeCuts
 from onnxray.importer.placing import NotPlaced
 from onnxray.twin import Twin
 from support import models
@@ -60,6 +62,13 @@ ROLLED = (
     "g (float[1,4,3] x) => (float[1,4,3] y) { a = Slice (x, zero1, two1, one1) b = Slice (x, two1, four1, one1) "
     "y = Concat <axis = 1> (b, a) }"
 )
+NORMALISED = """
+net (float[1,2,6,6] x) => (float[1,3,4,4] y) {
+  c = Conv <kernel_shape = [3, 3]> (x, w)
+  n = BatchNormalization (c, scale, shift, mean, variance)
+  y = Relu (n)
+}
+"""
 RECURRENT = (
     "g (float[1,3,4] x) => (float[1,3,5] y) { t = Transpose <perm = [1, 0, 2]> (x) "
     "all, last, cell = LSTM <hidden_size = 5> (t, w, r, , , start, start) "
@@ -76,6 +85,9 @@ REWRITTEN: dict[str, tuple[str, dict[str, Any]]] = {
     "groups as instances": (INSTANCE_NORM, {"scale": R(1, 2), "shift": R(2, 2)}),
     "a batch axis that is squeezed away": (ONE_ROW, {"zero1": np.int64([0]), "w": R(1, 2, 3)}),
     "as_strided": (STRIDED, {"picked": np.int64([[[0, 3], [1, -2], [2, 5]]])}),
+    "what the twin computes together": (NORMALISED, {
+        "w": R(1, 3, 2, 3, 3), "scale": R(2, 3), "shift": R(3, 3), "mean": R(4, 3), "variance": R(5, 3) ** 2 + 1,
+    }),
     "rolled": (ROLLED, {k: np.int64([v]) for k, v in (("zero1", 0), ("one1", 1), ("two1", 2), ("four1", 4))}),
     "recurrent": (RECURRENT, {
         "w": R(1, 1, 20, 4), "r": R(2, 1, 20, 5), "start": R(3, 1, 1, 5), "one1": np.int64([1]),
@@ -336,3 +348,12 @@ def test_weights_keep_their_names_and_train_in_every_way() -> None:
         x = torch.from_numpy(R(0, 3, *((3, 4, 4) if "token" in trap else (8,))))
         module(x).square().sum().backward()
         assert all(parameter.grad is not None and parameter.grad.any() for parameter in module.parameters())
+
+
+def test_values_between_nodes_that_the_twin_joins_are_placed_too() -> None:
+    graph = onnxray.open(proto(*REWRITTEN["what the twin computes together"])).graph
+    importer, x = Importer(graph, fused=True), torch.from_numpy(R(6, 3, 2, 6, 6))
+    assert "c" not in importer.cut(("y",)).layers  # folded
+    found = FreeCuts(importer).cut(("y",), (x[:1],))(x)
+    single = torch.cat([importer.cut(("y",))(x[k : k + 1]) for k in range(3)])
+    np.testing.assert_allclose(found.numpy(), single.numpy(), rtol=1e-5, atol=1e-6)

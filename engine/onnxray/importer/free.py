@@ -47,9 +47,15 @@ class FreeCuts:
         return self.importer.kept((names, shapes), make)
 
 
+class SingleNodes(Walk):
+    """The walk in which every node is there by itself: the rules place single nodes."""
+
+    joins = False
+
+
 def observed(importer: Importer, names: tuple[str, ...], own: tuple[torch.Tensor, ...]) -> dict[str, Facts]:
     """The shape of every value on the way to ``names``, and the numbers of short lists, at these inputs."""
-    walk = Walk(importer)
+    walk = SingleNodes(importer)
     module = walk.build(names).to(own[0].device if own else "cpu")
     by_node = {node.name: name for name, node in walk.values.items()}
     found: dict[str, Facts] = {}
@@ -73,10 +79,8 @@ def _facts(tensor: torch.Tensor) -> Facts:
     return Facts(tuple(tensor.shape), tuple(int(x) for x in tensor.reshape(-1).tolist()) if few else None)
 
 
-class FreeWalk(Walk):
+class FreeWalk(SingleNodes):
     """The walk for several batches at once: it keeps which axis the samples of each value lie on."""
-
-    joins = False
 
     def __init__(self, importer: Importer, facts: Mapping[str, Facts]) -> None:
         super().__init__(importer)
