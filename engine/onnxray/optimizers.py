@@ -47,6 +47,23 @@ class Adam(Optimizer):
         return self.final + (self.learning_rate - self.final) * (1 + math.cos(math.pi * step / steps)) / 2
 
 
+class _Stepping(torch.optim.Optimizer):
+    """One of ours in the shape of torch's: the closure, and every parameter in turn."""
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Evaluate, then move every parameter by its gradient."""
+        loss = None if closure is None else torch.enable_grad()(closure)()
+        for group in self.param_groups:
+            for x in group["params"]:
+                self.move(x, x.grad, group)
+        return loss
+
+    @abstractmethod
+    def move(self, x: torch.Tensor, gradient: torch.Tensor, group: dict[str, Any]) -> None:
+        """Move one parameter by its gradient, in place."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Momentum(Optimizer):
     """m <- mu m - lr g, x <- x + m; ``schedule``: (rate, steps) one after the other, m = 0 wherever the rate changes.
@@ -66,19 +83,14 @@ class Momentum(Optimizer):
         return staged_rate(self.schedule, step)
 
 
-class _Momentum(torch.optim.Optimizer):
-    @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+class _Momentum(_Stepping):
+    def move(self, x: torch.Tensor, gradient: torch.Tensor, group: dict[str, Any]) -> None:
         """One step."""
-        loss = None if closure is None else torch.enable_grad()(closure)()
-        for group in self.param_groups:
-            for x in group["params"]:
-                state = self.state[x]
-                if state.get("rate") != group["lr"]:
-                    state["rate"], state["moved"] = group["lr"], torch.zeros_like(x)
-                state["moved"].mul_(group["momentum"]).sub_(group["lr"] * x.grad)
-                x.add_(state["moved"])
-        return loss
+        state = self.state[x]
+        if state.get("rate") != group["lr"]:
+            state["rate"], state["moved"] = group["lr"], torch.zeros_like(x)
+        state["moved"].mul_(group["momentum"]).sub_(group["lr"] * gradient)
+        x.add_(state["moved"])
 
 
 def staged_rate(schedule: Schedule, step: int) -> float:
@@ -110,18 +122,13 @@ class Normalized(Optimizer):
         return self.start + (self.end - self.start) * step / max(1, steps - 1)
 
 
-class _Normalized(torch.optim.Optimizer):
-    @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+class _Normalized(_Stepping):
+    def move(self, x: torch.Tensor, gradient: torch.Tensor, group: dict[str, Any]) -> None:
         """One step."""
-        loss = None if closure is None else torch.enable_grad()(closure)()
-        for group in self.param_groups:
-            for x in group["params"]:
-                flat = x.grad.flatten(1).abs()
-                size = {"mean": flat.mean(1), "max": flat.amax(1), "l2": flat.square().sum(1).sqrt()}[group["norm"]]
-                size = torch.where(size > 0, size, torch.inf)
-                x.sub_(group["lr"] * x.grad / size.reshape(-1, *(1,) * (x.ndim - 1)))
-        return loss
+        flat = gradient.flatten(1).abs()
+        size = {"mean": flat.mean(1), "max": flat.amax(1), "l2": flat.square().sum(1).sqrt()}[group["norm"]]
+        size = torch.where(size > 0, size, torch.inf)
+        x.sub_(group["lr"] * gradient / size.reshape(-1, *(1,) * (x.ndim - 1)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,20 +149,15 @@ class DecayingAdaGrad(Optimizer):
         return staged_rate(self.schedule, step)
 
 
-class _DecayingAdaGrad(torch.optim.Optimizer):
-    @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+class _DecayingAdaGrad(_Stepping):
+    def move(self, x: torch.Tensor, gradient: torch.Tensor, group: dict[str, Any]) -> None:
         """One step."""
-        loss = None if closure is None else torch.enable_grad()(closure)()
-        for group in self.param_groups:
-            for x in group["params"]:
-                state = self.state[x]
-                if not state:
-                    state["squares"], state["moved"] = torch.zeros_like(x), torch.zeros_like(x)
-                state["squares"].mul_(group["memory"]).addcmul_(x.grad, x.grad)
-                state["moved"].mul_(group["momentum"]).sub_(x.grad / (1 / group["lr"] + state["squares"].sqrt()))
-                x.add_(state["moved"])
-        return loss
+        state = self.state[x]
+        if not state:
+            state["squares"], state["moved"] = torch.zeros_like(x), torch.zeros_like(x)
+        state["squares"].mul_(group["memory"]).addcmul_(gradient, gradient)
+        state["moved"].mul_(group["momentum"]).sub_(gradient / (1 / group["lr"] + state["squares"].sqrt()))
+        x.add_(state["moved"])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,13 +189,8 @@ class Progress(Optimizer):
         return _Progress(parameters, {"lr": self.most, "desired": self.desired})
 
 
-class _Progress(torch.optim.Optimizer):
-    @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+class _Progress(_Stepping):
+    def move(self, x: torch.Tensor, gradient: torch.Tensor, group: dict[str, Any]) -> None:
         """One step."""
-        loss = None if closure is None else torch.enable_grad()(closure)()
-        for group in self.param_groups:
-            for x in group["params"]:
-                rate = (group["desired"] / x.grad.flatten(1).square().sum(1)).clamp(max=group["lr"])
-                x.sub_(rate.reshape(-1, *(1,) * (x.ndim - 1)) * x.grad)
-        return loss
+        rate = (group["desired"] / gradient.flatten(1).square().sum(1)).clamp(max=group["lr"])
+        x.sub_(rate.reshape(-1, *(1,) * (x.ndim - 1)) * gradient)

@@ -43,3 +43,8 @@ def finish(
     if result.provenance.interrupted:
         text.print("[red]interrupted[/]: what was finished is kept")
         raise typer.Exit(130)
+
+
+def number_cell(value: Any) -> str:
+    """One of a method's own numbers in a table: short, "-" where there is none."""
+    return f"{value:.4g}" if isinstance(value, float) else plain(str("-" if value is None else value))

@@ -23,7 +23,7 @@ from onnxray.cli.common import (
     progress_bar,
     table_console,
 )
-from onnxray.cli.finishing import finish
+from onnxray.cli.finishing import finish, number_cell
 from onnxray.cli.options import with_options_of
 from onnxray.cli.saliency_check import check_app, compare_command
 from onnxray.cli.saliency_layers import layers
@@ -108,7 +108,7 @@ def items_table(result: Result[MapItem]) -> Table:
         table.add_row(
             plain(item.path or "-"), plain(item.label or "-"), plain(item.target), f"{item.target_score:.4g}",
             plain(item.layer or "-"), ",".join(map(str, item.peak)),
-            *(_cell(item.numbers_.get(name)) for name in extra),
+            *(number_cell(item.numbers_.get(name)) for name in extra),
             *(_object_text(item.object_ or {}) for _ in found),
         )  # fmt: skip
     return table
@@ -119,10 +119,6 @@ def _object_text(found: Mapping[str, Any]) -> str:
         return plain(str(found.get("reason") or "-"))
     overlap = f", IoU {found['box_iou']:.2f}" if "box_iou" in found else ""
     return ",".join(map(str, found["box"])) + overlap
-
-
-def _cell(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else plain(str("-" if value is None else value))
 
 
 app.command("layers")(layers)

@@ -22,7 +22,7 @@ from onnxray.cli.common import (
     progress_bar,
     table_console,
 )
-from onnxray.cli.finishing import finish
+from onnxray.cli.finishing import finish, number_cell
 from onnxray.cli.options import with_options_of
 from onnxray.errors import InputError
 from onnxray.methods import family
@@ -106,13 +106,9 @@ def items_table(result: Result[SynthesisItem]) -> Table:
         table.add_row(
             plain(item.path or "-"), plain(item.layer or "-"), plain(item.target), str(item.steps),
             plain(item.label or "-"), "-" if item.probability is None else f"{item.probability:.4f}",
-            *(_cell(item.numbers_.get(name)) for name in extra),
+            *(number_cell(item.numbers_.get(name)) for name in extra),
         )  # fmt: skip
     return table
-
-
-def _cell(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else plain(str("-" if value is None else value))
 
 
 for _name, _method in family(Synthesis).items():  # type: ignore[type-abstract]
