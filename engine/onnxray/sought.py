@@ -21,7 +21,7 @@ from onnxray.images import Pixels
 from onnxray.model import Model
 from onnxray.objectives import ClassScore, Objective, Part, Score, Sum
 from onnxray.synthesis_objectives import Channels, Direction, Each
-from onnxray.targets import read_target
+from onnxray.targets import read_array, read_target
 
 Where = Literal["mean", "centre"]
 
@@ -117,13 +117,7 @@ def _centre(model: Model, name: str) -> tuple[int, int]:
 
 
 def _vector(path: Path) -> NDArray[np.float64]:
-    try:
-        array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path} holds no array that can be read: {error}") from None
-    if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu":
-        raise InputError(f"{path} holds no array of numbers; a .npy file with one direction was expected")
-    vector = array.astype(np.float64).ravel()
+    vector = read_array(path, "one direction").astype(np.float64).ravel()
     if not np.isfinite(vector).all() or not vector.any():
         raise InputError(f"the direction in {path} is zero or not finite; there is nowhere to go")
     return vector

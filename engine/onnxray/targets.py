@@ -101,7 +101,9 @@ def _named(model: Model, pixels: Pixels, text: str, score: Score) -> Objective:
     if text.startswith("like:"):
         source, _, at = text.removeprefix("like:").partition("@")
         if source.endswith(".npy"):
-            return _likeness(model, pixels, Like(values=_array(Path(source)), at=at or None), source)
+            return _likeness(
+                model, pixels, Like(values=read_array(Path(source), "one embedding"), at=at or None), source
+            )
         return _likeness(model, pixels, Like(image=source, at=at or None), source)
     if text.startswith("class:"):
         return _class_of(model, pixels, text, score)
@@ -198,14 +200,15 @@ def _labels_alone(model: Model, pixels: Pixels) -> NDArray[Any] | None:
     return None if any(isinstance(label, Mapping) for label in labels) else labels
 
 
-def _array(path: Path) -> NDArray[Any]:
+def read_array(path: Path, holding: str) -> NDArray[Any]:
+    """The numbers of a .npy file, which should hold what ``holding`` says. Errors: InputError."""
     try:
         array = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise InputError(f"{path} holds no array that can be read: {error}") from None
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu":
-        raise InputError(f"{path} holds no array of numbers; a .npy file with one embedding was expected")
+        raise InputError(f"{path} holds no array of numbers; a .npy file with {holding} was expected")
     return array
 
 
-__all__ = ["Like", "Target", "class_index", "describe_scores", "read_target"]
+__all__ = ["Like", "Target", "class_index", "describe_scores", "read_array", "read_target"]
