@@ -41,6 +41,8 @@ SECONDS = 420
 MEMORY = 16 * 2**30
 FEW = {"masks": 8, "samples": 2, "steps": 4, "max_steps": 8}
 """Small values for the options that say how often a network is asked, where a method has them."""
+ACROSS = {"occlusion": 4}
+"""How many squares of the method stand beside each other across the picture."""
 _CONTEXT = multiprocessing.get_context("forkserver")
 
 Row = dict[str, str]
@@ -127,6 +129,8 @@ def run(answer: Connection, path: Path, side: int, methods: Sequence[str]) -> No
     for name in methods:
         method = known[name]
         few = {field.name: FEW[field.name] for field in dataclasses.fields(method) if field.name in FEW}
+        if name in ACROSS:
+            few["size"] = few["stride"] = side // ACROSS[name]
         try:
             found = method(**few)(model, image).items[0]
             answer.send((name, "ok" if np.isfinite(found.heat).all() else "a map that is not finite"))
