@@ -56,7 +56,7 @@ class Method(ABC, Generic[ItemT]):
     def __call__(
         self,
         model: Model,
-        images: object,
+        images: object = None,
         goal: object = None,
         *,
         seed: int = 0,
@@ -77,7 +77,7 @@ class Method(ABC, Generic[ItemT]):
         if images is None and not self.needs_images and model.profile is not None:
             pixels = Pixels(np.zeros((0, *model.profile.shape), np.float32), ())
         else:
-            pixels = model.pixels(images)
+            pixels = model.pixels(() if images is None else images)
         run = Run(np.random.default_rng(seed), progress or silent, list(pixels.notes), images)
         items: list[ItemT] = []
         interrupted = False

@@ -133,7 +133,7 @@ def test_diversity_makes_samples_differ(small):
 
 def test_a_grid_has_an_image_a_channel_and_chunks_do_not_mix(small):
     options = {"steps": 3, "preset": "simonyan", "layer": "conv2", "channels": "0-4"}
-    whole = Maximize(**options)(small, None)
+    whole = Maximize(**options)(small)
     parts = Maximize(**options, together=2)(small, None)
     assert [item.target for item in whole.items] == [f"mean of conv2:{k}" for k in range(5)]
     for one, other in zip(whole.items, parts.items):

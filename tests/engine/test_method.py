@@ -10,7 +10,7 @@ import pytest
 
 import onnxray
 from onnxray import methods
-from onnxray.errors import InputError
+from onnxray.errors import ImageError, InputError
 from onnxray.goals import TargetValues
 from onnxray.lots_item import LotsItem
 from onnxray.method import Method, Run
@@ -54,6 +54,11 @@ def test_methods_are_found_by_the_name_of_their_file():
 def test_a_method_that_breaks_its_promise_is_told():
     with pytest.raises(TypeError, match="method 'wrong' gave a int; its author"):
         Wrong()(NET.open(), pictures(1), 3)
+
+
+def test_images_are_left_out_only_where_a_method_needs_none():
+    with pytest.raises(ImageError, match="no images given"):
+        LOTS()(NET.open())
 
 
 def test_what_is_no_model_no_image_model_or_no_seed_is_refused():

@@ -98,16 +98,22 @@ def told(result: Result[SynthesisItem]) -> None:
 
 
 def items_table(result: Result[SynthesisItem]) -> Table:
-    """One line for each image."""
+    """One line for each image; a column that no image fills is left out."""
     plainly = (name for item in result.items for name, value in item.numbers_.items() if not isinstance(value, dict))
     extra = list(dict.fromkeys(plainly))[:4]
-    table = Table("from", "layer", "target", "steps", "class", "probability", *extra)
-    for item in result.items[:_SHOWN]:
-        table.add_row(
-            plain(item.path or "-"), plain(item.layer or "-"), plain(item.target), str(item.steps),
-            plain(item.label or "-"), "-" if item.probability is None else f"{item.probability:.4f}",
-            *(number_cell(item.numbers_.get(name)) for name in extra),
-        )  # fmt: skip
+    lines = [
+        {
+            "from": plain(item.path or "-"), "layer": plain(item.layer or "-"), "target": plain(item.target),
+            "steps": str(item.steps or "-"), "class": plain(item.label or "-"),
+            "probability": "-" if item.probability is None else f"{item.probability:.4f}",
+            **{name: number_cell(item.numbers_.get(name)) for name in extra},
+        }
+        for item in result.items[:_SHOWN]
+    ]  # fmt: skip
+    told = [name for name in lines[0] if any(line[name] != "-" for line in lines)]
+    table = Table(*told)
+    for line in lines:
+        table.add_row(*(line[name] for name in told))
     return table
 
 

@@ -94,7 +94,7 @@ class StyleTransfer(Synthesis):
             numbers: dict[str, Any] = {
                 "content loss": sum(after[loss.name] for loss in content),
                 "style loss": sum(after[loss.name] for loss in towards),
-                "of the picture's": _share(after, before, [loss.name for loss in towards]),
+                "style loss left": _share(after, before, [loss.name for loss in towards]),
                 "losses": after,
                 "losses of the content picture": before,
                 "weights": {loss.name: loss.weight for loss in losses},
