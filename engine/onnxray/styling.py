@@ -28,6 +28,7 @@ from onnxray.objectives import Objective
 from onnxray.optimizers import LBFGS, Adam
 from onnxray.parametrizations import Pixels as PixelImage
 from onnxray.projections import Bounds
+from onnxray.scales import scales
 from onnxray.spatial import Grid, Space
 
 _EVALUATIONS = 20
@@ -40,6 +41,16 @@ class Loss:
     name: str
     weight: float
     objective: Objective
+
+
+def style_layers(model: Model, space: Space, asked: str | Sequence[str] | None) -> list[Grid]:
+    """The values asked for, or one a halving of the input, five at most. Errors: InputError, UnknownValue."""
+    if asked is not None:
+        return [space.grid(name) for name in model.select_values((asked,) if isinstance(asked, str) else asked)]
+    found = list(scales(space)[:5])
+    if not found:
+        raise InputError("no value of this network is known to keep rows and columns; name layers: --layer")
+    return found
 
 
 def style_losses(space: Space, picture: NDArray[np.float32], layers: Sequence[Grid], style: float) -> list[Loss]:

@@ -17,7 +17,7 @@ from onnxray.errors import InputError
 from onnxray.images import Pixels
 from onnxray.method import Run, check_range
 from onnxray.model import Model
-from onnxray.scales import at_scale, scales, space_of
+from onnxray.scales import at_scale, space_of
 from onnxray.synthesis import Synthesis, to_8_bits
 from onnxray.synthesis_item import SynthesisItem
 
@@ -58,19 +58,13 @@ class StyleTransfer(Synthesis):
         if not self.style:
             raise InputError("no style was given; give the picture whose style is taken: --style FILE")
         from onnxray.ascent import climb
-        from onnxray.styling import content_loss, measured, style_losses, style_plan, total_of
+        from onnxray.styling import content_loss, measured, style_layers, style_losses, style_plan, total_of
 
         model_style = model.pixels(self.style)
         if len(model_style) != 1:
             raise InputError(f"the style {self.style} holds {len(model_style)} pictures; one was expected")
         space = space_of(model)
-        if self.layer is None:
-            layers = list(scales(space)[:5])
-            if not layers:
-                raise InputError("no value of this network is known to keep rows and columns; name layers: --layer")
-        else:
-            named = (self.layer,) if isinstance(self.layer, str) else tuple(self.layer)
-            layers = [space.grid(name) for name in model.select_values(named)]
+        layers = style_layers(model, space, self.layer)
         kept = (
             at_scale(space, _CONTENT_HALVINGS).value
             if self.content_layer is None

@@ -16,7 +16,7 @@ from onnxray.errors import InputError
 from onnxray.images import Pixels
 from onnxray.method import Run, check_range
 from onnxray.model import Model
-from onnxray.scales import scales, space_of
+from onnxray.scales import space_of
 from onnxray.synthesis import Synthesis, to_8_bits
 from onnxray.synthesis_item import SynthesisItem
 
@@ -46,16 +46,10 @@ class Texture(Synthesis):
         if goal is not None:
             raise InputError("a texture takes no target; it has the moments of the pictures that are given")
         from onnxray.ascent import climb
-        from onnxray.styling import measured, style_losses, style_plan, total_of
+        from onnxray.styling import measured, style_layers, style_losses, style_plan, total_of
 
         space = space_of(model)
-        if self.layer is None:
-            layers = list(scales(space)[:5])
-            if not layers:
-                raise InputError("no value of this network is known to keep rows and columns; name layers: --layer")
-        else:
-            named = (self.layer,) if isinstance(self.layer, str) else tuple(self.layer)
-            layers = [space.grid(name) for name in model.select_values(named)]
+        layers = style_layers(model, space, self.layer)
         run.note(f"moments at {', '.join(grid.value for grid in layers)}")
         plan = style_plan(self.optimizer, self.steps)
         for place in range(len(pixels)):
