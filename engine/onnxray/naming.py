@@ -105,9 +105,9 @@ def _unknown(graph: Graph, text: str, aliases: Mapping[str, str]) -> UnknownValu
     near = [folded[key] for key in difflib.get_close_matches(text.casefold(), folded, n=3, cutoff=0.5)]
     contained = [name for key, name in folded.items() if text and text.casefold() in key]
     nearest = list(dict.fromkeys(near + contained))[:3]
-    shown = "nearest: " + ", ".join(map(repr, nearest)) + ". " if nearest else ""
+    shown = "nearest: " + ", ".join(map(repr, nearest)) + "; " if nearest else ""
     return UnknownValue(f"the graph has no value {text!r}; {shown}{_hint(graph)}")
 
 
 def _hint(graph: Graph) -> str:
-    return f"List them: onnxray inspect {graph.path or 'MODEL'} --values"
+    return f"list them: onnxray inspect {graph.path or 'MODEL'} --values"
