@@ -233,11 +233,9 @@ def _joined(step: _Step) -> Axes | None:
     elif len(holding) == 1 and not any(
         axes is None and k != holding[0] and (sizes[k] or 0) > 1 and step.moves(k) for k, axes in enumerate(inputs)
     ):
-        own = (inputs[holding[0]] or ())[place]
-        tokens = own[0] if len(own) == 1 and own[0].letter == "T" else Factor("T", length(own), content=own)
         before = sum(size or 0 for size in sizes[: holding[0]])
         after = sum(size or 0 for size in sizes[holding[0] + 1 :])
-        axis = (tokens_of(tokens.content, tokens.before + before, tokens.after + after),)
+        axis = (_among((inputs[holding[0]] or ())[place], before, after),)
     else:
         return None
     main = inputs[holding[0]] if holding else known[0]
@@ -246,12 +244,12 @@ def _joined(step: _Step) -> Axes | None:
 
 
 def _padded(step: _Step) -> Axes | None:
-    """Rows and columns that are more or fewer, and still go over the whole picture."""
+    """Rows and columns that are more or fewer, and still go over the whole picture; constants beside its tokens."""
     axes = step.axes()
     if axes is None:
         return None
     result: list[Axis] = []
-    for axis, size in zip(axes, step.shape):
+    for place, (axis, size) in enumerate(zip(axes, step.shape)):
         if length(axis) == size:
             result.append(axis)
         elif not spatial(axis):
@@ -259,8 +257,31 @@ def _padded(step: _Step) -> Axes | None:
         elif len(axis) == 1 and axis[0].letter != "T" and axis[0].outermost:
             result.append(fresh(axis[0].letter, size))
         else:
-            return None
+            added = _padding(step, place, len(axes))
+            if added is None:
+                return None
+            result.append((_among(axis, *added),))
     return tuple(result)
+
+
+def _padding(step: _Step, place: int, rank: int) -> tuple[int, int] | None:
+    """How many constants stand before and after an axis; None where they are computed, or no constants."""
+    if attribute(step.node, "mode", b"constant") not in {b"constant", "constant"}:
+        return None
+    named = dict(enumerate(step.node.inputs))
+    pads, places = (constant(step.graph, named[k]) if named.get(k) else None for k in (1, 3))
+    given = attribute(step.node, "pads", None) if pads is None else pads
+    if given is None or (places is None and named.get(3)):
+        return None
+    along = [int(axis) % rank for axis in (range(rank) if places is None else places)]
+    before, after = (int(given[along.index(place) + offset]) for offset in (0, len(along)))
+    return (before, after) if before >= 0 and after >= 0 else None
+
+
+def _among(axis: Axis, before: int, after: int) -> Factor:
+    """An axis of tokens of the picture, with so many others before and after it."""
+    tokens = axis[0] if len(axis) == 1 and axis[0].letter == "T" else Factor("T", length(axis), content=axis)
+    return tokens_of(tokens.content, tokens.before + before, tokens.after + after)
 
 
 def _sliced(step: _Step) -> Axes | None:

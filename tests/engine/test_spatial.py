@@ -25,6 +25,7 @@ net (float[{batch},1,8,12] x) => (float[{batch},5] z) {{
   after = Concat <axis = 1> (tokens, cls)
   both = Concat <axis = 1> (joined, cls)
   own = Slice (both, from, to, along)
+  padded = Pad (tokens, beside)
   split = Reshape (last, to_windows)
   windows = Transpose <perm = [0, 1, 3, 2, 4, 5]> (split)
   inside = Reshape (windows, to_inside)
@@ -52,14 +53,14 @@ WEIGHTS = {
     **{
         name: np.array(numbers, np.int64)
         for name, numbers in {
-            "to_flat": [0, 0, 24], "one": [1, 1, 1], "from": [1], "to": [25], "along": [1],
+            "to_flat": [0, 0, 24], "one": [1, 1, 1], "from": [1], "to": [25], "along": [1], "beside": [0, 2, 0, 0, 1, 0],
             "to_windows": [0, 2, 2, 2, 3, 6], "to_inside": [-1, 6, 6], "to_back": [-1, 2, 2, 2, 3, 6],
             "to_whole": [-1, 4, 6, 6], "to_heads": [0, 25, 2, 3], "shuffle": list(range(24))[::-1],
             "to_deep": [0, 2, 2, 3, 2, 6], "to_merged": [0, 2, 3, 24],
         }.items()
     },
 }  # fmt: skip
-SAME = ("a", "last", "flat", "tokens", "joined", "after", "both", "own", "whole", "moved", "heads")
+SAME = ("a", "last", "flat", "tokens", "joined", "after", "both", "own", "padded", "whole", "moved", "heads")
 
 
 @pytest.fixture(scope="module", params=["N", 1])
