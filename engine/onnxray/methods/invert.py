@@ -27,7 +27,7 @@ from onnxray.method import Run, check_range
 from onnxray.metrics import l2, perceptual_similarity
 from onnxray.model import Model
 from onnxray.representations import given_representations
-from onnxray.synthesis import Synthesis, verdict_on
+from onnxray.synthesis import Stepwise, verdict_on
 from onnxray.synthesis_item import SynthesisItem
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ _DEPTHS = 4
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class Invert(Synthesis):
+class Invert(Stepwise):
     """Images that have the representation of another at a layer: what the layer has kept of it."""
 
     name: ClassVar[str] = "invert"

@@ -21,7 +21,7 @@ from onnxray.method import Run, check_range
 from onnxray.model import Model
 from onnxray.objectives import Objective, Score
 from onnxray.sought import channels_of, direction_of, each_target, in_one_batch
-from onnxray.synthesis import Synthesis
+from onnxray.synthesis import Stepwise
 from onnxray.synthesis_item import SynthesisItem
 from onnxray.synthesis_objectives import Diversity
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class Maximize(Synthesis):
+class Maximize(Stepwise):
     """The image that a class, channel, neuron or direction answers to most: one for each --target, all at once."""
 
     name: ClassVar[str] = "maximize"
