@@ -239,7 +239,7 @@ def test_each_target_gets_an_image_for_each_facet() -> None:
     result = method(model, kinds(), ("class:1", "class:3"))
     assert [item.numbers_["images"] for item in result.items] == [9, 6, 9, 6]
     assert [item.numbers_["facet"] for item in result.items] == [0, 1, 0, 1]
-    assert sorted(result.items[1].numbers_["mean of"]) == list(range(9, 15))
+    assert {int(k) for k in result.items[1].numbers_["mean of"]} == set(range(9, 15))
     mean = np.mean(kinds()[:9], 0)
     np.testing.assert_allclose(result.items[0].images["mean"][0], mean, atol=0.51)
     for item, target in zip(result.items, (1, 1, 3, 3)):

@@ -179,7 +179,7 @@ class Maximize(Stepwise):
             for row, value in enumerate(activations)
         ]
         for row, facet in enumerate(found * len(part[0])):
-            numbers[row] |= {"images": facet.count, "mean of": list(facet.nearest)}
+            numbers[row] |= {"images": facet.count, "mean of": {str(k): pixels.names[k] for k in facet.nearest}}
         yield from self.items(
             model, climbed,
             stems=[f"{first + int(k)}-{words[row]}-{row % copies}" for row, k in enumerate(own)],
