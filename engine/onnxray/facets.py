@@ -43,7 +43,8 @@ def facets(
     if not np.isfinite(flat).all():
         raise InputError("the codes of the images hold NaN or infinity; read them at another value: --facets-layer")
     points = principal(flat, _COMPONENTS)
-    different = len(np.unique(points.round(9), axis=0))
+    size = np.abs(flat).max() or 1.0  # equal images in different batches may differ by what float32 rounds
+    different = len(np.unique((points / size).round(6), axis=0))
     if different < count:
         raise InputError(
             f"facets is {count}; the {len(images)} images have {different} different codes: give more images, or ask "

@@ -1,13 +1,19 @@
 """Zooming schedules: denoising, windows and whole runs restated in numpy; the published constants; facets; bad input."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+from typer.testing import CliRunner
 
 import onnxray
 from onnxray.ascent import Ascent, climb
+from onnxray.cli.app import app
 from onnxray.errors import InputError, OnnxrayError
 from onnxray.facets import facets, k_means, principal
+from onnxray.images import png_bytes
 from onnxray.method import Run
 from onnxray.methods.maximize import Maximize
 from onnxray.optimizers import Normalized
@@ -250,6 +256,29 @@ def test_each_target_gets_an_image_for_each_facet() -> None:
     assert "facets of 15 images by 'ip1'" in result.provenance.notes[0]
     again = method(model, kinds(), ("class:1", "class:3"))
     assert [i.images["image"].tobytes() for i in again.items] == [i.images["image"].tobytes() for i in result.items]
+
+
+def test_the_command_takes_a_folder_and_puts_every_facet_on_one_sheet(tmp_path) -> None:
+    folder, out = tmp_path / "images", tmp_path / "out"
+    folder.mkdir()
+    for k, image in enumerate(kinds()):
+        (folder / f"{k:02}.png").write_bytes(png_bytes(image[None]))
+    options = ["--preset", "multifaceted", "--facets", "2", "--steps", "4", "--target", "class:1", "--json"]
+    result = CliRunner().invoke(app, ["visualize", "maximize", "lenet", str(folder), *options, "-o", str(out)])
+    assert result.exit_code == 0, result.stderr
+    items = json.loads(result.stdout)["items"]
+    assert [item["images"] for item in items] == [9, 6]
+    assert {Path(path).name for path in items[1]["mean of"].values()} == {f"{k:02}.png" for k in range(9, 15)}
+    assert all({"image", "mean"} <= set(item["files"]) for item in items)
+    assert (out / "sheet.png").is_file()
+
+
+def test_codes_that_differ_by_rounding_alone_are_one() -> None:
+    codes = np.array([[1.0, 2.0], [1.0, 2.0 + 1e-7], [5.0, 1.0]])
+    images = np.zeros((3, 1, 2, 2), np.float32)
+    assert [facet.count for facet in facets(codes, images, 2, np.random.default_rng(0))] == [2, 1]
+    with pytest.raises(InputError, match="facets is 3; the 3 images have 2 different codes"):
+        facets(codes, images, 3, np.random.default_rng(0))
 
 
 @pytest.mark.parametrize(
