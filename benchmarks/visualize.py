@@ -55,7 +55,7 @@ def climbing(model: onnxray.Model, preset: str, count: int, steps: int) -> Calla
     """Steps of a preset; the first one's check that a gradient is there is a backward pass of its own."""
     objective = channels_of(model, VALUE, f"0-{count - 1}", "mean")
     made = recipe(Preset(preset=preset, shape=model.profile.shape, mean=model.profile.mean_colour))
-    plan = dataclasses.replace(made.plan, steps=steps, redirected=0)
+    plan = dataclasses.replace(made.stages[0], steps=steps, redirected=0)
     return lambda: climb(model, objective, plan, Run(np.random.default_rng(0), lambda *_: None, []), count=count)
 
 

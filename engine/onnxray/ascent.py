@@ -1,9 +1,9 @@
 """The one loop that every image synthesis shares: parametrise, transform, score, penalise, step, project.
 
-    x_0 = image(z_0);   z <- optimiser(z, d/dz [ J(f(T(x))) - sum_k w_k R_k(x) ]);   x <- projections(x)
+    x_0 = image(z_0);   z <- optimiser(z, d/dz [ J(f(T(x))) - sum_k w_k R_k(x) ] + drift(z));   x <- projections(x)
 
-J an objective at named values, T random transforms, R regularisers. Images of a batch do not see each other, but for
-the line search of L-BFGS, which they share.
+J an objective at named values, T random transforms, R regularisers; drift: of parametrisations that have one. Images
+of a batch do not see each other, but for the line search of L-BFGS, which they share.
 """
 
 from __future__ import annotations
@@ -62,13 +62,14 @@ class Ascent:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Climbed:
-    """What came of it. images: float32 (N, C, H, W) in [0, 255], at the model's size.
+    """What came of it. images: float32 (N, C, H, W) in [0, 255], at the model's size: the middle of ``whole``.
 
     trace: name -> (steps, N): the objective, the total, and each regulariser times its weight. snapshots: step ->
     8-bit images. reason: why the run ended early, where it did. interrupted: by Ctrl-C.
     """
 
     images: NDArray[np.float32]
+    whole: NDArray[np.float32] = field(repr=False)
     trace: Mapping[str, NDArray[np.float64]]
     snapshots: Mapping[int, Image8]
     steps: int
@@ -85,19 +86,21 @@ def climb(
     count: int = 1,
     start: NDArray[np.float32] | None = None,
     every: int = 0,
+    before: int = 0,
 ) -> Climbed:
     """Climb ``objective`` from noise (``count`` images) or from ``start``, (N, C, H, W) in grey levels.
 
-    every: keep a snapshot at each multiple of it. A run whose numbers run away is stopped, said, and its best image
-    kept; so is one that Ctrl-C interrupts. Errors: ZeroGradient where the objective's first gradient of an image is
-    zero throughout, whatever the regularisers say; InputError; NotDifferentiable.
+    every: keep a snapshot at each multiple of it; before: steps taken earlier, which it counts in. A run whose numbers
+    run away is stopped, said, and its best image kept; so is one that Ctrl-C interrupts. Errors: ZeroGradient where the
+    objective's first gradient of an image is zero throughout, whatever the regularisers say; InputError;
+    NotDifferentiable.
     """
     if model.profile is None:
         raise InputError("image synthesis needs a model whose input is an image; state how pixels enter: --profile")
     channels, height, width = model.profile.shape
     shape = (count if start is None else len(start), channels, height + plan.margin, width + plan.margin)
     random = torch.Generator().manual_seed(int(run.random.integers(2**63)))
-    given = None if start is None else _canvas(start, shape)
+    given = None if start is None else torch.from_numpy(np.array(start, np.float32))
     parameters = plan.parametrization.start(shape, random, given)
     moving = [p.requires_grad_() for p in plan.parametrization.moving(parameters)]
     optimizer = plan.optimizer.build(moving)
@@ -130,6 +133,9 @@ def climb(
         loss = -total.sum()
         for parameter, gradient in zip(moving, torch.autograd.grad(loss, moving)):
             parameter.grad = gradient.contiguous()  # L-BFGS takes flat views
+        drift = plan.parametrization.drift(parameters, x.detach(), random)
+        if drift is not None and moving[0].grad is not None:
+            moving[0].grad = moving[0].grad - drift
         if not seen:  # a copy of x: the optimiser is about to move the pixels in place
             seen.update(x=x.detach().clone(), parts={**parts, "total": total.detach()})
         return float(loss.detach())
@@ -150,7 +156,6 @@ def climb(
             best_total = torch.where(better, total, best_total)
             best[better] = seen["x"][better]
             history.append(seen["parts"])
-            plan.parametrization.settle(parameters)
             if plan.projections:
                 with torch.no_grad():
                     x = parameters[0]
@@ -159,21 +164,22 @@ def climb(
                     for projection in plan.projections:
                         projected = projection(projected, gradient, step)
                     x.copy_(projected)
-            if every and (step + 1) % every == 0:
-                snapshots[step + 1] = _rounded(plan.parametrization.image(parameters), height, width)
+            plan.parametrization.settle(parameters, random)
+            if every and (before + step + 1) % every == 0:
+                snapshots[before + step + 1] = _rounded(plan.parametrization.whole(parameters), height, width)
             run.progress(step + 1, plan.steps, f"objective {float(seen['parts']['objective'].mean()):.4g}")
     except KeyboardInterrupt:
         if not history:
             raise
         interrupted = True
-    last = plan.parametrization.image(parameters).detach()
-    chosen = best if plan.keep == "best" or reason or interrupted else last
-    images = _cropped(chosen, height, width).clamp(0, 255).float().numpy()
+    last = plan.parametrization.whole(parameters).detach()
+    chosen = (best if plan.keep == "best" or reason or interrupted else last).clamp(0, 255).float()
     names = history[0] if history else ()
     trace = {name: torch.stack([parts[name] for parts in history]).double().numpy() for name in names}
     return Climbed(
-        images=images, trace=trace, snapshots=snapshots, steps=len(history), reason=reason, interrupted=interrupted
-    )
+        images=_cropped(chosen, height, width).contiguous().numpy(), whole=chosen.numpy(), trace=trace,
+        snapshots=snapshots, steps=len(history), reason=reason, interrupted=interrupted,
+    )  # fmt: skip
 
 
 def _refuse_flat(score: torch.Tensor, moving: list[torch.Tensor], objective: Objective) -> None:
@@ -187,15 +193,6 @@ def _refuse_flat(score: torch.Tensor, moving: list[torch.Tensor], objective: Obj
             f"the gradient of {objective.describe(dead[0])} is zero everywhere at the start, so there is no direction "
             "to climb; try another seed, another start, or a value before the saturated one"
         )
-
-
-def _canvas(start: NDArray[np.float32], shape: tuple[int, int, int, int]) -> torch.Tensor:
-    """The start in the middle of the canvas, its edges replicated outwards."""
-    rows, columns = shape[2] - start.shape[2], shape[3] - start.shape[3]
-    if rows < 0 or columns < 0 or start.shape[:2] != shape[:2]:
-        raise InputError(f"the start has the shape {list(start.shape)}; {list(shape)} at most was expected")
-    sides = (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2)
-    return torch.nn.functional.pad(torch.from_numpy(np.array(start, np.float32)), sides, mode="replicate")
 
 
 def _cropped(x: torch.Tensor, height: int, width: int) -> torch.Tensor:

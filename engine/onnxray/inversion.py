@@ -9,16 +9,13 @@ ones, stated on images whose mean colour was subtracted; here that colour is the
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxray.ascent import Ascent, Climbed, climb
-from onnxray.method import Run
-from onnxray.model import Model
-from onnxray.objectives import Objective
+from onnxray.ascent import Ascent
 from onnxray.optimizers import Adam, DecayingAdaGrad, Momentum, Optimizer
 from onnxray.parametrizations import Pixels
 from onnxray.projections import Bounds, ColourNorm, Projection
@@ -172,40 +169,3 @@ def _ascent(
 
 def _sigma(numbers: int) -> float:
     return _SIGMA * math.sqrt(numbers)
-
-
-def climb_in_turn(
-    model: Model, objective: Objective, stages: tuple[Ascent, ...], run: Run, start: NDArray[np.float32], every: int
-) -> Climbed:
-    """Climb the stages one after the other, each from the last one's images; the traces joined.
-
-    A stage that ends early ends the run. Errors: as ``climb``.
-    """
-    total, done = sum(stage.steps for stage in stages), 0
-    so_far: Climbed | None = None
-    for stage in stages:
-
-        def progress(step: int, _: int, what: str, before: int = done) -> None:
-            run.progress(before + step, total, what)
-
-        try:
-            found = climb(model, objective, stage, Run(run.random, progress, run.notes), start=start, every=every)
-        except KeyboardInterrupt:
-            if so_far is None:
-                raise
-            return replace(so_far, interrupted=True)
-        so_far = found if so_far is None else _joined(so_far, found)
-        if found.reason is not None or found.interrupted:
-            break
-        start, done = found.images, done + stage.steps
-    assert so_far is not None
-    return so_far
-
-
-def _joined(first: Climbed, second: Climbed) -> Climbed:
-    return replace(
-        second,
-        trace={name: np.concatenate([first.trace[name], second.trace[name]]) for name in second.trace},
-        snapshots={**first.snapshots, **{first.steps + step: images for step, images in second.snapshots.items()}},
-        steps=first.steps + second.steps,
-    )

@@ -8,6 +8,7 @@ and x is in grey levels. Rates of Yosinski et al. are those of networks that are
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,15 +17,29 @@ from numpy.typing import NDArray
 
 from onnxray.ascent import Ascent
 from onnxray.errors import InputError
+from onnxray.objectives import Score
 from onnxray.optimizers import Adam, DecayingAdaGrad, Momentum, Normalized, Optimizer, Progress
 from onnxray.parametrizations import Fourier, Parametrization, Pixels
 from onnxray.projections import Blur, Bounds, ColourNorm, Decay, Projection, SmallContribution, SmallNorm
 from onnxray.regularizers import AlphaNorm, TotalVariation
 from onnxray.transforms import Crop, Similarity
+from onnxray.zooming import CENTRE_BIAS, FROM_A_MEAN, zooming
 
 Preset = Literal[
-    "lucid", "plain", "simonyan", "yosinski-a", "yosinski-b", "yosinski-c", "yosinski-d", "mahendran", "dgn-am"
-]
+    "lucid", "plain", "simonyan", "yosinski-a", "yosinski-b", "yosinski-c", "yosinski-d", "mahendran", "dgn-am",
+    "ppgn", "centre-bias", "multifaceted",
+]  # fmt: skip
+
+GENERATED = ("dgn-am", "ppgn")
+"""Presets that vary the code of a generator."""
+
+SCORES: Mapping[str, tuple[Score, ...]] = {
+    "ppgn": ("log-probability",),
+    "centre-bias": ("log-probability", "log-probability", "logit", "logit", "logit"),
+    "multifaceted": ("logit", "logit", "logit", "logit"),
+}
+"""What each stage of a preset scores a class by; the logit in those that are not named. The authors of the centre bias
+climb the probability: its gradient has the direction of its logarithm's, which does not vanish, and is normalised."""
 
 _B = 80.0
 _V = _B / 6.5
@@ -35,7 +50,7 @@ _JITTER = 8
 class Setting:
     """What a preset is set by; steps, rate: None for the preset's own. weight: a factor on its prior.
 
-    generator: the parametrisation of ``dgn-am``.
+    generator: the parametrisation of ``dgn-am`` and ``ppgn``. mean: of the model's profile, in grey levels.
     """
 
     preset: Preset
@@ -49,28 +64,31 @@ class Setting:
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """An ascent, the factor C on its objective, and what it starts from; None: the parametrisation's own noise.
+    """Ascents one after the other, the factor C on their objective, and what they start from.
 
-    divides: whether the target is to be divided by its largest value on photographs.
+    noise: None for the parametrisation's own; see ``start``. divides: whether the target is to be divided by its
+    largest value on photographs.
     """
 
-    plan: Ascent
+    stages: tuple[Ascent, ...]
     factor: float = 1.0
     divides: bool = False
-    noise: Literal["none", "normal", "uniform"] | None = None
+    noise: Literal["none", "normal", "uniform", "grey"] | None = None
 
     def start(self, setting: Setting, count: int, random: np.random.Generator) -> NDArray[np.float32] | None:
         """The mean colour (none), plus N(0, 10^2) (normal), plus U(-1, 1) over the 0.95 quantile times B / sqrt(3).
 
-        (count, C, H, W) in grey levels, the size of the canvas; normal within [0, 255].
+        grey: N(175, 8^2). (count, C, H, W) in grey levels, the size of the canvas; normal within [0, 255].
         """
         if self.noise is None:
             return None
-        margin = self.plan.margin
+        margin = self.stages[0].margin
         shape = (count, setting.shape[0], setting.shape[1] + margin, setting.shape[2] + margin)
         x = np.broadcast_to(np.reshape(setting.mean, (1, -1, 1, 1)), shape)
         if self.noise == "normal":
             x = np.clip(x + 10 * random.standard_normal(shape), 0, 255)
+        if self.noise == "grey":
+            x = 175 + 8 * random.standard_normal(shape)
         if self.noise == "uniform":
             noise = random.uniform(-1, 1, shape)
             size = np.quantile(np.abs(noise).reshape(count, -1), 0.95, axis=1)
@@ -79,7 +97,7 @@ class Recipe:
 
 
 def recipe(setting: Setting) -> Recipe:
-    """The preset as an ascent. Errors: InputError where ``dgn-am`` is given no generator, or another preset is.
+    """The preset as ascents. Errors: InputError where ``dgn-am`` or ``ppgn`` has no generator, or another preset has.
 
     lucid (Olah et al. 2017): Fourier, decorrelated colours, standard transforms, Adam 0.05, 512 steps, the rectifiers'
     gradient redirected for 16.
@@ -90,32 +108,47 @@ def recipe(setting: Setting) -> Recipe:
     alpha 6 by pixel, R_TV with beta 2, colour norm at most 160, jitter of a quarter of 32 pixels, 300 steps of decaying
     AdaGrad.
     dgn-am (Nguyen et al. 2016): the code of a generator, 200 steps along g / mean|g|, from 8 to 1e-10.
+    ppgn (Nguyen et al. 2017): the same with a drift towards E(G(h)), 200 steps of 1; see generative.py. Their code
+    keeps of dlog p / dh the class's own term alone, a rescaled gradient of the logit; here it is whole. Their first
+    codes are not within the limits; here they are.
+    centre-bias, multifaceted (Nguyen et al. 2016): see zooming.py and facets.py; a facet starts the latter.
     """
     steps = setting.steps
-    if (setting.preset == "dgn-am") != (setting.generator is not None):
-        raise InputError("the preset dgn-am and a generator belong together: --preset dgn-am --generator FILE")
+    if (setting.preset in GENERATED) != (setting.generator is not None):
+        known = " and ".join(GENERATED)
+        raise InputError(
+            f"the presets {known} and a generator belong together: --preset dgn-am --generator FILE; the preset is "
+            f"{setting.preset}"
+        )
     if setting.generator is not None:
-        pace = Normalized(start=setting.rate or 8.0, end=1e-10, norm="mean")
-        return Recipe(plan=Ascent(steps=steps or 200, parametrization=setting.generator, optimizer=pace))
+        first = setting.rate or (8.0 if setting.preset == "dgn-am" else 1.0)
+        pace = Normalized(start=first, end=1e-10 if setting.preset == "dgn-am" else first, norm="mean")
+        return Recipe(stages=(Ascent(steps=steps or 200, parametrization=setting.generator, optimizer=pace),))
+    if setting.preset == "centre-bias":
+        return Recipe(stages=zooming(CENTRE_BIAS, setting.shape[1:], steps, setting.rate, setting.weight), noise="grey")
+    if setting.preset == "multifaceted":
+        return Recipe(stages=zooming(FROM_A_MEAN, setting.shape[1:], steps, setting.rate, setting.weight))
     if setting.preset == "lucid":
         optimizer: Optimizer = Adam(learning_rate=setting.rate or 0.05)
         return Recipe(
-            plan=Ascent(
-                steps=steps or 512, parametrization=Fourier(), transforms=(Similarity(),), optimizer=optimizer,
-                redirected=16,
+            stages=(
+                Ascent(
+                    steps=steps or 512, parametrization=Fourier(), transforms=(Similarity(),), optimizer=optimizer,
+                    redirected=16,
+                ),
             )
         )  # fmt: skip
     if setting.preset == "plain":
         optimizer = Adam(learning_rate=setting.rate or 1.0)
         plan = Ascent(steps=steps or 512, parametrization=Pixels(), projections=(Bounds(),), optimizer=optimizer)
-        return Recipe(plan=plan, noise="normal")
+        return Recipe(stages=(plan,), noise="normal")
     if setting.preset == "simonyan":
         scale = 1 / (np.prod(setting.shape) * _B**2)
         prior = AlphaNorm(weight=10 * setting.weight, alpha=2, centre=setting.mean, scale=float(scale))
         rate = setting.rate or 2.0
         optimizer = Normalized(start=rate, end=rate / 4, norm="mean")
         plan = Ascent(steps=steps or 200, parametrization=Pixels(), regularizers=(prior,), optimizer=optimizer)
-        return Recipe(plan=plan, noise="none")
+        return Recipe(stages=(plan,), noise="none")
     if setting.preset == "mahendran":
         return _mahendran(setting)
     return _yosinski(setting)
@@ -134,7 +167,7 @@ def _mahendran(setting: Setting) -> Recipe:
         projections=(ColourNorm(most=2 * _B, centre=setting.mean),),
         optimizer=DecayingAdaGrad(schedule=((rate, steps),)),
     )  # fmt: skip
-    return Recipe(plan=plan, factor=100**2 / numbers, divides=True, noise="uniform")
+    return Recipe(stages=(plan,), factor=100**2 / numbers, divides=True, noise="uniform")
 
 
 def _yosinski(setting: Setting) -> Recipe:
@@ -166,4 +199,4 @@ def _yosinski(setting: Setting) -> Recipe:
         steps=setting.steps or steps, parametrization=Pixels(), projections=(*kept, Bounds()), optimizer=optimizer,
         keep="best",
     )  # fmt: skip
-    return Recipe(plan=plan, noise="normal")
+    return Recipe(stages=(plan,), noise="normal")

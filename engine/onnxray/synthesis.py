@@ -26,11 +26,8 @@ class Synthesis(Method[SynthesisItem]):
 
     item_type: ClassVar[type[Any]] = SynthesisItem
 
-    every: Annotated[int, "keep a snapshot every so many steps; 0 keeps none"] = 0
-
     def __post_init__(self) -> None:
         check_choices(self)
-        check_range("every", self.every, 0, 1_000_000)
 
     def items(
         self,
@@ -89,6 +86,17 @@ class Synthesis(Method[SynthesisItem]):
             steps=len(next(iter(curves.values()), ())), trace=curves, numbers_=dict(numbers or {}), reason=None,
             stem=stem, images={"image": image, **(beside or {})}, snapshots=dict(snapshots or {}),
         )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stepwise(Synthesis):
+    """A method that makes images step by step, and can show them on the way."""
+
+    every: Annotated[int, "keep a snapshot every so many steps; 0 keeps none"] = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_range("every", self.every, 0, 1_000_000)
 
 
 def to_8_bits(picture: NDArray[Any]) -> NDArray[np.uint8]:

@@ -81,7 +81,7 @@ class Twin:
         if not real:
             raise NotDifferentiable("the model's inputs hold whole numbers; gradients exist for real numbers alone")
         labels = tuple(f"d/d {name}" for name in real)
-        size = self._chunk_size(wanted, variables) if rules == PLAIN else chunk_size(self.graph, variables)
+        size = self._chunk_size(wanted, variables, rules)
         joined = in_chunks(self.graph, variables, labels, size, chunk)
         return {name: joined[label] for name, label in zip(real, labels)}
 
@@ -148,15 +148,14 @@ class Twin:
                 return dict(zip(wanted, self._forward(wanted, {entry: pixels}, rules)))
             missing = -count % own
             filled = torch.cat([pixels, *[pixels[-1:]] * missing]) if missing else pixels
-            plain = rules == PLAIN
-            size = self._chunk_size(wanted, {entry: filled.detach().cpu().numpy()}) if plain else own
+            size = self._chunk_size(wanted, {entry: filled.detach().cpu().numpy()}, rules)
             parts = [self._forward(wanted, {entry: part}, rules) for part in torch.split(filled, size)]
             joined = (torch.cat(pieces) for pieces in zip(*parts))
             return {name: _samples(v, count, len(filled)) for name, v in zip(wanted, joined)}
 
         return values
 
-    def _chunk_size(self, names: tuple[str, ...], variables: Arrays) -> int:
+    def _chunk_size(self, names: tuple[str, ...], variables: Arrays, rules: BackwardRules = PLAIN) -> int:
         """Samples at once: as many as memory takes, or one batch of the file's own where they go one by one."""
         own, total = self.graph.fixed_batch, _length(variables)
         if own is None or self.batch is None or self.batch.twin == "loop" or total <= own:
@@ -164,7 +163,7 @@ class Twin:
         if self.batch.twin == "rewrite":
             try:  # a value that no output depends on may lie behind a node that is not placed
                 first = {name: array[:own] if array.ndim else array for name, array in variables.items()}
-                self._cuts.cut(names, self._inputs(self._tensors(first, requires_grad=False)))
+                self._cuts.cut(names, self._inputs(self._tensors(first, requires_grad=False)), rules)
             except NotPlaced:
                 return own
         return chunk_size(self.graph, variables, together=True)
@@ -221,7 +220,7 @@ class Twin:
             if batches(own, *(tensor for tensor in inputs if tensor.ndim)) == 1:
                 return forward_all(self._cut(names, rules=rules), inputs)
             if self.batch is not None and self.batch.twin == "rewrite":
-                return by_rewrite(self._cuts, names, inputs, own)
+                return by_rewrite(self._cuts, names, inputs, own, rules)
             return by_vmap(self._cut(names, rules=rules), inputs, own)
 
         return told_as_refusal(run)

@@ -44,8 +44,8 @@ TABLE = {
 def test_yosinskis_sets_are_table_1_in_its_order(preset):
     decay, blur, every, clip, steps, (most, desired) = TABLE[preset]
     made = recipe(setting(preset))
-    assert made.plan.steps == steps
-    assert made.plan.keep == "best"
+    assert made.stages[0].steps == steps
+    assert made.stages[0].keep == "best"
     count = 10
     start = made.start(setting(preset), 1, np.random.default_rng(0))
     g = WEIGHT[:, 1].reshape(SIDE, SIDE).astype(np.float64)
@@ -75,7 +75,7 @@ def _climbed(preset, count, start):
     from onnxray.sought import one_target
 
     model = linear()
-    plan = dataclasses.replace(recipe(setting(preset)).plan, steps=count)
+    plan = dataclasses.replace(recipe(setting(preset)).stages[0], steps=count)
     run = Run(np.random.default_rng(0), lambda *_: None, [])
     return climb(model, one_target(model, "z[1]"), plan, run, start=start)
 
@@ -99,10 +99,10 @@ def test_mahendran_is_the_papers_energy():
     made = recipe(setting("mahendran"))
     assert made.divides
     assert made.factor == pytest.approx(100**2 / SIDE**2)
-    assert isinstance(made.plan.optimizer, DecayingAdaGrad)
-    assert made.plan.optimizer.schedule == ((pytest.approx(0.05 * 80**2 / 6 * SIDE**2), 300),)
+    assert isinstance(made.stages[0].optimizer, DecayingAdaGrad)
+    assert made.stages[0].optimizer.schedule == ((pytest.approx(0.05 * 80**2 / 6 * SIDE**2), 300),)
     x = models.pictures(1)[:, :, :SIDE, :SIDE].astype(np.float64)
-    alpha, variation = (float(r.weight * r.penalty(torch.from_numpy(x))[0]) for r in made.plan.regularizers)
+    alpha, variation = (float(r.weight * r.penalty(torch.from_numpy(x))[0]) for r in made.stages[0].regularizers)
     assert alpha == pytest.approx((np.abs(x - MEAN) / 80) ** 6 @ np.ones(SIDE) @ np.ones(SIDE) / SIDE**2, rel=1e-6)
     p = np.pad(x[0, 0], ((0, 1), (0, 1)), mode="edge")
     squares = (p[:-1, 1:] - x[0, 0]) ** 2 + (p[1:, :-1] - x[0, 0]) ** 2
@@ -113,7 +113,7 @@ def test_mahendran_is_the_papers_energy():
 
 
 def test_lucid_is_its_published_constants():
-    plan = recipe(setting("lucid")).plan
+    plan = recipe(setting("lucid")).stages[0]
     assert plan.steps == 512
     assert plan.parametrization == Fourier(deviation=0.01, decay=1.0, decorrelated=True)
     assert plan.optimizer == Adam(learning_rate=0.05)

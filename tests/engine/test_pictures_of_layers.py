@@ -233,3 +233,11 @@ def test_commands(tmp_path: Path) -> None:
         found = CliRunner().invoke(app, ["visualize", name, "--help"])
         assert found.exit_code == 0
         assert "--layer" in found.stdout
+
+
+@pytest.mark.parametrize("name", ["filters", "activations"])
+def test_what_takes_no_steps_offers_no_snapshots(name: str, tmp_path: Path) -> None:
+    refused = CliRunner().invoke(app, ["visualize", name, "lenet", "--every", "3", "-o", str(tmp_path / "out")])
+    assert refused.exit_code == 2
+    assert "No such option" in refused.stderr
+    assert not (tmp_path / "out").exists()

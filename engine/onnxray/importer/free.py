@@ -13,6 +13,7 @@ from onnxray.graph import Node
 from onnxray.importer.build import ImportedModule, Importer, Walk
 from onnxray.importer.placing import Axis, Facts, Plan, Shape, Step
 from onnxray.importer.placing_rules import place
+from onnxray.importer.rules import PLAIN, BackwardRules
 from onnxray.importer.scope import Converted
 
 _FEW = 64
@@ -29,7 +30,9 @@ class FreeCuts:
         self.importer = importer
         self._facts: dict[tuple[Shape, ...], dict[str, Facts]] = {}
 
-    def cut(self, names: tuple[str, ...], own: tuple[torch.Tensor, ...]) -> ImportedModule:
+    def cut(
+        self, names: tuple[str, ...], own: tuple[torch.Tensor, ...], rules: BackwardRules = PLAIN
+    ) -> ImportedModule:
         """The part of the graph that computes ``names``; ``own``: inputs of one batch of the file's own.
 
         Each value comes with the samples on axis 0, as if the values of single batches were joined along it.
@@ -42,9 +45,9 @@ class FreeCuts:
             nodes = self.importer.graph.needed_for(names)
             if any(node.outputs[0] and node.outputs[0] not in facts for node in nodes):
                 facts.update(observed(self.importer, names, own))
-            return FreeWalk(self.importer, facts).build(names)
+            return FreeWalk(self.importer, facts, rules).build(names)
 
-        return self.importer.kept((names, shapes), make)
+        return self.importer.kept((names, shapes, rules), make)
 
 
 class SingleNodes(Walk):
@@ -82,8 +85,8 @@ def _facts(tensor: torch.Tensor) -> Facts:
 class FreeWalk(SingleNodes):
     """The walk for several batches at once: it keeps which axis the samples of each value lie on."""
 
-    def __init__(self, importer: Importer, facts: Mapping[str, Facts]) -> None:
-        super().__init__(importer)
+    def __init__(self, importer: Importer, facts: Mapping[str, Facts], rules: BackwardRules = PLAIN) -> None:
+        super().__init__(importer, rules=rules)
         self.facts = dict(facts)
         self.axes: dict[str, Axis] = {}
         graph = importer.graph
@@ -105,6 +108,8 @@ class FreeWalk(SingleNodes):
         step = Step(scope, axes, inputs, outputs)
         if node.captures or not outputs:
             raise step.refuse("its samples go into a subgraph, or come out as no tensor")
+        if axes[0] != 0 and self.rules.changes(node) and self.rules.by_row:
+            raise step.refuse("its backward rule tells samples apart on axis 0, and they are not there")
         plan = place(step)
         given: dict[str, fx.Node] = {}
         wanted: dict[str, Axis] = {}

@@ -31,6 +31,11 @@ class BackwardRules:
     rectifier: Literal["plain", "guided", "deconvnet", "redirected"] = "plain"
     operators: frozenset[str] = frozenset({"Relu"})
 
+    @property
+    def by_row(self) -> bool:
+        """Whether what a number lets through depends on the others of its row along axis 0."""
+        return self.rectifier == "redirected"
+
     def changes(self, node: Node) -> bool:
         """Whether the node's derivative is replaced."""
         return self.rectifier != "plain" and not node.domain and node.operator in self.operators

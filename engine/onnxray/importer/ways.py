@@ -12,6 +12,7 @@ from onnxray.errors import InputError
 from onnxray.graph import Graph
 from onnxray.importer.build import NODES, ImportedModule, forward_all
 from onnxray.importer.free import FreeCuts, batches
+from onnxray.importer.rules import PLAIN, BackwardRules
 
 Inputs = tuple[torch.Tensor, ...]
 
@@ -34,9 +35,11 @@ def check_lengths(stated: Sequence[tuple[str, object]], inputs: Inputs) -> None:
             )
 
 
-def by_rewrite(cuts: FreeCuts, names: tuple[str, ...], inputs: Inputs, own: int) -> Inputs:
+def by_rewrite(
+    cuts: FreeCuts, names: tuple[str, ...], inputs: Inputs, own: int, rules: BackwardRules = PLAIN
+) -> Inputs:
     """All at once, by a graph in which every node was placed."""
-    module = cuts.cut(names, first_batch(inputs, own))
+    module = cuts.cut(names, first_batch(inputs, own), rules)
     return forward_all(module if inputs[0].device.type == "cpu" else module.to(inputs[0].device), inputs)
 
 

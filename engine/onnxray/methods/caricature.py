@@ -22,7 +22,7 @@ from onnxray.method import Run, check_range
 from onnxray.model import Model
 from onnxray.moments import Direction
 from onnxray.scales import at_scale, space_of
-from onnxray.synthesis import Synthesis, to_8_bits
+from onnxray.synthesis import Stepwise, to_8_bits
 from onnxray.synthesis_item import SynthesisItem
 
 _B = 80.0
@@ -33,7 +33,7 @@ _HALVINGS = 4
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class Caricature(Synthesis):
+class Caricature(Stepwise):
     """Pictures in which what a layer sees is exaggerated."""
 
     name: ClassVar[str] = "caricature"

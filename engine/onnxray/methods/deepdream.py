@@ -20,7 +20,7 @@ from onnxray.images import Pixels, read_at_own_size
 from onnxray.method import Run, check_range
 from onnxray.model import Model
 from onnxray.scales import at_scale, space_of
-from onnxray.synthesis import Synthesis, to_8_bits
+from onnxray.synthesis import Stepwise, to_8_bits
 from onnxray.synthesis_item import SynthesisItem
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _HALVINGS = 4
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class DeepDream(Synthesis):
+class DeepDream(Stepwise):
     """Dreams: pictures, at their own size, that show more of what a layer sees in them."""
 
     name: ClassVar[str] = "deepdream"

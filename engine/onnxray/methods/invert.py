@@ -27,7 +27,7 @@ from onnxray.method import Run, check_range
 from onnxray.metrics import l2, perceptual_similarity
 from onnxray.model import Model
 from onnxray.representations import given_representations
-from onnxray.synthesis import Synthesis, verdict_on
+from onnxray.synthesis import Stepwise, verdict_on
 from onnxray.synthesis_item import SynthesisItem
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ _DEPTHS = 4
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class Invert(Synthesis):
+class Invert(Stepwise):
     """Images that have the representation of another at a layer: what the layer has kept of it."""
 
     name: ClassVar[str] = "invert"
@@ -95,7 +95,8 @@ class Invert(Synthesis):
                 yield from self._layer(model, layer, sources, rows, Run(run.random, progress, run.notes))
 
     def _layer(self, model: Model, layer: str, sources: _Sources, rows: NDArray[np.int64], run: Run) -> Any:
-        from onnxray.inversion import climb_in_turn, recipe
+        from onnxray.inversion import recipe
+        from onnxray.stages import climb_in_turn
 
         setting = self._setting(model, layer, sources)
         plan = recipe(setting)
@@ -104,7 +105,8 @@ class Invert(Synthesis):
         match = Match(layer, references[own], mask_of(self.part, layer, references.shape[1:]))
         begin = plan.start(setting, len(own), run.random)
         objective = match if plan.factor == 1 else plan.factor * match
-        climbed = climb_in_turn(model, objective, plan.stages, run, begin, self.every)
+        each = (objective,) * len(plan.stages)
+        climbed = climb_in_turn(model, each, plan.stages, run, start=begin, every=self.every)
         numbers, reason = self._measured(model, climbed, match, sources, own)
         if reason is not None:
             climbed = dataclasses.replace(climbed, reason="; ".join(filter(None, (climbed.reason, reason))))

@@ -18,7 +18,7 @@ from onnxray.images import Pixels
 from onnxray.method import Run, check_range
 from onnxray.model import Model
 from onnxray.scales import at_scale, space_of
-from onnxray.synthesis import Synthesis, to_8_bits
+from onnxray.synthesis import Stepwise, to_8_bits
 from onnxray.synthesis_item import SynthesisItem
 
 _CONTENT_HALVINGS = 3
@@ -26,7 +26,7 @@ _CONTENT_HALVINGS = 3
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class StyleTransfer(Synthesis):
+class StyleTransfer(Stepwise):
     """Pictures in the style of another (--style); at the model's own size."""
 
     name: ClassVar[str] = "style"

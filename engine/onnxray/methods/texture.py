@@ -17,13 +17,13 @@ from onnxray.images import Pixels
 from onnxray.method import Run, check_range
 from onnxray.model import Model
 from onnxray.scales import space_of
-from onnxray.synthesis import Synthesis, to_8_bits
+from onnxray.synthesis import Stepwise, to_8_bits
 from onnxray.synthesis_item import SynthesisItem
 
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class Texture(Synthesis):
+class Texture(Stepwise):
     """Textures like those of pictures, from noise; at the model's own size."""
 
     name: ClassVar[str] = "texture"
