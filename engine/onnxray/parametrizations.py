@@ -82,14 +82,15 @@ class Fourier(Parametrization):
         size = (count, channels, height, width // 2 + 1, 2)
         coefficients = torch.randn(size, generator=random) * self.deviation
         # The width cannot be told from the coefficients alone: rfft of 6 and of 7 columns has as many.
-        return coefficients, torch.tensor(width), _spectrum(height, width, self.decay), _colours()
+        spectrum = _spectrum(height, width, self.decay)
+        return coefficients, torch.tensor(width), (spectrum / 4)[:, :, None], _colours()
 
     def image(self, parameters: Tensors) -> torch.Tensor:
         """The images."""
-        z, width, spectrum, colours = torch.view_as_complex(parameters[0]), int(parameters[1]), *parameters[2:]
-        flat = torch.fft.irfft2(z * spectrum, s=(z.shape[2], width)) / 4
+        z, width, spectrum, colours = parameters[0], int(parameters[1]), *parameters[2:]
+        flat = torch.fft.irfft2(torch.view_as_complex(z * spectrum), s=(z.shape[2], width))
         if self.decorrelated and z.shape[1] == 3:
-            flat = torch.einsum("nchw,dc->ndhw", flat, colours)
+            flat = torch.matmul(colours, flat.flatten(2)).reshape(flat.shape)
         return 255 * torch.sigmoid(flat)
 
 
