@@ -8,6 +8,7 @@ the line search of L-BFGS, which they share.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -107,7 +108,7 @@ def climb(
     revived = twin.differentiable(objective.values, rules=REDIRECTED) if plan.redirected else function
     whole = slice(0, shape[0])
     history: list[dict[str, torch.Tensor]] = []
-    best, best_total = None, torch.full(shape[:1], -torch.inf)
+    best, best_total = None, [-math.inf] * shape[0]
     snapshots: dict[int, Image8] = {}
     reason, interrupted, step = None, False, 0
     seen: dict[str, Any] = {}
@@ -142,17 +143,17 @@ def climb(
                     group["lr"] = rate
             seen.clear()
             optimizer.step(evaluate)
-            x, total = seen["x"], seen["parts"]["total"]
+            x, total = seen["x"], seen["parts"]["total"].tolist()
             best = x if best is None else best
-            if not float(total.abs().max()) <= _RUNAWAY:  # NaN too
+            if not all(abs(number) <= _RUNAWAY for number in total):  # NaN is not
                 reason = f"the run diverged at step {step + 1} of {plan.steps}; the best image before is kept"
                 break
-            better = total > best_total
-            if better.all():
-                best, best_total = x, total
-            elif better.any():
-                best = torch.where(better.reshape(-1, 1, 1, 1), x, best)
-                best_total = torch.where(better, total, best_total)
+            better = [now > before for now, before in zip(total, best_total)]
+            if all(better):
+                best = x
+            elif any(better):
+                best = torch.where(torch.tensor(better).reshape(-1, 1, 1, 1), x, best)
+            best_total = [max(pair) for pair in zip(total, best_total)]
             history.append(seen["parts"])
             plan.parametrization.settle(parameters)
             if plan.projections:
@@ -165,7 +166,8 @@ def climb(
                     pixels.copy_(projected)
             if every and (step + 1) % every == 0:
                 snapshots[step + 1] = _rounded(plan.parametrization.image(parameters), height, width)
-            run.progress(step + 1, plan.steps, f"objective {float(seen['parts']['objective'].mean()):.4g}")
+            objectives = seen["parts"]["objective"].tolist()
+            run.progress(step + 1, plan.steps, f"objective {sum(objectives) / len(objectives):.4g}")
     except KeyboardInterrupt:
         if not history:
             raise
