@@ -167,13 +167,18 @@ def write_resnet50(path: Path) -> None:
     writer.save(path, writer.add("fc", net.fc, x), 1000)
 
 
-def timm_resnet50() -> nn.Module:
-    """timm's own ResNet-50 in eval mode, as its users load it; weights seeded, statistics as after training."""
-    with contextlib.suppress(RuntimeError):  # a torchvision whose binary does not fit torch dies at import without
+def define_torchvision_operators() -> None:
+    """A torchvision whose binary does not fit torch dies at import without them."""
+    with contextlib.suppress(RuntimeError):  # they are there
         library = torch.library.Library("torchvision", "DEF")
         for name in ("nms", "qnms"):
             library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         _KEPT.append(library)
+
+
+def timm_resnet50() -> nn.Module:
+    """timm's own ResNet-50 in eval mode, as its users load it; weights seeded, statistics as after training."""
+    define_torchvision_operators()
     import timm
 
     torch.manual_seed(0)

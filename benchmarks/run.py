@@ -21,10 +21,11 @@ HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "docs" / "benchmarks.md"
 BENCHMARKS = (
     "pullback", "forward_gradient", "line_search", "opening", "saliency", "saliency_cams", "saliency_perturbation",
-    "visualize",
+    "visualize", "visualize_lucent",
 )  # fmt: skip
 PACKAGES = (
     "numpy", "torch", "onnx", "onnxruntime", "onnxruntime-gpu", "onnx2torch", "timm", "captum", "grad-cam", "dianna",
+    "torch-lucent",
 )  # fmt: skip
 
 

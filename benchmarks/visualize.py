@@ -75,7 +75,7 @@ def native(net: networks.ResNet50, count: int) -> Callable[[], object]:
 def bare(model: onnxray.Model) -> Callable[[], object]:
     """The twin's passes for one image, and the backward pass of the check."""
     function = model.twin.differentiable((VALUE,))
-    x = torch.full((1, *model.profile.shape), 127.5).requires_grad_()
+    x = (127.5 + 10 * torch.randn(1, *model.profile.shape)).requires_grad_()
 
     def run() -> None:
         for step in range(STEPS):

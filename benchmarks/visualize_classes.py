@@ -35,20 +35,21 @@ def main() -> None:
     parser.add_argument("--steps", type=int)
     parser.add_argument("--presets", nargs="+", default=["lucid"])
     parser.add_argument("--classes", type=int, nargs="+", choices=CLASSES, default=list(CLASSES), metavar="N")
+    parser.add_argument("--reference", type=float, help="what mahendran divides by: a class's score on its photographs")
     parser.add_argument("--out", type=Path, default=Path())
     chosen = parser.parse_args()
     model = onnxray.open(chosen.model, chosen.profile)
     other = onnxray.open(chosen.other, chosen.other_profile)
     chosen.out.mkdir(parents=True, exist_ok=True)
     for preset in chosen.presets:
-        measure(model, other, preset, chosen.steps, chosen.classes, chosen.out)
+        reference = chosen.reference if preset == "mahendran" else None
+        method = Maximize(preset=preset, steps=chosen.steps, reference=reference)
+        measure(model, other, method, chosen.classes, chosen.out)
 
 
-def measure(
-    model: onnxray.Model, other: onnxray.Model, preset: str, steps: int | None, classes: list[int], out: Path
-) -> None:
+def measure(model: onnxray.Model, other: onnxray.Model, method: Maximize, classes: list[int], out: Path) -> None:
     """One preset on all classes."""
-    items = Maximize(preset=preset, steps=steps)(model, None, tuple(f"class:{c}" for c in classes)).items
+    items, preset = method(model, None, tuple(f"class:{c}" for c in classes)).items, method.preset
     pictures = [np.moveaxis(item.images["image"], 0, -1) for item in items]
     own = model.predict([Image.fromarray(picture) for picture in pictures]).probabilities
     theirs = other.predict([Image.fromarray(picture) for picture in pictures])

@@ -8,6 +8,7 @@ of a batch do not see each other, but for the line search of L-BFGS, which they 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,7 +23,7 @@ from onnxray.method import Run
 from onnxray.model import Model
 from onnxray.objectives import Objective
 from onnxray.optimizers import Adam, Optimizer
-from onnxray.parametrizations import Fourier, Parametrization, Pixels
+from onnxray.parametrizations import Fourier, Parametrization, Pixels, Tensors
 from onnxray.projections import Projection
 from onnxray.regularizers import Regularizer
 from onnxray.transforms import Transform
@@ -110,7 +111,7 @@ def climb(
     revived = twin.differentiable(objective.values, rules=REDIRECTED) if plan.redirected else function
     whole = slice(0, shape[0])
     history: list[dict[str, torch.Tensor]] = []
-    best, best_total = plan.parametrization.image(parameters).detach().clone(), torch.full(shape[:1], -torch.inf)
+    best, best_total = None, [-math.inf] * shape[0]
     snapshots: dict[int, Image8] = {}
     reason, interrupted, step = None, False, 0
     seen: dict[str, Any] = {}
@@ -136,8 +137,8 @@ def climb(
         drift = plan.parametrization.drift(parameters, x.detach(), random)
         if drift is not None and moving[0].grad is not None:
             moving[0].grad = moving[0].grad - drift
-        if not seen:  # a copy of x: the optimiser is about to move the pixels in place
-            seen.update(x=x.detach().clone(), parts={**parts, "total": total.detach()})
+        if not seen:
+            seen.update(x=_apart(x.detach(), parameters), parts={**parts, "total": total.detach()})
         return float(loss.detach())
 
     try:
@@ -148,32 +149,38 @@ def climb(
                     group["lr"] = rate
             seen.clear()
             optimizer.step(evaluate)
-            total = seen["parts"]["total"]
-            if not bool(torch.isfinite(total).all()) or float(total.abs().max()) > _RUNAWAY:
+            x, total = seen["x"], seen["parts"]["total"].tolist()
+            best = x if best is None else best
+            if not all(abs(number) <= _RUNAWAY for number in total):  # NaN is not
                 reason = f"the run diverged at step {step + 1} of {plan.steps}; the best image before is kept"
                 break
-            better = total > best_total
-            best_total = torch.where(better, total, best_total)
-            best[better] = seen["x"][better]
+            better = [now > most for now, most in zip(total, best_total)]
+            if all(better):
+                best = x
+            elif any(better):
+                best = torch.where(torch.tensor(better).reshape(-1, 1, 1, 1), x, best)
+            best_total = [max(pair) for pair in zip(total, best_total)]
             history.append(seen["parts"])
             if plan.projections:
                 with torch.no_grad():
-                    x = parameters[0]
-                    gradient = x.grad if x.grad is not None else torch.zeros_like(x)
-                    projected = x.detach()
+                    pixels = parameters[0]
+                    gradient = pixels.grad if pixels.grad is not None else torch.zeros_like(pixels)
+                    projected = pixels.detach()
                     for projection in plan.projections:
                         projected = projection(projected, gradient, step)
-                    x.copy_(projected)
+                    pixels.copy_(projected)
             plan.parametrization.settle(parameters, random)
             if every and (before + step + 1) % every == 0:
                 snapshots[before + step + 1] = _rounded(plan.parametrization.whole(parameters), height, width)
-            run.progress(step + 1, plan.steps, f"objective {float(seen['parts']['objective'].mean()):.4g}")
+            objectives = seen["parts"]["objective"].tolist()
+            run.progress(step + 1, plan.steps, f"objective {sum(objectives) / len(objectives):.4g}")
     except KeyboardInterrupt:
         if not history:
             raise
         interrupted = True
-    last = plan.parametrization.whole(parameters).detach()
-    chosen = (best if plan.keep == "best" or reason or interrupted else last).clamp(0, 255).float()
+    kept = plan.keep == "best" or reason or interrupted
+    chosen = best if kept and best is not None else plan.parametrization.whole(parameters).detach()
+    chosen = chosen.clamp(0, 255).float()
     names = history[0] if history else ()
     trace = {name: torch.stack([parts[name] for parts in history]).double().numpy() for name in names}
     return Climbed(
@@ -193,6 +200,12 @@ def _refuse_flat(score: torch.Tensor, moving: list[torch.Tensor], objective: Obj
             f"the gradient of {objective.describe(dead[0])} is zero everywhere at the start, so there is no direction "
             "to climb; try another seed, another start, or a value before the saturated one"
         )
+
+
+def _apart(x: torch.Tensor, parameters: Tensors) -> torch.Tensor:
+    """x; a copy of it where it lies in a parameter's memory, which the optimiser is about to change."""
+    place = x.untyped_storage().data_ptr()
+    return x.clone() if any(place == p.untyped_storage().data_ptr() for p in parameters) else x
 
 
 def _cropped(x: torch.Tensor, height: int, width: int) -> torch.Tensor:

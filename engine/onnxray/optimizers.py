@@ -1,4 +1,7 @@
-"""How an ascent steps: frozen settings that build one of torch's optimisers, or one of ours in its shape."""
+"""How an ascent steps: frozen settings that build what moves the parameters, ours or torch's L-BFGS.
+
+Ours leave out what torch.optim does about every step: for one image that takes as long as the arithmetic.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +9,29 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
 Parameters = list[torch.Tensor]
+Closure = Callable[[], Any]
 Schedule = tuple[tuple[float, int], ...]
+
+
+class Steps(Protocol):
+    """What torch's optimisers and ours have in common."""
+
+    param_groups: list[dict[str, Any]]
+
+    def step(self, closure: Closure) -> Any:
+        """Evaluate, once or more often, and move every parameter by its gradient."""
 
 
 class Optimizer(ABC):
     """Settings. What is minimised is the negative objective."""
 
     @abstractmethod
-    def build(self, parameters: Parameters) -> torch.optim.Optimizer:
+    def build(self, parameters: Parameters) -> Steps:
         """An optimiser of these parameters, with its state."""
 
     def rate(self, step: int, steps: int) -> float | None:
@@ -36,9 +49,9 @@ class Adam(Optimizer):
     learning_rate: float = 0.05
     final: float | None = None
 
-    def build(self, parameters: Parameters) -> torch.optim.Optimizer:
-        """torch's Adam."""
-        return torch.optim.Adam(parameters, lr=self.learning_rate)
+    def build(self, parameters: Parameters) -> Steps:
+        """Our own, bit for bit torch's."""
+        return _Adam(parameters, {"lr": self.learning_rate})
 
     def rate(self, step: int, steps: int) -> float | None:
         """final + (first - final) (1 + cos(pi step / steps)) / 2."""
@@ -47,21 +60,40 @@ class Adam(Optimizer):
         return self.final + (self.learning_rate - self.final) * (1 + math.cos(math.pi * step / steps)) / 2
 
 
-class _Stepping(torch.optim.Optimizer):
-    """One of ours in the shape of torch's: the closure, and every parameter in turn."""
+class _Stepping(ABC):
+    """One of ours: the closure, and every parameter in turn."""
 
-    @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+    def __init__(self, parameters: Parameters, settings: dict[str, Any]) -> None:
+        self.param_groups = [{"params": parameters, **settings}]
+        self.state: dict[torch.Tensor, dict[str, Any]] = {x: {} for x in parameters}
+
+    def step(self, closure: Closure) -> Any:
         """Evaluate, then move every parameter by its gradient."""
-        loss = None if closure is None else torch.enable_grad()(closure)()
-        for group in self.param_groups:
-            for x in group["params"]:
-                self.move(x, x.grad, group)
+        with torch.enable_grad():
+            loss = closure()
+        with torch.no_grad():
+            for group in self.param_groups:
+                for x in group["params"]:
+                    self.move(x, x.grad, group)
         return loss
 
     @abstractmethod
     def move(self, x: torch.Tensor, gradient: torch.Tensor, group: dict[str, Any]) -> None:
         """Move one parameter by its gradient, in place."""
+
+
+class _Adam(_Stepping):
+    def move(self, x: torch.Tensor, gradient: torch.Tensor, group: dict[str, Any]) -> None:
+        """One step."""
+        state, (memory, square_memory) = self.state[x], (0.9, 0.999)
+        if not state:
+            state.update(step=0, mean=torch.zeros_like(x), square=torch.zeros_like(x), size=torch.empty_like(x))
+        state["step"] += 1
+        rest, square_rest = 1 - memory ** state["step"], 1 - square_memory ** state["step"]
+        state["mean"].lerp_(gradient, 1 - memory)
+        state["square"].mul_(square_memory).addcmul_(gradient, gradient, value=1 - square_memory)
+        size = torch.sqrt(state["square"], out=state["size"]).div_(square_rest**0.5).add_(1e-8)
+        x.addcdiv_(state["mean"], size, value=-group["lr"] / rest)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +106,7 @@ class Momentum(Optimizer):
     schedule: Schedule
     momentum: float = 0.9
 
-    def build(self, parameters: Parameters) -> torch.optim.Optimizer:
+    def build(self, parameters: Parameters) -> Steps:
         """Our own: torch's SGD scales what was moved before by the new rate."""
         return _Momentum(parameters, {"lr": self.schedule[0][0], "momentum": self.momentum})
 
@@ -113,7 +145,7 @@ class Normalized(Optimizer):
     end: float = 1.5
     norm: str = "mean"
 
-    def build(self, parameters: Parameters) -> torch.optim.Optimizer:
+    def build(self, parameters: Parameters) -> Steps:
         """Our own."""
         return _Normalized(parameters, {"lr": self.start, "norm": self.norm})
 
@@ -139,7 +171,7 @@ class DecayingAdaGrad(Optimizer):
     memory: float = 0.9
     momentum: float = 0.9
 
-    def build(self, parameters: Parameters) -> torch.optim.Optimizer:
+    def build(self, parameters: Parameters) -> Steps:
         """Our own."""
         settings = {"lr": self.schedule[0][0], "memory": self.memory, "momentum": self.momentum}
         return _DecayingAdaGrad(parameters, settings)
@@ -166,7 +198,7 @@ class LBFGS(Optimizer):
 
     evaluations: int = 20
 
-    def build(self, parameters: Parameters) -> torch.optim.Optimizer:
+    def build(self, parameters: Parameters) -> Steps:
         """torch's LBFGS."""
         return torch.optim.LBFGS(
             parameters, lr=1.0, max_iter=self.evaluations, max_eval=self.evaluations, history_size=20,
@@ -184,7 +216,7 @@ class Progress(Optimizer):
     most: float
     desired: float = 2.0
 
-    def build(self, parameters: Parameters) -> torch.optim.Optimizer:
+    def build(self, parameters: Parameters) -> Steps:
         """Our own."""
         return _Progress(parameters, {"lr": self.most, "desired": self.desired})
 

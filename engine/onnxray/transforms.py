@@ -79,9 +79,9 @@ class Similarity(Transform):
         scale, degrees = _pick(self.scales, random), _pick(self.degrees, random)
         down, across = (sum(_whole(0, k, random) - k / 2 for k in self.jitters) for _ in range(2))
         matrix = self.matrix(scale, math.radians(degrees), down, across, x.shape[2], x.shape[3])
-        grid = functional.affine_grid(matrix.expand(len(x), 2, 3), list(x.shape), align_corners=False)
+        grid = functional.affine_grid(matrix, [1, *x.shape[1:]], align_corners=False).expand(len(x), -1, -1, -1)
         seen = functional.grid_sample(x - self.ground, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
-        return seen + self.ground
+        return seen.add_(self.ground)
 
     @staticmethod
     def matrix(scale: float, angle: float, down: float, across: float, height: int, width: int) -> torch.Tensor:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from onnxray.optimizers import LBFGS, Adam, DecayingAdaGrad, Momentum, Normalized, Optimizer
+from onnxray.optimizers import LBFGS, Adam, DecayingAdaGrad, Momentum, Normalized, Optimizer, Steps
 
 CURVATURE = np.array([[1.0, 2.0, 4.0], [0.5, 1.0, 3.0]])
 START = np.array([[3.0, -1.0, 2.0], [1.0, 5.0, -2.0]])
@@ -20,7 +20,10 @@ def slope(x: np.ndarray) -> np.ndarray:
 
 def path(settings: Optimizer, steps: int, start: np.ndarray = START) -> list[np.ndarray]:
     x = torch.from_numpy(start.copy()).requires_grad_()
-    optimizer = settings.build([x])
+    return followed(x, settings.build([x]), settings, steps)
+
+
+def followed(x: torch.Tensor, optimizer: Steps, settings: Optimizer, steps: int) -> list[np.ndarray]:
     found = []
 
     def evaluate() -> float:
@@ -107,6 +110,14 @@ def test_adam_and_its_cosine(final: float | None):
         return -rate * corrected[0] / (np.sqrt(corrected[1]) + 1e-8)
 
     np.testing.assert_allclose(path(Adam(learning_rate=0.3, final=final), 6), restated(6, move), rtol=1e-9)
+
+
+@pytest.mark.parametrize("final", [None, 0.02])
+def test_adam_is_torchs_bit_for_bit(final: float | None):
+    settings = Adam(learning_rate=0.3, final=final)
+    x = torch.from_numpy(START.copy()).requires_grad_()
+    theirs = followed(x, torch.optim.Adam([x], lr=0.3), settings, 40)
+    np.testing.assert_array_equal(path(settings, 40), theirs)
 
 
 def test_lbfgs_finds_the_minimum_of_a_quadratic():

@@ -115,6 +115,17 @@ def test_the_fourier_parametrisation_is_its_formula_and_its_gradient_the_differe
     assert float((variable.grad.double().numpy() * direction).sum()) == pytest.approx(difference, rel=2e-3, abs=0.05)
 
 
+@pytest.mark.parametrize("shape", [(2, 3, 6, 7), (1, 3, 9, 8), (2, 1, 1, 1), (1, 1, 2, 2)])
+def test_the_gradient_of_the_inverse_transform_is_torchs_own(shape):
+    parametrization = Fourier(decorrelated=False, deviation=0.5)
+    parameters = parametrization.start(shape, torch.Generator().manual_seed(0), None)
+    variable, cotangent = parameters[0].requires_grad_(), torch.randn(shape)
+    (ours,) = torch.autograd.grad(parametrization.image(parameters), variable, cotangent)
+    flat = torch.fft.irfft2(torch.view_as_complex(variable * parameters[2]), s=shape[2:])
+    (theirs,) = torch.autograd.grad(255 * torch.sigmoid(flat), variable, cotangent)
+    np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-5, atol=1e-5 * float(theirs.abs().max()))
+
+
 def test_fourier_starts_from_no_image():
     with pytest.raises(InputError, match="starts from noise"):
         Fourier().start((1, 3, 4, 4), torch.Generator(), torch.zeros(1, 3, 4, 4))
