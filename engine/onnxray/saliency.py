@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal, final
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxray.differentiate import judged
+from onnxray.differentiate import judged, widened
 from onnxray.errors import InputError, NotDifferentiable
 from onnxray.images import Pixels
 from onnxray.map_item import MapItem
@@ -71,7 +71,7 @@ class Saliency(Method[MapItem]):
         """Give the maps of every image, in order."""
         for start in range(0, len(pixels), _GROUP):
             group = pixels.rows(slice(start, start + _GROUP))
-            verdict = _verdict(model, group)
+            verdict, logits = _verdict(model, group), model.aliases["logits"]
             objective = read_target(model, group, _rows_of(goal, start, len(group)), self.score, verdict)
             for value in objective.values:
                 if value in model.graph.values and value not in model.graph.depends_on_input:
@@ -82,8 +82,8 @@ class Saliency(Method[MapItem]):
                 run.note(note)
             if isinstance(objective, Similarity):  # an embedding's numbers are no classes, though as many
                 verdict = None
-            if isinstance(objective, ClassScore) and verdict is not None and objective.value == model.aliases["logits"]:
-                scores = objective.score({objective.value: verdict.scores}, slice(0, len(group)))
+            if isinstance(objective, ClassScore) and verdict is not None and objective.values == (logits,):
+                scores = objective.score(widened({logits: verdict.logits}), slice(0, len(group)))
             else:
                 scores = judged(model, group, objective)
 

@@ -17,6 +17,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("graph",),
     ("value_shapes", "receptive_field"),
     ("naming", "batching"),
+    ("readings",),
     ("verdict",),
     ("runtime",),
     ("patches",),
