@@ -4,8 +4,8 @@
     channels:   w_c = S(a) - S(a with channel c filled),                  M = sum_c w_c a_c
 
 a is the value for the image, on its rows and columns: (channels, height, width), (height, width, channels), or tokens,
-of which those beside the picture's (class and register tokens) stay as they are. The channels' map is Ablation-CAM's (Desai, Ramaswamy 2020) without its division by S(a)
-and its rectifier. Maps are enlarged bilinearly.
+of which those beside the picture's (class and register tokens) stay as they are. The channels' map is Ablation-CAM's
+(Desai, Ramaswamy 2020) without its division by S(a) and its rectifier. Maps are enlarged bilinearly.
 """
 
 from __future__ import annotations
