@@ -19,7 +19,7 @@ from onnxray.method import Method, Run, check_choices
 from onnxray.model import Model
 from onnxray.objectives import ClassScore, Objective, Similarity
 from onnxray.predictions import Predictions
-from onnxray.report.heat_map import Colormap, draw_map, draw_overlay
+from onnxray.report.heat_map import Colormap, MapPictures
 from onnxray.targets import describe_scores, read_target
 
 # Images are worked on in groups: large enough to be fast, small enough to come out and to fit in memory.
@@ -126,18 +126,12 @@ class Saliency(Method[MapItem]):
             numbers_=dict(found.numbers), reason=found.reason, stem=stem, heat=heat,
             attribution=heat if found.attribution is None else np.ascontiguousarray(found.attribution, np.float32),
             more=found.arrays,
-            images={} if pixels.plain else self._pictures(sample, heat, shown_at, found),
+            images={} if pixels.plain else MapPictures(
+                image=np.rint(sample).astype(np.uint8), heat=heat - np.float32(found.shown_from),
+                span=shown_at - found.shown_from, signed=found.signed, colormap=self.colormap, more=found.pictures,
+            ),
             colormap=self.colormap,
         )  # fmt: skip
-
-    def _pictures(
-        self, sample: NDArray[np.float32], heat: NDArray[np.float32], shown_at: float, found: Map
-    ) -> dict[str, NDArray[np.uint8]]:
-        image = np.rint(sample).astype(np.uint8)
-        shown, span = heat - np.float32(found.shown_from), shown_at - found.shown_from
-        drawn = draw_map(shown, span, signed=found.signed, colormap=self.colormap)
-        overlay = draw_overlay(image, shown, span, signed=found.signed, colormap=self.colormap)
-        return {"image": image, "map": drawn, "overlay": overlay, **found.pictures}
 
 
 def _rows_of(goal: Any, start: int, count: int) -> Any:
