@@ -156,10 +156,12 @@ class ClassScore(Objective):
 class Part(Objective):
     """The mean of a value, of one channel of it, or one neuron: mean a[n], mean a[n, c], a[n, c, y, x].
 
-    Channels stand on axis 1. Where a value has several rows a sample (windows), they are averaged over too.
+    Channels stand on axis 1. Where a value has several rows a sample (windows), they are averaged over too. single:
+    whether what is selected is known to be one number a sample, so that no mean is spoken of.
     """
 
     selection: Selection
+    single: bool = False
 
     @property
     def values(self) -> tuple[str, ...]:
@@ -194,10 +196,9 @@ class Part(Objective):
     def describe(self, row: int) -> str:
         """The name as a user types it."""
         s = self.selection
-        if s.channel is None:
-            return f"mean of {s.value}"
         at = "" if s.position is None else f",{s.position[0]},{s.position[1]}"
-        return f"{'mean of ' if s.position is None else ''}{s.value}:{s.channel}{at}"
+        name = s.value if s.channel is None else f"{s.value}:{s.channel}{at}"
+        return name if self.single or s.position is not None else f"mean of {name}"
 
 
 @dataclass(frozen=True, eq=False)

@@ -138,7 +138,8 @@ def _named(model: Model, pixels: Pixels, text: str, score: Score, verdict: Predi
             f"{selection.value!r} has the shape {list(value.shape or ())}, more than one number an image; name a "
             f"channel ({selection.value}:0), a neuron ({selection.value}:0,3,4) or a number ({selection.value}[0])"
         )
-    return Part(selection)
+    left = numbers if selection.channel is None else numbers[1:]
+    return Part(selection, single=value.shape is not None and all(number == 1 for number in left))
 
 
 def _class_of(model: Model, pixels: Pixels, text: str, score: Score, verdict: Predictions | None) -> ClassScore:
