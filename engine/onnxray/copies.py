@@ -37,6 +37,8 @@ class Copies:
             raise InputError("copies are made of one input; this model reads several")
         self.input, array = next(iter(one.items()))
         self.head = None if isinstance(objective, LabelKept) else _head(model, pixels)
+        if self.head is not None and isinstance(objective, ClassScore):
+            self.head = objective.head or self.head
         read = [] if self.head is None else [self.head.logits.value, self.head.probabilities.value]
         self.names = tuple(dict.fromkeys([*objective.values, *read]))
         self.constants = _computed_constants(model, one, self.names)

@@ -138,7 +138,10 @@ class ClassScore(Objective):
         ruled_out = np.zeros((len(classes), int(np.prod(z.shape[1:]))), z.dtype if xp is np else np.float32)
         ruled_out[rows, classes] = np.inf
         others = z - (ruled_out if xp is np else xp.as_tensor(ruled_out, device=z.device)).reshape(z.shape)
-        return own(z - xp.amax(others, axis=reading.axes(z), keepdims=True))
+        best = xp.amax(others, axis=reading.axes(z), keepdims=True)
+        if (best == -np.inf).any():
+            raise InputError(f"{reading.value!r} has no class that rules another out, so no margin; use --score logit")
+        return own(z - best)
 
     def rows(self, index: Index) -> Objective:
         """The classes of these rows."""

@@ -279,3 +279,12 @@ def test_a_profiles_other_logits_leave_the_probability_as_it_is() -> None:
     expected = models.run(proto, {"x": PROFILE.encode(X)}, ["a", "y"])
     np.testing.assert_allclose(judged(other, PIXELS, explained(other, "logit")), expected[0][:, 4], rtol=1e-5)
     np.testing.assert_allclose(judged(other, PIXELS, explained(other, "probability")), expected[1][:, 4], atol=1e-6)
+
+
+def test_one_class_alone_has_no_margin() -> None:
+    text = "g (float[N,3,2,2] x) => (float[N,1] y) { f = Flatten (x) z = MatMul (f, w) y = Sigmoid (z) }"
+    model = onnxray.open(models.parse(text, {"w": models.random(0, 12, 1)}), PROFILE)
+    with pytest.raises(InputError, match="'z' has no class that rules another out, so no margin"):
+        judged(model, PIXELS, explained(model, "margin", 0))
+    expected = models.run(models.parse(text, {"w": models.random(0, 12, 1)}), {"x": PROFILE.encode(X)})[0][:, 0]
+    np.testing.assert_allclose(judged(model, PIXELS, explained(model, "probability", 0)), expected, atol=1e-6)
