@@ -131,12 +131,12 @@ def compared_section(
     shown = {item.map.stem for item in result.items if Path(str(item.map.path)).name in list(BOXES)[:2]}
     few = replace(result, items=tuple(item for item in result.items if item.map.stem in shown))
     pictures[f"saliency-compare-{name}.jpg"] = comparison_pictures(few)["sheet.png"]
-    lines = ["| method | layer | insertion | deletion | peak on the box | seconds |", "|---|---|---|---|---|---|"]
+    lines = ["| method | layer | insertion | deletion | peak on the box |", "|---|---|---|---|---|"]
     for row in result.extra["summary"]:
         hits = round(row["pointed_at"]["mean"] * row["images"])
         lines.append(
             f"| {row['method']} | {row['layer'] or '-'} | {row['insertion']['mean']:.3f} | "
-            f"{row['deletion']['mean']:.3f} | {hits} of {row['images']} | {row['seconds']['median']:.2f} |"
+            f"{row['deletion']['mean']:.3f} | {hits} of {row['images']} |"
         )
     refused = dict.fromkeys(f"- {entry['method']}: {entry['reason']}" for entry in result.extra["refused"])
     lines += ["", "Refused:", "", *refused] if refused else []
@@ -144,7 +144,7 @@ def compared_section(
         [
             f"### {name}: the methods side by side",
             "",
-            f"Means over the {len(photos)} photos, seconds the median:",
+            f"Means over the {len(photos)} photos:",
             "",
             *lines,
             "",

@@ -15,10 +15,10 @@ from onnxray.errors import InputError
 from onnxray.images import Pixels
 from onnxray.model import Model
 from onnxray.objectives import ClassScore, LabelKept, Objective
+from onnxray.readings import Head
 from onnxray.receptive_field import pad_constants
-from onnxray.structure import classical_node, verdict_output
 from onnxray.value_shapes import live_bytes, shapes_at
-from onnxray.verdict import per_class, probabilities_of
+from onnxray.verdict import per_class
 
 MIB = 2**20
 
@@ -36,18 +36,11 @@ class Copies:
         if len(one) != 1:
             raise InputError("copies are made of one input; this model reads several")
         self.input, array = next(iter(one.items()))
-        self.labels, whole = _label_value(model, one, objective)
-        # The scores of an integer softmax are steps of its scale: their softmax is no probability, its output is.
-        self._judged = None
-        if whole and self.labels != verdict_output(model.graph):
-            self._judged = verdict_output(model.graph)
-            if isinstance(objective, ClassScore) and objective.kind in {"probability", "log-probability"}:
-                raise InputError(
-                    f"the scores {self.labels!r} are quantised, and no {objective.kind} can be had from them; "
-                    f"use --score logit, or explain a number of the output: {self._judged}[CLASS,...]"
-                )
-        read = [*objective.values, self.labels, self._judged]
-        self.names = tuple(dict.fromkeys(name for name in read if name is not None))
+        self.head = None if isinstance(objective, LabelKept) else _head(model, pixels)
+        if self.head is not None and isinstance(objective, ClassScore):
+            self.head = objective.head or self.head
+        read = [] if self.head is None else [self.head.logits.value, self.head.probabilities.value]
+        self.names = tuple(dict.fromkeys([*objective.values, *read]))
         self.constants = _computed_constants(model, one, self.names)
         self.shapes = shapes_at(model.graph, {self.input: array.shape}, self.constants)
         # The copies themselves: as pixels, as what is fed, and both as one batch.
@@ -92,33 +85,27 @@ class Copies:
             raise InputError(f"{objective.describe(0)} is not finite for some of the copies; explain another number")
         if isinstance(objective, LabelKept) and values[objective.value].dtype.kind in "iu":
             found["class"] = values[objective.value].reshape(-1).astype(np.int64)
-        if self.labels is None:
+        if self.head is None:
             return found
-        graph = self.model.graph
-        scores = per_class(graph, self.labels, values[self.labels])
-        found["class"] = scores.argmax(1)
-        if isinstance(objective, ClassScore) and objective.value == self.labels:
+        probabilities, logits = self.head.probabilities, self.head.logits
+        per_class(self.model.graph, probabilities.value, values[probabilities.value].reshape(count, -1))
+        numbers = probabilities.real(wide[probabilities.value])
+        found["class"] = probabilities.ranking(numbers).reshape(count, -1).argmax(1)
+        if isinstance(objective, ClassScore) and objective.value == logits.value:
             own = np.arange(count), objective.classes
-            found["logit"] = scores[own]
-            # Of a softmax network the scores are the logits; a classical classifier's may be probabilities already.
-            output = verdict_output(graph) if classical_node(graph, verdict_output(graph)) is not None else self.labels
-            if self._judged is not None:
-                output, scores = self._judged, per_class(graph, self._judged, values[self._judged])
-            found["probability"] = probabilities_of(graph, output, scores)[own]
+            found["logit"] = logits.real(wide[logits.value]).reshape(count, -1)[own]
+            if not probabilities.unknown:
+                found["probability"] = probabilities.probabilities(numbers, np).reshape(count, -1)[own]
         return found
 
 
-def _label_value(model: Model, feeds: Arrays, objective: Objective) -> tuple[str | None, bool]:
-    """The value that a classifier's class is read from, None where there is none; whether it holds whole numbers."""
-    name = model.aliases["logits"]
-    if isinstance(objective, LabelKept):
-        return None, False
-    raw = model.judge.values(feeds, [name], once=True)[name]
+def _head(model: Model, pixels: Pixels) -> Head | None:
+    """How a classifier's class and scores are read; None where the model is none, or knows of one class alone."""
     try:
-        scores = per_class(model.graph, name, raw)
+        said = model.predict(pixels.rows(slice(0, 1)))
     except InputError:
-        return None, False
-    return (name, raw.dtype.kind in "iu") if scores.shape[1] > 1 else (None, False)
+        return None
+    return said.head if said.probabilities.shape[1] > 1 else None
 
 
 def _computed_constants(model: Model, feeds: Arrays, names: Sequence[str]) -> dict[str, Array]:

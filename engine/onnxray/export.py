@@ -12,8 +12,9 @@ from onnxray.errors import InputError
 from onnxray.full_verification import Verification
 from onnxray.full_verification import verify as verify_in_full
 from onnxray.graph import Graph, read_graph
-from onnxray.importer.build import ImportedModule, Importer, forward_all, register_weights
+from onnxray.importer.build import Importer
 from onnxray.importer.free import FreeCuts
+from onnxray.importer.module import ImportedModule, forward_all, register_weights
 from onnxray.importer.ways import looped
 from onnxray.machine import versions
 from onnxray.model import Model, Source, bundled

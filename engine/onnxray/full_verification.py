@@ -316,7 +316,8 @@ def _in_words(found: Verification) -> str:
     stepped = [row for row in found.comparisons if row.verdict == "one step"]
     if stepped:
         return f"{len(stepped)} values are off by one step of quantisation that they inherit; every node alone is right"
-    return "every value agrees"
+    empty = [row for row in found.comparisons if row.verdict == "empty"]
+    return "every value agrees" + (f"; {len(empty)} are empty, with nothing to compare" if empty else "")
 
 
 def _row(comparison: Comparison) -> dict[str, Any]:

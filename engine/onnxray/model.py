@@ -25,7 +25,7 @@ from onnxray.profile_discovery import discover
 from onnxray.runtime import Judge, return_freed_memory
 from onnxray.seeding import accepted_inputs
 from onnxray.structure import class_labels, verdict_output
-from onnxray.verdict import per_class, probabilities_of
+from onnxray.verdict import head_of, per_class, probabilities_of
 from onnxray.verification import (
     TOLERANCE,
     Memory,
@@ -94,26 +94,28 @@ class Model:
         Errors: ImageError, InputError, RuntimeRefusal; InputError where the output is not one score a class.
         """
         feeds = self.feeds(images)
-        output = verdict_output(self.graph)
-        given = self._scores(feeds, output)
-        probabilities = probabilities_of(self.graph, output, given)
+        output, logits = verdict_output(self.graph), self.aliases["logits"]
+        raw = self.judge.outputs(feeds, [output])[output]
+        given = per_class(self.graph, output, raw)
         classes = given.argmax(1)
 
-        def read_scores() -> NDArray[np.float64]:
-            logits = self.aliases["logits"]
-            if logits == output:
-                return given
-            return per_class(self.graph, logits, self.judge.values(feeds, [logits])[logits])
+        def read_logits() -> Array:
+            return raw if logits == output else self.judge.values(feeds, [logits])[logits]
 
-        return Predictions(classes, probabilities, tuple(map(self.label, classes)), read_scores)
+        def scores(array: Array) -> NDArray[np.float64]:
+            flat = array.reshape(given.shape) if array.size == given.size and array.ndim > 1 else array
+            return per_class(self.graph, logits, flat)
+
+        return Predictions(
+            classes, probabilities_of(self.graph, output, given), tuple(map(self.label, classes)),
+            head_of(self.graph, logits, output, given), read_logits, scores,
+        )  # fmt: skip
 
     def classify(self, images: object) -> NDArray[np.int64]:
         """The winning classes alone, (N,): what a line search asks hundreds of times."""
         output = verdict_output(self.graph)
-        return np.asarray(self._scores(self.feeds(images), output).argmax(1), np.int64)
-
-    def _scores(self, feeds: Arrays, output: str) -> NDArray[np.float64]:
-        return per_class(self.graph, output, self.judge.outputs(feeds, [output])[output])
+        found = self.judge.outputs(self.feeds(images), [output])[output]
+        return np.asarray(per_class(self.graph, output, found).argmax(1), np.int64)
 
     def label(self, index: int) -> str:
         """A class in the profile's words, else in those that the file lists, else its number."""

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from onnxray.errors import InputError, NotDifferentiable
 from onnxray.naming import Selection
+from onnxray.readings import Head, Reading
 
 Score = Literal["logit", "log-probability", "probability", "margin"]
 Index = NDArray[np.int64]
@@ -83,38 +84,64 @@ class Sum(Objective):
 
 @dataclass(frozen=True, eq=False)
 class ClassScore(Objective):
-    """The score of one class a sample, read at the logits z of shape (N, K) or (N, K, 1, 1).
+    """The score of one class a sample; z are the logits, p the probabilities of a classifier's ``head``.
 
-    logit z_c;  log-probability z_c - log sum_j exp z_j;  probability exp of that;  margin z_c - max_{j != c} z_j
+    logit z_c;  log-probability log p_c;  probability p_c;  margin z_c - max_{j != c} z_j, j in the softmax of c
+    where the file has several, else any class. value: the logits. head: where left out, p = softmax(z).
     """
 
     value: str
     classes: Index
     kind: Score = "logit"
     labels: tuple[str, ...] = field(default=(), repr=False)
+    head: Head | None = field(default=None, repr=False)
+
+    @property
+    def reading(self) -> Reading:
+        """How the value that it reads is read."""
+        if self.head is None:
+            return Reading(value=self.value)
+        return self.head.probabilities if "probability" in self.kind else self.head.logits
 
     @property
     def values(self) -> tuple[str, ...]:
-        """The logits."""
-        return (self.value,)
+        """The logits, or what the probabilities are computed from."""
+        return (self.reading.value,)
 
     def score(self, values: Mapping[str, Any], place: slice) -> Any:
-        """The class's score in the kind asked for."""
-        scores = values[self.value]
-        scores = scores.reshape(len(scores), -1)
-        xp = namespace(scores)
-        classes = self.classes[place]
-        own = scores[np.arange(len(scores)), classes]
+        """The class's score in the kind asked for. Errors: InputError where there is none."""
+        reading, classes = self.reading, self.classes[place]
+        array = values[reading.value]
+        if len(array) != len(classes):
+            raise InputError(
+                f"{reading.value!r} has the shape {list(array.shape)} for {len(classes)} samples, no scores of each"
+            )
+        xp, rows = namespace(array), np.arange(len(classes))
+        z = reading.real(array)
+
+        def own(numbers: Any) -> Any:
+            return numbers.reshape(len(numbers), -1)[rows, classes]
+
         if self.kind == "logit":
-            return own
-        if self.kind == "margin":
-            ruled_out = np.zeros(tuple(scores.shape), scores.dtype if xp is np else np.float32)
-            ruled_out[np.arange(len(scores)), classes] = np.inf
-            others = scores - (ruled_out if xp is np else xp.as_tensor(ruled_out, device=scores.device))
-            return own - xp.amax(others, axis=1)
-        largest = xp.amax(scores, axis=1)
-        logarithm = own - largest - xp.log(xp.exp(scores - largest[:, None]).sum(1))
-        return logarithm if self.kind == "log-probability" else xp.exp(logarithm)
+            return own(z)
+        if self.kind == "probability":
+            return own(reading.probabilities(z, xp))
+        if self.kind == "log-probability":
+            found = own(reading.logarithms(z, xp))
+            if (found == -np.inf).any():
+                row = int((found == -np.inf).nonzero()[0][0])
+                raise InputError(
+                    f"the {self.rows(np.arange(place.start, place.stop)).describe(row)} is minus infinity: its "
+                    f"probability is 0 in {reading.value!r}; use --score probability or logit"
+                )
+            return found
+        ruled_out = np.zeros((len(classes), int(np.prod(z.shape[1:]))), z.dtype if xp is np else np.float32)
+        ruled_out[rows, classes] = np.inf
+        others = z - (ruled_out if xp is np else xp.as_tensor(ruled_out, device=z.device)).reshape(z.shape)
+        best = xp.amax(others, axis=reading.axes(z), keepdims=True)
+        if (best == -np.inf).any():
+            raise InputError(f"{reading.value!r} has no class that rules another out, so no margin; use --score logit")
+        return own(z - best)
 
     def rows(self, index: Index) -> Objective:
         """The classes of these rows."""
@@ -132,10 +159,12 @@ class ClassScore(Objective):
 class Part(Objective):
     """The mean of a value, of one channel of it, or one neuron: mean a[n], mean a[n, c], a[n, c, y, x].
 
-    Channels stand on axis 1. Where a value has several rows a sample (windows), they are averaged over too.
+    Channels stand on axis 1. Where a value has several rows a sample (windows), they are averaged over too. single:
+    whether what is selected is known to be one number a sample, so that no mean is spoken of.
     """
 
     selection: Selection
+    single: bool = False
 
     @property
     def values(self) -> tuple[str, ...]:
@@ -170,10 +199,9 @@ class Part(Objective):
     def describe(self, row: int) -> str:
         """The name as a user types it."""
         s = self.selection
-        if s.channel is None:
-            return f"mean of {s.value}"
         at = "" if s.position is None else f",{s.position[0]},{s.position[1]}"
-        return f"{'mean of ' if s.position is None else ''}{s.value}:{s.channel}{at}"
+        name = s.value if s.channel is None else f"{s.value}:{s.channel}{at}"
+        return name if self.single or s.position is not None else f"mean of {name}"
 
 
 @dataclass(frozen=True, eq=False)

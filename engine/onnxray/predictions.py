@@ -9,22 +9,34 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxray.batching import Array
+from onnxray.readings import Head
+
 
 @dataclass(frozen=True)
 class Predictions:
     """What the judge says of a batch.
 
-    ``classes``: (N,) the winning class of each image by the file itself. ``probabilities``: (N, K), float64.
-    ``scores``: (N, K), before the softmax; read by a second, cut session when first asked for, where the file itself
-    ends in a softmax. ``labels``: the winning class in words, or its number where the profile has no labels.
+    ``classes``: (N,) the winning class of each image by the file itself. ``probabilities``: (N, K), float64; each by
+    itself where a sigmoid closes the graph. ``scores``: (N, K), before the softmax or sigmoid; read by a second, cut
+    session when first asked for, where the file itself ends in one. ``labels``: the winning class in words, or its
+    number where the profile has no labels. ``head``: how both are read off the file's values; ``logits``: what the
+    value of the scores holds, as it is.
     """
 
     classes: NDArray[np.int64]
     probabilities: NDArray[np.float64]
     labels: tuple[str, ...]
-    read_scores: Callable[[], NDArray[np.float64]]
+    head: Head
+    read_logits: Callable[[], Array]
+    per_class: Callable[[Array], NDArray[np.float64]]
+
+    @cached_property
+    def logits(self) -> Array:
+        """The value that the scores are read from."""
+        return self.read_logits()
 
     @cached_property
     def scores(self) -> NDArray[np.float64]:
-        """Scores before the softmax."""
-        return self.read_scores()
+        """Scores before the softmax or sigmoid."""
+        return self.per_class(self.logits)

@@ -25,7 +25,7 @@ from onnxray.image_files import png_bytes, read_png
 from onnxray.machine import describe_machine
 from onnxray.model import Model
 from onnxray.runtime import providers_for
-from onnxray.structure import closing_softmax, verdict_output
+from onnxray.structure import closing_sigmoid, closing_softmax, verdict_output
 
 SCHEMA = 1
 DOCUMENT = "result.json"
@@ -162,8 +162,10 @@ def provenance(
     notes = [*notes]
     if profile is not None and profile.assumed:
         notes.insert(0, f"ASSUMED profile {profile.name!r}: {'; '.join(profile.reasons)}; state it with --profile")
-    if closing_softmax(graph, verdict_output(graph)) is None and (profile is None or profile.labels is None):
-        notes.append(f"no softmax closes the graph: its output {verdict_output(graph)!r} is taken as one score a class")
+    output = verdict_output(graph)
+    closed = closing_softmax(graph, output) or closing_sigmoid(graph, output)
+    if closed is None and (profile is None or profile.labels is None):
+        notes.append(f"no softmax closes the graph: its output {output!r} is taken as one score a class")
     return Provenance(
         model={
             "path": None if graph.path is None else str(graph.path),

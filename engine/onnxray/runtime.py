@@ -147,6 +147,8 @@ class Judge:
         if not optimised:
             options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         options.log_severity_level = 4
+        # Its threads would go on spinning for 30 ms after a run, on cores that torch or the next session needs then.
+        options.add_session_config_entry("session.force_spinning_stop", "1")
         for key, value in entries.items():
             options.add_session_config_entry(key, value)
         wanted = providers_for(self.device)

@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal, final
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxray.differentiate import judged
+from onnxray.differentiate import judged, widened
 from onnxray.errors import InputError, NotDifferentiable
 from onnxray.images import Pixels
 from onnxray.map_item import MapItem
@@ -19,7 +19,7 @@ from onnxray.method import Method, Run, check_choices
 from onnxray.model import Model
 from onnxray.objectives import ClassScore, Objective, Similarity
 from onnxray.predictions import Predictions
-from onnxray.report.heat_map import Colormap, draw_map, draw_overlay
+from onnxray.report.heat_map import Colormap, MapPictures
 from onnxray.targets import describe_scores, read_target
 
 # Images are worked on in groups: large enough to be fast, small enough to come out and to fit in memory.
@@ -71,7 +71,7 @@ class Saliency(Method[MapItem]):
         """Give the maps of every image, in order."""
         for start in range(0, len(pixels), _GROUP):
             group = pixels.rows(slice(start, start + _GROUP))
-            verdict = _verdict(model, group)
+            verdict, logits = _verdict(model, group), model.aliases["logits"]
             objective = read_target(model, group, _rows_of(goal, start, len(group)), self.score, verdict)
             for value in objective.values:
                 if value in model.graph.values and value not in model.graph.depends_on_input:
@@ -82,8 +82,8 @@ class Saliency(Method[MapItem]):
                 run.note(note)
             if isinstance(objective, Similarity):  # an embedding's numbers are no classes, though as many
                 verdict = None
-            if isinstance(objective, ClassScore) and verdict is not None and objective.value == model.aliases["logits"]:
-                scores = objective.score({objective.value: verdict.scores}, slice(0, len(group)))
+            if isinstance(objective, ClassScore) and verdict is not None and objective.values == (logits,):
+                scores = objective.score(widened({logits: verdict.logits}), slice(0, len(group)))
             else:
                 scores = judged(model, group, objective)
 
@@ -126,18 +126,12 @@ class Saliency(Method[MapItem]):
             numbers_=dict(found.numbers), reason=found.reason, stem=stem, heat=heat,
             attribution=heat if found.attribution is None else np.ascontiguousarray(found.attribution, np.float32),
             more=found.arrays,
-            images={} if pixels.plain else self._pictures(sample, heat, shown_at, found),
+            images={} if pixels.plain else MapPictures(
+                image=np.rint(sample).astype(np.uint8), heat=heat - np.float32(found.shown_from),
+                span=shown_at - found.shown_from, signed=found.signed, colormap=self.colormap, more=found.pictures,
+            ),
             colormap=self.colormap,
         )  # fmt: skip
-
-    def _pictures(
-        self, sample: NDArray[np.float32], heat: NDArray[np.float32], shown_at: float, found: Map
-    ) -> dict[str, NDArray[np.uint8]]:
-        image = np.rint(sample).astype(np.uint8)
-        shown, span = heat - np.float32(found.shown_from), shown_at - found.shown_from
-        drawn = draw_map(shown, span, signed=found.signed, colormap=self.colormap)
-        overlay = draw_overlay(image, shown, span, signed=found.signed, colormap=self.colormap)
-        return {"image": image, "map": drawn, "overlay": overlay, **found.pictures}
 
 
 def _rows_of(goal: Any, start: int, count: int) -> Any:

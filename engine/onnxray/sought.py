@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -80,9 +81,9 @@ def in_one_batch(objectives: Sequence[Objective]) -> Objective:
     if all(isinstance(one, ClassScore) for one in objectives):
         scores = [one for one in objectives if isinstance(one, ClassScore)]
         first = scores[0]
-        if all((one.value, one.kind) == (first.value, first.kind) for one in scores):
+        if all((one.value, one.kind, one.head) == (first.value, first.kind, first.head) for one in scores):
             labels = tuple(label for one in scores for label in one.labels)
-            return ClassScore(first.value, np.concatenate([one.classes for one in scores]), first.kind, labels)
+            return replace(first, classes=np.concatenate([one.classes for one in scores]), labels=labels)
     return Each(tuple(objectives))
 
 

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from onnxray.graph import Graph, Node
 
 _CLOSING = frozenset({"Softmax", "LogSoftmax", "QLinearSoftmax"})
+_SIGMOIDS = frozenset({"Sigmoid", "QLinearSigmoid"})
+_QUANTISERS = frozenset({"QuantizeLinear", "QLinearSoftmax", "QLinearSigmoid"})
 _PASSING = frozenset({"Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Cast", "Dropout", "QuantizeLinear",
                        "DequantizeLinear"})  # fmt: skip
 _LINEAR = frozenset({"Gemm", "MatMul"})
@@ -20,22 +22,22 @@ _MAP = "map"
 
 
 def find_logits(graph: Graph) -> str:
-    """Give the value before a closing Softmax, LogSoftmax or QLinearSoftmax, or the output itself where none closes.
+    """Give the value before a closing Softmax, LogSoftmax, QLinearSoftmax or Sigmoid, or the output where none closes.
 
     With several outputs, the first that a softmax closes is meant; with none such, ``verdict_output``, or the tensor
-    that a ZipMap makes it from. What QLinearSoftmax is given is the real value that was quantised for it, if any.
+    that a ZipMap makes it from. A sigmoid counts where the output is known to be no more than one number a class. Of
+    what QuantizeLinear gives, the real value that was quantised.
     """
     for output in graph.outputs:
         softmax = closing_softmax(graph, output.name)
         if softmax is not None:
-            given = graph.producer_of.get(softmax.inputs[0])
-            quantised = (
-                softmax.operator == "QLinearSoftmax" and given is not None and given.operator == "QuantizeLinear"
-            )
-            return given.inputs[0] if quantised and given is not None else softmax.inputs[0]
+            return _before_quantising(graph, softmax.inputs[0])
     verdict = verdict_output(graph)
+    sigmoid = closing_sigmoid(graph, verdict)
+    if sigmoid is not None:
+        return _before_quantising(graph, sigmoid.inputs[0])
     node = graph.producer_of.get(verdict)
-    return node.inputs[0] if node is not None and node.operator == "ZipMap" else verdict
+    return node.inputs[0] if node is not None and node.operator in {"ZipMap", "QuantizeLinear"} else verdict
 
 
 def verdict_output(graph: Graph) -> str:
@@ -56,6 +58,36 @@ def closing_softmax(graph: Graph, output: str) -> Node | None:
     """The softmax of any kind that ``output`` comes from through nothing but changes of shape and type, if any."""
     node = _origin(graph, output)
     return node if node is not None and node.operator in _CLOSING and node.inputs else None
+
+
+def closing_sigmoid(graph: Graph, output: str) -> Node | None:
+    """The sigmoid that ``output``, one number a class, comes from through changes of shape and type alone, if any."""
+    node, value = _origin(graph, output), graph.values.get(output)
+    shape = value.shape if value is not None else None
+    single = shape is None or (len(shape) >= 2 and all(size == 1 for size in shape[2:]))
+    return node if single and node is not None and node.operator in _SIGMOIDS and node.inputs else None
+
+
+def last_operator(graph: Graph, output: str) -> str | None:
+    """The operator that ``output`` comes from through nothing but changes of shape and type."""
+    node = graph.producer_of.get(output)
+    if node is not None and node.operator == "ZipMap":
+        return node.operator
+    origin = _origin(graph, output)
+    return None if origin is None else origin.operator
+
+
+def rounds(graph: Graph, output: str, closing: Node) -> bool:
+    """Whether what ``closing`` computes is quantised on its way to ``output``."""
+    node = graph.producer_of.get(output)
+    while node is not None and node.operator not in _QUANTISERS and node.index != closing.index and node.inputs:
+        node = graph.producer_of.get(node.inputs[0])
+    return node is not None and node.operator in _QUANTISERS
+
+
+def _before_quantising(graph: Graph, name: str) -> str:
+    node = graph.producer_of.get(name)
+    return node.inputs[0] if node is not None and node.operator == "QuantizeLinear" else name
 
 
 def classical_node(graph: Graph, output: str) -> Node | None:

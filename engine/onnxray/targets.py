@@ -23,7 +23,7 @@ from onnxray.images import Pixels
 from onnxray.model import Model
 from onnxray.objectives import ClassScore, Element, LabelKept, Objective, Part, Score, Similarity
 from onnxray.predictions import Predictions
-from onnxray.structure import closing_softmax, verdict_output
+from onnxray.structure import closing_sigmoid, closing_softmax, verdict_output
 
 _ELEMENT = re.compile(r"(?P<value>.+)\[(?P<index>(\d+|max)(,(\d+|max))*)\]")
 
@@ -58,14 +58,15 @@ def read_target(
         labels = _labels_alone(model, pixels)
         if labels is not None:
             return LabelKept(verdict_output(model.graph), labels)
-        return _class_score(model, (verdict or model.predict(pixels)).classes, score)
+        said = verdict or model.predict(pixels)
+        return _class_score(model, said, said.classes, score)
     if isinstance(target, int | np.integer) and not isinstance(target, bool):
         target = f"class:{int(target)}"
     if not isinstance(target, str) or not target:
         raise InputError(
             f"the target is {target!r}; expected a class (number or label), the name of a value, a Like, an Objective"
         )
-    return _named(model, pixels, target, score)
+    return _named(model, pixels, target, score, verdict)
 
 
 def class_index(model: Model, text: str, count: int) -> int:
@@ -90,14 +91,24 @@ def describe_scores(model: Model, objective: Objective) -> tuple[str, ...]:
             for name, node in softmaxes.items()
             if node is not None
         )
-    if objective.value == output:
-        return ()
-    softmax = closing_softmax(model.graph, output)
-    seen = f"the output {output!r} is a softmax; " if softmax is not None else ""
-    return (f"{seen}the target is read at the logits {objective.value!r}",)
+    said = list[str]()
+    softmax, sigmoid = closing_softmax(model.graph, output), closing_sigmoid(model.graph, output)
+    if objective.value != output:
+        seen = f"the output {output!r} is a softmax; " if softmax is not None else ""
+        seen = f"the output {output!r} is a sigmoid, each class by itself; " if sigmoid is not None else seen
+        said.append(f"{seen}the target is read at the logits {objective.value!r}")
+    if objective.head is not None:
+        reading = objective.head.probabilities
+        if softmax is None and sigmoid is None and reading.form == "probability":
+            said.append(
+                f"the output {output!r} holds probabilities already, and no softmax closes it: logit means them"
+            )
+        elif reading.value == output != objective.value and "probability" in objective.kind:
+            said.append(f"probabilities are read at {output!r}, as it rounds them")
+    return tuple(said)
 
 
-def _named(model: Model, pixels: Pixels, text: str, score: Score) -> Objective:
+def _named(model: Model, pixels: Pixels, text: str, score: Score, verdict: Predictions | None) -> Objective:
     if text.startswith("like:"):
         source, _, at = text.removeprefix("like:").partition("@")
         if source.endswith(".npy"):
@@ -106,16 +117,17 @@ def _named(model: Model, pixels: Pixels, text: str, score: Score) -> Objective:
             )
         return _likeness(model, pixels, Like(image=source, at=at or None), source)
     if text.startswith("class:"):
-        return _class_of(model, pixels, text, score)
+        return _class_of(model, pixels, text, score, verdict)
     element = _ELEMENT.fullmatch(text)
     if element is not None and text not in model.graph.values:
         return _element(model, pixels, model.select_values([element["value"]])[0], element["index"])
     if not text.startswith("value:"):
-        found = _class_or_none(model, pixels, text)
-        if found is not None:
+        labels = model.profile.labels if model.profile is not None else None
+        if text.isdecimal() or (labels is not None and text in labels):  # a number is a class
+            found = _class_of(model, pixels, text, score, verdict)
             if text in model.graph.values:
                 raise InputError(f"{text!r} is a class and a value; say class:{text} or value:{text}")
-            return _class_score(model, np.full(len(pixels), found), score)
+            return found
     selection = model.select(text)
     value = model.graph.values[selection.value]
     if not value.is_float and value.dtype:
@@ -126,26 +138,19 @@ def _named(model: Model, pixels: Pixels, text: str, score: Score) -> Objective:
             f"{selection.value!r} has the shape {list(value.shape or ())}, more than one number an image; name a "
             f"channel ({selection.value}:0), a neuron ({selection.value}:0,3,4) or a number ({selection.value}[0])"
         )
-    return Part(selection)
+    left = numbers if selection.channel is None else numbers[1:]
+    return Part(selection, single=value.shape is not None and all(number == 1 for number in left))
 
 
-def _class_of(model: Model, pixels: Pixels, text: str, score: Score) -> ClassScore:
-    count = model.predict(pixels.rows(slice(0, 1))).probabilities.shape[1]
-    return _class_score(model, np.full(len(pixels), class_index(model, text, count)), score)
+def _class_of(model: Model, pixels: Pixels, text: str, score: Score, verdict: Predictions | None) -> ClassScore:
+    said = verdict or model.predict(pixels.rows(slice(0, 1)))
+    found = class_index(model, text, said.probabilities.shape[1])
+    return _class_score(model, said, np.full(len(pixels), found), score)
 
 
-def _class_or_none(model: Model, pixels: Pixels, text: str) -> int | None:
-    """The class that a bare word means, if any. A number is a class; other text only where a label reads so."""
-    labels = model.profile.labels if model.profile is not None else None
-    if not text.isdecimal() and (labels is None or text not in labels):
-        return None
-    return class_index(model, text, model.predict(pixels.rows(slice(0, 1))).probabilities.shape[1])
-
-
-def _class_score(model: Model, classes: NDArray[np.int64], score: Score) -> ClassScore:
-    return ClassScore(
-        model.aliases["logits"], np.asarray(classes, np.int64), score, tuple(model.label(int(c)) for c in classes)
-    )
+def _class_score(model: Model, said: Predictions, classes: NDArray[np.int64], score: Score) -> ClassScore:
+    labels = tuple(model.label(int(c)) for c in classes)
+    return ClassScore(model.aliases["logits"], np.asarray(classes, np.int64), score, labels, said.head)
 
 
 def _element(model: Model, pixels: Pixels, value: str, index: str) -> Element:

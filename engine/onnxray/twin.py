@@ -12,8 +12,9 @@ from onnxray.batching import Array, Arrays, Batch, chunk_size, in_chunks
 from onnxray.cotangents import Cotangents, Tensors
 from onnxray.errors import DeviceError, InputError, NotDifferentiable, RuntimeRefusal
 from onnxray.graph import Graph, Value
-from onnxray.importer.build import ImportedModule, Importer, forward_all
+from onnxray.importer.build import Importer
 from onnxray.importer.free import FreeCuts, batches
+from onnxray.importer.module import ImportedModule, forward_all
 from onnxray.importer.placing import NotPlaced
 from onnxray.importer.rules import PLAIN, BackwardRules
 from onnxray.importer.ways import by_rewrite, by_vmap, check_lengths

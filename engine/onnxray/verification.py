@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -45,7 +45,7 @@ _SMALL = 2**26
 _LOG_FLOOR = 1e-20
 _LARGEST_SEEDED = 50_000_000
 
-Verdict = Literal["agrees", "one step", "inherited", "at fault", "not settled", "differs"]
+Verdict = Literal["agrees", "empty", "one step", "inherited", "at fault", "not settled", "differs"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,8 @@ class Comparison:
 
     ``allowed``: the largest absolute difference let pass, and ``rule`` why so much. ``steps``: the difference in steps
     of quantisation, where the value has one. ``own``: the same of the value's node alone, fed with what the judge gave
-    for its inputs; where that was asked for. ``verdict``: ``agrees``; ``one step``: off by no more than one step of
+    for its inputs; where that was asked for. ``verdict``: ``agrees``; ``empty``: it has
+    no numbers, so there was nothing to compare; ``one step``: off by no more than one step of
     quantisation, by what it inherits; ``inherited``: further off, while its node alone is right; ``at fault``: its
     node alone is wrong; ``not settled``: its node could not be run alone; ``differs``: nothing of that was looked at.
     """
@@ -74,7 +75,7 @@ class Comparison:
     @property
     def agrees(self) -> bool:
         """Whether the difference is let pass."""
-        return self.verdict in {"agrees", "one step"}
+        return self.verdict in {"agrees", "empty", "one step"}
 
 
 def compare(
@@ -101,7 +102,7 @@ def compare(
     if judge.shape != twin.shape:
         return found(float("inf"), float("inf"), 0.0)
     if judge.size == 0:
-        return found(0.0, 0.0, 0.0)
+        return replace(found(0.0, 0.0, 0.0), verdict="empty")
     expected, got = judge.astype(np.float64), twin.astype(np.float64)
     if np.isnan(expected).all():
         return found(float("nan"), float("nan"), 0.0)

@@ -3,10 +3,7 @@
 import dataclasses
 import json
 import os
-import signal
-import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +18,7 @@ import onnxray_models
 from onnxray.cli.app import app
 from onnxray.methods.lots import LOTS
 from support import models
+from support.children import child, interrupted
 
 SAMPLES = {path.stem: str(path) for path in onnxray_models.samples("lenet")}
 FOUR, NINE = SAMPLES["4_0"], SAMPLES["9_0"]
@@ -50,15 +48,6 @@ def refused(*arguments: object) -> str:
 def size_of(path: Path) -> tuple[int, int]:
     with Image.open(path) as image:
         return image.size
-
-
-def child(*arguments: object, **options: object) -> subprocess.Popen[str]:
-    path = os.pathsep.join(str(ROOT / part) for part in ("engine", "adapters", "models"))
-    environment = {**os.environ, "PYTHONPATH": path}
-    return subprocess.Popen(
-        [sys.executable, *map(str, arguments)], env=environment, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options,
-    )  # fmt: skip
 
 
 def test_inspect_tells_the_facts() -> None:
@@ -324,10 +313,11 @@ def test_interruption_keeps_what_is_finished_with_status_130(tmp_path: Path, mon
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_ctrl_c_ends_with_status_130(tmp_path: Path) -> None:
+    (tmp_path / "net.onnx").write_bytes(models.lenet().SerializeToString())
     folder = Path(FOUR).parent
-    process = child("-m", "onnxray", "lots", "lenet", folder, "--self", "inhibit", "-o", tmp_path / "r", cwd=tmp_path)
-    time.sleep(3)
-    process.send_signal(signal.SIGINT)
-    _, error = process.communicate(timeout=60)
+    process = child(
+        "-m", "onnxray", "lots", "net.onnx", folder, "--self", "inhibit", "-o", tmp_path / "r", cwd=tmp_path
+    )
+    _, error = interrupted(process)
     assert process.returncode == 130, error
     assert "Traceback" not in error

@@ -174,6 +174,10 @@ def test_targets_as_text(model: onnxray.Model) -> None:
         assert read_target(model, PIXELS, text).describe(1) == "logit of class 3"
     assert read_target(model, PIXELS, "conv2:7,2,3").describe(0) == "conv2:7,2,3"
     assert read_target(model, PIXELS, "conv2:7").describe(0) == "mean of conv2:7"
+    assert read_target(model, PIXELS, "value:ip2:3").describe(0) == "ip2:3"
+    text = "g (float[N,4] x) => (float[N,1] y) { y = ReduceMax <axes = [1]> (x) }"
+    one = onnxray.open(models.parse(text))
+    assert read_target(one, one.pixels(models.random(0, 2, 4)), "y").describe(0) == "y"
     element = read_target(model, PIXELS, "pool1[max,1,max]")
     assert isinstance(element, Element)
     values = model.values(X, ["pool1"])["pool1"]

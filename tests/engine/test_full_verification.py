@@ -300,3 +300,15 @@ def test_dynamic_quantisation_may_be_one_step_off(monkeypatch: pytest.MonkeyPatc
     found = onnxray.open(model).verify(x)
     assert {name for name, verdict in verdicts(found).items() if verdict == "one step"} >= {"q", "y"}
     assert found.agrees
+
+
+def test_values_without_numbers_are_told_apart_from_those_that_agree() -> None:
+    text = """g (float[N,3] x) => (float[N,3] y, float[M,3] z) {
+      y = Relu (x)
+      none = Slice (x, nought, nought)
+      z = Neg (none)
+    }"""
+    found = onnxray.open(models.parse(text, {"nought": np.array([0])})).verify(np.ones((2, 3), np.float32))
+    assert verdicts(found) == {"y": "agrees", "none": "empty", "z": "empty"}
+    assert found.agrees
+    assert found.reason == "every value agrees; 2 are empty, with nothing to compare"

@@ -17,6 +17,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("graph",),
     ("value_shapes", "receptive_field"),
     ("naming", "batching"),
+    ("readings",),
     ("verdict",),
     ("runtime",),
     ("patches",),
@@ -25,6 +26,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("importer.ops",),
     ("importer.bridge", "importer.rules", "importer.fusions"),
     ("importer.functions",),
+    ("importer.module",),
     ("importer.build",),
     ("importer.placing",),
     ("importer.placing_rules",),
@@ -130,7 +132,7 @@ def test_the_engine_imports_no_adapter() -> None:
 
 HEAVY = {
     "torch": {
-        "importer.scope", "importer.carried", "importer.ops", "importer.bridge", "importer.rules", "importer.build",
+        "importer.scope", "importer.carried", "importer.ops", "importer.bridge", "importer.rules", "importer.module", "importer.build",
         "importer.fusions",
         "importer.free", "importer.ways", "cotangents", "twin", "trial", "node_alone", "export", "objectives", "differentiate",
         "regularizers", "parametrizations", "transforms", "projections", "optimizers",

@@ -244,3 +244,21 @@ def test_the_command_line_finds_objects(tmp_path: Path) -> None:
         failed = run(*arguments)
         assert failed.exit_code == 1
         assert said in failed.stderr
+
+
+def test_pictures_are_drawn_when_they_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    from onnxray.methods.gradient import Gradient
+    from onnxray.report import heat_map
+
+    drawn = []
+    draw = heat_map.draw_map
+    monkeypatch.setattr(heat_map, "draw_map", lambda *given, **how: drawn.append(1) or draw(*given, **how))
+    item = Gradient(channels="sum")(onnxray.open(models.lenet(), models.GREY), models.pictures(1), 3).items[0]
+    assert not drawn
+    expected = draw(item.heat, item.shown_at, signed=True)
+    np.testing.assert_array_equal(item.images["map"], expected)
+    assert len(drawn) == 1
+    assert list(item.images) == ["image", "map", "overlay"]
+    assert len(item.images) == 3
+    assert "mask" not in item.images
+    np.testing.assert_array_equal(item.images["image"], np.rint(models.pictures(1)[0]))

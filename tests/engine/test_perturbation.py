@@ -297,5 +297,7 @@ def test_probabilities_of_quantised_scores_are_the_output_s() -> None:
     expected = models.run(proto, {"x": x})[0][0, own] - models.run(proto, {"x": hidden})[0][:, own]
     np.testing.assert_allclose(item.more["probability_drop"], expected, atol=1e-6)
     assert np.ptp(expected) > 0.1
-    with pytest.raises(InputError, match="quantised, and no probability can be had"):
-        Occlusion(fill="0", score="probability")(model, x)
+    probability = Occlusion(fill="0", score="probability")(model, x).items[0]
+    np.testing.assert_allclose(probability.heat, expected, atol=1e-6)
+    steps = [models.run(proto, {"x": given}, ["r"])[0].astype(np.float64)[:, own] for given in (x, hidden)]
+    np.testing.assert_allclose(item.heat, (steps[0] - steps[1]) * 0.05, atol=1e-6)

@@ -22,7 +22,9 @@ WEIGHTS = {"w": models.random(0, 4, 3), "b": models.random(1, 3)}
         ("p = Softmax (z) y = Identity (p)", "z", True),
         ("s = Constant <value = int64[2] {0, 3}> () p = Softmax (z) y = Reshape (p, s)", "z", True),
         ("p = Softmax (z) f = Flatten (p) y = Cast <to = 1> (f)", "z", True),
-        ("p = Softmax (z) y = Sigmoid (p)", "y", False),
+        ("p = Softmax (z) y = Sigmoid (p)", "p", False),
+        ("y = Sigmoid (z)", "z", False),
+        ("p = Sigmoid (z) y = Identity (p)", "z", False),
         ("f = Flatten (z) y = Softmax (f)", "f", True),
     ],
 )

@@ -1,11 +1,8 @@
 """``--timeout``: work without end stops, wherever it is; work that ends is the same with it as without."""
 
 import json
-import os
 import signal
-import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,9 +12,9 @@ from typer.testing import CliRunner
 import onnxray_models
 from onnxray.cli.app import app
 from support import models
+from support.children import child, interrupted
 
 FOUR = next(str(path) for path in onnxray_models.samples("lenet") if path.stem == "4_0")
-ROOT = Path(__file__).parents[2]
 Write = Callable[..., Path]
 
 BODY = "<body = b (int64 i, bool c, float[1,{n}] s) => (bool d, float[1,{n}] t) {{ d = Identity (c) t = Neg (s) }}>"
@@ -36,14 +33,6 @@ def endless_classifier() -> bytes:
         f"g (float[1,1,4,4] x) => (float[1,16] y) {{ {COUNTS} f = Flatten (x) y = Loop {BODY.format(n=16)} (n, k, f) }}"
     )
     return models.parse(text).SerializeToString()
-
-
-def child(*arguments: object) -> subprocess.Popen[str]:
-    path = os.pathsep.join(str(ROOT / part) for part in ("engine", "adapters", "models"))
-    return subprocess.Popen(
-        [sys.executable, *map(str, arguments)], text=True, env={**os.environ, "PYTHONPATH": path},
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
 
 
 def run(*arguments: object) -> tuple[int, str, list[str]]:
@@ -120,10 +109,8 @@ def test_the_child_ends_by_itself_where_nobody_stops_it() -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_ctrl_c_stops_the_child_too(write: Write) -> None:
-    process = child("-m", "onnxray", "verify", write(endless(False)), "--timeout", 100)
-    time.sleep(4)
-    process.send_signal(signal.SIGINT)
-    out, error = process.communicate(timeout=60)
+    process = child("-m", "onnxray", "verify", write(endless_classifier()), "--timeout", 100)
+    out, error = interrupted(process)
     assert (process.returncode, out) == (130, "")
     assert error.splitlines()[-1] == "onnxray: interrupted"
     assert "Traceback" not in error

@@ -1,10 +1,14 @@
 """The occlusion of a middle value: against a model that starts at the changed value."""
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import onnx
 import pytest
 
 import onnxray
+from onnxray.errors import InputError
 from onnxray.methods.value_occlusion import ValueOcclusion
 from onnxray.windows import sliding_windows
 from support import models
@@ -99,3 +103,105 @@ def test_what_goes_around_the_layer_stays() -> None:
     b = models.run(models.parse(SKIP, weights), {"x": x}, ["b"])[0]
     expected = (b.reshape(1, 4, -1) * weights["w2"][:, 1].reshape(1, 4, -1)).sum(2)[0]
     np.testing.assert_allclose(item.attribution, expected, rtol=1e-4, atol=1e-4)
+
+
+TOKENS = """
+net (float[N,1,8,12] x) => (float[N,5] z) {
+  a = Conv <kernel_shape = [2, 2], strides = [2, 2]> (x, w)
+  last = Transpose <perm = [0, 2, 3, 1]> (a)
+  flat = Reshape (last, to_flat)
+  cls = Slice (flat, from, to, along)
+  zero = Mul (cls, nothing)
+  class = Add (zero, token)
+  JOINED
+  normed = LayerNormalization (stream, scale)
+  q = MatMul (normed, wq)
+  k0 = MatMul (normed, wk)
+  k = Transpose <perm = [0, 2, 1]> (k0)
+  score = MatMul (q, k)
+  near = Softmax <axis = -1> (score)
+  seen = MatMul (near, normed)
+  added = Add (stream, seen)
+  read = ReduceMean <axes = [1], keepdims = 0> (added)
+  z = MatMul (read, wz)
+}
+"""
+BEFORE, AFTER = "stream = Concat <axis = 1> (class, class, flat)", "stream = Concat <axis = 1> (flat, class)"
+TOKEN_WEIGHTS = {
+    "w": models.random(1, 6, 1, 2, 2), "token": models.random(2, 1, 1, 6), "scale": np.ones(6, np.float32),
+    "nothing": np.zeros(1, np.float32), **{f"w{k}": models.random(i, 6, 6) for i, k in enumerate("qk", 5)},
+    "wz": models.random(9, 6, 5), "to_flat": np.array([0, 24, 6]), "from": np.array([0]), "to": np.array([1]),
+    "along": np.array([1]),
+}  # fmt: skip
+WIDE = replace(models.GREY, size=(8, 12))
+
+
+def starting_at(proto: onnx.ModelProto, layer: str, feeds: dict[str, models.Array]) -> Any:
+    """z as a function of a layer: nodes after it kept by hand; what goes around it is fed as it was."""
+    kept, reached = [], {layer}
+    for node in proto.graph.node:
+        if set(node.input) & reached:
+            kept.append(node)
+            reached.update(node.output)
+    made = {name for node in kept for name in node.output}
+    weights = {tensor.name for tensor in proto.graph.initializer}
+    around = sorted({name for node in kept for name in node.input} - made - weights - {layer})
+    beside = dict(zip(around, models.run(proto, feeds, around), strict=True)) if around else {}
+    copy = onnx.ModelProto()
+    copy.CopyFrom(proto)
+    del copy.graph.node[:], copy.graph.input[:], copy.graph.output[:]
+    copy.graph.node.extend(kept)
+    copy.graph.input.extend(onnx.helper.make_tensor_value_info(name, 1, None) for name in [layer, *around])
+    copy.graph.output.append(onnx.ValueInfoProto(name="z"))
+    return lambda value: models.run(copy, {layer: value, **beside})[0].astype(np.float64)
+
+
+@pytest.mark.parametrize("fill", ["zero", "mean"])
+@pytest.mark.parametrize("parts", ["positions", "channels"])
+@pytest.mark.parametrize(("joined", "first"), [(BEFORE, 2), (AFTER, 0)])
+@pytest.mark.parametrize("layer", ["stream", "normed", "flat", "last"])
+def test_occlusion_of_tokens_leaves_those_beside_the_pictures(
+    layer: str, joined: str, first: int, parts: str, fill: str
+) -> None:
+    proto = models.parse(TOKENS.replace("JOINED", joined), TOKEN_WEIGHTS)
+    image = np.random.default_rng(2).uniform(0, 255, (1, 1, 8, 12)).astype(np.float32)
+    feeds = {"x": encoded(image)}
+    value = models.run(proto, feeds, [layer])[0]
+    ends = starting_at(proto, layer, feeds)
+    tokens = value.reshape(1, -1, 6)
+    own = range(24) if layer in {"flat", "last"} else range(first, first + 24)
+    means = tokens[0, own].mean(0) if fill == "mean" else np.zeros(6)
+    expected = []
+    for k in own if parts == "positions" else range(6):
+        changed = tokens.copy()
+        if parts == "positions":
+            changed[0, k] = means
+        else:
+            changed[0, own, k] = means[k]
+        expected.append(ends(value)[0, 1] - ends(changed.reshape(value.shape))[0, 1])
+    item = ValueOcclusion(layer=layer, parts=parts, fill=fill)(onnxray.open(proto, WIDE), image, 1).items[0]
+    np.testing.assert_allclose(item.attribution.ravel(), expected, atol=2e-5 * max(1, np.abs(expected).max()))
+    assert item.attribution.shape == ((4, 6) if parts == "positions" else (6,))
+    assert item.heat.shape == (8, 12)
+
+
+def test_windows_of_tokens() -> None:
+    proto = models.parse(TOKENS.replace("JOINED", BEFORE), TOKEN_WEIGHTS)
+    image = np.random.default_rng(2).uniform(0, 255, (1, 1, 8, 12)).astype(np.float32)
+    item = ValueOcclusion(layer="stream", size=2, stride=2)(onnxray.open(proto, WIDE), image, 1).items[0]
+    value = models.run(proto, {"x": encoded(image)}, ["stream"])[0]
+    ends = starting_at(proto, "stream", {"x": encoded(image)})
+    for row in range(2):
+        for column in range(3):
+            changed = value.copy()
+            for y in (2 * row, 2 * row + 1):
+                for x in (2 * column, 2 * column + 1):
+                    changed[0, 2 + 6 * y + x] = 0
+            expected = ends(value)[0, 1] - ends(changed)[0, 1]
+            assert item.attribution[row, column] == pytest.approx(expected, abs=1e-4)
+
+
+def test_places_that_cannot_be_told_are_refused() -> None:
+    proto = models.parse(TOKENS.replace("JOINED", BEFORE), TOKEN_WEIGHTS)
+    with pytest.raises(InputError, match="'near' has the shape"):
+        ValueOcclusion(layer="near")(onnxray.open(proto, WIDE), np.zeros((1, 1, 8, 12), np.float32), 1)

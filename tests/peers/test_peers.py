@@ -55,8 +55,9 @@ OPERATORS = {
 
 
 def as_onnx(net: nn.Sequential, batch: str | int = "N") -> onnx.ModelProto:
-    """The same network, node by node; a value is called what the layer is called."""
+    """The same network, which begins with a convolution, node by node; a value is called what the layer is called."""
     nodes, value = [], "image"
+    channels = next(net.parameters()).shape[1]
     for name, _ in net.named_children():
         operator, attributes = OPERATORS[name.rstrip("0123456789")]
         weights = [f"{name}.{part}" for part in ("weight", "bias")] if operator in {"Conv", "Gemm"} else []
@@ -64,7 +65,7 @@ def as_onnx(net: nn.Sequential, batch: str | int = "N") -> onnx.ModelProto:
         value = name
     weights = [numpy_helper.from_array(p.detach().numpy(), name) for name, p in net.named_parameters()]
     ends = [
-        helper.make_tensor_value_info("image", onnx.TensorProto.FLOAT, [batch, 3, SIDE, SIDE]),
+        helper.make_tensor_value_info("image", onnx.TensorProto.FLOAT, [batch, channels, SIDE, SIDE]),
         helper.make_tensor_value_info(value, onnx.TensorProto.FLOAT, [batch, CLASSES]),
     ]
     graph = helper.make_graph(nodes, "peers", ends[:1], ends[1:], weights)

@@ -9,16 +9,9 @@ import typer
 from rich.table import Table
 
 from onnxray.cli.common import (
-    DeviceOption,
     ImagesArgument,
-    JsonOption,
     ModelArgument,
-    OutOption,
-    ProfileOption,
-    SeedOption,
-    StrictOption,
     guarded,
-    open_model,
     plain,
     progress_bar,
     table_console,
@@ -35,6 +28,7 @@ from onnxray.cli.saliency_options import (
     TargetOption,
     plain_options,
 )
+from onnxray.cli.shared import Shared, with_shared_options
 from onnxray.errors import InputError
 from onnxray.map_item import MapItem
 from onnxray.map_objects import read_references, references_of, with_objects
@@ -55,17 +49,14 @@ def command_of(method: type[Saliency]) -> Callable[..., None]:
     """The command of one method."""
 
     @guarded
+    @with_shared_options
     @with_options_of(method)
     def command(
         model: ModelArgument,
         images: ImagesArgument,
         target: TargetOption = None,
-        seed: SeedOption = 0,
-        profile: ProfileOption = None,
-        device: DeviceOption = "cpu",
-        strict: StrictOption = False,
-        json: JsonOption = False,
-        out: OutOption = None,
+        *,
+        shared: Shared,
         object: ObjectOption = "none",
         object_share: ShareOption = None,
         reference_box: BoxOption = None,
@@ -76,14 +67,14 @@ def command_of(method: type[Saliency]) -> Callable[..., None]:
         if references and object == "none":
             raise InputError("a reference is compared with an object that is found; add --object grabcut or threshold")
         configured = method(**plain_options(options))
-        opened = open_model(model, profile, device, strict)
+        opened = shared.open(model)
         pixels = opened.pixels(images)
         given = references_of(references, len(pixels))
         with progress_bar() as tick:
-            result = configured(opened, pixels, target, seed=seed, progress=tick, keep_partial=True)
+            result = configured(opened, pixels, target, seed=shared.seed, progress=tick, keep_partial=True)
         if object != "none":
-            result = with_objects(result, opened, object, given, share=object_share, seed=seed)
-        finish(result, out, f"saliency-{method.name}", json=json, drawn=_sheets, told=_told)
+            result = with_objects(result, opened, object, given, share=object_share, seed=shared.seed)
+        finish(result, shared.out, f"saliency-{method.name}", json=shared.json, drawn=_sheets, told=_told)
 
     command.__doc__ = method.__doc__
     return command

@@ -14,16 +14,9 @@ from onnxray.believe.compare import Figures, compare
 from onnxray.believe.item import CheckedItem
 from onnxray.believe.summary import figure, summarize
 from onnxray.cli.common import (
-    DeviceOption,
     ImagesArgument,
-    JsonOption,
     ModelArgument,
-    OutOption,
-    ProfileOption,
-    SeedOption,
-    StrictOption,
     guarded,
-    open_model,
     plain,
     progress_bar,
     table_console,
@@ -32,6 +25,7 @@ from onnxray.cli.common import (
 from onnxray.cli.finishing import finish
 from onnxray.cli.options import with_options_of
 from onnxray.cli.saliency_options import BoxOption, MaskOption, TargetOption, plain_options
+from onnxray.cli.shared import Shared, with_shared_options
 from onnxray.map_objects import read_references
 from onnxray.method_text import configured
 from onnxray.methods import family
@@ -55,6 +49,7 @@ def check_command_of(method: type[Saliency]) -> Callable[..., None]:
     own = {field.name for field in dataclasses.fields(method)}
 
     @guarded
+    @with_shared_options
     @with_options_of(Check, method)
     def command(
         model: ModelArgument,
@@ -62,12 +57,8 @@ def check_command_of(method: type[Saliency]) -> Callable[..., None]:
         target: TargetOption = None,
         reference_box: BoxOption = None,
         reference_mask: MaskOption = None,
-        seed: SeedOption = 0,
-        profile: ProfileOption = None,
-        device: DeviceOption = "cpu",
-        strict: StrictOption = False,
-        json: JsonOption = False,
-        out: OutOption = None,
+        *,
+        shared: Shared,
         **options: Any,
     ) -> None:
         from onnxray.report.belief_report import check_pictures
@@ -78,17 +69,18 @@ def check_command_of(method: type[Saliency]) -> Callable[..., None]:
             references=read_references(reference_box, reference_mask),
             **{name: value for name, value in given.items() if name not in own},
         )
-        opened = open_model(model, profile, device, strict)
+        opened = shared.open(model)
         with progress_bar() as tick:
-            result = check(opened, images, target, seed=seed, progress=tick, keep_partial=True)
+            result = check(opened, images, target, seed=shared.seed, progress=tick, keep_partial=True)
         result = dataclasses.replace(result, extra={"summary": summarize(result.items)})
-        finish(result, out, f"saliency-check-{method.name}", json=json, drawn=check_pictures, told=_told)
+        finish(result, shared.out, f"saliency-check-{method.name}", json=shared.json, drawn=check_pictures, told=_told)
 
     command.__doc__ = f"Whether the maps of {method.name} can be believed."
     return command
 
 
 @guarded
+@with_shared_options
 def compare_command(
     model: ModelArgument,
     images: ImagesArgument,
@@ -111,12 +103,8 @@ def compare_command(
     pointing_tolerance: Annotated[
         float, typer.Option(min=0, help="Pixels that the peak may lie beside the reference box.")
     ] = 15.0,
-    seed: SeedOption = 0,
-    profile: ProfileOption = None,
-    device: DeviceOption = "cpu",
-    strict: StrictOption = False,
-    json: JsonOption = False,
-    out: OutOption = None,
+    *,
+    shared: Shared,
 ) -> None:
     """All maps of several methods over the images on one sheet, with insertion and deletion areas, pointing, seconds.
 
@@ -127,15 +115,15 @@ def compare_command(
     known = family(Saliency)  # type: ignore[type-abstract]
     chosen = configured(known, list(known) if methods is None else methods.split(","), settings or ())
     figures = Figures(curve_steps=curve_steps, curve_start=curve_start, pointing_tolerance=pointing_tolerance)
-    opened = open_model(model, profile, device, strict)
+    opened = shared.open(model)
     references = read_references(reference_box, reference_mask)
     with progress_bar() as tick:
         result = compare(
-            opened, images, chosen, target, references=references, figures=figures, seed=seed, progress=tick
+            opened, images, chosen, target, references=references, figures=figures, seed=shared.seed, progress=tick
         )
     for entry in result.extra["refused"]:
         text.print(plain(f"{entry['method']} on {entry['path'] or 'image'}: {entry['reason']}"))
-    finish(result, out, "saliency-compare", json=json, drawn=comparison_pictures, told=_told)
+    finish(result, shared.out, "saliency-compare", json=shared.json, drawn=comparison_pictures, told=_told)
 
 
 def _told(result: Result[CheckedItem]) -> None:

@@ -66,7 +66,7 @@ def verify(
         raise typer.Exit(1)
 
 
-_COLOURS = {"agrees": "green", "one step": "green", "inherited": "yellow"}
+_COLOURS = {"agrees": "green", "empty": "yellow", "one step": "green", "inherited": "yellow"}
 
 
 def _show(found: Verification) -> None:

@@ -9,21 +9,15 @@ import typer
 from rich.table import Table
 
 from onnxray.cli.common import (
-    DeviceOption,
-    JsonOption,
     ModelArgument,
-    OutOption,
-    ProfileOption,
-    SeedOption,
-    StrictOption,
     guarded,
-    open_model,
     plain,
     progress_bar,
     table_console,
 )
 from onnxray.cli.finishing import finish, number_cell
 from onnxray.cli.options import with_options_of
+from onnxray.cli.shared import Shared, with_shared_options
 from onnxray.errors import InputError
 from onnxray.methods import family
 from onnxray.results import Result
@@ -58,29 +52,31 @@ def command_of(method: type[Synthesis]) -> Callable[..., None]:
     """The command of one method."""
 
     @guarded
+    @with_shared_options
     @with_options_of(method)
     def command(
         model: ModelArgument,
         images: OptionalImages = None,
         target: TargetsOption = None,
-        seed: SeedOption = 0,
-        profile: ProfileOption = None,
-        device: DeviceOption = "cpu",
-        strict: StrictOption = False,
-        json: JsonOption = False,
-        out: OutOption = None,
+        *,
+        shared: Shared,
         **options: Any,
     ) -> None:
         if not images and method.needs_images:
             raise InputError(f"{method.name} begins from images; give at least one")
         chosen: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in options.items()}
         configured = method(**chosen)
-        opened = open_model(model, profile, device, strict)
+        opened = shared.open(model)
         with progress_bar() as tick:
             result = configured(
-                opened, images or None, tuple(target) if target else None, seed=seed, progress=tick, keep_partial=True
+                opened,
+                images or None,
+                tuple(target) if target else None,
+                seed=shared.seed,
+                progress=tick,
+                keep_partial=True,
             )
-        finish(result, out, f"visualize-{method.name}", json=json, drawn=_sheets, told=told)
+        finish(result, shared.out, f"visualize-{method.name}", json=shared.json, drawn=_sheets, told=told)
 
     command.__doc__ = method.__doc__
     return command

@@ -15,6 +15,7 @@ import onnx
 import torch
 
 from onnxray.graph import Graph, Node
+from onnxray.readings import ZERO_POINTS
 
 Operator = tuple[str, str]
 
@@ -25,24 +26,10 @@ _NONE: frozenset[int] = frozenset()
 _ANY = frozenset(range(1024))
 
 ORIGINS: Mapping[Operator, int | str] = {
-    ("", "QuantizeLinear"): 2,
+    **ZERO_POINTS,
     ("", "DynamicQuantizeLinear"): "uint8",
-    ("", "QLinearConv"): 7,
-    ("", "QLinearMatMul"): 7,
     ("", "ConvInteger"): "int32",
     ("", "MatMulInteger"): "int32",
-    (MICROSOFT, "QuantizeLinear"): 2,
-    (MICROSOFT, "QLinearConv"): 7,
-    (MICROSOFT, "QLinearWhere"): 8,
-    (MICROSOFT, "QLinearAdd"): 7,
-    (MICROSOFT, "QLinearMul"): 7,
-    (MICROSOFT, "QLinearConcat"): 1,
-    (MICROSOFT, "QLinearGlobalAveragePool"): 4,
-    (MICROSOFT, "QLinearAveragePool"): 4,
-    (MICROSOFT, "QLinearLeakyRelu"): 4,
-    (MICROSOFT, "QLinearSigmoid"): 4,
-    (MICROSOFT, "QLinearSoftmax"): 4,
-    (MICROSOFT, "QGemm"): 8,
 }
 """Operators whose first output may be carried, and its type: that of an input (the zero point), or always the same."""
 

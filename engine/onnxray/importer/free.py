@@ -10,7 +10,8 @@ from torch import fx, nn
 
 from onnxray.errors import InputError
 from onnxray.graph import Node
-from onnxray.importer.build import ImportedModule, Importer, Walk
+from onnxray.importer.build import Importer, Walk
+from onnxray.importer.module import ImportedModule
 from onnxray.importer.placing import Axis, Facts, Plan, Shape, Step
 from onnxray.importer.placing_rules import place
 from onnxray.importer.rules import PLAIN, BackwardRules

@@ -10,8 +10,8 @@ from torch import fx, nn
 
 from onnxray.errors import InputError
 from onnxray.graph import Graph
-from onnxray.importer.build import NODES, ImportedModule, forward_all
 from onnxray.importer.free import FreeCuts, batches
+from onnxray.importer.module import NODES, ImportedModule, forward_all
 from onnxray.importer.rules import PLAIN, BackwardRules
 
 Inputs = tuple[torch.Tensor, ...]

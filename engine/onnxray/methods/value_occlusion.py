@@ -3,8 +3,9 @@
     positions:  d_k = S(a) - S(a with window k of every channel filled),  M = mean over the windows that cover a place
     channels:   w_c = S(a) - S(a with channel c filled),                  M = sum_c w_c a_c
 
-a is the value for the image. The channels' map is Ablation-CAM's (Desai, Ramaswamy 2020) without its division by S(a)
-and its rectifier. Maps are enlarged bilinearly.
+a is the value for the image, on its rows and columns: (channels, height, width), (height, width, channels), or tokens,
+of which those beside the picture's (class and register tokens) stay as they are. The channels' map is Ablation-CAM's
+(Desai, Ramaswamy 2020) without its division by S(a) and its rectifier. Maps are enlarged bilinearly.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from onnxray.model import Model
 from onnxray.objectives import Objective
 from onnxray.resume import Resumed
 from onnxray.saliency import Map, Saliency
+from onnxray.spatial import read_space
 from onnxray.windows import mean_over_windows, sliding_windows
 
 _NAMED = 10
@@ -36,7 +38,9 @@ class ValueOcclusion(Saliency):
 
     name: ClassVar[str] = "value-occlusion"
 
-    layer: Annotated[str, "the value, (N, channels, height, width), or (N, channels) for channels"] = "last-conv"
+    layer: Annotated[
+        str, "the value, with rows and columns or tokens of the picture; for channels also (N, channels)"
+    ] = "last-conv"
     parts: Annotated[Literal["positions", "channels"], "what is taken out: windows of all channels, or a channel"] = (
         "positions"
     )
@@ -58,56 +62,65 @@ class ValueOcclusion(Saliency):
         layer = model.select_values([self.layer])[0]
         copies = Copies(model, pixels, objective, self.memory)
         resumed = Resumed(copies, layer)
+        places: NDArray[np.int64] | None = None
         for row in range(len(pixels)):
             value, beside = resumed.values(model.feeds(pixels.rows(slice(row, row + 1))))
-            self._check(layer, value)
-            fill = np.zeros_like(value)
+            if places is None:
+                places = self._places(model, pixels, layer, value)
+            numbers = value.reshape(-1)[places]
+            fill = np.zeros_like(numbers)
             if self.fill == "mean":
-                fill = np.broadcast_to(value.mean(axis=tuple(range(1, value.ndim)), keepdims=True), value.shape)
-            places, shape = self._places(value)
+                fill = np.broadcast_to(numbers.mean((1, 2), keepdims=True), numbers.shape)
+            parts, shape = self._parts(numbers)
             clean = copies.read(resumed.forward(value[None], beside), 1, row)["score"][0]
-            drops = np.empty(len(places))
-            for index in slices(np.arange(len(places)), copies.batch):
+            drops = np.empty(len(parts))
+            for index in slices(np.arange(len(parts)), copies.batch):
                 batch = np.repeat(value[None], len(index), axis=0)
-                for one, k in zip(batch, index):
-                    one[places[k]] = fill[places[k]]
+                for one, k in zip(batch.reshape(len(index), -1), index):
+                    one[places[parts[k]]] = fill[parts[k]]
                 scores = copies.read(resumed.forward(batch, beside), len(index), row)["score"]
                 drops[index] = clean - scores
-                done = row * len(places) + int(index[-1]) + 1
-                run.progress(done, len(places) * len(pixels), f"{len(places)} {self.parts}")
-            yield row, self._map(layer, value, drops.reshape(shape), pixels, copies)
+                done = row * len(parts) + int(index[-1]) + 1
+                run.progress(done, len(parts) * len(pixels), f"{len(parts)} {self.parts}")
+            yield row, self._map(layer, numbers, drops.reshape(shape), pixels, copies)
 
-    def _check(self, layer: str, value: NDArray[Any]) -> None:
-        if value.ndim == 3:
-            if self.parts == "positions" and self.size > min(value.shape[1:]):
-                raise InputError(
-                    f"size is {self.size}; at most {min(value.shape[1:])} fits into {layer!r} of "
-                    f"{value.shape[1]} x {value.shape[2]} places"
-                )
-        elif value.ndim != 1 or self.parts == "positions":
+    def _places(self, model: Model, pixels: Pixels, layer: str, value: NDArray[Any]) -> NDArray[np.int64]:
+        """(channels, height, width): where in the flattened value each number of the picture's places stands."""
+        index = np.arange(value.size)
+        if self.parts == "channels" and value.size == len(value):
+            return index.reshape(-1, 1, 1)
+        if value.ndim < 2:
             raise InputError(
-                f"{layer!r} has the shape {list(value.shape)} an image, no (channels, height, width); "
-                + ("--parts channels takes its numbers out" if value.ndim == 1 else "name another layer")
+                f"{layer!r} has the shape {list(value.shape)} an image, no rows and columns; "
+                "--parts channels takes its numbers out"
             )
+        places = read_space(model, pixels.array[:1]).grid(layer).maps(index.reshape(1, *value.shape))[0]
+        if self.parts == "positions" and self.size > min(places.shape[1:]):
+            raise InputError(
+                f"size is {self.size}; at most {min(places.shape[1:])} fits into {layer!r} of "
+                f"{places.shape[1]} x {places.shape[2]} places"
+            )
+        return np.asarray(places)
 
-    def _places(self, value: NDArray[Any]) -> tuple[list[Any], tuple[int, ...]]:
+    def _parts(self, numbers: NDArray[Any]) -> tuple[list[Any], tuple[int, ...]]:
         if self.parts == "channels":
-            return list(range(len(value))), (len(value),)
-        windows, grid = sliding_windows((value.shape[1], value.shape[2]), self.size, self.stride)
+            return list(range(len(numbers))), (len(numbers),)
+        windows, grid = sliding_windows((numbers.shape[1], numbers.shape[2]), self.size, self.stride)
         return [(slice(None), slice(t, b), slice(left, right)) for t, b, left, right in windows.tolist()], grid
 
-    def _map(self, layer: str, value: NDArray[Any], drops: NDArray[np.float64], pixels: Pixels, copies: Copies) -> Map:
+    def _map(self, layer: str, values: NDArray[Any], drops: NDArray[np.float64], pixels: Pixels, copies: Copies) -> Map:
         numbers: dict[str, Any] = {"parts": self.parts, "fill": self.fill, **copies.facts}
         numbers["largest_drop"] = float(drops.max())
         reason = None
+        plane = (values.shape[1], values.shape[2])
         if self.parts == "channels":
             ranked = np.argsort(-drops, kind="stable")[:_NAMED]
             numbers["channels"] = [{"channel": int(c), "drop": float(drops[c])} for c in ranked]
-            heat = np.tensordot(drops, value.astype(np.float64), 1) if value.ndim == 3 else np.zeros((1, 1))
-            if value.ndim == 1:
+            heat = np.tensordot(drops, values.astype(np.float64), 1)
+            if plane == (1, 1):
                 reason = f"{layer} has no places: the map is empty, the channels' drops are in the attribution"
+                heat = np.zeros(plane)
         else:
-            plane = (value.shape[1], value.shape[2])
             windows, _ = sliding_windows(plane, self.size, self.stride)
             heat = mean_over_windows(drops.reshape(-1), windows, plane)
         return Map(

@@ -6,6 +6,8 @@ to red (for), ``RdBu`` turned round. Others can be asked for; a diverging one sh
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -19,6 +21,37 @@ Image8 = NDArray[np.uint8]
 _DIVERGING = {"RdBu": "RdBu_r", "PuOr": "PuOr_r"}
 # How much of the colours lies over the image where the map says nothing, and where it says most.
 _COVER_LEAST, _COVER_MOST = 0.25, 0.8
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MapPictures(Mapping[str, Image8]):
+    """``image``, ``map`` and ``overlay`` (and ``more``) of one map by name; the two are drawn each time they are read.
+
+    A map in hand is seldom looked at, and drawing takes longer than many a map. heat: as it is drawn, its colour scale
+    from zero to ``span``.
+    """
+
+    image: Image8
+    heat: NDArray[np.float32]
+    span: float
+    signed: bool
+    colormap: str = "auto"
+    more: Mapping[str, Image8] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> Image8:
+        if name == "image":
+            return self.image
+        if name == "map":
+            return draw_map(self.heat, self.span, signed=self.signed, colormap=self.colormap)
+        if name == "overlay":
+            return draw_overlay(self.image, self.heat, self.span, signed=self.signed, colormap=self.colormap)
+        return self.more[name]
+
+    def __iter__(self) -> Iterator[str]:
+        yield from ("image", "map", "overlay", *self.more)
+
+    def __len__(self) -> int:
+        return 3 + len(self.more)
 
 
 def draw_map(heat: NDArray[np.float32], shown_at: float, *, signed: bool, colormap: str = "auto") -> Image8:

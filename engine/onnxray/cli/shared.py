@@ -1,0 +1,63 @@
+"""The options that every command has which runs a method: written once, given to a command as one value."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, get_type_hints
+
+from onnxray.cli.common import (
+    DeviceOption,
+    JsonOption,
+    OutOption,
+    ProfileOption,
+    SeedOption,
+    StrictOption,
+    open_model,
+)
+
+if TYPE_CHECKING:
+    from onnxray.model import Model
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shared:
+    """How the model is opened, what seeds the run, where it is written and how it is told."""
+
+    seed: SeedOption = 0
+    profile: ProfileOption = None
+    device: DeviceOption = "cpu"
+    strict: StrictOption = False
+    json: JsonOption = False
+    out: OutOption = None
+
+    def open(self, model: str) -> Model:
+        """Open a model as these options say."""
+        return open_model(model, self.profile, self.device, self.strict)
+
+
+def with_shared_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of ``Shared`` in place of its parameter ``shared``."""
+    signature = inspect.signature(command, eval_str=True)
+    hints = get_type_hints(Shared, include_extras=True)
+    added = [
+        inspect.Parameter(
+            field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name]
+        )
+        for field in dataclasses.fields(Shared)
+    ]
+    parameters: list[inspect.Parameter] = []
+    for parameter in signature.parameters.values():
+        own = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)]
+        parameters += added if parameter.name == "shared" else own
+
+    @functools.wraps(command)
+    def run(**given: Any) -> None:
+        command(shared=Shared(**{one.name: given.pop(one.name) for one in added}), **given)
+
+    run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {p.name: p.annotation for p in parameters}
+    return run
