@@ -17,6 +17,7 @@ from typing import Annotated, Any, ClassVar, Literal, final
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxray.class_activation import layers_of
 from onnxray.copies import Copies, slices
 from onnxray.errors import InputError
 from onnxray.images import Pixels
@@ -39,8 +40,10 @@ class ValueOcclusion(Saliency):
     name: ClassVar[str] = "value-occlusion"
 
     layer: Annotated[
-        str, "the value, with rows and columns or tokens of the picture; for channels also (N, channels)"
-    ] = "last-conv"
+        str | None,
+        "the value, with rows and columns or tokens of the picture; for channels also (N, channels); default: the last "
+        "with rows and columns before the pooling",
+    ] = None
     parts: Annotated[Literal["positions", "channels"], "what is taken out: windows of all channels, or a channel"] = (
         "positions"
     )
@@ -59,7 +62,10 @@ class ValueOcclusion(Saliency):
 
     def maps(self, model: Model, pixels: Pixels, objective: Objective, run: Run) -> Iterator[tuple[int, Map]]:
         """One forward from the value on for each part."""
-        layer = model.select_values([self.layer])[0]
+        if self.layer is None:
+            layer = layers_of(self, model, pixels, objective, run)[0].value
+        else:
+            layer = model.select_values([self.layer])[0]
         copies = Copies(model, pixels, objective, self.memory)
         resumed = Resumed(copies, layer)
         places: NDArray[np.int64] | None = None
