@@ -11,12 +11,17 @@ ROOT = Path(__file__).parents[2]
 
 
 def child(*arguments: object, **options: Any) -> subprocess.Popen[str]:
-    """A Python process that can import the project."""
+    """A Python process that can import the project, and hears Ctrl-C also where the tests themselves are deaf to it."""
     path = os.pathsep.join(str(ROOT / part) for part in ("engine", "adapters", "models"))
     return subprocess.Popen(
         [sys.executable, *map(str, arguments)], text=True, env={**os.environ, "PYTHONPATH": path},
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=_hear, **options,
     )  # fmt: skip
+
+
+def _hear() -> None:
+    """What a shell starts in the background is told to ignore SIGINT, and so are its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def interrupted(process: subprocess.Popen[str]) -> tuple[str, str]:
