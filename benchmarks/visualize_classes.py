@@ -33,6 +33,7 @@ def main() -> None:
     parser.add_argument("--other", required=True)
     parser.add_argument("--other-profile")
     parser.add_argument("--steps", type=int)
+    parser.add_argument("--rate", type=float)
     parser.add_argument("--presets", nargs="+", default=["lucid"])
     parser.add_argument("--classes", type=int, nargs="+", choices=CLASSES, default=list(CLASSES), metavar="N")
     parser.add_argument("--reference", type=float, help="what mahendran divides by: a class's score on its photographs")
@@ -43,7 +44,7 @@ def main() -> None:
     chosen.out.mkdir(parents=True, exist_ok=True)
     for preset in chosen.presets:
         reference = chosen.reference if preset == "mahendran" else None
-        method = Maximize(preset=preset, steps=chosen.steps, reference=reference)
+        method = Maximize(preset=preset, steps=chosen.steps, rate=chosen.rate, reference=reference)
         measure(model, other, method, chosen.classes, chosen.out)
 
 

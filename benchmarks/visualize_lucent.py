@@ -3,10 +3,10 @@
 ResNet-50 with random weights at 224 pixels, one image, 64 steps (16 with --quick). Both sides climb the same value by
 Adam 0.05 on Fourier coefficients of decorrelated colours, behind lucid's transforms: ours in one resampling at the
 network's size; torch-lucent's by its own standard transforms and back to that size, ``fixed_image_size``. Ours reads
-the ONNX file, and leaves out the steps of redirected gradients that torch-lucent has not. It is measured on the network
-as one loads it, whose weights ask for gradients, and frozen by hand. Both pictures are then scored by the network: the
-smaller gain has to be at least half of the larger. Needs torch-lucent, which asks for packages that the rest cannot
-have: pip install decorator ipython; pip install --no-deps torch-lucent==0.1.8 kornia==0.4.1.
+the ONNX file, and leaves out the steps of redirected gradients that torch-lucent has not. torch-lucent is given the
+network as one loads it, whose weights ask for gradients, and once more frozen by hand. Both pictures are then scored by
+the network: the smaller gain has to be at least half of the larger. Needs torch-lucent, which asks for packages that
+the rest cannot have: pip install decorator ipython; pip install --no-deps torch-lucent==0.1.8 kornia==0.4.1.
 """
 
 from __future__ import annotations
