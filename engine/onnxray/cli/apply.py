@@ -10,28 +10,24 @@ import typer
 
 from onnxray.applying import apply_network
 from onnxray.cli.common import (
-    DeviceOption,
     ImagesArgument,
-    JsonOption,
     ModelArgument,
-    OutOption,
-    ProfileOption,
-    StrictOption,
     command_line,
     document,
     guarded,
-    open_model,
     plain,
     print_json,
     progress_bar,
     run_folder,
     table_console,
 )
+from onnxray.cli.shared import Opening, with_shared_options
 from onnxray.errors import InputError
 from onnxray.images import read_at_own_size
 
 
 @guarded
+@with_shared_options
 def apply(
     model: ModelArgument,
     images: ImagesArgument,
@@ -43,11 +39,8 @@ def apply(
         int | None,
         typer.Option("--overlap", help="Pixels that tiles share, where the size is fixed: 32, or a quarter of a tile."),
     ] = None,
-    profile: ProfileOption = None,
-    device: DeviceOption = "cpu",
-    strict: StrictOption = False,
-    json: JsonOption = False,
-    out: OutOption = None,
+    *,
+    shared: Opening,
 ) -> None:
     """Turn pictures into what an image-to-image network makes of them, by ONNX Runtime.
 
@@ -56,7 +49,7 @@ def apply(
     """
     from onnxray.results import write_folder
 
-    opened = open_model(model, profile, device, strict)
+    opened = shared.open(model)
     if opened.profile is None:
         raise InputError("the model's input is no image (no profile fits it); state how pixels enter it with --profile")
     if size < 1:
@@ -82,9 +75,9 @@ def apply(
     report = document(opened, "apply", items) | {
         "seconds": round(time.perf_counter() - started, 3), "command": command_line()
     }  # fmt: skip
-    folder = run_folder(out, "apply")
+    folder = run_folder(shared.out, "apply")
     write_folder(folder, report, {}, files)
-    if json:
+    if shared.json:
         print_json(report)
         return
     for item in items:

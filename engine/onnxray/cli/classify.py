@@ -8,41 +8,34 @@ import typer
 from rich.table import Table
 
 from onnxray.cli.common import (
-    DeviceOption,
     ImagesArgument,
-    JsonOption,
     ModelArgument,
-    OutOption,
-    ProfileOption,
-    StrictOption,
     document,
     guarded,
-    open_model,
     plain,
     print_json,
     table_console,
     write_document,
 )
+from onnxray.cli.shared import Opening, with_shared_options
 from onnxray.cli.timeout import limited
 
 
 @guarded
 @limited
+@with_shared_options
 def classify(
     model: ModelArgument,
     images: ImagesArgument,
     top: Annotated[int, typer.Option(help="How many classes to list for each image.", min=1)] = 5,
-    profile: ProfileOption = None,
-    device: DeviceOption = "cpu",
-    strict: StrictOption = False,
-    json: JsonOption = False,
-    out: OutOption = None,
+    *,
+    shared: Opening,
 ) -> None:
     """Classify images by ONNX Runtime on the file itself.
 
     Example: onnxray classify lenet four.png
     """
-    opened = open_model(model, profile, device, strict)
+    opened = shared.open(model)
     pixels = opened.pixels(images)
     predictions = opened.predict(pixels)
     order = predictions.probabilities.argsort(1, kind="stable")[:, ::-1][:, :top]
@@ -66,8 +59,8 @@ def classify(
         }
         items.append({"path": pixels.names[index], **best, "top": classes})
     found = document(opened, "classify", items, image_notes=list(pixels.notes))
-    write_document(found, out)
-    if json:
+    write_document(found, shared.out)
+    if shared.json:
         print_json(found)
         return
     table = Table("image", "class", "label", "probability", "score")

@@ -7,26 +7,17 @@ from typing import Annotated, Any
 
 import typer
 
-from onnxray.cli.common import (
-    DeviceOption,
-    JsonOption,
-    ModelArgument,
-    OutOption,
-    ProfileOption,
-    SeedOption,
-    StrictOption,
-    guarded,
-    open_model,
-    progress_bar,
-)
+from onnxray.cli.common import ModelArgument, guarded, progress_bar
 from onnxray.cli.finishing import finish
 from onnxray.cli.options import with_options_of
+from onnxray.cli.shared import Shared, with_shared_options
 from onnxray.cli.visualize import told
 from onnxray.goals import read_values
 from onnxray.methods.invert import Invert
 
 
 @guarded
+@with_shared_options
 @with_options_of(Invert)
 def invert(
     model: ModelArgument,
@@ -40,12 +31,8 @@ def invert(
             metavar="FILE.npy|.npz", help="A representation alone, as onnxray values writes it.", show_default=False
         ),
     ] = None,
-    seed: SeedOption = 0,
-    profile: ProfileOption = None,
-    device: DeviceOption = "cpu",
-    strict: StrictOption = False,
-    json: JsonOption = False,
-    out: OutOption = None,
+    *,
+    shared: Shared,
     **options: Any,
 ) -> None:
     """Pre-images (Mahendran, Vedaldi 2015): what a layer has kept of an image.
@@ -60,7 +47,7 @@ def invert(
     }
     method = Invert(**chosen)
     goal = None if values is None else read_values(values)
-    opened = open_model(model, profile, device, strict)
+    opened = shared.open(model)
     with progress_bar() as tick:
-        result = method(opened, images or None, goal, seed=seed, progress=tick, keep_partial=True)
-    finish(result, out, "invert", json=json, drawn=sheets, told=told)
+        result = method(opened, images or None, goal, seed=shared.seed, progress=tick, keep_partial=True)
+    finish(result, shared.out, "invert", json=shared.json, drawn=sheets, told=told)

@@ -9,22 +9,10 @@ from typing import Annotated, Any, Literal
 import typer
 from rich.table import Table
 
-from onnxray.cli.common import (
-    DeviceOption,
-    JsonOption,
-    ModelArgument,
-    OutOption,
-    ProfileOption,
-    SeedOption,
-    StrictOption,
-    guarded,
-    open_model,
-    plain,
-    progress_bar,
-    table_console,
-)
+from onnxray.cli.common import ModelArgument, guarded, plain, progress_bar, table_console
 from onnxray.cli.finishing import finish
 from onnxray.cli.options import with_options_of
+from onnxray.cli.shared import Shared, with_shared_options
 from onnxray.errors import InputError
 from onnxray.goals import Goal, Own, TargetImages, read_values
 from onnxray.lots_summary import LayerSummary, summarize
@@ -35,6 +23,7 @@ _SHOWN = 60
 
 
 @guarded
+@with_shared_options
 @with_options_of(LOTS)
 def lots(
     model: ModelArgument,
@@ -59,12 +48,8 @@ def lots(
     summary: Annotated[
         bool, typer.Option("--summary", help="A table and a plot over all images: how stable each layer is.")
     ] = False,
-    seed: SeedOption = 0,
-    profile: ProfileOption = None,
-    device: DeviceOption = "cpu",
-    strict: StrictOption = False,
-    json: JsonOption = False,
-    out: OutOption = None,
+    *,
+    shared: Shared,
     **options: Any,
 ) -> None:
     """LOTS (Rozsa, Guenther, Boult 2016): the smallest change of an image that makes a layer see another.
@@ -76,14 +61,14 @@ def lots(
     if options["layer"] is not None:
         options["layer"] = tuple(options["layer"])
     method = LOTS(**options)
-    opened = open_model(model, profile, device, strict)
+    opened = shared.open(model)
     with progress_bar() as tick:
-        result = method(opened, origins, goal, seed=seed, progress=tick, keep_partial=True)
+        result = method(opened, origins, goal, seed=shared.seed, progress=tick, keep_partial=True)
     layers = summarize(result.items) if summary else ()
     if summary:
         result = dataclasses.replace(result, extra={"summary": [layer.to_dict() for layer in layers]})
     finish(
-        result, out, "lots", json=json,
+        result, shared.out, "lots", json=shared.json,
         drawn=lambda done: _pictures(done, layers), told=lambda done: _print(done, layers),
     )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""The options that every command has which runs a method: written once, given to a command as one value."""
+"""The options that commands share: written once, given to a command as one value."""
 
 from __future__ import annotations
 
@@ -24,10 +24,9 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shared:
-    """How the model is opened, what seeds the run, where it is written and how it is told."""
+class Opening:
+    """How the model is opened, where what is found is written, and how it is told."""
 
-    seed: SeedOption = 0
     profile: ProfileOption = None
     device: DeviceOption = "cpu"
     strict: StrictOption = False
@@ -39,15 +38,23 @@ class Shared:
         return open_model(model, self.profile, self.device, self.strict)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Shared(Opening):
+    """Those of a command that runs a method: what seeds it, too."""
+
+    seed: SeedOption = 0
+
+
 def with_shared_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options of ``Shared`` in place of its parameter ``shared``."""
+    """Give a command the options of ``Shared`` or ``Opening`` in place of its parameter ``shared``, as annotated."""
     signature = inspect.signature(command, eval_str=True)
-    hints = get_type_hints(Shared, include_extras=True)
+    kind = signature.parameters["shared"].annotation
+    hints = get_type_hints(kind, include_extras=True)
     added = [
         inspect.Parameter(
             field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name]
         )
-        for field in dataclasses.fields(Shared)
+        for field in dataclasses.fields(kind)
     ]
     parameters: list[inspect.Parameter] = []
     for parameter in signature.parameters.values():
@@ -56,7 +63,7 @@ def with_shared_options(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def run(**given: Any) -> None:
-        command(shared=Shared(**{one.name: given.pop(one.name) for one in added}), **given)
+        command(shared=kind(**{one.name: given.pop(one.name) for one in added}), **given)
 
     run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {p.name: p.annotation for p in parameters}

@@ -11,25 +11,21 @@ import typer
 from rich.table import Table
 
 from onnxray.cli.common import (
-    DeviceOption,
     ImagesArgument,
-    JsonOption,
     ModelArgument,
-    OutOption,
-    ProfileOption,
-    StrictOption,
     document,
     guarded,
-    open_model,
     plain,
     print_json,
     run_folder,
     table_console,
     write_document,
 )
+from onnxray.cli.shared import Opening, with_shared_options
 
 
 @guarded
+@with_shared_options
 def values(
     model: ModelArgument,
     images: ImagesArgument,
@@ -38,17 +34,14 @@ def values(
         typer.Option("--value", metavar="NAME", help="A value's name, alias, short form or glob; repeatable."),
     ],
     engine: Annotated[str, typer.Option(metavar="judge|twin", help="ONNX Runtime, or the torch twin.")] = "judge",
-    profile: ProfileOption = None,
-    device: DeviceOption = "cpu",
-    strict: StrictOption = False,
-    json: JsonOption = False,
-    out: OutOption = None,
+    *,
+    shared: Opening,
 ) -> None:
     """Write named values of images to values.npz, one array a value, images along its first axis.
 
     Example: onnxray values lenet four.png --value conv1 --value features
     """
-    opened = open_model(model, profile, device, strict)
+    opened = shared.open(model)
     pixels = opened.pixels(images)
     found = opened.values(pixels, value, engine=engine)  # type: ignore[arg-type]
     keys = {name: quote(name, safe=" :;,()[]{}=+-_@") for name in found}
@@ -65,9 +58,9 @@ def values(
     stream = io.BytesIO()
     np.savez(stream, **{keys[name]: array for name, array in found.items()})  # type: ignore[arg-type]
     report = document(opened, "values", items, images=list(pixels.names), engine=engine, image_notes=list(pixels.notes))
-    folder = run_folder(out, "values")
+    folder = run_folder(shared.out, "values")
     write_document(report, folder, {"values.npz": stream.getvalue()})
-    if json:
+    if shared.json:
         print_json(report)
         return
     table = Table("value", "shape", "type", title=plain(str(folder / "values.npz")))

@@ -8,21 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from onnxray.cli.common import (
-    DeviceOption,
-    JsonOption,
-    ModelArgument,
-    OutOption,
-    ProfileOption,
-    StrictOption,
-    document,
-    guarded,
-    open_model,
-    plain,
-    print_json,
-    table_console,
-    write_document,
-)
+from onnxray.cli.common import ModelArgument, document, guarded, plain, print_json, table_console, write_document
+from onnxray.cli.shared import Opening, with_shared_options
 from onnxray.cli.timeout import limited
 from onnxray.verification import described
 
@@ -34,17 +21,15 @@ _RULES = 4
 
 @guarded
 @limited
+@with_shared_options
 def verify(
     model: ModelArgument,
     images: Annotated[
         list[str] | None, typer.Argument(metavar="[IMAGE...]", help="Images to compare on; seeded ones if none.")
     ] = None,
     tolerance: Annotated[float, typer.Option(help="Largest difference, relative to the largest number.")] = 1e-3,
-    profile: ProfileOption = None,
-    device: DeviceOption = "cpu",
-    strict: StrictOption = False,
-    json: JsonOption = False,
-    out: OutOption = None,
+    *,
+    shared: Opening,
 ) -> None:
     """Compare the torch twin with ONNX Runtime at every value; name the first node at fault. Status 1 if one is.
 
@@ -52,13 +37,13 @@ def verify(
     from quantised values by what one step of quantisation makes of it, where its node alone is right.
     Example: onnxray verify lenet
     """
-    opened = open_model(model, profile, device, strict)
+    opened = shared.open(model)
     found = opened.verify(images or None, tolerance=tolerance)
     told = found.to_dict()
     rows = told.pop("values")
     report = document(opened, "verify", rows, **told)
-    write_document(report, out)
-    if json:
+    write_document(report, shared.out)
+    if shared.json:
         print_json(report)
     else:
         _show(found)
