@@ -66,7 +66,7 @@ class OfPixels(nn.Module):
 
 
 def gradients(bench: Bench, *, whole: bool) -> tuple[Callable[[], Any], Callable[[], Any]]:
-    """The gradient of eight classes' logits; ``whole``: with ours, the judge's verdict and the pictures as well."""
+    """The gradient of eight classes' logits; ``whole``: with ours, the judge's verdict as well."""
     from captum.attr import Saliency
 
     x = bench.images(8)
@@ -90,7 +90,7 @@ def gradients(bench: Bench, *, whole: bool) -> tuple[Callable[[], Any], Callable
 
 CASES = (
     Case("gradient, batch 8", "captum Saliency", "captum", lambda b: gradients(b, whole=False), 11, 1 / 1.3),
-    Case("gradient, batch 8, with the judge's verdict and pictures", "captum Saliency", "captum",
+    Case("gradient, batch 8, with the judge's verdict", "captum Saliency", "captum",
          lambda b: gradients(b, whole=True), 5, None),
 )  # fmt: skip
 

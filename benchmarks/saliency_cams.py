@@ -3,8 +3,8 @@
 Both go from pixels (a numpy array) and a class for each image to maps of the picture's size (a numpy array); equality
 is checked after ours are scaled to [0, 1] as theirs are. pytorch-grad-cam is given the torch module as one has it,
 weights trainable: it reads the gradient of an activation, which a frozen network has not. "The whole call" is
-`GradCAM(...)(model, images)`: ONNX Runtime's verdict on the images, the score that is explained and the drawn pictures
-on top of the maps.
+`GradCAM(...)(model, images)`: ONNX Runtime's verdict on the images and the score that is explained on top of the maps;
+pictures are drawn when they are looked at.
 """
 
 from __future__ import annotations
