@@ -9,6 +9,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+Between = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]
+
 
 @dataclass(frozen=True, eq=False)
 class RandomMasks:
@@ -35,24 +37,27 @@ class RandomMasks:
         vertical, horizontal = self._enlarging
         found = np.empty((len(self.cells[start:stop]), height, width), np.float32)
         for mask, cells, (top, left) in zip(found, self.cells[start:stop], self.shifts[start:stop]):
-            np.matmul(vertical[top : top + height] @ cells, horizontal[left : left + width].T, out=mask)
+            low, high, share = (places[left : left + width] for places in horizontal)
+            wide = cells[:, low] * (1 - share) + cells[:, high] * share
+            low, high, share = (places[top : top + height] for places in vertical)
+            np.multiply(wide[low], (1 - share)[:, None], out=mask)
+            mask += wide[high] * share[:, None]
         return found
 
     @cached_property
-    def _enlarging(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def _enlarging(self) -> tuple[Between, Between]:
         side = self.cells.shape[1]
-        vertical, horizontal = (_bilinear(side, (side + 1) * -(-length // side)) for length in self.plane)
+        vertical, horizontal = (_between(side, (side + 1) * -(-length // side)) for length in self.plane)
         return vertical, horizontal
 
 
-def _bilinear(count: int, length: int) -> NDArray[np.float32]:
-    """(length, count): the weights of ``count`` numbers at ``length`` places, both spread evenly; mirrored outside."""
-    places = (np.arange(length) + 0.5) * count / length - 0.5
-    places = np.abs(places)
+def _between(count: int, length: int) -> Between:
+    """For each of ``length`` places the two of ``count`` numbers it lies between, both spread evenly; mirrored outside.
+
+    Its number is (1 - share) low + share high. Not a matrix product: numpy's threads would go on spinning after it, on
+    the cores that ONNX Runtime needs next.
+    """
+    places = np.abs((np.arange(length) + 0.5) * count / length - 0.5)
     places = np.where(places > count - 1, 2 * (count - 1) - places, places) if count > 1 else np.zeros(length)
     low = np.minimum(np.floor(places).astype(np.int64), max(0, count - 2))
-    weights = np.zeros((length, count), np.float32)
-    share = (places - low).astype(np.float32)
-    weights[np.arange(length), low] = 1 - share
-    weights[np.arange(length), np.minimum(low + 1, count - 1)] += share
-    return weights
+    return low, np.minimum(low + 1, count - 1), (places - low).astype(np.float32)
