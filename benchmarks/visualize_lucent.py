@@ -64,7 +64,7 @@ def ours(model: onnxray.Model, value: str, number: int, steps: int) -> np.ndarra
     """(1, 3, H, W) in [0, 1]."""
     assert model.profile is not None
     made = recipe(Preset(preset="lucid", shape=model.profile.shape, mean=model.profile.mean_colour, steps=steps))
-    plan = dataclasses.replace(made.plan, redirected=0)
+    plan = dataclasses.replace(made.stages[0], redirected=0)
     run = Run(np.random.default_rng(0), lambda *_: None, [])
     return climb(model, channels_of(model, value, str(number), "mean"), plan, run).images / 255
 
