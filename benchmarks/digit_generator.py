@@ -51,19 +51,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("digits", type=Path, help="images in MNIST's own format, gzipped or not")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--epochs", type=int, default=20)
-    parser.add_argument("--most", type=float, default=30.0, help="what codes are clipped to")
+    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--most", type=float, default=11.0, help="what codes are clipped to")
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     lenet = onnxray.open("lenet")
     path = given.out / "generator.onnx"
     write(train(lenet, read_idx(given.digits), given.epochs), path)
     rows = []
-    for preset, options in (
-        ("dgn-am", {"code_least": 0.0, "code_most": 30.0}),
-        ("ppgn", {"encoder_layer": "features"}),
+    for run in (
+        Maximize(preset="dgn-am", generator=str(path), rate=1.0, code_least=0.0, code_most=given.most),
+        Maximize(preset="ppgn", generator=str(path), code_most=given.most, encoder_layer=lenet.aliases["features"]),
     ):
-        run = Maximize(preset=preset, generator=str(path), **options)  # type: ignore[arg-type]
         items = run(lenet, goal=tuple(f"class:{digit}" for digit in range(10))).items
         told = [f"{item.class_} {item.probability:.4f}" for item in items]
         print(f"{run.preset}: {', '.join(told)}")
@@ -76,23 +75,26 @@ def train(lenet: onnxray.Model, digits: np.ndarray, epochs: int) -> Generator:
     """The generator after so many epochs of Adam, its rate falling to zero."""
     torch.manual_seed(0)
     x = digits[:, None].astype(np.float32)
-    codes = torch.from_numpy(lenet.values(x, ["features"])["features"].reshape(len(x), -1))
+    name = lenet.aliases["features"]
+    codes = torch.from_numpy(lenet.values(x, [name])[name].reshape(len(x), -1))
     pictures, generator = torch.from_numpy(x), Generator()
-    read = lenet.batched_twin({"images": x[:BATCH]}).differentiable((lenet.aliases["features"],))
+    read = lenet.batched_twin({"images": x[:BATCH]}).differentiable((name,))
+    say(f"  {name}: codes up to {float(codes.max()):.1f}")
     steps = len(x) // BATCH * epochs
     optimizer = torch.optim.Adam(generator.parameters(), lr=RATE)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     for step in range(steps):
         row = torch.randint(len(x), (BATCH,))
         made = 127.5 * (generator(codes[row]) + 1)
-        again = read(made)[lenet.aliases["features"]].reshape(BATCH, -1)
+        again = read(made)[name].reshape(BATCH, -1)
         near, alike = (made - pictures[row]).abs().mean() / 255, (again - codes[row]).square().mean()
         optimizer.zero_grad()
         (near + 0.1 * alike).backward()
         optimizer.step()
         schedule.step()
         if (step + 1) % (steps // 5) == 0:
-            say(f"  step {step + 1} of {steps}: {255 * float(near.detach()):.1f} grey levels, codes {float(alike):.4f}")
+            reached = f"{255 * float(near.detach()):.1f} grey levels, codes {float(alike.detach()):.4f}"
+            say(f"  step {step + 1} of {steps}: {reached}")
     return generator
 
 
