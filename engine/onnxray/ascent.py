@@ -23,7 +23,7 @@ from onnxray.method import Run
 from onnxray.model import Model
 from onnxray.objectives import Objective
 from onnxray.optimizers import Adam, Optimizer
-from onnxray.parametrizations import Fourier, Parametrization, Pixels, Tensors
+from onnxray.parametrizations import Fourier, Parametrization, Pixels
 from onnxray.projections import Projection
 from onnxray.regularizers import Regularizer
 from onnxray.transforms import Transform
@@ -111,7 +111,7 @@ def climb(
     revived = twin.differentiable(objective.values, rules=REDIRECTED) if plan.redirected else function
     whole = slice(0, shape[0])
     history: list[dict[str, torch.Tensor]] = []
-    best, best_total = None, [-math.inf] * shape[0]
+    best, most = torch.empty(shape), [-math.inf] * shape[0]
     snapshots: dict[int, Image8] = {}
     reason, interrupted, step = None, False, 0
     seen: dict[str, Any] = {}
@@ -138,7 +138,9 @@ def climb(
         if drift is not None and moving[0].grad is not None:
             moving[0].grad = moving[0].grad - drift
         if not seen:
-            seen.update(x=_apart(x.detach(), parameters), parts={**parts, "total": total.detach()})
+            totals = total.detach().tolist()
+            seen.update(parts={**parts, "total": total.detach()}, totals=totals)
+            _keep(best, most, x.detach(), totals, first=not history)
         return float(loss.detach())
 
     try:
@@ -149,17 +151,9 @@ def climb(
                     group["lr"] = rate
             seen.clear()
             optimizer.step(evaluate)
-            x, total = seen["x"], seen["parts"]["total"].tolist()
-            best = x if best is None else best
-            if not all(abs(number) <= _RUNAWAY for number in total):  # NaN is not
+            if not all(abs(number) <= _RUNAWAY for number in seen["totals"]):  # NaN is not
                 reason = f"the run diverged at step {step + 1} of {plan.steps}; the best image before is kept"
                 break
-            better = [now > most for now, most in zip(total, best_total)]
-            if all(better):
-                best = x
-            elif any(better):
-                best = torch.where(torch.tensor(better).reshape(-1, 1, 1, 1), x, best)
-            best_total = [max(pair) for pair in zip(total, best_total)]
             history.append(seen["parts"])
             if plan.projections:
                 with torch.no_grad():
@@ -179,7 +173,7 @@ def climb(
             raise
         interrupted = True
     kept = plan.keep == "best" or reason or interrupted
-    chosen = best if kept and best is not None else plan.parametrization.whole(parameters).detach()
+    chosen = best if kept else plan.parametrization.whole(parameters).detach()
     chosen = chosen.clamp(0, 255).float()
     names = history[0] if history else ()
     trace = {name: torch.stack([parts[name] for parts in history]).double().numpy() for name in names}
@@ -202,10 +196,14 @@ def _refuse_flat(score: torch.Tensor, moving: list[torch.Tensor], objective: Obj
         )
 
 
-def _apart(x: torch.Tensor, parameters: Tensors) -> torch.Tensor:
-    """x; a copy of it where it lies in a parameter's memory, which the optimiser is about to change."""
-    place = x.untyped_storage().data_ptr()
-    return x.clone() if any(place == p.untyped_storage().data_ptr() for p in parameters) else x
+def _keep(best: torch.Tensor, most: list[float], x: torch.Tensor, totals: list[float], *, first: bool) -> None:
+    """Take over the images of the largest total so far, in place: a copy, for the optimiser is about to change x."""
+    better = [first or most[row] < now <= _RUNAWAY for row, now in enumerate(totals)]
+    if all(better):
+        best.copy_(x)
+    elif any(better):
+        best[better] = x[better]
+    most[:] = [now if found else before for now, found, before in zip(totals, better, most)]
 
 
 def _cropped(x: torch.Tensor, height: int, width: int) -> torch.Tensor:
