@@ -21,7 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxray.ascent import Ascent
-from onnxray.errors import InputError
+from onnxray.differentiate import gradient
+from onnxray.errors import InputError, ZeroGradient
 from onnxray.model import Model
 from onnxray.moments import Content, Style, gram
 from onnxray.objectives import Objective
@@ -75,6 +76,18 @@ def content_loss(model: Model, picture: NDArray[np.float32], layer: str, content
     if size == 0:
         raise InputError(f"{layer!r} is zero throughout for the content picture; take another layer")
     return Loss(name=f"L {layer}", weight=content / size, objective=Content(layer, reference))
+
+
+def refuse_flat(model: Model, losses: Sequence[Loss]) -> None:
+    """Refuse a loss whose gradient is zero on noise, which another's would hide. Errors: ZeroGradient."""
+    assert model.profile is not None
+    noise = pixels_of(model, np.random.default_rng(0).uniform(0, 255, (1, *model.profile.shape)))
+    for loss in losses:
+        if not gradient(model, noise, loss.objective).any():
+            raise ZeroGradient(
+                f"the loss {loss.name!r} gives no direction: its gradient is zero everywhere on a picture of noise, as "
+                "that of a step function is; take another layer"
+            )
 
 
 def total_of(losses: Sequence[Loss], scale: float) -> Objective:

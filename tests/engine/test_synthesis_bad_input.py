@@ -71,6 +71,15 @@ def test_a_layer_that_nothing_can_be_done_with(run, method: str, after: str, kin
     assert after.split(":")[-1] in str(caught.value)
 
 
+def test_no_loss_of_a_style_is_left_out_without_a_word(tmp_path) -> None:
+    """The other's gradient would hide that a step function has none."""
+    style = tmp_path / "style.png"
+    style.write_bytes(png_bytes(picture()[0]))
+    for layer, content in (("conv", "step"), (("conv", "step"), "conv")):
+        with pytest.raises(ZeroGradient, match="step' gives no direction"):
+            StyleTransfer(layer=layer, content_layer=content, steps=2, style=str(style))(net(), picture() // 2)
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_a_size_that_the_network_refuses(run, method: str) -> None:
     with pytest.raises(RuntimeRefusal) as caught:

@@ -58,7 +58,15 @@ class StyleTransfer(Stepwise):
         if not self.style:
             raise InputError("no style was given; give the picture whose style is taken: --style FILE")
         from onnxray.ascent import climb
-        from onnxray.styling import content_loss, measured, style_layers, style_losses, style_plan, total_of
+        from onnxray.styling import (
+            content_loss,
+            measured,
+            refuse_flat,
+            style_layers,
+            style_losses,
+            style_plan,
+            total_of,
+        )
 
         model_style = model.pixels(self.style)
         if len(model_style) != 1:
@@ -78,6 +86,8 @@ class StyleTransfer(Stepwise):
             picture = pixels.array[place : place + 1]
             content = [content_loss(model, picture, kept, self.content_weight)] if self.content_weight else []
             losses = [*content, *towards]
+            if not place:
+                refuse_flat(model, losses)
             climbed = climb(
                 model, total_of(losses, scale), plan, run, start=picture if self.start == "content" else None,
                 every=self.every,

@@ -46,7 +46,7 @@ class Texture(Stepwise):
         if goal is not None:
             raise InputError("a texture takes no target; it has the moments of the pictures that are given")
         from onnxray.ascent import climb
-        from onnxray.styling import measured, style_layers, style_losses, style_plan, total_of
+        from onnxray.styling import measured, refuse_flat, style_layers, style_losses, style_plan, total_of
 
         space = space_of(model)
         layers = style_layers(model, space, self.layer)
@@ -55,6 +55,8 @@ class Texture(Stepwise):
         for place in range(len(pixels)):
             picture, path = pixels.array[place : place + 1], pixels.names[place]
             losses = style_losses(space, picture, layers, 1.0)
+            if not place:
+                refuse_flat(model, losses)
             objective = total_of(losses, float(picture.size))
             for sample in range(self.samples):
                 climbed = climb(model, objective, plan, run, every=self.every)
