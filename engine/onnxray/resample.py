@@ -9,24 +9,25 @@ from numpy.typing import NDArray
 
 
 def bilinear(maps: NDArray[Any], size: tuple[int, int], *, corners: bool = False) -> NDArray[Any]:
-    """(..., h, w) -> (..., height, width): A maps B^T, A and B the weights of rows and columns.
+    """(..., h, w) -> (..., height, width): (1 - t) low + t high of a place's two neighbours, by rows, then by columns.
 
     corners: the centres of the corner pixels fall on each other; else the pictures' edges do, and what lies beyond the
-    outermost centres repeats them. Reducing does not average.
+    outermost centres repeats them. Reducing does not average. No matrix product: numpy's threads would go on spinning
+    after it, on the cores that ONNX Runtime needs next.
     """
-    rows, columns = (_weights(old, new, corners) for old, new in zip(maps.shape[-2:], size))
-    exact = np.asarray(maps, np.float64)
-    return np.asarray(rows @ exact @ columns.T, maps.dtype if maps.dtype.kind == "f" else np.float64)
+    rows, columns = (_neighbours(old, new, corners) for old, new in zip(maps.shape[-2:], size))
+    found = np.asarray(maps, np.float64)
+    low, high, share = rows
+    found = found[..., low, :] * (1 - share)[:, None] + found[..., high, :] * share[:, None]
+    low, high, share = columns
+    found = found[..., low] * (1 - share) + found[..., high] * share
+    return np.asarray(found, maps.dtype if maps.dtype.kind == "f" else np.float64)
 
 
-def _weights(old: int, new: int, corners: bool) -> NDArray[np.float64]:
-    """(new, old): each row the shares of two neighbours."""
+def _neighbours(old: int, new: int, corners: bool) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """For each of ``new`` places the two of ``old`` that it lies between, and the share of the second."""
     places = np.arange(new, dtype=np.float64)
     places = places * (old - 1) / max(new - 1, 1) if corners else (places + 0.5) * old / new - 0.5
     places = np.clip(places, 0, old - 1)
     low = np.minimum(places.astype(np.int64), old - 1)
-    high = np.minimum(low + 1, old - 1)
-    weights = np.zeros((new, old))
-    np.add.at(weights, (np.arange(new), low), 1 - (places - low))
-    np.add.at(weights, (np.arange(new), high), places - low)
-    return weights
+    return low, np.minimum(low + 1, old - 1), places - low
