@@ -15,8 +15,8 @@ from types import ModuleType
 from typing import Any, Literal
 
 import numpy as np
-from onnx import numpy_helper
 
+from onnxray.constants import attribute, constant
 from onnxray.errors import InputError
 from onnxray.graph import Graph, Node
 
@@ -123,9 +123,8 @@ class Head:
 
 def softmax_axis(graph: Graph, node: Node) -> tuple[int, bool]:
     """The axis of a softmax node, and whether it runs over all axes from there on (operator sets before 13)."""
-    given = {attribute.name: int(attribute.i) for attribute in node.proto.attribute}
-    newer = given.get("opset", graph.opsets.get("ai.onnx", 13)) >= 13
-    return given.get("axis", -1 if newer else 1), not newer
+    newer = attribute(node, "opset", graph.opsets.get("ai.onnx", 13)) >= 13
+    return int(attribute(node, "axis", -1 if newer else 1)), not newer
 
 
 def reading_of(
@@ -157,16 +156,5 @@ def steps(graph: Graph, name: str) -> tuple[float, float] | None:
 
 def _number(graph: Graph, name: str) -> float | None:
     """The one number of a constant."""
-    if name in graph.initializers:
-        array = graph.weight(name)
-    else:
-        node = graph.producer_of.get(name)
-        if node is None or node.operator != "Constant":
-            return None
-        attribute = node.proto.attribute[0]
-        if attribute.name not in {"value", "value_float", "value_int"}:
-            return None
-        array = np.asarray(
-            numpy_helper.to_array(attribute.t) if attribute.name == "value" else attribute.f or attribute.i
-        )
-    return float(array.reshape(-1)[0]) if array.size == 1 else None
+    array = constant(graph, name)
+    return float(array.reshape(-1)[0]) if array is not None and array.size == 1 else None
