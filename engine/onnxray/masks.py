@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-Between = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]
+from onnxray.resample import Neighbours, between
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,26 +37,25 @@ class RandomMasks:
         vertical, horizontal = self._enlarging
         found = np.empty((len(self.cells[start:stop]), height, width), np.float32)
         for mask, cells, (top, left) in zip(found, self.cells[start:stop], self.shifts[start:stop]):
-            low, high, share = (places[left : left + width] for places in horizontal)
-            wide = cells[:, low] * (1 - share) + cells[:, high] * share
-            low, high, share = (places[top : top + height] for places in vertical)
-            np.multiply(wide[low], (1 - share)[:, None], out=mask)
-            mask += wide[high] * share[:, None]
+            wide = between(cells, _part(horizontal, left, width), -1)
+            mask[:] = between(wide, _part(vertical, top, height), -2)
         return found
 
     @cached_property
-    def _enlarging(self) -> tuple[Between, Between]:
+    def _enlarging(self) -> tuple[Neighbours, Neighbours]:
         side = self.cells.shape[1]
-        vertical, horizontal = (_between(side, (side + 1) * -(-length // side)) for length in self.plane)
+        vertical, horizontal = (_neighbours(side, (side + 1) * -(-length // side)) for length in self.plane)
         return vertical, horizontal
 
 
-def _between(count: int, length: int) -> Between:
-    """For each of ``length`` places the two of ``count`` numbers it lies between, both spread evenly; mirrored outside.
+def _part(neighbours: Neighbours, start: int, count: int) -> Neighbours:
+    low, high, share = neighbours
+    part = slice(start, start + count)
+    return low[part], high[part], share[part]
 
-    Its number is (1 - share) low + share high. Not a matrix product: numpy's threads would go on spinning after it, on
-    the cores that ONNX Runtime needs next.
-    """
+
+def _neighbours(count: int, length: int) -> Neighbours:
+    """Where ``length`` places lie among ``count`` numbers, both spread evenly; mirrored outside."""
     places = np.abs((np.arange(length) + 0.5) * count / length - 0.5)
     places = np.where(places > count - 1, 2 * (count - 1) - places, places) if count > 1 else np.zeros(length)
     low = np.minimum(np.floor(places).astype(np.int64), max(0, count - 2))

@@ -17,6 +17,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("graph",),
     ("value_shapes", "receptive_field"),
     ("naming", "batching"),
+    ("constants",),
     ("readings",),
     ("verdict",),
     ("runtime",),
@@ -56,6 +57,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("differentiate", "matching"),
     ("targets",),
     ("regularizers", "parametrizations", "transforms", "projections", "optimizers"),
+    ("resample",),
     ("windows", "fills", "masks", "copies"),
     ("scan", "resume"),
 )
