@@ -44,30 +44,40 @@ class BackwardRules:
         """The module that stands for ``node`` under these rules."""
         if not self.changes(node):
             return module
-        if self.rectifier == "redirected":
-            return _Redirecting(module)
-        return _Ruled(module, through=self.rectifier == "deconvnet")
+        if self.rectifier == "guided":
+            return _Guided(module)
+        return _Replaced(module, _Redirected if self.rectifier == "redirected" else _Through)
 
 
 PLAIN = BackwardRules()
 REDIRECTED = BackwardRules("redirected", frozenset({"Relu", "Clip"}))
 
 
-class _Ruled(nn.Module):
-    """A rectifier whose value is its own, and whose gradient is the rule's."""
+class _Guided(nn.Module):
+    """A rectifier as it is, to whose output the positive part of the gradient comes."""
 
-    def __init__(self, module: nn.Module, *, through: bool) -> None:
+    def __init__(self, module: nn.Module) -> None:
         super().__init__()
         self.module = module
-        self.through = through
 
     def forward(self, x: torch.Tensor, *others: Any, **named: Any) -> torch.Tensor:
         """The rectifier's own value."""
-        if self.through:
-            with torch.no_grad():
-                value = self.module(x, *others, **named)
-            return _Through.apply(x, value)  # type: ignore[no-any-return,no-untyped-call]
         return _Positive.apply(self.module(x, *others, **named))  # type: ignore[no-any-return,no-untyped-call]
+
+
+class _Replaced(nn.Module):
+    """A rectifier whose value is its own, and whose derivative is ``derivative``'s."""
+
+    def __init__(self, module: nn.Module, derivative: type[_OwnValue]) -> None:
+        super().__init__()
+        self.module = module
+        self.derivative = derivative
+
+    def forward(self, x: torch.Tensor, *others: Any, **named: Any) -> torch.Tensor:
+        """The rectifier's own value."""
+        with torch.no_grad():
+            value = self.module(x, *others, **named)
+        return self.derivative.apply(x, value)  # type: ignore[no-any-return,no-untyped-call]
 
 
 class _Positive(torch.autograd.Function):
@@ -88,8 +98,8 @@ class _Positive(torch.autograd.Function):
         return gradients[0].clamp(min=0)
 
 
-class _Through(torch.autograd.Function):
-    """value; to x goes max(g, 0)."""
+class _OwnValue(torch.autograd.Function):
+    """value; what comes to x is a subclass's."""
 
     generate_vmap_rule = True
 
@@ -101,33 +111,17 @@ class _Through(torch.autograd.Function):
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
         """Nothing is kept."""
 
+
+class _Through(_OwnValue):
+    """value; to x goes max(g, 0)."""
+
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None]:
         return gradients[0].clamp(min=0), None
 
 
-class _Redirecting(nn.Module):
-    """A rectifier whose value is its own; the gradient of a sample that it lets nothing through for is redirected."""
-
-    def __init__(self, module: nn.Module) -> None:
-        super().__init__()
-        self.module = module
-
-    def forward(self, x: torch.Tensor, *others: Any, **named: Any) -> torch.Tensor:
-        """The rectifier's own value."""
-        with torch.no_grad():
-            value = self.module(x, *others, **named)
-        return _Redirected.apply(x, value)  # type: ignore[no-any-return,no-untyped-call]
-
-
-class _Redirected(torch.autograd.Function):
+class _Redirected(_OwnValue):
     """value; to x goes g where value = x, and what takes x back where a sample gets none."""
-
-    generate_vmap_rule = True
-
-    @staticmethod
-    def forward(x: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
-        return value.view_as(value)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
