@@ -34,6 +34,7 @@ from onnxray.methods.score_cam import ScoreCAM
 from onnxray.methods.xgrad_cam import XGradCAM
 from onnxray.profile import Profile
 from support import exporting
+from support.behind import Behind
 
 Array = NDArray[Any]
 
@@ -100,17 +101,6 @@ class SqueezeNet(nn.Module):
         x = self.fire5(self.fire4(self.pool3(x)))
         x = self.fire9(self.fire8(self.fire7(self.fire6(self.pool5(x)))))
         return self.relu10(self.conv10(x)).mean((2, 3))
-
-
-class Behind(nn.Module):
-    """A network that takes pixels."""
-
-    def __init__(self, net: nn.Module, profile: Profile) -> None:
-        super().__init__()
-        self.net, self.profile = net, profile
-
-    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        return self.net(self.profile.encode(pixels))
 
 
 @pytest.fixture(scope="module")

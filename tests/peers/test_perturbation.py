@@ -17,6 +17,7 @@ from onnxray.methods.rise import Rise
 from onnxray.profile import Profile
 from peers.test_peers import CLASSES, SIDE, as_onnx, native, needs
 from support import models, packages
+from support.behind import Behind
 from support.efficientnet import EfficientNetLite0
 
 PROFILE = Profile(
@@ -31,17 +32,6 @@ def quiet() -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
-
-
-class Behind(nn.Module):
-    """A network whose input is pixels."""
-
-    def __init__(self, net: nn.Module, profile: Profile) -> None:
-        super().__init__()
-        self.net, self.profile = net, profile
-
-    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        return self.net(self.profile.encode(pixels))
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from onnxray.profile import Profile
 from onnxray.targets import read_target
 from peers.test_peers import as_onnx, needs
 from support import models
+from support.behind import Behind
 
 SIDE, STEP, TARGET = 20, 16, 3
 STEPS = SIDE * SIDE // STEP
@@ -36,17 +37,6 @@ def quiet(monkeypatch: pytest.MonkeyPatch) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
-
-
-class Behind(nn.Module):
-    """A network whose input is pixels."""
-
-    def __init__(self, net: nn.Module) -> None:
-        super().__init__()
-        self.net = net
-
-    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        return self.net(PROFILE.encode(pixels))
 
 
 def grey_network() -> nn.Sequential:
@@ -86,7 +76,7 @@ def test_pixel_flipping(curve: str, tmp_path: Path) -> None:
             features_in_step=STEP, normalise=False, perturb_func=replaced, disable_warnings=True, **options
         )
         found = metric(
-            model=Behind(net).eval(), x_batch=first, y_batch=np.array([TARGET]), a_batch=heat[None, None], softmax=True,
+            model=Behind(net, PROFILE).eval(), x_batch=first, y_batch=np.array([TARGET]), a_batch=heat[None, None], softmax=True,
             device="cpu",
         )  # fmt: skip
         return np.asarray(found[0])
@@ -118,7 +108,7 @@ def test_quantus_own_replacement_is_our_deletion(tmp_path: Path) -> None:
         disable_warnings=True,  # type: ignore[arg-type]
     )
     found = metric(
-        model=Behind(net).eval(), x_batch=image, y_batch=np.array([TARGET]), a_batch=heat[None, None], softmax=True,
+        model=Behind(net, PROFILE).eval(), x_batch=image, y_batch=np.array([TARGET]), a_batch=heat[None, None], softmax=True,
         device="cpu",
     )  # fmt: skip
     np.testing.assert_allclose(deleted.scores[1:], found[0], rtol=1e-4)
