@@ -9,7 +9,7 @@ import typer
 
 from onnxray.cli.common import ModelArgument, guarded, progress_bar
 from onnxray.cli.finishing import finish
-from onnxray.cli.options import with_options_of
+from onnxray.cli.options import plain_options, with_options_of
 from onnxray.cli.shared import Shared, with_shared_options
 from onnxray.cli.visualize import told
 from onnxray.goals import read_values
@@ -42,10 +42,7 @@ def invert(
     """
     from onnxray.report.inversion_report import sheets
 
-    chosen: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in options.items()
-    }
-    method = Invert(**chosen)
+    method = Invert(**plain_options(options))
     goal = None if values is None else read_values(values)
     opened = shared.open(model)
     with progress_bar() as tick:

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from onnxray.cli.common import ModelArgument, guarded, plain, progress_bar, table_console
 from onnxray.cli.finishing import finish
-from onnxray.cli.options import with_options_of
+from onnxray.cli.options import plain_options, with_options_of
 from onnxray.cli.shared import Shared, with_shared_options
 from onnxray.errors import InputError
 from onnxray.goals import Goal, Own, TargetImages, read_values
@@ -58,9 +58,7 @@ def lots(
     onnxray lots face.onnx me.png --target-values template.npy --layer features --steps 200
     """
     goal = _goal(target, target_values, own, pairs)
-    if options["layer"] is not None:
-        options["layer"] = tuple(options["layer"])
-    method = LOTS(**options)
+    method = LOTS(**plain_options(options))
     opened = shared.open(model)
     with progress_bar() as tick:
         result = method(opened, origins, goal, seed=shared.seed, progress=tick, keep_partial=True)

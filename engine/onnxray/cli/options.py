@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import typer
@@ -43,3 +43,8 @@ def _parameter(field: dataclasses.Field[Any], hint: Any) -> inspect.Parameter:
     return inspect.Parameter(
         field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, option]
     )
+
+
+def plain_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options as a method takes them: tuples for what was repeated."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}

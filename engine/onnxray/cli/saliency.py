@@ -17,7 +17,7 @@ from onnxray.cli.common import (
     table_console,
 )
 from onnxray.cli.finishing import finish, number_cell
-from onnxray.cli.options import with_options_of
+from onnxray.cli.options import plain_options, with_options_of
 from onnxray.cli.saliency_check import check_app, compare_command
 from onnxray.cli.saliency_layers import layers
 from onnxray.cli.saliency_options import (
@@ -26,7 +26,6 @@ from onnxray.cli.saliency_options import (
     ObjectOption,
     ShareOption,
     TargetOption,
-    plain_options,
 )
 from onnxray.cli.shared import Shared, with_shared_options
 from onnxray.errors import InputError

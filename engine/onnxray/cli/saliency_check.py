@@ -23,8 +23,8 @@ from onnxray.cli.common import (
     text,
 )
 from onnxray.cli.finishing import finish
-from onnxray.cli.options import with_options_of
-from onnxray.cli.saliency_options import BoxOption, MaskOption, TargetOption, plain_options
+from onnxray.cli.options import plain_options, with_options_of
+from onnxray.cli.saliency_options import BoxOption, MaskOption, TargetOption
 from onnxray.cli.shared import Shared, with_shared_options
 from onnxray.map_objects import read_references
 from onnxray.method_text import configured

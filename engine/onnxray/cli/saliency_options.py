@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -54,8 +53,3 @@ MaskOption = Annotated[
         show_default=False,
     ),
 ]
-
-
-def plain_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Options as a method takes them: tuples for what was repeated."""
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}

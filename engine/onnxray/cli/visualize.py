@@ -16,7 +16,7 @@ from onnxray.cli.common import (
     table_console,
 )
 from onnxray.cli.finishing import finish, number_cell
-from onnxray.cli.options import with_options_of
+from onnxray.cli.options import plain_options, with_options_of
 from onnxray.cli.shared import Shared, with_shared_options
 from onnxray.errors import InputError
 from onnxray.methods import family
@@ -64,8 +64,7 @@ def command_of(method: type[Synthesis]) -> Callable[..., None]:
     ) -> None:
         if not images and method.needs_images:
             raise InputError(f"{method.name} begins from images; give at least one")
-        chosen: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in options.items()}
-        configured = method(**chosen)
+        configured = method(**plain_options(options))
         opened = shared.open(model)
         with progress_bar() as tick:
             result = configured(
