@@ -84,7 +84,7 @@ def _verify(module: ImportedModule, importer: Importer, judge: Judge, feeds: Arr
         cut = module if known else importer.cut(tuple(names))
         with torch.no_grad():
             found = dict(zip(cut.output_names, told_as_refusal(lambda: forward_all(cut, inputs))))
-        return {name: found[name].numpy() for name in names}
+        return {name: found[name].detach().numpy() for name in names}
 
     def full() -> Verification:
         return verify_in_full(judge, Twin(judge.graph, lambda x: x), feeds, feeds, "seeded")

@@ -27,6 +27,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("importer.ops",),
     ("importer.bridge", "importer.rules", "importer.fusions"),
     ("importer.functions",),
+    ("importer.attributes",),
     ("importer.module",),
     ("importer.build",),
     ("importer.placing",),
@@ -134,7 +135,8 @@ def test_the_engine_imports_no_adapter() -> None:
 
 HEAVY = {
     "torch": {
-        "importer.scope", "importer.carried", "importer.ops", "importer.bridge", "importer.rules", "importer.module", "importer.build",
+        "importer.scope", "importer.carried", "importer.ops", "importer.bridge", "importer.rules", "importer.attributes", "importer.module",
+        "importer.build",
         "importer.fusions",
         "importer.free", "importer.ways", "cotangents", "twin", "trial", "node_alone", "export", "objectives", "differentiate",
         "regularizers", "parametrizations", "transforms", "projections", "optimizers",

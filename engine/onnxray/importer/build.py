@@ -13,12 +13,13 @@ from torch.fx.node import Argument
 
 from onnxray.errors import UnsupportedOperator
 from onnxray.graph import Graph, Node, body_of
+from onnxray.importer.attributes import NODES, node_attribute, weight_attribute
 from onnxray.importer.bridge import Bridge, since_version
 from onnxray.importer.carried import as_declared, declared_type
 from onnxray.importer.functions import function_body
 from onnxray.importer.fusions import find
 from onnxray.importer.fusions.pattern import Cut, Fusion
-from onnxray.importer.module import NODES, ImportedModule, attribute_name, forward_all
+from onnxray.importer.module import ImportedModule, forward_all
 from onnxray.importer.ops import CONVERTERS
 from onnxray.importer.rules import PLAIN, BackwardRules
 from onnxray.importer.scope import Converted, Scope, Weights
@@ -198,26 +199,37 @@ class Walk:
     def _call(
         self, node: Node, converted: Converted, args: tuple[fx.Node, ...], kwargs: Mapping[str, Argument]
     ) -> None:
-        target = f"{NODES}.n{node.index}_{node.operator}"
+        target = node_attribute("n", node.index, node.operator)
         self.root[target] = self.rules.applied(node, converted.module)
         result = self.fx.call_module(target, args, dict(kwargs))
         whole = len(node.outputs) == 1 and not converted.several and node.operator not in _TUPLES
         for index, name in enumerate(node.outputs):
             if name:
                 described = f"node {node.name!r} ({node.operator})"
-                self.values[name] = result if whole else self.fx.call_function(pick, (result, index, described))
+                self.values[name] = result if whole else self._pick(node, result, index, described)
                 self.layers[name] = target
         self.layers.setdefault(node.name, target)
 
     def add_fused(self, node: Node, fusion: Fusion, module: nn.Module) -> None:
         """Add several nodes' module at the place of ``node``; what lay between them is not there."""
-        target = f"{NODES}.f{node.index}_{type(module).__name__}"
+        target = node_attribute("f", node.index, type(module).__name__)
         self.root[target] = module
         result = self.fx.call_module(target, tuple(self.value(name) for name in fusion.inputs))
         for index, name in enumerate(fusion.outputs):
             several = len(fusion.outputs) > 1
-            self.values[name] = self.fx.call_function(pick, (result, index, "")) if several else result
+            self.values[name] = self._pick(node, result, index, f"the nodes at {node.name!r}") if several else result
             self.layers[name] = target
+
+    def _pick(self, node: Node, result: fx.Node, index: int, described: str) -> fx.Node:
+        return self.text_module("output", f"{node.index}_{index}", Pick(index, described), (result,))
+
+    def text_module(self, kind: str, number: object, module: nn.Module, args: tuple[fx.Node, ...]) -> fx.Node:
+        """Call a module whose errors speak of the file: its text is held there, and never among the graph's arguments,
+        which torch.fx writes as Python source.
+        """
+        target = f"{NODES}.{kind}_{number}"
+        self.root[target] = module
+        return self.fx.call_module(target, args)
 
     def finish(self, names: tuple[str, ...]) -> ImportedModule:
         """Close the graph with the wanted values, in their order."""
@@ -229,6 +241,7 @@ class Walk:
         self.fx.lint()
         module = ImportedModule(self.root, self.fx, class_name="ImportedModule")
         module.input_names, module.output_names, module.layers = self.inputs, names, dict(self.layers)
+        module.parameter_names = {}
         module.constant_names = frozenset(names) - self.importer.graph.depends_on_input
         if self.importer.fused and hasattr(module, NODES):
             for holder in (module, module.get_submodule(NODES)):  # where Python looks first: torch's search is slow
@@ -249,7 +262,7 @@ class Walk:
         if name not in self.values:
             if name not in self.importer.weights:
                 raise UnsupportedOperator(f"value {name!r} is a sparse weight, which the torch twin does not hold")
-            target = attribute_name(name, self.importer.weights)
+            target = weight_attribute(self.importer.weights.places[name])
             tensor = self.importer.weights.tensor(name)
             self.root[target] = tensor
             self.values[name] = self.fx.get_attr(target)
@@ -271,13 +284,20 @@ class Walk:
         return tuple(given.get(name) or self.value(name) for name in inputs[:first]), kwargs
 
 
-def pick(result: Any, index: int, described: str) -> Any:
+class Pick(nn.Module):
     """One output of a node; a module may give the first alone where the node declares more (MaxPool, BatchNorm)."""
-    outputs = result if isinstance(result, tuple | list) else (result,)
-    if index >= len(outputs):
-        raise UnsupportedOperator(
-            f"{described}: its output {index} is not given by the torch twin; read it by the judge"
-        )
-    if isinstance(outputs[index], UnsupportedOperator):  # a module's word for an output that torch cannot hold
-        raise outputs[index]
-    return outputs[index]
+
+    def __init__(self, index: int, described: str) -> None:
+        super().__init__()
+        self.index, self.described = index, described
+
+    def forward(self, result: Any) -> Any:
+        """Pick. Errors: UnsupportedOperator where it is not given, or is one that torch cannot hold."""
+        outputs = result if isinstance(result, tuple | list) else (result,)
+        if self.index >= len(outputs):
+            raise UnsupportedOperator(
+                f"{self.described}: its output {self.index} is not given by the torch twin; read it by the judge"
+            )
+        if isinstance(outputs[self.index], UnsupportedOperator):  # a module's word for what torch cannot hold
+            raise outputs[self.index]
+        return outputs[self.index]

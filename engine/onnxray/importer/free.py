@@ -158,7 +158,7 @@ class FreeWalk(SingleNodes):
         if axis:
             return self.fx.call_function(refolded, (value, self.count, axis, 0))
         if axis is None and name in self.importer.graph.depends_on_input and name not in self.inputs:
-            return self.fx.call_function(each, (value, self.count, name))
+            return self.text_module("each", len(self.root), Each(name), (value, self.count))
         return value
 
 
@@ -190,11 +190,18 @@ def deepened(x: torch.Tensor, missing: int) -> torch.Tensor:
     return x.reshape((1,) * missing + x.shape)
 
 
-def each(x: torch.Tensor, count: int, name: str) -> torch.Tensor:
+class Each(nn.Module):
     """What is the same for all samples, once for each batch. Errors: InputError where there is no axis for that."""
-    if count > 1 and not x.ndim:
-        raise InputError(f"value {name!r} of shape [] has no batch axis; give one batch of the file's own")
-    return x if count == 1 else repeated(x, count, 0)
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+
+    def forward(self, x: torch.Tensor, count: int) -> torch.Tensor:
+        """Repeat."""
+        if count > 1 and not x.ndim:
+            raise InputError(f"value {self.name!r} of shape [] has no batch axis; give one batch of the file's own")
+        return x if count == 1 else repeated(x, count, 0)
 
 
 class SamplesReshape(nn.Module):

@@ -1,8 +1,7 @@
-"""A cut of a graph as a torch module, and the names that weights have in it."""
+"""A cut of a graph as a torch module, and the weights registered in it."""
 
 from __future__ import annotations
 
-import keyword
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,23 +9,23 @@ import torch
 from torch import fx, nn
 
 from onnxray.errors import UnknownValue
+from onnxray.importer.attributes import NODES, WEIGHTS, keeps_its_name, weight_attribute
 from onnxray.importer.scope import Weights
-
-NODES = "nodes"
-_MODULE = nn.Module()
 
 
 class ImportedModule(fx.GraphModule):
     """A cut of an ONNX graph as a plain torch module: ``forward(*inputs)`` gives the wanted values in their order.
 
     One value comes back as a Tensor, several as a tuple. Every ONNX node is a submodule; ``layer`` finds it.
-    ``constant_names``: the outputs that no input reaches.
+    ``constant_names``: the outputs that no input reaches. ``parameter_names``: ONNX name -> name of the Parameter,
+    another one where the ONNX name is one that torch or Python's source cannot hold.
     """
 
     input_names: tuple[str, ...]
     output_names: tuple[str, ...]
     constant_names: frozenset[str]
     layers: Mapping[str, str]
+    parameter_names: Mapping[str, str]
 
     def layer(self, name: str) -> nn.Module:
         """Give the submodule that computes the ONNX value ``name`` (or that stands for the ONNX node of that name).
@@ -48,35 +47,31 @@ class ImportedModule(fx.GraphModule):
 
 
 _FIELDS = frozenset(ImportedModule.__annotations__)
-"""Swin's weights are called layers.0.…: a module of that name would stand where the field stands."""
-
-
-def attribute_name(name: str, weights: Weights) -> str:
-    """The qualified attribute that holds a weight: its own ONNX name wherever torch can take it as one."""
-    parts = name.split(".")
-    taken = parts[0] == NODES or any(
-        hasattr(ImportedModule, part) or part in _FIELDS or hasattr(_MODULE, part) or keyword.iskeyword(part)
-        for part in parts
-    )
-    if all(parts) and not taken and name not in weights.folders:
-        return name
-    return "weights.w_" + "".join(c if c.isalnum() else f"_{ord(c)}_" for c in name)  # no two names become one
 
 
 def register_weights(module: ImportedModule, weights: Weights) -> None:
-    """Register every loaded Parameter under its ONNX name, ahead of the nodes that share it."""
-    for name, tensor in weights.loaded().items():
-        if isinstance(tensor, nn.Parameter):
-            *path, leaf = attribute_name(name, weights).split(".")
-            holder: nn.Module = module
-            for part in path:
-                if not isinstance(getattr(holder, part, None), nn.Module):
-                    holder.add_module(part, nn.Module())
-                holder = holder.get_submodule(part)
-            if getattr(holder, leaf, None) is None:
-                holder.register_parameter(leaf, tensor)
-    nodes = module._modules.pop(NODES, None)
-    module._modules[NODES] = nodes
+    """Register every loaded Parameter, ahead of the nodes that share it, and note under which name.
+
+    That is its ONNX name wherever torch can take it as one and it is plain text, else the attribute that graphs read.
+    """
+    names: dict[str, str] = {}
+    parameters = {name: tensor for name, tensor in weights.loaded().items() if isinstance(tensor, nn.Parameter)}
+    for name in parameters:
+        kept = keeps_its_name(name, module) and name not in weights.folders
+        names[name] = name if kept else weight_attribute(weights.places[name])
+    for name, attribute in names.items():
+        *path, leaf = attribute.split(".")
+        holder: nn.Module = module
+        for part in path:
+            if part not in holder._modules:
+                holder.add_module(part, nn.Module())
+            holder = holder.get_submodule(part)
+        if leaf not in holder._parameters:
+            holder.register_parameter(leaf, parameters[name])
+    for holder_name in (WEIGHTS, NODES):
+        if holder_name in module._modules:
+            module._modules[holder_name] = module._modules.pop(holder_name)
+    module.parameter_names = names
 
 
 def forward_all(module: ImportedModule, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:

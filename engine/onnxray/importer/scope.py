@@ -49,6 +49,11 @@ class Weights:
         return {node.outputs[0]: node for node in self._graph.nodes if node.operator == "Constant"}
 
     @cached_property
+    def places(self) -> Mapping[str, int]:
+        """Constant -> its place among all of them, by which its attribute in a module is called."""
+        return {name: place for place, name in enumerate((*self._graph.initializers, *self.constant_nodes))}
+
+    @cached_property
     def folders(self) -> frozenset[str]:
         """The names that stand before a dot in a weight's name: modules hold what is below them."""
         parts = (name.split(".") for name in self._graph.initializers)

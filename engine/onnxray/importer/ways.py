@@ -10,8 +10,9 @@ from torch import fx, nn
 
 from onnxray.errors import InputError
 from onnxray.graph import Graph
+from onnxray.importer.attributes import NODES
 from onnxray.importer.free import FreeCuts, batches
-from onnxray.importer.module import NODES, ImportedModule, forward_all
+from onnxray.importer.module import ImportedModule, forward_all
 from onnxray.importer.rules import PLAIN, BackwardRules
 
 Inputs = tuple[torch.Tensor, ...]
@@ -106,6 +107,6 @@ def looped(module: ImportedModule, graph: Graph) -> ImportedModule:
     whole.output(values[0] if len(values) == 1 else values)
     outer = ImportedModule({target: Looped(module, graph)}, whole, class_name="ImportedModule")
     outer.input_names, outer.output_names = module.input_names, module.output_names
-    outer.constant_names = module.constant_names
+    outer.constant_names, outer.parameter_names = module.constant_names, {}
     outer.layers = {name: f"{target}.module.{inner}" for name, inner in module.layers.items()}
     return outer.eval()
