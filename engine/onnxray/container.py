@@ -2,18 +2,19 @@
 
 A weight is a region (file, offset, length), read when an engine asks for it. The rest, the *skeleton*, is an ordinary
 ModelProto of some kilobytes whose large initialisers have lost their data. That is how a 600 MB file is inspected in
-milliseconds, and how each engine holds the weights once.
+milliseconds, and how each engine holds the weights once. Every read is of the file as it was when it was opened.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
-import mmap
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -23,22 +24,14 @@ from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
 from onnxray.errors import ModelFileError
+from onnxray.external_data import ExternalData, Region
+from onnxray.opened_file import OpenedFile, fill, opened
+from onnxray.private_copies import PrivateCopies
+from onnxray.skeleton import INLINE_LIMIT, Read, skeleton_of
 
-INLINE_LIMIT = 4096
-"""Initialisers up to this many bytes stay in the skeleton: shapes, axes and other constants that inference needs."""
+__all__ = ["INLINE_LIMIT", "Container", "Region", "read_container"]
 
-_MODEL_GRAPH, _GRAPH_INITIALIZER, _TENSOR_RAW_DATA = 7, 5, 9
-_VARINT, _FIXED64, _DELIMITED, _FIXED32 = 0, 1, 2, 5
 _PLAIN = frozenset("fdiqhbIQHBe?")
-
-
-@dataclass(frozen=True, slots=True)
-class Region:
-    """Where the bytes of one weight lie: in the file ``path``, or in the model's own bytes where it is None."""
-
-    path: Path | None
-    offset: int
-    length: int
 
 
 @dataclass(frozen=True)
@@ -46,6 +39,8 @@ class Container:
     """A model's skeleton, its bytes, and the regions of the initialisers that the skeleton leaves out.
 
     ``path`` is as the caller wrote it, to be shown; ``absolute`` is what is read, wherever the process has moved since.
+    ``files``: what regions lie in, as it was when it was opened. ``external``: location, as the model states it -> one
+    of these files.
     """
 
     path: Path | None
@@ -53,6 +48,13 @@ class Container:
     skeleton: onnx.ModelProto
     regions: Mapping[str, Region]
     absolute: Path | None = None
+    files: Mapping[Path, OpenedFile] = field(default_factory=lambda: MappingProxyType({}))
+    external: Mapping[str, Path] = field(default_factory=lambda: MappingProxyType({}))
+
+    @cached_property
+    def copies(self) -> PrivateCopies:
+        """Copies of the files, for sessions to map."""
+        return PrivateCopies(self.files)
 
     def read(self, tensor: onnx.TensorProto) -> NDArray[Any]:
         """Give an initialiser's values as a fresh array; a large one is read from its region now."""
@@ -70,6 +72,8 @@ class Container:
             array = np.empty(tuple(tensor.dims), dtype.newbyteorder("<"))
             self._read_into(array, region)
             return array
+        except ModelFileError as error:
+            raise ModelFileError(f"weight {tensor.name!r} cannot be read: {error}") from None
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise ModelFileError(f"weight {tensor.name!r} cannot be read ({error}); is the file whole?") from None
 
@@ -77,11 +81,8 @@ class Container:
         target = array.reshape(-1).view(np.uint8)
         if region.path is None:
             target[:] = np.frombuffer(self.data or b"", np.uint8, region.length, region.offset)
-            return
-        with region.path.open("rb") as file:
-            file.seek(region.offset)
-            if file.readinto(target.data) != region.length:
-                raise ValueError(f"{region.path.name} ends before byte {region.offset + region.length}")
+        else:
+            self.files[region.path].read_into(target, region.offset)
 
     def _bytes(self, region: Region) -> bytes:
         array = np.empty(region.length, np.uint8)
@@ -90,6 +91,7 @@ class Container:
 
     def with_weights(self, model: onnx.ModelProto) -> onnx.ModelProto:
         """Point every left-out initialiser of ``model`` at its region again: in files as external data, else inline."""
+        root = self.external_folder
         for tensor in model.graph.initializer:
             region = self.regions.get(tensor.name)
             if region is None:
@@ -98,10 +100,19 @@ class Container:
                 tensor.raw_data = self._bytes(region)
                 continue
             tensor.data_location = onnx.TensorProto.EXTERNAL
-            location = region.path.relative_to(self.external_folder).as_posix()
+            location = region.path.relative_to(root).as_posix()
             pairs = {"location": location, "offset": str(region.offset), "length": str(region.length)}
             for key, value in pairs.items():
                 tensor.external_data.add(key=key, value=value)
+        return model
+
+    def whole(self) -> onnx.ModelProto:
+        """A copy of the model with all of its weights in it. Errors: ModelFileError where a file changed."""
+        model = onnx.ModelProto()
+        model.CopyFrom(self.skeleton)
+        for tensor in model.graph.initializer:
+            if tensor.name in self.regions:
+                tensor.raw_data = self._bytes(self.regions[tensor.name])
         return model
 
     @property
@@ -112,16 +123,22 @@ class Container:
     @property
     def external_folder(self) -> Path:
         """The folder that every region lies in: the model's own, or what it shares with that of its link."""
-        folders = [self.folder, *(region.path.parent for region in self.regions.values() if region.path is not None)]
-        return Path(os.path.commonpath(folders))
+        return Path(os.path.commonpath([self.folder, *(path.parent for path in self.files)]))
+
+    @property
+    def own_file(self) -> OpenedFile | None:
+        """The model's own file; None where it came as bytes."""
+        return next(iter(self.files.values()), None)
 
     def sha256(self) -> str:
-        """Hash the model's own bytes (not its external data), in hexadecimal."""
-        if self.data is not None:
-            return hashlib.sha256(self.data).hexdigest()
-        assert self.absolute is not None
-        with self.absolute.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        """Hash the model's own bytes (not its external data). Errors: ModelFileError where they changed."""
+        own = self.own_file
+        return own.sha256() if own is not None else hashlib.sha256(self.data or b"").hexdigest()
+
+    def external_sha256(self) -> dict[str, str]:
+        """Hash every file of external data: location -> SHA-256. Errors: ModelFileError where one changed."""
+        found = {path: self.files[path].sha256() for path in dict.fromkeys(self.external.values())}
+        return {location: found[self.external[location]] for location in sorted(self.external)}
 
 
 def read_container(source: str | os.PathLike[str] | bytes | onnx.ModelProto) -> Container:
@@ -133,19 +150,23 @@ def read_container(source: str | os.PathLike[str] | bytes | onnx.ModelProto) -> 
     if isinstance(source, onnx.ModelProto):
         source = source.SerializeToString()
     if isinstance(source, bytes):
-        return _container(None, source, memoryview(source))
+        view = memoryview(source)
+        return _container(None, source, None, lambda start, end: bytes(view[start:end]), len(source))
     path = Path(source)
     try:
         if path.is_dir():
             raise ModelFileError(f"{path} is a folder; give the .onnx file in it")
         if path.stat().st_size == 0:
             raise ModelFileError(f"{path} is empty; an ONNX file was expected")
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-            view = memoryview(mapped)
-            try:
-                return _container(path, None, view)
-            finally:
-                view.release()
+        own = opened(path, str(path))
+        with own.reading() as file:
+
+            def read(start: int, end: int) -> bytes:
+                found = bytearray(end - start)
+                fill(file, found, start, str(path))
+                return bytes(found)
+
+            return _container(path, None, own, read, own.size)
     except FileNotFoundError:
         raise ModelFileError(f"{path}: no such file; give the path of an .onnx file") from None
     except ModelFileError:
@@ -155,140 +176,35 @@ def read_container(source: str | os.PathLike[str] | bytes | onnx.ModelProto) -> 
         raise ModelFileError(f"{shown!r} cannot be read: {getattr(error, 'strerror', None) or error}") from None
 
 
-def _container(path: Path | None, data: bytes | None, view: memoryview) -> Container:
+def _container(path: Path | None, data: bytes | None, own: OpenedFile | None, read: Read, size: int) -> Container:
     name = str(path) if path else "the model's bytes"
-    if bytes(view[:8]) == b"\x89PNG\r\n\x1a\n" or bytes(view[:3]) == b"\xff\xd8\xff":
+    start = read(0, min(size, 8))
+    if start == b"\x89PNG\r\n\x1a\n" or start[:3] == b"\xff\xd8\xff":
         raise ModelFileError(f"{name} is a picture, not an ONNX model; the model comes first, then the images")
     try:
-        stripped, spans = _strip(view)
+        stripped, spans = skeleton_of(read, size)
         model = onnx.ModelProto.FromString(stripped)
     except (DecodeError, ValueError, IndexError, RecursionError) as error:
         reason = str(error) if isinstance(error, ValueError) else "its bytes are no protobuf message"
         raise ModelFileError(f"{name} is not an ONNX model, or is truncated: {reason}") from None
     if not model.graph.node and not model.graph.output:
         raise ModelFileError(f"{name} is not an ONNX model: it holds no graph")
-    regions: dict[str, Region] = {}
-    container = Container(path, data, model, MappingProxyType(regions), path.absolute() if path else None)
-    names = [tensor.name for tensor in model.graph.initializer]
-    if len(set(names)) != len(names):
-        twice = next(name for name in names if names.count(name) > 1)
+    counts = Counter(tensor.name for tensor in model.graph.initializer)
+    twice = next((initializer for initializer, count in counts.items() if count > 1), None)
+    if twice is not None:
         raise ModelFileError(f"{name} has two initialisers called {twice!r}; a value may be defined once")
+    regions: dict[str, Region] = {}
+    place = path.resolve() if path else None
+    external = ExternalData(path)
     for index, tensor in enumerate(model.graph.initializer):
         if tensor.data_location == onnx.TensorProto.EXTERNAL:
-            regions[tensor.name] = _external_region(tensor, container)
-            del tensor.external_data[:]
-            tensor.data_location = onnx.TensorProto.DEFAULT
+            regions[tensor.name] = external.take(tensor, f"weight {tensor.name!r}")
         elif index in spans:
-            offset, length = spans[index]
-            regions[tensor.name] = Region(path.resolve() if path else None, offset, length)
-    return container
-
-
-def _external_region(tensor: onnx.TensorProto, container: Container) -> Region:
-    entries = {entry.key: entry.value for entry in tensor.external_data}
-    location = entries.get("location", "")
-    if container.path is None:
-        raise ModelFileError(
-            f"weight {tensor.name!r} lies in {location!r} beside the model; open the model by its path"
-        )
-    relative = PureWindowsPath(location) if "\\" in location else PurePosixPath(location)
-    absolute = relative.is_absolute() or PureWindowsPath(location).drive
-    # As ONNX Runtime looks it up: beside the path as given, which may be a link; so are both in Hugging Face's cache.
-    try:
-        path = (container.path.parent / Path(*relative.parts)).resolve() if not absolute else Path(location)
-    except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: a link to itself
-        raise ModelFileError(f"weight {tensor.name!r} lies in {location!r}, which cannot be read: {error}") from None
-    inside = any(path.is_relative_to(folder) for folder in (container.folder, container.path.parent.resolve()))
-    if not location or absolute or not inside:
-        raise ModelFileError(
-            f"weight {tensor.name!r} points at {location!r}, outside the model's folder; external data must lie beside "
-            "the model"
-        )
-    if not path.is_file():
-        hint = f"; the path is a link, give {container.path.resolve()} itself" if container.path.is_symlink() else ""
-        raise ModelFileError(
-            f"weight {tensor.name!r} lies in {location!r}, which is missing beside {container.path}{hint}"
-        )
-    try:
-        offset = int(entries.get("offset") or 0)
-        length = int(entries["length"]) if entries.get("length") else path.stat().st_size - offset
-    except ValueError:
-        raise ModelFileError(f"weight {tensor.name!r} has a damaged external-data entry: {entries}") from None
-    if offset < 0 or length < 0 or offset + length > path.stat().st_size:
-        raise ModelFileError(
-            f"weight {tensor.name!r} wants bytes {offset} to {offset + length} of {location!r}, which has "
-            f"{path.stat().st_size}; is the file whole?"
-        )
-    return Region(path, offset, length)
-
-
-def _strip(view: memoryview) -> tuple[bytes, dict[int, tuple[int, int]]]:
-    """Leave the raw data of large initialisers out; give the rest, and initialiser index -> (offset, length)."""
-    spans: dict[int, tuple[int, int]] = {}
-    graphs = [field for field in _fields(view, 0, len(view)) if field[:2] == (_MODEL_GRAPH, _DELIMITED)]
-    if len(graphs) != 1:  # none, or protobuf's rarely used merge of several: protobuf itself decides
-        return bytes(view), spans
-    _, _, start, body, end = graphs[0]
-    parts: list[bytes] = []
-    kept = body
-    index = 0
-    for number, wire, first, inner, last in _fields(view, body, end):
-        if (number, wire) != (_GRAPH_INITIALIZER, _DELIMITED):
-            continue
-        if last - inner > INLINE_LIMIT:
-            raw = [f for f in _fields(view, inner, last) if f[:2] == (_TENSOR_RAW_DATA, _DELIMITED)]
-            if len(raw) == 1 and raw[0][4] - raw[0][3] > INLINE_LIMIT:
-                _, _, raw_start, raw_body, raw_end = raw[0]
-                spans[index] = (raw_body, raw_end - raw_body)
-                tensor = bytes(view[inner:raw_start]) + bytes(view[raw_end:last])
-                parts += [bytes(view[kept:first]), _delimited(_GRAPH_INITIALIZER, tensor)]
-                kept = last
-        index += 1
-    parts.append(bytes(view[kept:end]))
-    graph = _delimited(_MODEL_GRAPH, b"".join(parts))
-    return bytes(view[:start]) + graph + bytes(view[end:]), spans
-
-
-def _fields(view: memoryview, position: int, end: int) -> Iterator[tuple[int, int, int, int, int]]:
-    """Walk a protobuf message: (field number, wire type, start of the key, start of the payload, end)."""
-    while position < end:
-        start = position
-        key, position = _varint(view, position, end)
-        number, wire = key >> 3, key & 7
-        body = position
-        if wire == _VARINT:
-            _, position = _varint(view, position, end)
-        elif wire == _FIXED64:
-            position += 8
-        elif wire == _FIXED32:
-            position += 4
-        elif wire == _DELIMITED:
-            length, body = _varint(view, position, end)
-            position = body + length
-        else:
-            raise ValueError(f"unknown wire type {wire} at byte {start}")
-        if number == 0 or position > end:
-            raise ValueError(f"the field at byte {start} runs past the end")
-        yield number, wire, start, body, position
-
-
-def _varint(view: memoryview, position: int, end: int) -> tuple[int, int]:
-    value = shift = 0
-    while position < end and shift < 64:
-        byte = view[position]
-        position += 1
-        value |= (byte & 0x7F) << shift
-        if not byte & 0x80:
-            return value, position
-        shift += 7
-    raise ValueError(f"a number at byte {position} does not end")
-
-
-def _delimited(number: int, payload: bytes) -> bytes:
-    head = bytearray()
-    for value in (number << 3 | _DELIMITED, len(payload)):
-        while value > 0x7F:
-            head.append(value & 0x7F | 0x80)
-            value >>= 7
-        head.append(value)
-    return bytes(head) + payload
+            regions[tensor.name] = Region(place, *spans[index])
+    external.put_in(model)
+    files = {place: own, **external.files} if place is not None and own is not None else {}
+    frozen = MappingProxyType
+    return Container(
+        path, data, model, frozen(regions), path.absolute() if path else None, frozen(files),
+        frozen(external.locations),
+    )  # fmt: skip

@@ -88,10 +88,25 @@ class Graph:
         """SHA-256 of the file's own bytes."""
         return self.container.sha256()
 
+    @cached_property
+    def identity(self) -> Mapping[str, str]:
+        """SHA-256 of everything that the model was read from: "sha256" as above, and "external:LOCATION" of each file.
+
+        Errors: ModelFileError where one of them changed since it was opened.
+        """
+        external = self.container.external_sha256()
+        found = {f"external:{location}": digest for location, digest in external.items()}
+        return MappingProxyType({"sha256": self.sha256, **found})
+
     @property
     def producer(self) -> str:
         """Name and version of the exporter, as the file states them."""
         return f"{self.proto.producer_name} {self.proto.producer_version}".strip()
+
+    @cached_property
+    def stated(self) -> Mapping[str, onnx.ValueInfoProto]:
+        """Inner value name -> its type and shape, as the file or inference states them."""
+        return {info.name: info for info in reversed(self.proto.graph.value_info)}
 
     @cached_property
     def producer_of(self) -> Mapping[str, Node]:
@@ -270,8 +285,7 @@ def body_of(graph: Graph, body: onnx.GraphProto) -> Graph:
     model = onnx.ModelProto(ir_version=graph.proto.ir_version, opset_import=graph.proto.opset_import)
     model.graph.CopyFrom(body)
     for name in sorted(_captured(body)):
-        found = [info for info in graph.proto.graph.value_info if info.name == name]
-        model.graph.input.append(found[0] if found else onnx.ValueInfoProto(name=name))
+        model.graph.input.append(graph.stated.get(name) or onnx.ValueInfoProto(name=name))
     container = Container(None, b"", model, MappingProxyType({}))
     return graph_of(container, model)
 

@@ -10,7 +10,9 @@ import contextlib
 import ctypes
 import sys
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import onnxruntime
@@ -18,6 +20,7 @@ import onnxruntime
 from onnxray.batching import Array, Arrays, chunk_size, in_chunks
 from onnxray.errors import DeviceError, InputError, RuntimeRefusal
 from onnxray.graph import Graph
+from onnxray.session_source import SessionSource, cut_source, file_source
 
 _OPEN_CUTS = 3
 
@@ -33,6 +36,7 @@ class Judge:
         self.device = device
         self._file: onnxruntime.InferenceSession | None = None
         self._cuts: OrderedDict[tuple[str, ...], onnxruntime.InferenceSession] = OrderedDict()
+        self._given: WeakKeyDictionary[onnxruntime.InferenceSession, Sequence[Any]] = WeakKeyDictionary()
 
     def outputs(self, feeds: Arrays, names: Iterable[str] | None = None, *, once: bool = False) -> dict[str, Array]:
         """Give graph outputs (all, or ``names`` of them) for a batch of any size: the verdict of the file itself.
@@ -65,8 +69,9 @@ class Judge:
         """
         wanted = tuple(dict.fromkeys(names))
         # Threads that spin while they wait would take the cores from those of the next segment.
-        entries = {"session.intra_op.allow_spinning": "0", **self._external}
-        session = self._session(self.graph.cut(wanted, given).SerializeToString(), entries)
+        entries = {"session.intra_op.allow_spinning": "0"}
+        with cut_source(self.graph.container, self.graph.cut(wanted, given)) as source:
+            session = self._session(source, entries)
         return lambda feeds: self._run(session, feeds, wanted, chunk=max(map(len, feeds.values())))
 
     def promoted_outputs(self, feeds: Arrays, names: Iterable[str]) -> dict[str, Array]:
@@ -83,9 +88,9 @@ class Judge:
 
         Only to tell whether they move the outputs: verdicts come from the session that has them on.
         """
-        container = self.graph.container
-        source = str(container.path) if container.path is not None else container.data
-        return self._run(self._session(source, {}, optimised=False), feeds, tuple(names), once=True)
+        with file_source(self.graph.container) as source:
+            session = self._session(source, {}, optimised=False)
+        return self._run(session, feeds, tuple(names), once=True)
 
     @property
     def providers(self) -> tuple[str, ...]:
@@ -115,18 +120,17 @@ class Judge:
 
     def _file_session(self) -> onnxruntime.InferenceSession:
         if self._file is None:
-            container = self.graph.container
-            source = str(container.absolute) if container.absolute is not None else container.data
-            self._file = self._session(source, {})
+            with file_source(self.graph.container) as source:
+                self._file = self._session(source, {})
             return_freed_memory()
         return self._file
 
     def _cut_session(self, names: tuple[str, ...], *, keep: bool = True) -> onnxruntime.InferenceSession:
         session = self._cuts.get(names)
         if session is None:
-            # Weights are mapped from the file and not packed into a second copy: a cut is read, not raced.
-            entries = {"session.disable_prepacking": "1", **self._external}
-            session = self._session(self.graph.cut(names).SerializeToString(), entries)
+            # Weights are mapped from a file and not packed into a second copy: a cut is read, not raced.
+            with cut_source(self.graph.container, self.graph.cut(names)) as source:
+                session = self._session(source, {"session.disable_prepacking": "1"})
             if not keep:
                 return session
             self._cuts[names] = session
@@ -135,13 +139,8 @@ class Judge:
         self._cuts.move_to_end(names)
         return session
 
-    @property
-    def _external(self) -> Mapping[str, str]:
-        folder = str(self.graph.container.external_folder)
-        return {"session.model_external_initializers_file_folder_path": folder}
-
     def _session(
-        self, source: str | bytes | None, entries: Mapping[str, str], *, optimised: bool = True
+        self, source: SessionSource, entries: Mapping[str, str], *, optimised: bool = True
     ) -> onnxruntime.InferenceSession:
         options = onnxruntime.SessionOptions()
         if not optimised:
@@ -149,20 +148,28 @@ class Judge:
         options.log_severity_level = 4
         # Its threads would go on spinning for 30 ms after a run, on cores that torch or the next session needs then.
         options.add_session_config_entry("session.force_spinning_stop", "1")
-        for key, value in entries.items():
+        for key, value in {**entries, **source.entries}.items():
             options.add_session_config_entry(key, value)
+        values = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in source.weights.values()]
+        if values:
+            options.add_external_initializers(list(source.weights), values)
         wanted = providers_for(self.device)
         try:
             # The runtime prints fall-backs on standard output, which belongs to --json.
             with contextlib.redirect_stdout(sys.stderr):
-                session = onnxruntime.InferenceSession(source, options, providers=list(wanted), enable_fallback=0)
+                session = onnxruntime.InferenceSession(source.model, options, providers=list(wanted), enable_fallback=0)
         except Exception as error:
-            raise RuntimeRefusal(f"ONNX Runtime refuses the model: {_first_line(error)}") from None
+            said = _first_line(error)
+            if isinstance(source.model, str):  # the path of an open handle, which tells nobody anything
+                said = said.replace(source.model, str(self.graph.path))
+            raise RuntimeRefusal(f"ONNX Runtime refuses the model: {said}") from None
         if wanted[0] not in session.get_providers():
             raise DeviceError(
                 f"device {self.device!r}: ONNX Runtime could not start {wanted[0]} and fell back to "
                 f"{', '.join(session.get_providers())}; install its CUDA libraries, or use --device cpu"
             )
+        if values:  # copied by some versions while the session is made, read where they are by others
+            self._given[session] = values
         return session
 
 

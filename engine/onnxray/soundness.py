@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Iterator
+from collections import Counter
+from collections.abc import Collection
 
 import onnx
 
 from onnxray.errors import ModelFileError
+from onnxray.tensors import all_nodes, inner_tensors
 
 LARGEST_INLINED = 1_000_000
 """Nodes that a model's own functions may come to when every call is written out."""
@@ -48,23 +50,19 @@ def check_tensors(model: onnx.ModelProto, left_out: Collection[str]) -> None:
     for tensor in model.graph.initializer:
         if tensor.name not in left_out:
             _check(tensor, f"weight {tensor.name!r}")
-    bodies: list[Iterable[onnx.NodeProto]] = [model.graph.node, *(function.node for function in model.functions)]
-    for node in (node for nodes in bodies for node in _all_nodes(nodes)):
-        for attribute in node.attribute:
-            if node.op_type == "Constant" and attribute.type != _CONSTANTS.get(attribute.name, attribute.type):
+    for described, tensor in inner_tensors(model):
+        _check(tensor, described)
+    bodies = (model.graph.node, *(function.node for function in model.functions))
+    for node in (node for nodes in bodies for node in all_nodes(nodes)):
+        for attribute in node.attribute if node.op_type == "Constant" else ():
+            if attribute.type != _CONSTANTS.get(attribute.name, attribute.type):
                 raise ModelFileError(
                     f"attribute {attribute.name!r} of Constant {node.name or list(node.output)!r} is of the type "
                     f"{attribute.type}; {_CONSTANTS[attribute.name]} was expected, the file is damaged"
                 )
-            for tensor in (attribute.t, *attribute.tensors):
-                _check(tensor, f"constant {attribute.name!r} of node {node.name or node.op_type!r}")
-            for tensor in attribute.g.initializer:
-                _check(tensor, f"weight {tensor.name!r}")
 
 
 def _check(tensor: onnx.TensorProto, described: str) -> None:
-    if tensor.data_location == onnx.TensorProto.EXTERNAL:
-        return
     wanted = math.prod(tensor.dims)
     typed = (tensor.float_data, tensor.int32_data, tensor.int64_data, tensor.double_data, tensor.uint64_data)
     most = len(tensor.raw_data) * _NUMBERS_A_BYTE + sum(map(len, typed)) * 8 * _NUMBERS_A_BYTE + len(tensor.string_data)
@@ -85,38 +83,39 @@ def check_functions(model: onnx.ModelProto) -> None:
     functions = {(f.domain, f.name, getattr(f, "overload", "")): f for f in model.functions}
     if len(functions) != len(model.functions):
         raise ModelFileError("two of the model's own functions have the same name; a function may be defined once")
+    bodies = {key: _calls(function, functions) for key, function in functions.items()}
     sizes: dict[Key, int] = {}
     for key in functions:
-        pending = [key]
+        pending, entered = [key], set[Key]()
         while pending:  # depth first, without recursion: chains may be as long as the file
             current = pending[-1]
-            calls = [called for called in map(_key, _all_nodes(functions[current].node)) if called in functions]
-            waiting = [called for called in calls if called not in sizes]
-            if current in sizes or not waiting:
+            own, calls = bodies[current]
+            if current in sizes or current in entered:
                 pending.pop()
-                own = sum(1 for _ in _all_nodes(functions[current].node))
-                sizes.setdefault(current, own + sum(sizes[called] for called in calls))
-            elif waiting[0] in pending:
-                raise ModelFileError(f"the model's own function {waiting[0][1]!r} calls itself; it would never end")
-            else:
-                pending.append(waiting[0])
-    total = sum(sizes.get(_key(node), 1) for node in _all_nodes(model.graph.node))
+                if current not in sizes:
+                    # No further than to tell that it is too much: what doubles at every call has numbers of any length.
+                    whole = own + sum(count * sizes[called] for called, count in calls.items())
+                    sizes[current] = min(whole, LARGEST_INLINED + 1)
+                continue
+            entered.add(current)
+            waiting = [called for called in calls if called not in sizes]
+            again = next((called for called in waiting if called in entered), None)
+            if again is not None:
+                raise ModelFileError(f"the model's own function {again[1]!r} calls itself; it would never end")
+            pending += waiting
+    total = sum(sizes.get(_key(node), 1) for node in all_nodes(model.graph.node))
     if total > LARGEST_INLINED:
         raise ModelFileError(
             f"the model's own functions come to {total:,} nodes when written out, {LARGEST_INLINED:,} are the most"
         )
 
 
+def _calls(function: onnx.FunctionProto, functions: Collection[Key]) -> tuple[int, Counter[Key]]:
+    """How many nodes a function has that call no other, and how often it calls each of ``functions``."""
+    counts = Counter(map(_key, all_nodes(function.node)))
+    calls = Counter({key: count for key, count in counts.items() if key in functions})
+    return counts.total(), calls
+
+
 def _key(node: onnx.NodeProto) -> Key:
     return node.domain, node.op_type, getattr(node, "overload", "")
-
-
-def _all_nodes(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.NodeProto]:
-    """Nodes, and those of their subgraphs."""
-    pending = list(nodes)
-    while pending:
-        node = pending.pop()
-        yield node
-        for attribute in node.attribute:
-            for graph in (attribute.g, *attribute.graphs):
-                pending.extend(graph.node)

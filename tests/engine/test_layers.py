@@ -13,6 +13,9 @@ ENGINE = ROOT / "engine" / "onnxray"
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("_version", "errors"),
     ("machine",),
+    ("opened_file", "skeleton", "tensors"),
+    ("external_data",),
+    ("private_copies",),
     ("container", "structure", "soundness"),
     ("graph",),
     ("value_shapes", "receptive_field"),
@@ -20,6 +23,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("constants",),
     ("readings",),
     ("verdict",),
+    ("session_source",),
     ("runtime",),
     ("patches",),
     ("importer.scope",),

@@ -15,7 +15,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from onnxray.errors import InputError, ModelFileError
+from onnxray.errors import InputError
 from onnxray.graph import Graph, read_graph
 from onnxray.model import Model
 from onnxray.structure import layer_weights
@@ -99,13 +99,7 @@ def _whole(graph: Graph) -> onnx.ModelProto:
             f"the model's weights take {size / 1e9:.1f} GB; with other weights it must fit into one file of "
             f"{_LARGEST / 1e9:.0f} GB"
         )
-    try:
-        data = graph.container.data
-        whole = onnx.ModelProto.FromString(data) if data is not None else onnx.load(str(graph.path))
-    except Exception as error:  # whatever onnx throws where the file changed since it was opened
-        raise ModelFileError(f"the model cannot be read once more with its weights: {error}") from None
-    assert isinstance(whole, onnx.ModelProto)
-    return whole
+    return graph.container.whole()
 
 
 def _tensors(model: onnx.ModelProto) -> dict[str, onnx.TensorProto]:
