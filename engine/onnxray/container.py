@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 import onnx
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, EncodeError
 from numpy.typing import NDArray
 
 from onnxray.errors import ModelFileError
@@ -148,7 +148,10 @@ def read_container(source: str | os.PathLike[str] | bytes | onnx.ModelProto) -> 
     missing or lies outside the model's folder.
     """
     if isinstance(source, onnx.ModelProto):
-        source = source.SerializeToString()
+        try:
+            source = source.SerializeToString()
+        except (EncodeError, ValueError) as error:
+            raise ModelFileError(f"the ModelProto is too large or too deep, give the path of a file: {error}") from None
     if isinstance(source, bytes):
         view = memoryview(source)
         return _container(None, source, None, lambda start, end: bytes(view[start:end]), len(source))

@@ -13,13 +13,14 @@ from typing import Any, Literal
 import numpy as np
 import onnx
 import onnx.inliner
-import onnx.shape_inference
 from numpy.typing import NDArray
 
+from onnxray.bodies import bodies_of, captured_by
 from onnxray.container import Container, read_container
 from onnxray.errors import ModelFileError
+from onnxray.inference import with_inferred_types
 from onnxray.soundness import check_functions, check_opsets, check_tensors
-from onnxray.structure import find_features, find_fixed_batch, find_last_convolution, find_logits
+from onnxray.structure import find_features, find_fixed_batch, find_last_convolution, find_logits, find_origins
 
 Dim = int | str | None
 
@@ -145,6 +146,11 @@ class Graph:
         return find_fixed_batch(self)
 
     @cached_property
+    def origins(self) -> Mapping[str, Node]:
+        """Value name -> the node that it comes from through nothing but changes of shape and type."""
+        return find_origins(self)
+
+    @cached_property
     def logits(self) -> str:
         """The value before the closing softmax, or the output itself."""
         return find_logits(self)
@@ -223,7 +229,16 @@ def read_graph(source: str | os.PathLike[str] | bytes | onnx.ModelProto) -> Grap
 
     Errors: ModelFileError where it is no ONNX model, or where its nodes do not form a graph.
     """
-    container = read_container(source)
+    try:
+        container = read_container(source)
+        return graph_of(container, _checked(container))
+    except (MemoryError, RecursionError) as error:
+        short = "memory" if isinstance(error, MemoryError) else "depth"
+        raise ModelFileError(f"the model takes more {short} to open than there is") from None
+
+
+def _checked(container: Container) -> onnx.ModelProto:
+    """The skeleton, looked through, its own functions written out. Errors: ModelFileError."""
     model = container.skeleton
     check_opsets(model)
     check_tensors(model, container.regions)
@@ -233,12 +248,12 @@ def read_graph(source: str | os.PathLike[str] | bytes | onnx.ModelProto) -> Grap
             model = onnx.inliner.inline_local_functions(model)
         except Exception as error:  # whatever the C++ side threw
             raise ModelFileError(f"the model's own functions cannot be inlined: {error}") from None
-    return graph_of(container, model)
+    return model
 
 
 def graph_of(container: Container, model: onnx.ModelProto) -> Graph:
     """The facts of a parsed model whose large weights, if any, lie in ``container``."""
-    proto = _with_inferred_types(model)
+    proto = with_inferred_types(model)
     graph = proto.graph
     initializers = {tensor.name: tensor for tensor in graph.initializer}
     opsets = {entry.domain or "ai.onnx": entry.version for entry in model.opset_import}
@@ -284,46 +299,21 @@ def body_of(graph: Graph, body: onnx.GraphProto) -> Graph:
     """A subgraph (of If, Loop, Scan, ...) as a graph of its own: the outer values that it reads become inputs."""
     model = onnx.ModelProto(ir_version=graph.proto.ir_version, opset_import=graph.proto.opset_import)
     model.graph.CopyFrom(body)
-    for name in sorted(_captured(body)):
+    for name in sorted(captured_by(body)):
         model.graph.input.append(graph.stated.get(name) or onnx.ValueInfoProto(name=name))
     container = Container(None, b"", model, MappingProxyType({}))
     return graph_of(container, model)
 
 
-def _with_inferred_types(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Shapes as onnx infers them; where inference gives up, those that the file states."""
-    try:
-        return onnx.shape_inference.infer_shapes(model, data_prop=True)
-    except Exception:  # inference raises whatever the C++ side threw; the judge says what is wrong with a model
-        return model
-
-
 def _nodes(graph: onnx.GraphProto) -> list[Node]:
     nodes = []
     for index, proto in enumerate(graph.node):
-        captures = sorted({name for body in _bodies(proto) for name in _captured(body)})
+        captures = sorted({name for body in bodies_of(proto) for name in captured_by(body)})
         name = proto.name or f"{proto.op_type}_{index}"
         inputs, outputs = tuple(proto.input), tuple(proto.output)
         domain = "" if proto.domain == "ai.onnx" else proto.domain
         nodes.append(Node(index, name, proto.op_type, domain, inputs, outputs, tuple(captures), proto))
     return nodes
-
-
-def _bodies(node: onnx.NodeProto) -> list[onnx.GraphProto]:
-    bodies = [attribute.g for attribute in node.attribute if attribute.type == onnx.AttributeProto.GRAPH]
-    return bodies + [graph for attribute in node.attribute for graph in attribute.graphs]
-
-
-def _captured(body: onnx.GraphProto) -> set[str]:
-    """The names that a subgraph reads and does not define."""
-    own = {info.name for info in body.input} | {tensor.name for tensor in body.initializer}
-    own |= {tensor.values.name for tensor in body.sparse_initializer}
-    captured: set[str] = set()
-    for node in body.node:
-        reads = set(node.input).union(*(_captured(inner) for inner in _bodies(node)))
-        captured |= reads - own
-        own |= set(node.output)
-    return (captured | {info.name for info in body.output} - own) - {""}
 
 
 def _value(

@@ -88,7 +88,8 @@ class PrivateCopies:
 def _link(copy: int, name: Path) -> None:
     try:
         name.parent.mkdir(parents=True, exist_ok=True)
-        os.link(f"/proc/self/fd/{copy}", name, follow_symlinks=True)
+        # src_dir_fd is of no meaning for an absolute path, but Python follows the link only where one is given.
+        os.link(f"/proc/self/fd/{copy}", name, src_dir_fd=copy, follow_symlinks=True)
     except OSError as error:  # no /proc, or a file system that gives no name afterwards
         raise NoRoom(str(error)) from None
 

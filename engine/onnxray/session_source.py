@@ -34,7 +34,7 @@ def file_source(container: Container) -> Iterator[SessionSource]:
     if own is None:
         yield SessionSource(container.data or b"")
     elif container.external:  # else ONNX Runtime would look for it by itself
-        with cut_source(container, _copy_of(container.skeleton)) as source:
+        with cut_source(container, container.with_weights(_copy_of(container.skeleton))) as source:
             yield source
     else:
         with own.reading() as file:
@@ -45,11 +45,10 @@ def file_source(container: Container) -> Iterator[SessionSource]:
 
 @contextmanager
 def cut_source(container: Container, model: onnx.ModelProto) -> Iterator[SessionSource]:
-    """A model whose initialisers are of ``container``, to make a session of within the context.
+    """A model ``container.with_weights``, to make a session of within the context.
 
     Errors: ModelFileError where a file changed.
     """
-    model = container.with_weights(model)
     outside = [t for t in model.graph.initializer if t.data_location == onnx.TensorProto.EXTERNAL]
     if not outside:
         yield SessionSource(model.SerializeToString())

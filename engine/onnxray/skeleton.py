@@ -36,8 +36,8 @@ _WIRE = {
     FieldDescriptor.TYPE_BYTES: _DELIMITED,
     FieldDescriptor.TYPE_MESSAGE: _DELIMITED,
 }
-_UNUSED = {"training_info"}
-"""How a model is to be trained: no engine reads it."""
+_UNUSED = {"training_info", "doc_string"}
+"""How a model is to be trained, and words about it: no engine reads them. Long ones are left out."""
 
 Read = Callable[[int, int], bytes]
 """(start, end) -> these bytes of the model."""

@@ -14,6 +14,9 @@ from onnxray.tensors import all_nodes, inner_tensors
 LARGEST_INLINED = 1_000_000
 """Nodes that a model's own functions may come to when every call is written out."""
 
+DEEPEST_CALLS = 100
+"""Functions that call functions, in a chain: onnx writes them out by recursion."""
+
 _NUMBERS_A_BYTE = 4
 """At most: 2-bit types."""
 
@@ -76,7 +79,7 @@ def _check(tensor: onnx.TensorProto, described: str) -> None:
 
 
 def check_functions(model: onnx.ModelProto) -> None:
-    """Refuse functions that call themselves, or that come to more than LARGEST_INLINED nodes when written out.
+    """Refuse functions that call themselves, too deep a chain, or more than LARGEST_INLINED nodes when written out.
 
     Errors: ModelFileError.
     """
@@ -85,6 +88,7 @@ def check_functions(model: onnx.ModelProto) -> None:
         raise ModelFileError("two of the model's own functions have the same name; a function may be defined once")
     bodies = {key: _calls(function, functions) for key, function in functions.items()}
     sizes: dict[Key, int] = {}
+    depths: dict[Key, int] = {}
     for key in functions:
         pending, entered = [key], set[Key]()
         while pending:  # depth first, without recursion: chains may be as long as the file
@@ -96,6 +100,7 @@ def check_functions(model: onnx.ModelProto) -> None:
                     # No further than to tell that it is too much: what doubles at every call has numbers of any length.
                     whole = own + sum(count * sizes[called] for called, count in calls.items())
                     sizes[current] = min(whole, LARGEST_INLINED + 1)
+                    depths[current] = 1 + max((depths[called] for called in calls), default=0)
                 continue
             entered.add(current)
             waiting = [called for called in calls if called not in sizes]
@@ -103,6 +108,10 @@ def check_functions(model: onnx.ModelProto) -> None:
             if again is not None:
                 raise ModelFileError(f"the model's own function {again[1]!r} calls itself; it would never end")
             pending += waiting
+    if max(depths.values(), default=0) > DEEPEST_CALLS:
+        raise ModelFileError(
+            f"the model's own functions call each other {max(depths.values()):,} deep, {DEEPEST_CALLS} are the most"
+        )
     total = sum(sizes.get(_key(node), 1) for node in all_nodes(model.graph.node))
     if total > LARGEST_INLINED:
         raise ModelFileError(

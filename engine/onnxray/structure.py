@@ -19,6 +19,8 @@ _LINEAR = frozenset({"Gemm", "MatMul"})
 _CONVOLUTIONS = frozenset({"Conv", "ConvTranspose"})
 _CLASSICAL = "ai.onnx.ml"
 _MAP = "map"
+_MOST_LENGTHS = 64
+"""Numbers of a constant that may state a shape: arrays have no more axes."""
 
 
 def find_logits(graph: Graph) -> str:
@@ -106,10 +108,18 @@ def class_labels(graph: Graph) -> tuple[int | str, ...] | None:
 
 
 def _origin(graph: Graph, output: str) -> Node | None:
-    node = graph.producer_of.get(output)
-    while node is not None and node.operator in _PASSING and node.inputs:
-        node = graph.producer_of.get(node.inputs[0])
-    return node
+    return graph.origins.get(output)
+
+
+def find_origins(graph: Graph) -> dict[str, Node]:
+    """Value -> the node that it comes from through nothing but changes of shape and type, if any."""
+    found: dict[str, Node] = {}
+    for node in graph.nodes:
+        passing = node.operator in _PASSING and node.inputs
+        origin = found.get(node.inputs[0]) if passing else node
+        if origin is not None:
+            found.update((name, origin) for name in node.outputs if name)
+    return found
 
 
 def find_features(graph: Graph, logits: str) -> str | None:
@@ -212,6 +222,8 @@ def _batch_of_reshapes(graph: Graph, free: str | None) -> int | None:
 def _whole_numbers(graph: Graph, name: str) -> list[int]:
     """The numbers of a constant; none where it is computed."""
     if name in graph.initializers:
+        if prod(graph.initializers[name].dims) > _MOST_LENGTHS:
+            return []
         return [int(length) for length in graph.weight(name).reshape(-1)]
     node = graph.producer_of.get(name)
     for attribute in node.proto.attribute if node is not None and node.operator == "Constant" else ():

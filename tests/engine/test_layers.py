@@ -13,8 +13,8 @@ ENGINE = ROOT / "engine" / "onnxray"
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("_version", "errors"),
     ("machine",),
-    ("opened_file", "skeleton", "tensors"),
-    ("external_data",),
+    ("opened_file", "skeleton", "tensors", "bodies"),
+    ("external_data", "inference"),
     ("private_copies",),
     ("container", "structure", "soundness"),
     ("graph",),
