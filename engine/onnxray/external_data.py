@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
@@ -56,6 +57,7 @@ class ExternalData:
                     f"the external data of constants and subgraphs comes to {total:,} bytes with {described}, "
                     f"{LARGEST_INNER:,} are the most; make them initialisers of the graph"
                 )
+            _check_length(tensor, region, described)
             data = np.empty(region.length, np.uint8)
             self.files[region.path].read_into(data, region.offset)
             tensor.raw_data = data.tobytes()
@@ -104,3 +106,16 @@ class ExternalData:
             raise ModelFileError(f"{described} lies in {location!r}, which cannot be read: {said}") from None
         self.locations[location] = path
         return path
+
+
+def _check_length(tensor: onnx.TensorProto, region: Region, described: str) -> None:
+    try:
+        dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type)
+    except (KeyError, ValueError, TypeError):
+        raise ModelFileError(f"{described} is of type {tensor.data_type}, which onnx does not know") from None
+    size = math.prod(tensor.dims) * dtype.itemsize
+    if dtype.isbuiltin == 1 and size != region.length:  # others may be packed; both engines look by themselves
+        raise ModelFileError(
+            f"{described} has the shape {list(tensor.dims)}, which takes {size} bytes, it has {region.length}; "
+            "is the file whole?"
+        )

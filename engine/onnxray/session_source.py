@@ -70,7 +70,7 @@ def _in_memory(container: Container, model: onnx.ModelProto) -> SessionSource:
         if tensor.data_location != onnx.TensorProto.EXTERNAL:
             continue
         array = container.read(tensor)
-        if array.dtype.isbuiltin:
+        if array.dtype.isbuiltin == 1:
             weights[tensor.name] = array
         else:  # types that numpy has not, and ONNX Runtime takes no array of
             tensor.ClearField("external_data")

@@ -7,9 +7,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import ml_dtypes
 import numpy as np
 import onnx
 import pytest
+from onnx import numpy_helper
 
 import onnxray
 from onnxray import opened_file, private_copies, session_source
@@ -218,6 +220,17 @@ def test_where_no_private_copy_can_be_made(
     for name in names:
         np.testing.assert_array_equal(found[name], expected[1][name])
     assert model.verify().agrees
+
+
+def test_types_that_numpy_has_not_are_handed_over_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    weights = (np.arange(3000) % 7).astype(ml_dtypes.bfloat16)
+    model = models.parse("g (float[3000] x) => (float[3000] y) { v = Cast <to = 1> (w) y = Add (x, v) z = Neg (y) }")
+    model.graph.initializer.append(numpy_helper.from_array(weights, "w"))
+    (tmp_path / "model.onnx").write_bytes(model.SerializeToString())
+    no_copies(monkeypatch)
+    x = models.random(0, 3000)
+    found = Judge(read_graph(tmp_path / "model.onnx")).values({"x": x}, ["z"])["z"]
+    np.testing.assert_array_equal(found, -(x + weights.astype(np.float32)))
 
 
 def test_a_copy_holds_what_was_asked_for_and_leaves_no_name(
