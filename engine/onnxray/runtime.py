@@ -18,19 +18,25 @@ import onnxruntime
 from onnxray.batching import Array, Arrays, chunk_size, in_chunks
 from onnxray.errors import DeviceError, InputError, RuntimeRefusal
 from onnxray.graph import Graph
+from onnxray.integer_products import products, saturates
 
 _OPEN_CUTS = 3
+_PRECISION = "session.x64quantprecision"
 
 
 class Judge:
     """ONNX Runtime on one model. Sessions start when first needed; at most one on the file and a few on cuts stay open.
 
+    exact: u8 x s8 products do not saturate, whatever the processor. Only to compare the twin with: verdicts are those
+    of the file as it ships.
+
     Errors: RuntimeRefusal where the runtime refuses the model or an input, DeviceError where the device is not there.
     """
 
-    def __init__(self, graph: Graph, device: str = "cpu") -> None:
+    def __init__(self, graph: Graph, device: str = "cpu", *, exact: bool = False) -> None:
         self.graph = graph
         self.device = device
+        self._products = products(graph) if exact else None
         self._file: onnxruntime.InferenceSession | None = None
         self._cuts: OrderedDict[tuple[str, ...], onnxruntime.InferenceSession] = OrderedDict()
 
@@ -86,6 +92,10 @@ class Judge:
         container = self.graph.container
         source = str(container.path) if container.path is not None else container.data
         return self._run(self._session(source, {}, optimised=False), feeds, tuple(names), once=True)
+
+    def where_exact(self) -> Judge:
+        """This judge where its products of uint8 and int8 are exact, else one of the same file that is made so."""
+        return Judge(self.graph, self.device, exact=True) if saturates(self.graph) else self
 
     @property
     def providers(self) -> tuple[str, ...]:
@@ -143,6 +153,18 @@ class Judge:
     def _session(
         self, source: str | bytes | None, entries: Mapping[str, str], *, optimised: bool = True
     ) -> onnxruntime.InferenceSession:
+        if self._products is not None:
+            if self._products.computed or (self._products.direct and not optimised):
+                raise RuntimeRefusal(
+                    "ONNX Runtime has no exact products of uint8 with a computed int8, nor unoptimised"
+                )
+            if optimised and _PRECISION not in entries:
+                try:
+                    return self._session(source, {**entries, _PRECISION: "1"})
+                except RuntimeRefusal:
+                    if self._products.direct:
+                        raise
+                    optimised = False  # what is not fused is computed in floats, which do not saturate
         options = onnxruntime.SessionOptions()
         if not optimised:
             options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL

@@ -12,9 +12,11 @@ ENGINE = ROOT / "engine" / "onnxray"
 
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("_version", "errors"),
-    ("machine",),
+    ("machine", "processor"),
     ("container", "structure", "soundness"),
     ("graph",),
+    ("integer_products",),
+    ("check_memory",),
     ("value_shapes", "receptive_field"),
     ("naming", "batching"),
     ("constants",),
@@ -38,6 +40,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("cotangents",),
     ("twin",),
     ("verification",),
+    ("first_check",),
     ("seeding",),
     ("deciding",),
     ("trial",),
@@ -142,7 +145,7 @@ HEAVY = {
         "regularizers", "parametrizations", "transforms", "projections", "optimizers",
     },
     "onnx2torch": {"importer.bridge"},
-    "onnxruntime": {"runtime", "machine"},
+    "onnxruntime": {"runtime", "machine", "processor"},
 }  # fmt: skip
 
 
