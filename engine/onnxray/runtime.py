@@ -155,9 +155,8 @@ class Judge:
     ) -> onnxruntime.InferenceSession:
         if self._products is not None:
             if self._products.computed or (self._products.direct and not optimised):
-                raise RuntimeRefusal(
-                    "ONNX Runtime has no exact products of uint8 with a computed int8, nor unoptimised"
-                )
+                why = "an int8 factor is computed" if self._products.computed else "its optimisations are off"
+                raise RuntimeRefusal(f"ONNX Runtime multiplies uint8 by int8 exactly on no such session: {why}")
             if optimised and _PRECISION not in entries:
                 try:
                     return self._session(source, {**entries, _PRECISION: "1"})
