@@ -23,11 +23,12 @@ Against = Literal["this processor", "exact products", "nothing"]
 _REMEMBERED: tuple[Against, ...] = ("this processor", "exact products")
 """No approximation: whoever did not ask for one would be given it."""
 
+_MADE_EXACT = "ONNX Runtime made exact (session.x64quantprecision, or int8 weights shifted to uint8)"
 _OWN = f"{NAMED}, so predictions and values of this file are this processor's own"
 _STATED: dict[Against, str] = {
     "this processor": "gradients are those of exact products, which agreed with ONNX Runtime here on seeded inputs",
-    "exact products": "gradients are those of exact products, which agreed with ONNX Runtime made exact "
-    "(session.x64quantprecision); its own outputs here are further off",
+    "exact products": "gradients are those of exact products, which agreed with "
+    f"{_MADE_EXACT}; its own outputs here are further off",
     "nothing": "APPROXIMATE gradients, as asked for: those of exact products, which ONNX Runtime cannot be made to "
     "compute for this file; every other node agreed alone, and its outputs here are {worst:.3g} relative off on "
     "seeded inputs",
@@ -112,7 +113,8 @@ def check(
     raise MismatchError(
         f"{NAMED}, which moves the outputs of this file by {worst:.3g} relative, and exact products cannot be had to "
         f"check gradients against ({refusal[:160]}); no gradient is given. What needs none works: predictions, values, "
-        "occlusion, RISE. Gradients of exact products, unchecked: onnxray.open(..., approximate=True), --approximate"
+        "occlusion, RISE. For gradients of exact products, unchecked: --approximate, onnxray.open(approximate=True), "
+        "to_torch(verify=False)"
     )
 
 
@@ -126,12 +128,13 @@ def in_exact_products(judge: Judge, feeds: Arrays, verified: Callable[[Judge], V
     names = [output.name for output in found.outputs]
     own, exact_ones = judge.outputs(feeds, names), exact.outputs(feeds, names)
     moved = max((compare(judge.graph, name, exact_ones[name], own[name]).relative for name in names), default=0.0)
-    said = "compared with ONNX Runtime made exact (session.x64quantprecision), from which its outputs here are"
-    return replace(found, arithmetic=f"{NAMED}; {said} {moved:.3g} relative off")
+    said = f"its outputs here are {moved:.3g} relative off those of {_MADE_EXACT}, which the twin was compared with"
+    return replace(found, arithmetic=f"{NAMED}; {said}")
 
 
 def _saturation_alone(graph: Graph, found: Verification) -> bool:
     """Whether the nodes that are wrong by themselves are u8 x s8 products, all of them."""
-    direct = products(graph).direct
+    held = products(graph)
+    names = {node.name for node in (*(node for node, _ in held.direct), *held.inside)}
     wrong = {row.node for row in found.comparisons if row.verdict in {"at fault", "not settled"}}
-    return found.fault is not None and found.fault.node in direct and wrong <= direct
+    return found.fault is not None and found.fault.node in names and wrong <= names

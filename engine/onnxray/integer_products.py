@@ -40,19 +40,25 @@ _BODIES = frozenset({onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS})
 class Products:
     """The products of uint8 and int8 in one file.
 
-    ``direct``: the nodes that multiply so by themselves. ``computed``: of these, whether some node's int8 factor is no
-    constant (nor is known to be one, in a body). ``fused``: whether some product becomes one where its dequantised
-    inputs are fused with it.
+    ``direct``: the nodes that multiply so by themselves, and where their int8 factor stands. ``computed``: whether that
+    of some node is no constant. ``inside``: the nodes (If, Loop, Scan) in whose bodies there are such operators, of
+    whatever types. ``fused``: whether some product becomes one where its dequantised inputs are fused with it.
     """
 
-    direct: frozenset[str]
+    direct: tuple[tuple[Node, int], ...]
     computed: bool
+    inside: tuple[Node, ...]
     fused: bool
 
     @property
     def any(self) -> bool:
         """Whether there are any."""
-        return bool(self.direct) or self.computed or self.fused
+        return bool(self.direct or self.inside or self.fused)
+
+    @property
+    def avoidable(self) -> bool:
+        """Whether ONNX Runtime can be made to compute all of them exactly."""
+        return not self.computed and not self.inside
 
 
 def saturates(graph: Graph) -> bool | None:
@@ -62,11 +68,12 @@ def saturates(graph: Graph) -> bool | None:
 
 def products(graph: Graph) -> Products:
     """Find the products of uint8 and int8. A type that the file does not tell counts as the one that saturates."""
-    direct = [node for node in graph.nodes if _is_direct(graph, node)]
-    computed = any(not _is_constant(graph, node.inputs[_DIRECT[node.domain, node.operator][1]]) for node in direct)
-    inside = any((inner.domain, inner.op_type) in _DIRECT for node in graph.nodes for inner in _inside(node.proto))
+    nodes = [node for node in graph.nodes if _is_direct(graph, node)]
+    direct = tuple((node, _DIRECT[node.domain, node.operator][1]) for node in nodes)
+    computed = any(not _is_constant(graph, node.inputs[place]) for node, place in direct)
+    inside = tuple(node for node in graph.nodes if any((n.domain, n.op_type) in _DIRECT for n in _inside(node.proto)))
     fused = any(_is_fused(graph, node) for node in graph.nodes)
-    return Products(frozenset(node.name for node in direct), computed or inside, fused)
+    return Products(direct, computed, inside, fused)
 
 
 def _is_direct(graph: Graph, node: Node) -> bool:

@@ -19,6 +19,7 @@ from onnxray.batching import Array, Arrays, chunk_size, in_chunks
 from onnxray.errors import DeviceError, InputError, RuntimeRefusal
 from onnxray.graph import Graph
 from onnxray.integer_products import products, saturates
+from onnxray.shifted_weights import shifted
 
 _OPEN_CUTS = 3
 _PRECISION = "session.x64quantprecision"
@@ -27,8 +28,8 @@ _PRECISION = "session.x64quantprecision"
 class Judge:
     """ONNX Runtime on one model. Sessions start when first needed; at most one on the file and a few on cuts stay open.
 
-    exact: u8 x s8 products do not saturate, whatever the processor. Only to compare the twin with: verdicts are those
-    of the file as it ships.
+    exact: u8 x s8 products do not saturate, whatever the processor. What is fused is told so (x64quantprecision); what
+    is not is a copy with uint8 weights. Only to compare the twin with: verdicts are those of the file as it ships.
 
     Errors: RuntimeRefusal where the runtime refuses the model or an input, DeviceError where the device is not there.
     """
@@ -72,7 +73,7 @@ class Judge:
         wanted = tuple(dict.fromkeys(names))
         # Threads that spin while they wait would take the cores from those of the next segment.
         entries = {"session.intra_op.allow_spinning": "0", **self._external}
-        session = self._session(self.graph.cut(wanted, given).SerializeToString(), entries)
+        session = self._session(self._cut(wanted, given), entries)
         return lambda feeds: self._run(session, feeds, wanted, chunk=max(map(len, feeds.values())))
 
     def promoted_outputs(self, feeds: Arrays, names: Iterable[str]) -> dict[str, Array]:
@@ -89,9 +90,7 @@ class Judge:
 
         Only to tell whether they move the outputs: verdicts come from the session that has them on.
         """
-        container = self.graph.container
-        source = str(container.path) if container.path is not None else container.data
-        return self._run(self._session(source, {}, optimised=False), feeds, tuple(names), once=True)
+        return self._run(self._session(*self._whole(), optimised=False), feeds, tuple(names), once=True)
 
     def where_exact(self) -> Judge:
         """This judge where its products of uint8 and int8 are exact, else one of the same file that is made so."""
@@ -125,18 +124,32 @@ class Judge:
 
     def _file_session(self) -> onnxruntime.InferenceSession:
         if self._file is None:
-            container = self.graph.container
-            source = str(container.absolute) if container.absolute is not None else container.data
-            self._file = self._session(source, {})
+            self._file = self._session(*self._whole())
             return_freed_memory()
         return self._file
+
+    def _whole(self) -> tuple[str | bytes | None, Mapping[str, str]]:
+        """The file itself, and what a session on it is told; the copy that is made exact, where that is asked for."""
+        if self._products is not None and (self._products.direct or not self._products.avoidable):
+            return self._cut([output.name for output in self.graph.outputs]), self._external
+        container = self.graph.container
+        return (str(container.absolute) if container.absolute is not None else container.data), {}
+
+    def _cut(self, names: Iterable[str], given: Iterable[str] = ()) -> bytes:
+        cut = self.graph.cut(names, given)
+        if self._products is not None:
+            if not self._products.avoidable:
+                raise RuntimeRefusal("ONNX Runtime has no exact product of uint8 with computed int8, or in bodies")
+            cut = shifted(cut, self.graph, self._products.direct)
+        serialized: bytes = cut.SerializeToString()
+        return serialized
 
     def _cut_session(self, names: tuple[str, ...], *, keep: bool = True) -> onnxruntime.InferenceSession:
         session = self._cuts.get(names)
         if session is None:
             # Weights are mapped from the file and not packed into a second copy: a cut is read, not raced.
             entries = {"session.disable_prepacking": "1", **self._external}
-            session = self._session(self.graph.cut(names).SerializeToString(), entries)
+            session = self._session(self._cut(names), entries)
             if not keep:
                 return session
             self._cuts[names] = session
@@ -153,17 +166,11 @@ class Judge:
     def _session(
         self, source: str | bytes | None, entries: Mapping[str, str], *, optimised: bool = True
     ) -> onnxruntime.InferenceSession:
-        if self._products is not None:
-            if self._products.computed or (self._products.direct and not optimised):
-                why = "an int8 factor is computed" if self._products.computed else "its optimisations are off"
-                raise RuntimeRefusal(f"ONNX Runtime multiplies uint8 by int8 exactly on no such session: {why}")
-            if optimised and _PRECISION not in entries:
-                try:
-                    return self._session(source, {**entries, _PRECISION: "1"})
-                except RuntimeRefusal:
-                    if self._products.direct:
-                        raise
-                    optimised = False  # what is not fused is computed in floats, which do not saturate
+        if self._products is not None and self._products.fused and optimised and _PRECISION not in entries:
+            try:
+                return self._session(source, {**entries, _PRECISION: "1"})
+            except RuntimeRefusal:
+                optimised = False  # what is not fused is computed in floats, which do not saturate
         options = onnxruntime.SessionOptions()
         if not optimised:
             options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL

@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 import numpy as np
 
 from onnxray.batching import Array
+from onnxray.check_memory import Memory as Memory  # where scripts know it from
 from onnxray.errors import InputError, MismatchError, RuntimeRefusal
 from onnxray.graph import Graph
 from onnxray.structure import closing_softmax, verdict_output

@@ -20,6 +20,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("value_shapes", "receptive_field"),
     ("naming", "batching"),
     ("constants",),
+    ("shifted_weights",),
     ("readings",),
     ("verdict",),
     ("runtime",),
