@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from onnxray.batching import Batch
+from onnxray.check_memory import Memory
 from onnxray.graph import Graph
-from onnxray.verification import Memory
 
 _BRANCHING = frozenset({"If", "Loop"})
 
@@ -29,9 +29,9 @@ def decided(graph: Graph, versions: Mapping[str, Any], decide: Callable[[], Batc
         reason = f"node {branching.name!r} ({branching.operator}) may run otherwise for each sample; nothing was tried"
         return Batch(graph.fixed_batch, "loop", reason)
     memory = Memory(graph, {"question": "batch", **versions})
-    known = memory.recall()
-    if known is not None and known.get("twin") in {"rewrite", "vmap", "loop"}:
-        return Batch(graph.fixed_batch, known["twin"], str(known.get("reason", "")))
+    known = memory.recall({"twin": str, "reason": str})
+    if known is not None and known["twin"] in {"rewrite", "vmap", "loop"}:
+        return Batch(graph.fixed_batch, known["twin"], known["reason"])
     if decide is None:
         return None
     batch = decide()

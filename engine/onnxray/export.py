@@ -9,6 +9,7 @@ import torch
 from onnxray.batching import Array, Arrays
 from onnxray.deciding import decided
 from onnxray.errors import InputError
+from onnxray.first_check import check
 from onnxray.full_verification import Verification
 from onnxray.full_verification import verify as verify_in_full
 from onnxray.graph import Graph, read_graph
@@ -22,7 +23,7 @@ from onnxray.runtime import Judge
 from onnxray.seeding import accepted_inputs
 from onnxray.trial import decide
 from onnxray.twin import Twin, told_as_refusal
-from onnxray.verification import check_outputs, seeded_inputs
+from onnxray.verification import seeded_inputs
 
 
 def to_torch(
@@ -63,7 +64,7 @@ def _for_any_batch(importer: Importer, judge: Judge, names: tuple[str, ...], *, 
     graph, cpu = importer.graph, torch.device("cpu")
     if all(not value.shape or not isinstance(value.shape[0], int) for value in graph.inputs) and not graph.fixed_batch:
         return importer.cut(names)
-    batch = decided(graph, versions("cpu"), (lambda: decide(importer, judge, cpu)) if verify else None)
+    batch = decided(graph, versions("cpu"), (lambda: decide(importer, judge.where_exact(), cpu)) if verify else None)
     if batch is not None and batch.twin == "rewrite" and _all_fixed(graph):
         feeds = seeded_inputs(graph)
         return FreeCuts(importer).cut(names, tuple(torch.from_numpy(feeds[value.name]) for value in graph.inputs))
@@ -86,10 +87,7 @@ def _verify(module: ImportedModule, importer: Importer, judge: Judge, feeds: Arr
             found = dict(zip(cut.output_names, told_as_refusal(lambda: forward_all(cut, inputs))))
         return {name: found[name].detach().numpy() for name in names}
 
-    def full() -> Verification:
+    def full(judge: Judge) -> Verification:
         return verify_in_full(judge, Twin(judge.graph, lambda x: x), feeds, feeds, "seeded")
 
-    check_outputs(
-        judge.graph, lambda names: judge.values(feeds, names), twin,
-        plain=lambda names: judge.plain_outputs(feeds, names), full=full,
-    )  # fmt: skip
+    check(judge, feeds, twin, full)

@@ -58,7 +58,8 @@ class Verification:
     ``comparisons``: every value, in graph order, against a copy of the model that gives them all. ``outputs``: the
     twin's outputs against those of the file itself. ``fault``: the first node in graph order that is wrong by itself.
     ``outputs_moved``: max |output of that copy - output of the file itself| by the judge: how far reading moves what is
-    read. ``skipped``: values that hold no real or quantised numbers. ``reason``: the verdict in words.
+    read. ``skipped``: values that hold no real or quantised numbers. ``reason``: the verdict in words. ``arithmetic``:
+    what the judge's products were, where this processor saturates them.
     """
 
     comparisons: tuple[Comparison, ...]
@@ -70,6 +71,7 @@ class Verification:
     inputs: str
     reason: str
     quantised: bool
+    arithmetic: str = ""
 
     @property
     def agrees(self) -> bool:
@@ -90,6 +92,7 @@ class Verification:
             "reason": self.reason,
             "tolerance": self.tolerance,
             "quantised": self.quantised,
+            "arithmetic": self.arithmetic or None,
             "inputs": self.inputs,
             "outputs_moved_by_reading": number(self.outputs_moved),
             "fault": None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
@@ -15,23 +16,20 @@ from numpy.typing import NDArray
 from onnxray.batching import Array, Arrays, Batch
 from onnxray.deciding import decided
 from onnxray.errors import InputError, ProfileError
+from onnxray.first_check import Agreement, check, in_exact_products, note, remembered
 from onnxray.graph import Graph, Value, read_graph
 from onnxray.images import Pixels, read_images
+from onnxray.integer_products import saturates
 from onnxray.machine import versions
 from onnxray.naming import Selection, resolve, resolve_values
 from onnxray.predictions import Predictions
 from onnxray.profile import Profile
 from onnxray.profile_discovery import discover
-from onnxray.runtime import Judge, return_freed_memory
+from onnxray.runtime import Judge
 from onnxray.seeding import accepted_inputs
 from onnxray.structure import class_labels, verdict_output
 from onnxray.verdict import head_of, per_class, probabilities_of
-from onnxray.verification import (
-    TOLERANCE,
-    Memory,
-    check_outputs,
-    seeded_pixels,
-)
+from onnxray.verification import TOLERANCE, seeded_pixels
 
 if TYPE_CHECKING:
     import torch
@@ -47,13 +45,17 @@ Source: TypeAlias = str | os.PathLike[str] | bytes | onnx.ModelProto
 class Model:
     """One ONNX model, opened. Nothing runs until it is asked for; ``open`` is the way to make one."""
 
-    def __init__(self, graph: Graph, profile: Profile | None, device: str = "cpu") -> None:
+    def __init__(
+        self, graph: Graph, profile: Profile | None, device: str = "cpu", *, approximate: bool = False
+    ) -> None:
         self.graph = graph
         self.profile = profile
         self.device = device
+        self.approximate = approximate
         self.judge = Judge(graph, device)
         self._twin: Twin | None = None
         self._trusted = False
+        self._agreement: Agreement | None = None
         self._batch: Batch | None = None
 
     @cached_property
@@ -178,13 +180,21 @@ class Model:
         """Compare twin and judge on every real or quantised value that is read or given, on given or seeded inputs.
 
         What is too far off is bisected: each node alone, on the judge's inputs; see ``onnxray.full_verification``.
+        Where this processor saturates u8 x s8 products of the file, the judge is made exact, which the result states.
         """
+        described = "given" if images is not None else "seeded (uniform noise and smooth waves, seed 0)"
+        given = self._seeded() if images is None else images
+        if not self.saturates:
+            return self._verified(self.judge, given, described, tolerance)
+        run = functools.partial(self._verified, images=given, described=described, tolerance=tolerance)
+        return in_exact_products(self.judge, self.feeds(given), run)
+
+    def _verified(
+        self, judge: Judge, images: object, described: str = "seeded", tolerance: float = TOLERANCE
+    ) -> Verification:
         from onnxray.full_verification import verify
 
-        described = "given" if images is not None else "seeded (uniform noise and smooth waves, seed 0)"
-        if images is None:
-            images = self._seeded()
-        return verify(self.judge, self._new_twin(), self.feeds(images), self.variables(images), described, tolerance)
+        return verify(judge, self._new_twin(), self.feeds(images), self.variables(images), described, tolerance)
 
     def feeds(self, images: object) -> Arrays:
         """What the judge is fed: encoded pixels, or arrays as they are."""
@@ -239,22 +249,18 @@ class Model:
         twin = self._new_twin()
         if self._trusted:
             return twin
-        memory = Memory(self.graph, {"profile": self.profile and self.profile.to_dict(), **self.versions()})
-        if memory.recall() is None:
-            images = self._seeded()
-            feeds, variables = self.feeds(images), self.variables(images)
-            worst = check_outputs(
-                self.graph,
-                lambda names: self.judge.values(feeds, names, once=True),
-                lambda names: twin.values(variables, names),
-                prepare=twin.prepare,
-                plain=lambda names: self.judge.plain_outputs(feeds, names),
-                full=self.verify,
-            )
-            memory.remember({"worst_relative": worst})
-            return_freed_memory()
+        described = {"profile": self.profile and self.profile.to_dict(), **self.versions()}
+        self._agreement = remembered(self.graph, described, self._check)
         self._trusted = True
         return twin
+
+    def _check(self) -> Agreement:
+        twin, images = self._new_twin(), self._seeded()
+        variables = self.variables(images)
+        return check(
+            self.judge, self.feeds(images), lambda names: twin.values(variables, names),
+            lambda judge: self._verified(judge, images), prepare=twin.prepare, approximate=self.approximate,
+        )  # fmt: skip
 
     def batch(self) -> Batch:
         """How samples go through the twin: a file that fixes its batch is tried once, which is remembered.
@@ -270,7 +276,7 @@ class Model:
         from onnxray.trial import decide
 
         twin = self._new_twin()
-        return decide(twin.importer, self.judge, twin.device)
+        return decide(twin.importer, self.judge.where_exact(), twin.device)
 
     def batched_twin(self, variables: Arrays) -> Twin:
         """The checked twin; where more samples than the file's own batch are fed, by the way that was decided."""
@@ -279,6 +285,16 @@ class Model:
         if more and twin.batch is None:
             twin.batch = self.batch()
         return twin
+
+    @cached_property
+    def saturates(self) -> bool | None:
+        """Whether this processor saturates u8 x s8 products of the file; None where it holds none: not tried."""
+        return saturates(self.graph)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What every result of this model says of the processor; nothing where products are exact."""
+        return (note(self._agreement),) if self.saturates else ()
 
     def versions(self) -> dict[str, str]:
         """Versions and device that results depend on; stated with every result."""
@@ -291,11 +307,13 @@ def open_model(
     *,
     device: str = "cpu",
     strict: bool = False,
+    approximate: bool = False,
 ) -> Model:
     """Open an ONNX model: a path, a bundled name such as ``lenet``, bytes, or a ModelProto. Only parses.
 
     profile: a Profile, a built-in family's name or a TOML file; by default it is searched beside the model, in its
-    metadata, and inferred at last, which is marked ``assumed``. strict: refuse an assumed profile.
+    metadata, and inferred at last, which is marked ``assumed``. strict: refuse an assumed profile. approximate: give
+    gradients also where this processor saturates u8 x s8 products, so that they cannot be checked; results say so.
     Errors: ModelFileError, ProfileError.
     """
     graph = read_graph(bundled(source))
@@ -305,7 +323,7 @@ def open_model(
             f"the profile {found.name!r} is assumed ({'; '.join(found.reasons)}) and --strict refuses that; "
             "state it with --profile, or in a TOML file beside the model"
         )
-    return Model(graph, found, device)
+    return Model(graph, found, device, approximate=approximate)
 
 
 def bundled(source: Source) -> Source:

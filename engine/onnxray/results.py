@@ -166,6 +166,7 @@ def provenance(
     closed = closing_softmax(graph, output) or closing_sigmoid(graph, output)
     if closed is None and (profile is None or profile.labels is None):
         notes.append(f"no softmax closes the graph: its output {output!r} is taken as one score a class")
+    notes += model.notes
     return Provenance(
         model={
             "path": None if graph.path is None else str(graph.path),
@@ -180,7 +181,11 @@ def provenance(
         device=model.device,
         versions=model.versions(),
         seconds=seconds,
-        machine={**describe_machine(), "providers": list(providers_for(model.device))},
+        machine={
+            **describe_machine(),
+            "u8s8_saturates": model.saturates,
+            "providers": list(providers_for(model.device)),
+        },
         notes=tuple(dict.fromkeys(notes)),
     )
 

@@ -10,7 +10,8 @@ import contextlib
 import ctypes
 import sys
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -20,20 +21,27 @@ import onnxruntime
 from onnxray.batching import Array, Arrays, chunk_size, in_chunks
 from onnxray.errors import DeviceError, InputError, RuntimeRefusal
 from onnxray.graph import Graph
+from onnxray.integer_products import products, saturates
 from onnxray.session_source import SessionSource, cut_source, file_source
+from onnxray.shifted_weights import shifted
 
 _OPEN_CUTS = 3
+_PRECISION = "session.x64quantprecision"
 
 
 class Judge:
     """ONNX Runtime on one model. Sessions start when first needed; at most one on the file and a few on cuts stay open.
 
+    exact: u8 x s8 products do not saturate, whatever the processor. What is fused is told so (x64quantprecision); what
+    is not is a copy with uint8 weights. Only to compare the twin with: verdicts are those of the file as it ships.
+
     Errors: RuntimeRefusal where the runtime refuses the model or an input, DeviceError where the device is not there.
     """
 
-    def __init__(self, graph: Graph, device: str = "cpu") -> None:
+    def __init__(self, graph: Graph, device: str = "cpu", *, exact: bool = False) -> None:
         self.graph = graph
         self.device = device
+        self._products = products(graph) if exact else None
         self._file: onnxruntime.InferenceSession | None = None
         self._cuts: OrderedDict[tuple[str, ...], onnxruntime.InferenceSession] = OrderedDict()
         self._given: WeakKeyDictionary[onnxruntime.InferenceSession, Sequence[Any]] = WeakKeyDictionary()
@@ -70,7 +78,7 @@ class Judge:
         wanted = tuple(dict.fromkeys(names))
         # Threads that spin while they wait would take the cores from those of the next segment.
         entries = {"session.intra_op.allow_spinning": "0"}
-        with cut_source(self.graph.container, self.graph.cut(wanted, given)) as source:
+        with self._cut(wanted, given) as source:
             session = self._session(source, entries)
         return lambda feeds: self._run(session, feeds, wanted, chunk=max(map(len, feeds.values())))
 
@@ -88,9 +96,13 @@ class Judge:
 
         Only to tell whether they move the outputs: verdicts come from the session that has them on.
         """
-        with file_source(self.graph.container) as source:
+        with self._whole() as source:
             session = self._session(source, {}, optimised=False)
         return self._run(session, feeds, tuple(names), once=True)
+
+    def where_exact(self) -> Judge:
+        """This judge where its products of uint8 and int8 are exact, else one of the same file that is made so."""
+        return Judge(self.graph, self.device, exact=True) if saturates(self.graph) else self
 
     @property
     def providers(self) -> tuple[str, ...]:
@@ -120,16 +132,37 @@ class Judge:
 
     def _file_session(self) -> onnxruntime.InferenceSession:
         if self._file is None:
-            with file_source(self.graph.container) as source:
+            with self._whole() as source:
                 self._file = self._session(source, {})
             return_freed_memory()
         return self._file
+
+    @contextmanager
+    def _whole(self) -> Iterator[SessionSource]:
+        """The file itself; the copy that is made exact, where that is asked for."""
+        products = self._products
+        if products is not None and (products.direct or not products.avoidable):
+            with self._cut([output.name for output in self.graph.outputs]) as source:
+                yield source
+        else:
+            with file_source(self.graph.container) as source:
+                yield source
+
+    @contextmanager
+    def _cut(self, names: Iterable[str], given: Iterable[str] = ()) -> Iterator[SessionSource]:
+        cut = self.graph.cut(names, given)
+        if self._products is not None:
+            if not self._products.avoidable:
+                raise RuntimeRefusal("ONNX Runtime has no exact product of uint8 with computed int8, or in bodies")
+            cut = shifted(cut, self.graph, self._products.direct)
+        with cut_source(self.graph.container, cut) as source:
+            yield source
 
     def _cut_session(self, names: tuple[str, ...], *, keep: bool = True) -> onnxruntime.InferenceSession:
         session = self._cuts.get(names)
         if session is None:
             # Weights are mapped from a file and not packed into a second copy: a cut is read, not raced.
-            with cut_source(self.graph.container, self.graph.cut(names)) as source:
+            with self._cut(names) as source:
                 session = self._session(source, {"session.disable_prepacking": "1"})
             if not keep:
                 return session
@@ -142,6 +175,11 @@ class Judge:
     def _session(
         self, source: SessionSource, entries: Mapping[str, str], *, optimised: bool = True
     ) -> onnxruntime.InferenceSession:
+        if self._products is not None and self._products.fused and optimised and _PRECISION not in entries:
+            try:
+                return self._session(source, {**entries, _PRECISION: "1"})
+            except RuntimeRefusal:
+                optimised = False  # what is not fused is computed in floats, which do not saturate
         options = onnxruntime.SessionOptions()
         if not optimised:
             options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import logging
 import math
-import os
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 
 from onnxray.batching import Array
+from onnxray.check_memory import Memory as Memory  # where scripts know it from
 from onnxray.errors import InputError, MismatchError, RuntimeRefusal
 from onnxray.graph import Graph
 from onnxray.structure import closing_softmax, verdict_output
@@ -294,52 +289,6 @@ def seeded_pixels(shape: tuple[int, int, int], *, seed: int = 0) -> Array:
     span = np.ptp(waves) or 1.0
     images = np.stack([noise, (waves - waves.min()) / span * 255])
     return np.asarray(np.rint(images), np.float32)
-
-
-class Memory:
-    """What was checked already, remembered in the user's cache folder (``ONNXRAY_CACHE`` moves it)."""
-
-    def __init__(self, graph: Graph, described: Mapping[str, Any]) -> None:
-        own = graph.container.absolute
-        outside = [
-            (str(region.path), os.stat(region.path).st_size, os.stat(region.path).st_mtime_ns)  # noqa: PTH116
-            for region in graph.container.regions.values()
-            if region.path is not None and own is not None and region.path != own.resolve()
-        ]
-        known = {"sha256": graph.sha256, "external": sorted(set(outside)), **described}
-        digest = hashlib.sha256(json.dumps(known, sort_keys=True, default=str).encode()).hexdigest()
-        self._file = cache_folder() / "verified" / f"{digest}.json"
-        self._known = known
-
-    def recall(self) -> Mapping[str, Any] | None:
-        """What was found for this very file by this very check before; None where nothing was."""
-        try:
-            found = json.loads(self._file.read_text())
-        except (OSError, ValueError):
-            return None
-        return found if isinstance(found, dict) else None
-
-    def remember(self, found: Mapping[str, Any]) -> None:
-        """Note what was found. A cache that cannot be written costs time, not truth."""
-        try:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            beside = self._file.with_suffix(f".{os.getpid()}")
-            beside.write_text(json.dumps({**self._known, **found}, default=str))
-            beside.replace(self._file)
-        except OSError as error:
-            logging.getLogger("onnxray").info("the check is not remembered: %s", error)
-
-
-def cache_folder() -> Path:
-    """``ONNXRAY_CACHE``, else the platform's own place for caches."""
-    own = os.environ.get("ONNXRAY_CACHE")
-    if own:
-        return Path(own)
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "onnxray"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "onnxray"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "onnxray"
 
 
 def number(value: float) -> float | None:

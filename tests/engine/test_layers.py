@@ -12,15 +12,18 @@ ENGINE = ROOT / "engine" / "onnxray"
 
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("_version", "errors"),
-    ("machine",),
+    ("machine", "processor"),
     ("opened_file", "skeleton", "tensors", "bodies"),
     ("external_data", "inference"),
     ("private_copies",),
     ("container", "structure", "soundness"),
     ("graph",),
+    ("integer_products",),
+    ("check_memory",),
     ("value_shapes", "receptive_field"),
     ("naming", "batching"),
     ("constants",),
+    ("shifted_weights",),
     ("readings",),
     ("verdict",),
     ("session_source",),
@@ -42,6 +45,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("cotangents",),
     ("twin",),
     ("verification",),
+    ("first_check",),
     ("seeding",),
     ("deciding",),
     ("trial",),
@@ -146,7 +150,7 @@ HEAVY = {
         "regularizers", "parametrizations", "transforms", "projections", "optimizers",
     },
     "onnx2torch": {"importer.bridge"},
-    "onnxruntime": {"runtime", "machine"},
+    "onnxruntime": {"runtime", "machine", "processor"},
 }  # fmt: skip
 
 

@@ -17,13 +17,13 @@ from torch import nn
 
 import onnxray
 from onnxray import model as model_module
+from onnxray.check_memory import cache_folder
 from onnxray.errors import MismatchError, UnsupportedOperator
 from onnxray.graph import read_graph
 from onnxray.profile import Profile
 from onnxray.twin import Twin
 from onnxray.verification import (
     TOLERANCE,
-    cache_folder,
     check_outputs,
     compare,
     number,
@@ -219,9 +219,9 @@ def test_the_check_is_made_once_and_remembered(
     assert len(judged) == 1
     (note,) = (cache / "verified").glob("*.json")
     said = json.loads(note.read_text())
-    assert said["sha256"] == opened.graph.sha256
-    assert 0 <= said["worst_relative"] < TOLERANCE
-    assert said["onnxray"] == onnxray.__version__
+    assert said["key"]["files"] == {"": opened.graph.sha256}
+    assert 0 <= said["found"]["worst_relative"] < TOLERANCE
+    assert said["key"]["onnxray"] == onnxray.__version__
 
 
 def test_another_process_remembers(lenet: onnx.ModelProto, write: Write) -> None:
@@ -269,7 +269,13 @@ def test_external_data_that_changed_is_checked_again(lenet: onnx.ModelProto, tmp
     gradient(onnxray.open(path, models.GREY))
     gradient(onnxray.open(path, models.GREY))
     assert len(judged) == 1
-    os.utime(tmp_path / "m.data", (1, 1))
+    data = tmp_path / "m.data"
+    kept, found = data.read_bytes(), data.stat()
+    data.write_bytes(kept[:-1] + bytes([kept[-1] ^ 1]))
+    os.utime(data, ns=(found.st_atime_ns, found.st_mtime_ns))  # of the same length and age
+    gradient(onnxray.open(path, models.GREY))
+    assert len(judged) == 2
+    data.write_bytes(kept)
     gradient(onnxray.open(path, models.GREY))
     assert len(judged) == 2
 

@@ -5,6 +5,7 @@ from torch import nn
 
 import onnxray
 from conformance import report, tables, zoo
+from onnxray.processor import u8s8_saturates
 
 pytestmark = pytest.mark.skipif(not zoo.files(), reason="no models in ../shared/zoo, nor where ONNXRAY_ZOO says")
 
@@ -46,6 +47,8 @@ class TestQuantised:
         (output,) = found.outputs
         assert output.steps is not None
         assert output.steps < 1.001
+        assert model.saturates is u8s8_saturates()
+        assert ("made exact" in found.arithmetic) is u8s8_saturates()
         gradient = model.pullback(model._seeded(), {output.name: lambda value, place: value})
         assert gradient.any()
 

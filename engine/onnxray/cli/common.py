@@ -40,6 +40,13 @@ ProfileOption = Annotated[
 ]
 DeviceOption = Annotated[str, typer.Option("--device", metavar="cpu|cuda", help="Where both engines run.")]
 StrictOption = Annotated[bool, typer.Option("--strict", help="Refuse a profile that was only guessed.")]
+ApproximateOption = Annotated[
+    bool,
+    typer.Option(
+        "--approximate",
+        help="Give gradients also where this processor saturates u8 x s8 products, so that they cannot be checked.",
+    ),
+]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON document on standard output, and nothing else there.")
 ]
@@ -73,11 +80,11 @@ def guarded(command: F) -> F:
     return run  # type: ignore[return-value]
 
 
-def open_model(model: str, profile: str | None, device: str, strict: bool) -> Model:
+def open_model(model: str, profile: str | None, device: str, strict: bool, *, approximate: bool = False) -> Model:
     """Open a model, and say where its profile was guessed."""
     import onnxray
 
-    opened = onnxray.open(model, profile, device=device, strict=strict)
+    opened = onnxray.open(model, profile, device=device, strict=strict, approximate=approximate)
     if opened.profile is not None and opened.profile.assumed:
         reasons = "; ".join(opened.profile.reasons)
         text.print(f"[yellow]assumed profile {opened.profile.name}[/]: {plain(reasons)}. State it with --profile.")
@@ -90,6 +97,8 @@ def document(model: Model, name: str, items: Sequence[Mapping[str, Any]], **extr
 
     seconds = round(time.perf_counter() - _STARTED, 3)
     stamp = provenance(model, name=name, options={}, seed=0, seconds=seconds, notes=())
+    for note in model.notes:
+        text.print(plain(note))
     found = Result(stamp, (), None, extra).to_dict()
     return {**found, "command": command_line(), "items": list(items)}
 

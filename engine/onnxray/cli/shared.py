@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from onnxray.cli.common import (
+    ApproximateOption,
     DeviceOption,
     JsonOption,
     OutOption,
@@ -30,12 +31,13 @@ class Opening:
     profile: ProfileOption = None
     device: DeviceOption = "cpu"
     strict: StrictOption = False
+    approximate: ApproximateOption = False
     json: JsonOption = False
     out: OutOption = None
 
     def open(self, model: str) -> Model:
         """Open a model as these options say."""
-        return open_model(model, self.profile, self.device, self.strict)
+        return open_model(model, self.profile, self.device, self.strict, approximate=self.approximate)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -83,6 +83,8 @@ def _show(found: Verification) -> None:
         console.print(
             f"Output {plain(output.name)!r} of the file itself: {output.verdict}, {plain(described(output))}."
         )
+    if found.arithmetic:
+        console.print(f"{plain(found.arithmetic)}.")
     console.print(f"Reading every inner value moves the judge's own outputs by {found.outputs_moved:.2e}.")
     if found.skipped:
         console.print(f"Not compared (no real or quantised numbers, or constant): {len(found.skipped)} values.")

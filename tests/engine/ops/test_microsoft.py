@@ -11,7 +11,7 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantiz
 
 import onnxray
 from onnxray.errors import UnsupportedOperator
-from support import models
+from support import defined, models
 from support.models import Array, random
 
 SCALES = {"sa": np.float32(0.03), "sb": np.float32(0.02), "sy": np.float32(0.05)}
@@ -75,32 +75,44 @@ def test_quantised_operators_are_exact(node: str, kind: type[Any]) -> None:
     np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.parametrize("divisor", [1, defined.SEVEN_BITS])
 @pytest.mark.parametrize("columns", [1, 5])
 @pytest.mark.parametrize("quantised", [True, False])
-def test_qgemm(columns: int, quantised: bool) -> None:
+def test_qgemm(columns: int, quantised: bool, divisor: int) -> None:
     weights = {
         **SCALES, "sb": random(1, columns) ** 2 + np.float32(0.01), "za": np.uint8(120), "zy": np.uint8(127),
-        "zb": np.arange(columns, dtype=np.int8), "b": eight_bits(np.int8, 2, 5, 6),
+        "zb": np.arange(columns, dtype=np.int8), "b": eight_bits(np.int8, 2, 5, 6) // divisor,
         "c": np.arange(-2, 3, dtype=np.int32) * 400,
     }  # fmt: skip
     end, kind = (", sy, zy", "uint8") if quantised else ("", "float")
     text = "com.microsoft.QGemm <transB = 1, alpha = 0.1> (a, sa, za, b, sb, zb, c" + end + ")"
     built = model(f"g (uint8[N,6] a) => ({kind}[N,5] y) {{ y = {text} }}", weights)
-    expected, found = both(built, {"a": eight_bits(np.uint8, 0, 4, 6)})
-    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    a = eight_bits(np.uint8, 0, 4, 6)
+    sums = defined.product(a, weights["za"], weights["b"].T, weights["zb"]) + weights["c"]
+    factor = 0.1 * SCALES["sa"].astype(float) * weights["sb"]
+    expected = defined.requantised(sums, factor / SCALES["sy"], weights["zy"]) if quantised else sums * factor
+    _, found = both(built, {"a": a})
+    for given in (found, *defined.judged(built, {"a": a}, saturable=divisor == 1, constant=True)):
+        np.testing.assert_allclose(given, expected, rtol=1e-6)
 
 
+@pytest.mark.parametrize("divisor", [1, defined.SEVEN_BITS])
 @pytest.mark.parametrize("given", ["(a, b, sb)", "(a, b, sb, zb, bias)"])
-def test_dynamic_matmul(given: str) -> None:
+def test_dynamic_matmul(given: str, divisor: int) -> None:
     columns = 5 if "zb" in given else 1
     weights = {
-        "b": eight_bits(np.int8, 2, 6, 5), "sb": random(3, columns) ** 2, "bias": random(4, 5),
+        "b": eight_bits(np.int8, 2, 6, 5) // divisor, "sb": random(3, columns) ** 2, "bias": random(4, 5),
         "zb": np.arange(columns, dtype=np.int8),
     }  # fmt: skip
     used = {name: array for name, array in weights.items() if name in given}
     built = model(f"g (float[2,3,6] a) => (float[2,3,5] y) {{ y = com.microsoft.DynamicQuantizeMatMul {given} }}", used)
-    expected, found = both(built, {"a": random(5, 2, 3, 6)})
-    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+    feeds = {"a": random(5, 2, 3, 6)}
+    q, scale, zero = defined.dynamically_quantised(feeds["a"])
+    sums = defined.product(q, zero, weights["b"], used.get("zb", 0))
+    expected = sums * float(scale) * weights["sb"].astype(float) + used.get("bias", 0)
+    _, found = both(built, feeds)
+    for result in (found, *defined.judged(built, feeds, saturable=divisor == 1, constant=True)):
+        np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("zeros", [True, False])

@@ -11,6 +11,7 @@ from onnx import numpy_helper
 
 import onnxray
 from onnxray.errors import UnsupportedOperator
+from support import defined
 from support.models import Array, node, parse, random, run
 
 
@@ -60,33 +61,58 @@ def test_dynamic_quantisation() -> None:
         agrees(node("DynamicQuantizeLinear", {"x": x}, opset=11, outputs=3), {"x": x}, 1e-7)
 
 
+def is_right(model: Any, feeds: dict[str, Array], expected: Array, *, saturable: bool, constant: bool) -> None:
+    """The twin gives what the operator's definition says, and so does ONNX Runtime in every way in which it is exact."""
+    found = onnxray.to_torch(model, verify=False)(*(torch.from_numpy(feed) for feed in feeds.values())).numpy()
+    for given in (found, *defined.judged(model, feeds, saturable=saturable, constant=constant)):
+        assert given.dtype == expected.dtype
+        np.testing.assert_array_equal(given, expected)
+
+
+@pytest.mark.parametrize("divisor", [1, defined.SEVEN_BITS])
 @pytest.mark.parametrize(("left", "right"), [(np.uint8, np.int8), (np.int8, np.int8), (np.uint8, np.uint8)])
-def test_integer_products(left: Any, right: Any) -> None:
-    a, b = whole(0, left, 2, 5, 700), whole(1, right, 700, 3)
+def test_integer_products(left: Any, right: Any, divisor: int) -> None:
+    a, b = whole(0, left, 2, 5, 700), whole(1, right, 700, 3) // divisor
     zeros = {"za": np.array(3, left), "zb": np.array([1, 2, 3], right)}
+    saturable = (left, right, divisor) == (np.uint8, np.int8, 1)
+    sums = defined.product(a, zeros["za"], b, zeros["zb"])
     feeds = {"a": a, "b": b}
-    agrees(node("MatMulInteger", feeds, opset=10, constants=zeros), feeds)
+    model = node("MatMulInteger", feeds, opset=10, constants=zeros)
+    is_right(model, feeds, sums.astype(np.int32), saturable=saturable, constant=False)
+    model = node("MatMulInteger", {"a": a}, opset=10, constants={"b": b, **zeros}, order=["a", "b", "za", "zb"])
+    is_right(model, {"a": a}, sums.astype(np.int32), saturable=saturable, constant=True)
     scaled = {
         "a": a, "sa": SCALE, "za": zeros["za"], "b": b, "sb": SCALES, "zb": zeros["zb"],
         "sy": np.array(5, np.float32), "zy": np.array(4, left),
     }  # fmt: skip
-    agrees(node("QLinearMatMul", {"a": a}, opset=10, constants=_but(scaled, "a"), order=list(scaled)), {"a": a})
-    agrees(node("QLinearMatMul", scaled, opset=10), scaled)
+    expected = defined.requantised(sums, SCALE.astype(float) * SCALES / 5, scaled["zy"])
+    model = node("QLinearMatMul", {"a": a}, opset=10, constants=_but(scaled, "a"), order=list(scaled))
+    is_right(model, {"a": a}, expected, saturable=saturable, constant=True)
+    is_right(node("QLinearMatMul", scaled, opset=10), scaled, expected, saturable=saturable, constant=False)
 
 
+@pytest.mark.parametrize("divisor", [1, defined.SEVEN_BITS])
 @pytest.mark.parametrize("kind", [np.uint8, np.int8])
-def test_integer_convolutions(kind: Any) -> None:
-    x, w = whole(0, kind, 2, 4, 7, 7), whole(1, np.int8, 6, 2, 3, 3)
+def test_integer_convolutions(kind: Any, divisor: int) -> None:
+    x, w = whole(0, kind, 2, 4, 7, 7), whole(1, np.int8, 6, 2, 3, 3) // divisor
     stated: dict[str, Any] = {"group": 2, "pads": [1, 0, 2, 1], "strides": [2, 1]}
     zeros = {"zx": np.array(5, kind), "zw": np.zeros(6, np.int8)}
     single = {**zeros, "zw": np.array(0, np.int8)}
-    agrees(node("ConvInteger", {"x": x, "w": w}, opset=10, constants=single, **stated), {"x": x, "w": w})
+    saturable = (kind, divisor) == (np.uint8, 1)
+    sums = defined.convolution(x, zeros["zx"], w, **stated)
+    feeds = {"x": x, "w": w}
+    model = node("ConvInteger", feeds, opset=10, constants=single, **stated)
+    is_right(model, feeds, sums.astype(np.int32), saturable=saturable, constant=False)
     given = {
         "x": x, "sx": SCALE, "zx": zeros["zx"], "w": w, "sw": np.repeat(SCALES, 2), "zw": zeros["zw"],
         "sy": np.array(3, np.float32), "zy": np.array(9, kind), "b": whole(2, np.int16, 6).astype(np.int32),
     }  # fmt: skip
-    agrees(node("QLinearConv", {"x": x}, opset=10, constants=_but(given, "x"), order=list(given), **stated), {"x": x})
-    agrees(node("QLinearConv", given, opset=10, **stated), given)
+    biased = sums + given["b"].reshape(-1, 1, 1).astype(np.int64)
+    factor = (SCALE.astype(float) * given["sw"] / 3).reshape(-1, 1, 1)
+    expected = defined.requantised(biased, factor, given["zy"])
+    model = node("QLinearConv", {"x": x}, opset=10, constants=_but(given, "x"), order=list(given), **stated)
+    is_right(model, {"x": x}, expected, saturable=saturable, constant=True)
+    is_right(node("QLinearConv", given, opset=10, **stated), given, expected, saturable=saturable, constant=False)
 
 
 def _but(given: dict[str, Array], name: str) -> dict[str, Array]:
@@ -149,7 +175,8 @@ def test_saturation_stops_gradients_and_rounding_does_not() -> None:
     assert torch.autograd.grad(y.sum(), x)[0].tolist() == pytest.approx([0, 1, 1, 0, 0])
 
 
-def test_gradients_through_dynamic_quantisation() -> None:
+@pytest.mark.parametrize("divisor", [1, defined.SEVEN_BITS])
+def test_gradients_through_dynamic_quantisation(divisor: int) -> None:
     text = """
     g (float[2,8] x) => (float[2,3] y) {
       q, s, z = DynamicQuantizeLinear (x)
@@ -159,12 +186,17 @@ def test_gradients_through_dynamic_quantisation() -> None:
       y = Mul (real, factor)
     }
     """
-    w = whole(3, np.int8, 8, 3)
+    w = whole(3, np.int8, 8, 3) // divisor
     model = parse(text, {"w": w, "zw": np.array(0, np.int8), "sw": SCALE})
     feeds = {"x": random(0, 2, 8)}
-    agrees(model, feeds, 1e-5)
+    q, scale, zero = defined.dynamically_quantised(feeds["x"])
+    expected = defined.product(q, zero, w, 0) * float(scale) * float(SCALE)
     x = torch.from_numpy(feeds["x"]).requires_grad_()
-    slope = torch.autograd.grad(onnxray.to_torch(model, verify=False)(x).sum(), x)[0]
+    y = onnxray.to_torch(model, verify=False)(x)
+    judged = defined.judged(model, feeds, saturable=divisor == 1, constant=True)
+    for given in (y.detach().numpy(), *judged):
+        np.testing.assert_allclose(given, expected, rtol=1e-5, atol=1e-5)
+    slope = torch.autograd.grad(y.sum(), x)[0]
     np.testing.assert_allclose(slope[0].numpy(), w.astype(np.float32).sum(1) * SCALE, rtol=1e-5, atol=1e-6)
 
 
