@@ -15,7 +15,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from onnxray.errors import ModelFileError
 from onnxray.graph import Graph
 from onnxray.integer_products import saturates
 from onnxray.machine import describe_machine
@@ -43,7 +42,7 @@ class Memory:
 
     def __init__(self, graph: Graph, described: Mapping[str, Any]) -> None:
         machine = {key: value for key, value in describe_machine().items() if key != "cores"}
-        known = {"files": digests(graph), "machine": machine, "u8s8_saturates": saturates(graph), **described}
+        known = {"files": dict(graph.identity), "machine": machine, "u8s8_saturates": saturates(graph), **described}
         text = json.dumps(known, sort_keys=True, default=str)
         self._known: dict[str, Any] = json.loads(text)
         folder = cache_folder()
@@ -83,29 +82,6 @@ class Memory:
                 _write(self._file, folder, text.encode())
         except OSError as error:
             _log.info("the check is not remembered: %s", error)
-
-
-def digests(graph: Graph) -> dict[str, str]:
-    """SHA-256 of the model's own bytes, under "", and of each file of external data, under its place beside the model.
-
-    Errors: ModelFileError where one of them is gone.
-    """
-    container = graph.container
-    own = container.absolute.resolve() if container.absolute is not None else None
-    outside = {region.path for region in container.regions.values() if region.path not in {None, own}}
-    found = {"": graph.sha256}
-    for path in sorted(path for path in outside if path is not None):
-        try:
-            with path.open("rb") as file:
-                found[path.relative_to(container.external_folder).as_posix()] = hashlib.file_digest(
-                    file, "sha256"
-                ).hexdigest()
-        except OSError as error:
-            raise ModelFileError(
-                f"the external data {path} of {container.path} cannot be read ({error.strerror or error}); put it back "
-                "beside the model and open it again"
-            ) from None
-    return found
 
 
 def cache_folder() -> Path | None:
