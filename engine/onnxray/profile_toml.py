@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from onnxray.errors import ProfileError
-from onnxray.shown_text import toml_string
+from onnxray.shown_text import terminal, toml_string
 
 if TYPE_CHECKING:
     from onnxray.profile import MeanImage, Profile
@@ -64,7 +64,7 @@ def read_toml(source: str | Path, origin: str = "TOML text") -> dict[str, Any]:
     folder: Path | None = None
     text: str
     if isinstance(source, Path):
-        folder, origin, text = source.parent, source.name, read_side_text(source)
+        folder, origin, text = source.parent, terminal(source.name), read_side_text(source)
     else:
         text = source
     try:

@@ -18,7 +18,8 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Annotated, Any
@@ -49,6 +50,7 @@ _ADDED = {"timeout": Annotated[float | None, _TIMEOUT], "memory": Annotated[int 
 _GRACE = 5.0
 """Seconds that a child has to hear an interruption, and after which one whose parent is gone ends by itself."""
 _HEARD = b"heard"
+_SAFE = "PYTHONSAFEPATH"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +113,8 @@ def in_child(path: tuple[str, ...], given: dict[str, Any], limits: Limits) -> No
     start = multiprocessing.get_context("spawn")
     answers, writer = start.Pipe(duplex=False)
     child = start.Process(target=_work, args=(writer, path, given, limits), daemon=True)
-    child.start()
+    with _no_code_from_here():
+        child.start()
     writer.close()
     interrupted = False
     try:
@@ -138,6 +141,22 @@ def in_child(path: tuple[str, ...], given: dict[str, Any], limits: Limits) -> No
         raise _crashed(child.exitcode or 0, limits)
     if status:
         raise typer.Exit(status)
+
+
+@contextmanager
+def _no_code_from_here() -> Iterator[None]:
+    """Python starts a child by ``python -c``, which takes modules from the working folder: there may lie a stranger's
+    ``socket.py`` beside the model. Then the child's own list of folders becomes that of its parent.
+    """
+    before = os.environ.get(_SAFE)
+    os.environ[_SAFE] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_SAFE]
+        else:
+            os.environ[_SAFE] = before
 
 
 def _interrupt(pid: int | None) -> None:
