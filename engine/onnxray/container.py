@@ -23,6 +23,7 @@ from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
 from onnxray.errors import ModelFileError
+from onnxray.shown_text import is_unicode
 
 INLINE_LIMIT = 4096
 """Initialisers up to this many bytes stay in the skeleton: shapes, axes and other constants that inference needs."""
@@ -94,11 +95,11 @@ class Container:
             region = self.regions.get(tensor.name)
             if region is None:
                 continue
-            if region.path is None:
+            location = None if region.path is None else region.path.relative_to(self.external_folder).as_posix()
+            if location is None or not is_unicode(location):  # which a protobuf's text has to be
                 tensor.raw_data = self._bytes(region)
                 continue
             tensor.data_location = onnx.TensorProto.EXTERNAL
-            location = region.path.relative_to(self.external_folder).as_posix()
             pairs = {"location": location, "offset": str(region.offset), "length": str(region.length)}
             for key, value in pairs.items():
                 tensor.external_data.add(key=key, value=value)

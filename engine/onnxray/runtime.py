@@ -18,6 +18,7 @@ import onnxruntime
 from onnxray.batching import Array, Arrays, chunk_size, in_chunks
 from onnxray.errors import DeviceError, InputError, RuntimeRefusal
 from onnxray.graph import Graph
+from onnxray.shown_text import is_unicode
 
 _OPEN_CUTS = 3
 
@@ -83,9 +84,7 @@ class Judge:
 
         Only to tell whether they move the outputs: verdicts come from the session that has them on.
         """
-        container = self.graph.container
-        source = str(container.path) if container.path is not None else container.data
-        return self._run(self._session(source, {}, optimised=False), feeds, tuple(names), once=True)
+        return self._run(self._session(self._own_source(), {}, optimised=False), feeds, tuple(names), once=True)
 
     @property
     def providers(self) -> tuple[str, ...]:
@@ -115,11 +114,17 @@ class Judge:
 
     def _file_session(self) -> onnxruntime.InferenceSession:
         if self._file is None:
-            container = self.graph.container
-            source = str(container.absolute) if container.absolute is not None else container.data
-            self._file = self._session(source, {})
+            self._file = self._session(self._own_source(), {})
             return_freed_memory()
         return self._file
+
+    def _own_source(self) -> str | bytes | None:
+        """The file's path, or its bytes where it has none, or one that is no Unicode, which the runtime cannot read."""
+        container = self.graph.container
+        if container.absolute is None:
+            return container.data
+        path = str(container.absolute)
+        return path if is_unicode(path) else container.absolute.read_bytes()
 
     def _cut_session(self, names: tuple[str, ...], *, keep: bool = True) -> onnxruntime.InferenceSession:
         session = self._cuts.get(names)
@@ -138,7 +143,7 @@ class Judge:
     @property
     def _external(self) -> Mapping[str, str]:
         folder = str(self.graph.container.external_folder)
-        return {"session.model_external_initializers_file_folder_path": folder}
+        return {"session.model_external_initializers_file_folder_path": folder} if is_unicode(folder) else {}
 
     def _session(
         self, source: str | bytes | None, entries: Mapping[str, str], *, optimised: bool = True

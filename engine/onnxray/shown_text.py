@@ -50,8 +50,17 @@ def json_text(value: Any, *, ascii: bool = False) -> str:
     return _SUSPECT_IN_JSON.sub(_escaped_in_json, json.dumps(value, indent=1, allow_nan=False, ensure_ascii=ascii))
 
 
+def is_unicode(text: str) -> bool:
+    """Whether ``text`` can be written as UTF-8; paths whose bytes are none cannot, and hold lone surrogates instead."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def toml_string(text: str) -> str:
-    """``text`` as a TOML string. Errors: ValueError for lone surrogates, which TOML has no way to write."""
+    """``text`` as a TOML string. Errors: UnicodeEncodeError for lone surrogates, which TOML has no way to write."""
     text.encode()
     # JSON's escapes are TOML's, but for those of letters beyond 16 bits; TOML wants DEL escaped too.
     return _SUSPECT.sub(_escaped_in_toml, json.dumps(text, ensure_ascii=False))
