@@ -21,8 +21,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -30,6 +29,9 @@ from onnxray.cli.common import guarded
 from onnxray.cli.memory import check_limits_memory, limit_memory, read_size
 from onnxray.cli.streams import standard_streams
 from onnxray.errors import MemoryLimitReached, OnnxrayError, RuntimeRefusal, TimeLimitReached
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 _TIMEOUT = typer.Option(
     "--timeout",

@@ -36,14 +36,10 @@ SAID = b"onnxray: standard output cannot be written: No space left on device\n"
     [
         ("onnxray inspect lenet --json -o r > /dev/full", (1, b"", b"written to r\n" + SAID)),
         ("onnxray inspect lenet --timeout 99 > /dev/full", (1, b"", SAID)),
-        ("onnxray --help > /dev/full", (1, b"", SAID)),
         ("onnxray --version >&-", (0, b"", b"")),
         ("onnxray inspect lenet -o r >&- 2>&- <&-", (0, b"", b"")),
         ("onnxray inspect missing 2> /dev/full", (1, b"", b"")),
-        ("onnxray inspect missing 2>&-", (1, b"", b"")),
-        ("onnxray inspect lenet | (exec <&-; sleep 0.1)", (0, b"", b"")),
-        ("onnxray --help | (exec <&-)", (0, b"", b"")),
-        ("onnxray inspect missing 2>&1 | (exec <&-)", (1, b"", b"")),
+        ("onnxray --help | (exec <&-; sleep 0.1)", (0, b"", b"")),
     ],
 )
 def test_streams_that_take_nothing(line: str, expected: tuple[int, bytes, bytes], tmp_path: Path) -> None:
@@ -51,6 +47,7 @@ def test_streams_that_take_nothing(line: str, expected: tuple[int, bytes, bytes]
     assert (tmp_path / "r" / "result.json").exists() is ("-o r" in line)
 
 
+@pytest.mark.slow
 def test_the_status_is_the_commands_own_though_nobody_reads(tmp_path: Path) -> None:
     status, _, error = shell("onnxray verify lenet --tolerance=-1 | (exec <&-)", tmp_path)
     assert (status, error) == (1, b"")

@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+import typer.main
+import typer.testing
 from PIL import Image
 from rich.table import Table
 from typer.testing import CliRunner, Result
@@ -35,6 +37,15 @@ PAYLOADS = (
 )  # fmt: skip
 UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 LONG = "n" * 10**6
+
+
+@pytest.fixture(autouse=True)
+def built_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tree of commands takes as long to build as many a command runs."""
+    monkeypatch.setattr(typer.testing, "_get_command", lambda _: COMMAND)
+
+
+COMMAND = typer.main.get_command(app)
 
 
 def raw_letters(text: str) -> set[str]:
