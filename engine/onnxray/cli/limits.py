@@ -44,8 +44,8 @@ _MEMORY = typer.Option(
     "--memory",
     metavar="SIZE",
     parser=read_size,
-    help="The most memory to work in (4GB, 500MB, 2GiB; address space, of which libraries take some 3 GB); status 1 "
-    "where it is not enough. By default nothing is bounded.",
+    help="The most memory to work in (4GB, 500MB, 2GiB; address space, of which libraries alone take 1 to 3 GB), with "
+    "status 1 where it is not enough; by default nothing is bounded.",
     show_default=False,
 )
 _ADDED = {"timeout": Annotated[float | None, _TIMEOUT], "memory": Annotated[int | None, _MEMORY]}
@@ -165,7 +165,7 @@ def _interrupt(pid: int | None) -> None:
     """Pass an interruption on; on Windows the console gives it to every process that it has."""
     if sys.platform != "win32" and pid is not None:
         with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGTERM)
+            os.kill(pid, signal.SIGINT)
 
 
 def _status(answers: Connection) -> int | None:
@@ -217,16 +217,16 @@ def _status_of(path: tuple[str, ...], given: dict[str, Any]) -> int:
 
 
 def _hear_the_parent(told: Connection) -> None:
-    """Ctrl-C reaches parent and child; the child listens to what the parent makes of it, once, and ends with it."""
+    """An interruption comes from the terminal, from the parent, or from both: it is heard once, and answered."""
 
     def interrupted(_number: int, _frame: object) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
         told.send_bytes(_HEARD)
         raise KeyboardInterrupt
 
-    if sys.platform != "win32":
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, interrupted)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupted)
     threading.Thread(target=_end_with_the_parent, daemon=True).start()
 
 
