@@ -27,6 +27,7 @@ from onnxray.errors import ModelFileError
 from onnxray.external_data import ExternalData, Region
 from onnxray.opened_file import OpenedFile, fill, opened
 from onnxray.private_copies import PrivateCopies
+from onnxray.shown_text import is_unicode
 from onnxray.skeleton import INLINE_LIMIT, Read, skeleton_of
 
 __all__ = ["INLINE_LIMIT", "Container", "Region", "read_container"]
@@ -96,11 +97,11 @@ class Container:
             region = self.regions.get(tensor.name)
             if region is None:
                 continue
-            if region.path is None:
+            location = None if region.path is None else region.path.relative_to(root).as_posix()
+            if location is None or not is_unicode(location):  # which a protobuf's text has to be
                 tensor.raw_data = self._bytes(region)
                 continue
             tensor.data_location = onnx.TensorProto.EXTERNAL
-            location = region.path.relative_to(root).as_posix()
             pairs = {"location": location, "offset": str(region.offset), "length": str(region.length)}
             for key, value in pairs.items():
                 tensor.external_data.add(key=key, value=value)

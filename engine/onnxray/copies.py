@@ -49,9 +49,8 @@ class Copies:
         room = memory * MIB // self.copy_bytes
         if room < (fixed or 1):
             what = "one copy of the image" if fixed in {None, 1} else f"the file's batch of {fixed}"
-            raise InputError(
-                f"memory is {memory} MiB; {what} takes {-(-self.copy_bytes * (fixed or 1) // MIB)} MiB in this network"
-            )
+            taken = -(-self.copy_bytes * (fixed or 1) // MIB)
+            raise InputError(f"batch_memory is {memory} MiB; {what} takes {taken} MiB in this network")
         self.batch = fixed or int(min(room, chunk_size(model.graph, one)))
 
     @property

@@ -13,15 +13,18 @@ OnnxrayError
 |-- InputError              an array, a cotangent, a target or an option does not fit
 |-- DeviceError             the device asked for is not there
 |-- TimeLimitReached        the work was not done in the time that was given for it
+|-- MemoryLimitReached      the work needs more memory than there is, or than was given for it
 |-- OutputError             results cannot be written or read back
 """
 
+from onnxray.shown_text import one_line
+
 
 class OnnxrayError(Exception):
-    """Root of every error a user can cause; ``str(error)`` is one line."""
+    """Root of every error a user can cause; ``str(error)`` is one line that a terminal may show, whatever is in it."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(" ".join(message.split()))
+        super().__init__(one_line(message))
 
 
 class ModelFileError(OnnxrayError):
@@ -70,6 +73,10 @@ class DeviceError(OnnxrayError):
 
 class TimeLimitReached(OnnxrayError):
     """The work was not done in the time that was given for it."""
+
+
+class MemoryLimitReached(OnnxrayError):
+    """The work needs more memory than there is, or than was given for it."""
 
 
 class OutputError(OnnxrayError):

@@ -14,7 +14,6 @@ from __future__ import annotations
 import difflib
 import hashlib
 import io
-import json
 import math
 import tomllib
 import warnings
@@ -24,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from onnxray.errors import ProfileError
+from onnxray.shown_text import terminal, toml_string
 
 if TYPE_CHECKING:
     from onnxray.profile import MeanImage, Profile
@@ -64,7 +64,7 @@ def read_toml(source: str | Path, origin: str = "TOML text") -> dict[str, Any]:
     folder: Path | None = None
     text: str
     if isinstance(source, Path):
-        folder, origin, text = source.parent, source.name, read_side_text(source)
+        folder, origin, text = source.parent, terminal(source.name), read_side_text(source)
     else:
         text = source
     try:
@@ -142,6 +142,8 @@ def _toml_value(value: object) -> str:
     if isinstance(value, tuple):
         return "[" + ", ".join(_toml_value(one) for one in value) + "]"
     if isinstance(value, str):
-        # JSON's escapes are TOML's, but TOML wants DEL escaped too.
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+        try:
+            return toml_string(value)
+        except ValueError:
+            raise ProfileError(f"the text {value!r} of a profile is no Unicode, which TOML has to be") from None
     return repr(value)

@@ -25,6 +25,7 @@ from onnxray.image_files import png_bytes, read_png
 from onnxray.machine import describe_machine
 from onnxray.model import Model
 from onnxray.runtime import providers_for
+from onnxray.shown_text import json_text
 from onnxray.structure import closing_sigmoid, closing_softmax, verdict_output
 
 SCHEMA = 1
@@ -231,7 +232,7 @@ def write_folder(
     Errors: OutputError.
     """
     target = Path(folder)
-    text = json.dumps(_plain(document), indent=1, allow_nan=False, ensure_ascii=False)
+    text = json_text(_plain(document))
     partial: Path | None = None
     made: list[Path] = []
     done = False
@@ -246,8 +247,7 @@ def write_folder(
             _write_checked(partial / name, picture)
         for name, data in files.items():
             (partial / name).write_bytes(data)
-        # A lone surrogate, from a path that is no UTF-8 or from a label, becomes the JSON escape that it is.
-        (partial / DOCUMENT).write_bytes(text.encode("utf-8", "backslashreplace"))
+        (partial / DOCUMENT).write_text(text, encoding="utf-8", newline="\n")
         _move(partial, target)
         done = True
     except (OSError, ValueError) as error:

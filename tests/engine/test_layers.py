@@ -11,7 +11,8 @@ ROOT = Path(__file__).resolve().parents[2]
 ENGINE = ROOT / "engine" / "onnxray"
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("_version", "errors"),
+    ("_version", "shown_text"),
+    ("errors",),
     ("machine", "processor"),
     ("opened_file", "skeleton", "tensors", "bodies"),
     ("external_data", "inference"),

@@ -117,7 +117,7 @@ def test_memory_sets_the_batch_and_nothing_else() -> None:
     assert Copies(model, pixels, target, 4096).batch > Copies(model, pixels, target, small).batch
     with pytest.raises(InputError, match=f"takes {small} MiB"):
         Copies(model, pixels, target, small - 1)
-    found = [Occlusion(size=20, stride=10, memory=m)(model, images).items[0].heat for m in (small, 512)]
+    found = [Occlusion(size=20, stride=10, batch_memory=m)(model, images).items[0].heat for m in (small, 512)]
     np.testing.assert_allclose(*found, atol=1e-5 * np.abs(found[0]).max())
 
 

@@ -148,7 +148,7 @@ BAD: list[tuple[Any, dict[str, Any], str]] = [
     (Occlusion, {"stride": 9}, "stride is 9; at most the size"),
     (Occlusion, {"fill": "pink"}, "fill is 'pink'"),
     (Occlusion, {"fill": "nan"}, "fill is 'nan'"),
-    (Occlusion, {"memory": 0}, "memory is 0 MiB; one copy of the image takes 1 MiB"),
+    (Occlusion, {"batch_memory": 0}, "batch_memory is 0 MiB; one copy of the image takes 1 MiB"),
     (Rise, {"masks": 0}, "masks is 0"),
     (Rise, {"cells": 0}, "cells is 0"),
     (Rise, {"cells": 15}, "cells is 15; at most 14"),
@@ -156,7 +156,7 @@ BAD: list[tuple[Any, dict[str, Any], str]] = [
     (Rise, {"keep": 1.0}, "keep is 1.0"),
     (Rise, {"keep": float("nan")}, "keep is nan"),
     (Rise, {"score": "loss"}, "score is 'loss'"),
-    (Rise, {"memory": -1}, "memory is -1 MiB"),
+    (Rise, {"batch_memory": -1}, "batch_memory is -1 MiB"),
     (ValueOcclusion, {"layer": "ip1"}, "--parts channels"),
     (ValueOcclusion, {"layer": "prob", "parts": "channels"}, "does not depend on 'prob'"),
     (ValueOcclusion, {"size": 7}, "size is 7; at most 6 fits"),
@@ -264,9 +264,9 @@ def test_the_command_line(name: str, tmp_path: Path) -> None:
     assert np.load(tmp_path / "run" / item["files"]["heat"]).shape == (28, 28)
     assert (tmp_path / "run" / "sheet.png").exists()
     assert ("classes" in item["files"]) == (name == "occlusion")
-    refused = CliRunner().invoke(app, [*command, "--memory", "0"])
+    refused = CliRunner().invoke(app, [*command, "--batch-memory", "0"])
     assert refused.exit_code == 1
-    assert refused.stderr.startswith("onnxray: memory is 0 MiB")
+    assert refused.stderr.startswith("onnxray: batch_memory is 0 MiB")
     assert refused.stderr.count("\n") == 1
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any, final
 
 import typer
+from typer.core import TyperGroup
 
 from onnxray._version import __version__
 from onnxray.cli.apply import apply
@@ -17,9 +20,39 @@ from onnxray.cli.saliency import app as saliency
 from onnxray.cli.values import values
 from onnxray.cli.verify import verify
 from onnxray.cli.visualize import app as visualize
+from onnxray.shown_text import one_line
+
+# The root of what typer says of wrong usage; it is click's, and where that is depends on typer's version.
+_UsageError: type[Any] = typer.BadParameter.__bases__[0]
+
+
+@final
+class Commands(TyperGroup):
+    """Says of wrong usage what was typed as a terminal may show it."""
+
+    def make_context(self, *args: Any, **options: Any) -> Any:
+        """Read the options of the program itself."""
+        with _escaped_usage():
+            return super().make_context(*args, **options)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Read the options of a command, and run it."""
+        with _escaped_usage():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _escaped_usage() -> Iterator[None]:
+    try:
+        yield
+    except _UsageError as error:
+        error.message = one_line(error.message)
+        raise
+
 
 app = typer.Typer(
     name="onnxray",
+    cls=Commands,
     help="Open any exported ONNX model, get trustworthy gradients at every named value of it, and run LOTS and "
     "saliency on it, judged by ONNX Runtime on the very file that ships.",
     no_args_is_help=True,

@@ -14,19 +14,18 @@ from onnxray.cli.common import (
     ModelArgument,
     command_line,
     document,
-    guarded,
-    plain,
     print_json,
     progress_bar,
     run_folder,
-    table_console,
 )
+from onnxray.cli.consoles import table_console
+from onnxray.cli.limits import limited
 from onnxray.cli.shared import Opening, with_shared_options
 from onnxray.errors import InputError
 from onnxray.images import read_at_own_size
 
 
-@guarded
+@limited
 @with_shared_options
 def apply(
     model: ModelArgument,
@@ -82,6 +81,6 @@ def apply(
         return
     for item in items:
         table_console().print(
-            f"{plain(str(folder / item['files']['image']))}: {item['tiles']} tile(s), numbers from {item['least']:.4g} "
+            f"{folder / item['files']['image']}: {item['tiles']} tile(s), numbers from {item['least']:.4g} "
             f"to {item['largest']:.4g} read as {item['range']}"
         )

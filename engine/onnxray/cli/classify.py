@@ -11,17 +11,14 @@ from onnxray.cli.common import (
     ImagesArgument,
     ModelArgument,
     document,
-    guarded,
-    plain,
     print_json,
-    table_console,
     write_document,
 )
+from onnxray.cli.consoles import table_console
+from onnxray.cli.limits import limited
 from onnxray.cli.shared import Opening, with_shared_options
-from onnxray.cli.timeout import limited
 
 
-@guarded
 @limited
 @with_shared_options
 def classify(
@@ -66,8 +63,6 @@ def classify(
     table = Table("image", "class", "label", "probability", "score")
     for item in items:
         for rank, row in enumerate(item["top"]):
-            name = plain(str(item["path"])) if rank == 0 else ""
-            table.add_row(
-                name, str(row["class"]), plain(row["label"]), f"{row['probability']:.4f}", f"{row['score']:.3f}"
-            )
+            name = str(item["path"]) if rank == 0 else ""
+            table.add_row(name, str(row["class"]), row["label"], f"{row['probability']:.4f}", f"{row['score']:.3f}")
     table_console().print(table)

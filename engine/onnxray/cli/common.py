@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import codecs
 import functools
-import json
-import os
-import re
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from onnxray.cli.consoles import line, text
+from onnxray.cli.memory import memory_ran_out
 from onnxray.errors import OnnxrayError
+from onnxray.shown_text import json_text, one_line, terminal
 
 if TYPE_CHECKING:
     from onnxray.method import Progress as Tick
@@ -56,28 +57,36 @@ OutOption = Annotated[
 ]
 SeedOption = Annotated[int, typer.Option("--seed", help="Seed of whatever is random.")]
 
-text = Console(stderr=True, highlight=False, soft_wrap=True)
-"""Notes and progress: standard error."""
-
 
 def guarded(command: F) -> F:
-    """An error of ours is one line on standard error and status 1; an interruption is status 130."""
+    """An error of ours is one line on standard error and status 1; an interruption is status 130.
+
+    So is memory that ran out, and a warning of a library is one line too.
+    """
 
     @functools.wraps(command)
     def run(*args: Any, **kwargs: Any) -> None:
         try:
-            command(*args, **kwargs)
-        except OnnxrayError as error:
-            print(f"onnxray: {error}", file=sys.stderr)
-            raise typer.Exit(1) from None
+            with warnings.catch_warnings():
+                warnings.showwarning = _show_warning
+                command(*args, **kwargs)
+        except typer.Exit:
+            raise
         except KeyboardInterrupt:
             print("onnxray: interrupted", file=sys.stderr)
             raise typer.Exit(130) from None
-        except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that Python's last flush stays quiet
-            raise typer.Exit(0) from None
+        except Exception as error:
+            told = memory_ran_out(error) or error
+            if not isinstance(told, OnnxrayError):
+                raise
+            print(f"onnxray: {told}", file=sys.stderr)
+            raise typer.Exit(1) from None
 
     return run  # type: ignore[return-value]
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *_place: Any, **_more: Any) -> None:
+    print(one_line(f"onnxray: {category.__name__}: {message}"), file=sys.stderr)
 
 
 def open_model(model: str, profile: str | None, device: str, strict: bool, *, approximate: bool = False) -> Model:
@@ -87,7 +96,8 @@ def open_model(model: str, profile: str | None, device: str, strict: bool, *, ap
     opened = onnxray.open(model, profile, device=device, strict=strict, approximate=approximate)
     if opened.profile is not None and opened.profile.assumed:
         reasons = "; ".join(opened.profile.reasons)
-        text.print(f"[yellow]assumed profile {opened.profile.name}[/]: {plain(reasons)}. State it with --profile.")
+        name = f"assumed profile {opened.profile.name}"
+        text.print(line((name, "yellow"), f": {reasons}. State it with --profile."))
     return opened
 
 
@@ -98,7 +108,7 @@ def document(model: Model, name: str, items: Sequence[Mapping[str, Any]], **extr
     seconds = round(time.perf_counter() - _STARTED, 3)
     stamp = provenance(model, name=name, options={}, seed=0, seconds=seconds, notes=())
     for note in model.notes:
-        text.print(plain(note))
+        text.print(note)
     found = Result(stamp, (), None, extra).to_dict()
     return {**found, "command": command_line(), "items": list(items)}
 
@@ -110,17 +120,12 @@ def write_document(found: Mapping[str, Any], folder: Path | None, files: Mapping
     from onnxray.results import write_folder
 
     write_folder(folder, found, dict(files or {}))
-    text.print(f"written to {plain(str(folder))}")
+    text.print(f"written to {folder}")
 
 
 def print_json(found: Mapping[str, Any]) -> None:
     """The one document, on standard output."""
-    print(json.dumps(found, indent=1, allow_nan=False, ensure_ascii=False))
-
-
-def table_console() -> Console:
-    """Where tables go: standard output; as wide as they need where that is no terminal."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 200)
+    print(json_text(found, ascii=codecs.lookup(sys.stdout.encoding or "utf-8").name != "utf-8"))
 
 
 def run_folder(out: Path | None, name: str) -> Path:
@@ -136,24 +141,18 @@ def command_line() -> list[str]:
     return ["onnxray", *sys.argv[1:]]
 
 
-def plain(text: str) -> str:
-    """Text from a model or a path, safe to show: no control characters, and no markup for rich."""
-    from rich.markup import escape
-
-    return escape(re.sub(r"[\x00-\x1f\x7f-\x9f]", "�", text))
-
-
 @contextmanager
 def progress_bar() -> Iterator[Tick]:
     """A bar on standard error; quiet where that is no terminal."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=text, transient=True, disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task("", total=None)
 
         def tick(done: int, total: int, what: str) -> None:
-            bar.update(task, completed=done, total=total, description=plain(what))
+            bar.update(task, completed=done, total=total, description=terminal(what, _LONGEST_TASK))
 
         yield tick
 
 
+_LONGEST_TASK = 200
 _STARTED = time.perf_counter()

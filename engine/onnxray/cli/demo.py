@@ -10,14 +10,13 @@ from onnxray.cli.common import (
     JsonOption,
     OutOption,
     command_line,
-    guarded,
     open_model,
-    plain,
     print_json,
     progress_bar,
     run_folder,
-    table_console,
 )
+from onnxray.cli.consoles import line, table_console
+from onnxray.cli.limits import limited
 from onnxray.cli.lots import items_table, summary_table
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ _LAYERS = ("conv1", "conv2", "ip1", "ip2")
 _ORIGIN, _TARGET = "4", "9"
 
 
-@guarded
+@limited
 def demo(json: JsonOption = False, out: OutOption = None) -> None:
     """Run LOTS on the bundled LeNet and its 100 digits: x-, x+, a 4 turned into a 9, and how stable each layer is.
 
@@ -76,14 +75,14 @@ def demo(json: JsonOption = False, out: OutOption = None) -> None:
     console.print(items_table(example, len(shown)))
     reached = ", ".join(f"{layer} {share:.0%}" for layer, share in shares.items())
     console.print(
-        f"of all {len(fours)} x {len(nines)} pairs of a {_ORIGIN} and a {_TARGET}, classified {_TARGET}: {reached}\n"
+        f"of all {len(fours)} x {len(nines)} pairs of a {_ORIGIN} and a {_TARGET}, classified {_TARGET}: {reached}"
     )
-    console.print(
-        f"[bold]How stable is each layer?[/] The smallest inhibition that changes the class, {len(digits)} digits:"
-    )
+    console.print()
+    said = f" The smallest inhibition that changes the class, {len(digits)} digits:"
+    console.print(line(("How stable is each layer?", "bold"), said))
     console.print(summary_table(layers))
     console.print(_pattern(layers))
-    console.print(f"pictures: {plain(str(folder / 'sheet.png'))} and {plain(str(folder / 'stability.png'))}")
+    console.print(f"pictures: {folder / 'sheet.png'} and {folder / 'stability.png'}")
 
 
 def _of(result: Result[LotsItem], origin: str, target: str | None = None) -> list[LotsItem]:

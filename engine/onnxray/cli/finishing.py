@@ -9,7 +9,8 @@ from typing import Any
 
 import typer
 
-from onnxray.cli.common import command_line, plain, print_json, run_folder, table_console, text
+from onnxray.cli.common import command_line, print_json, run_folder
+from onnxray.cli.consoles import line, table_console, text
 from onnxray.results import Result
 
 
@@ -32,19 +33,19 @@ def finish(
     folder = run_folder(out, name)
     result = result.save(folder, sheets)
     for note in result.provenance.notes:
-        text.print(plain(note))
+        text.print(note)
     if json:
         print_json(result.to_dict())
     else:
         told(result)
         shown = "sheet.png" if "sheet.png" in sheets else next(iter(sheets), None)
-        pictures = f"pictures: {plain(str(folder / shown))}   " if shown is not None else ""
-        table_console().print(f"{pictures}numbers: {plain(str(folder / 'result.json'))}")
+        pictures = f"pictures: {folder / shown}   " if shown is not None else ""
+        table_console().print(f"{pictures}numbers: {folder / 'result.json'}")
     if result.provenance.interrupted:
-        text.print("[red]interrupted[/]: what was finished is kept")
+        text.print(line(("interrupted", "red"), ": what was finished is kept"))
         raise typer.Exit(130)
 
 
 def number_cell(value: Any) -> str:
     """One of a method's own numbers in a table: short, "-" where there is none."""
-    return f"{value:.4g}" if isinstance(value, float) else plain(str("-" if value is None else value))
+    return f"{value:.4g}" if isinstance(value, float) else str("-" if value is None else value)

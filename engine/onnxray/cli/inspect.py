@@ -15,21 +15,18 @@ from onnxray.cli.common import (
     ProfileOption,
     StrictOption,
     document,
-    guarded,
     open_model,
-    plain,
     print_json,
-    table_console,
     write_document,
 )
-from onnxray.cli.timeout import limited
+from onnxray.cli.consoles import line, table_console
+from onnxray.cli.limits import limited
 
 if TYPE_CHECKING:
     from onnxray.graph import Value
     from onnxray.model import Model
 
 
-@guarded
 @limited
 def inspect(
     model: ModelArgument,
@@ -67,16 +64,16 @@ def inspect(
         return
     console = table_console()
     for name, told in _summary(opened, found).items():
-        console.print(f"[bold]{name:<11}[/]{plain(told)}")
+        console.print(line((f"{name:<11}", "bold"), told))
     shown = [v for v in graph.values.values() if values or v.name in layers]
     names = {name: alias for alias, name in opened.aliases.items()}
     table = Table("value", "shape", "type", "operator", "node", "also called", title="values" if values else "layers")
     for value in shown:
         cells = (value.name, _shape(value), value.dtype, value.operator, value.node, names.get(value.name))
-        table.add_row(*(plain(str(cell or "")) for cell in cells))
+        table.add_row(*(str(cell or "") for cell in cells))
     console.print(table)
     if not values:
-        console.print(f"{len(graph.values)} values in all: onnxray inspect {plain(model)} --values")
+        console.print(f"{len(graph.values)} values in all: onnxray inspect {model} --values")
 
 
 def _summary(model: Model, found: dict[str, Any]) -> dict[str, str]:

@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from onnxray.cli.common import ModelArgument, guarded, progress_bar
+from onnxray.cli.common import ModelArgument, progress_bar
 from onnxray.cli.finishing import finish
+from onnxray.cli.limits import limited
 from onnxray.cli.options import plain_options, with_options_of
 from onnxray.cli.shared import Shared, with_shared_options
 from onnxray.cli.visualize import told
@@ -16,7 +17,7 @@ from onnxray.goals import read_values
 from onnxray.methods.invert import Invert
 
 
-@guarded
+@limited
 @with_shared_options
 @with_options_of(Invert)
 def invert(

@@ -8,9 +8,12 @@ from typing import Annotated, Any, Literal
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
-from onnxray.cli.common import ModelArgument, guarded, plain, progress_bar, table_console
+from onnxray.cli.common import ModelArgument, progress_bar
+from onnxray.cli.consoles import line, table_console
 from onnxray.cli.finishing import finish
+from onnxray.cli.limits import limited
 from onnxray.cli.options import plain_options, with_options_of
 from onnxray.cli.shared import Shared, with_shared_options
 from onnxray.errors import InputError
@@ -22,7 +25,7 @@ from onnxray.results import Result
 _SHOWN = 60
 
 
-@guarded
+@limited
 @with_shared_options
 @with_options_of(LOTS)
 def lots(
@@ -108,8 +111,8 @@ def items_table(result: Result[Any], most: int) -> Table:
         score = "-" if item.similarity is None else f"{item.similarity.score:.4f}"
         scale = f"{item.steps} x {item.scale:g}" if item.search == "step-and-adjust" else f"{item.scale:g}"
         table.add_row(
-            plain(origin), plain(goal or item.target_source or item.mode), plain(item.layer), plain(item.label),
-            "yes" if item.success else "[red]no[/]", score, f"{item.l2:.0f}", f"{item.linf:.0f}", scale,
+            origin, goal or item.target_source or item.mode, item.layer, item.label,
+            "yes" if item.success else Text("no", "red"), score, f"{item.l2:.0f}", f"{item.linf:.0f}", scale,
             f"{item.distance_before:.4g} -> {item.distance_after:.4g}",
         )  # fmt: skip
     return table
@@ -120,17 +123,17 @@ def summary_table(layers: tuple[LayerSummary, ...]) -> Table:
     table = Table("layer", "images", "reached", "L2 (quartiles)", "Linf (quartiles)", "PASS (quartiles)")
     for layer in layers:
         table.add_row(
-            plain(layer.layer), str(layer.count), f"{layer.share_reached:.0%}",
+            layer.layer, str(layer.count), f"{layer.share_reached:.0%}",
             *(_quartiles(q, d) for q, d in ((layer.l2, 0), (layer.linf, 0), (layer.similarity, 4))),
         )  # fmt: skip
     return table
 
 
-def _quartiles(numbers: tuple[float, float, float] | None, digits: int) -> str:
+def _quartiles(numbers: tuple[float, float, float] | None, digits: int) -> Text:
     if numbers is None:
-        return "-"
+        return Text("-")
     low, middle, high = ("not reached" if abs(n) == float("inf") else f"{n:.{digits}f}" for n in numbers)
-    return f"[bold]{middle}[/] ({low} to {high})"
+    return line((middle, "bold"), f" ({low} to {high})")
 
 
 def _stem(path: str | None) -> str:

@@ -11,12 +11,11 @@ from rich.table import Table
 from onnxray.cli.common import (
     ImagesArgument,
     ModelArgument,
-    guarded,
-    plain,
     progress_bar,
-    table_console,
 )
+from onnxray.cli.consoles import table_console
 from onnxray.cli.finishing import finish, number_cell
+from onnxray.cli.limits import limited
 from onnxray.cli.options import plain_options, with_options_of
 from onnxray.cli.saliency_check import check_app, compare_command
 from onnxray.cli.saliency_layers import layers
@@ -47,7 +46,7 @@ app = typer.Typer(
 def command_of(method: type[Saliency]) -> Callable[..., None]:
     """The command of one method."""
 
-    @guarded
+    @limited
     @with_shared_options
     @with_options_of(method)
     def command(
@@ -96,8 +95,8 @@ def items_table(result: Result[MapItem]) -> Table:
     table = Table("image", "class", "target", "value", "layer", "peak", *extra, *found)
     for item in result.items[:_SHOWN]:
         table.add_row(
-            plain(item.path or "-"), plain(item.label or "-"), plain(item.target), f"{item.target_score:.4g}",
-            plain(item.layer or "-"), ",".join(map(str, item.peak)),
+            item.path or "-", item.label or "-", item.target, f"{item.target_score:.4g}",
+            item.layer or "-", ",".join(map(str, item.peak)),
             *(number_cell(item.numbers_.get(name)) for name in extra),
             *(_object_text(item.object_ or {}) for _ in found),
         )  # fmt: skip
@@ -106,7 +105,7 @@ def items_table(result: Result[MapItem]) -> Table:
 
 def _object_text(found: Mapping[str, Any]) -> str:
     if not found.get("box"):
-        return plain(str(found.get("reason") or "-"))
+        return str(found.get("reason") or "-")
     overlap = f", IoU {found['box_iou']:.2f}" if "box_iou" in found else ""
     return ",".join(map(str, found["box"])) + overlap
 

@@ -16,13 +16,11 @@ from onnxray.believe.summary import figure, summarize
 from onnxray.cli.common import (
     ImagesArgument,
     ModelArgument,
-    guarded,
-    plain,
     progress_bar,
-    table_console,
-    text,
 )
+from onnxray.cli.consoles import table_console, text
 from onnxray.cli.finishing import finish
+from onnxray.cli.limits import limited
 from onnxray.cli.options import plain_options, with_options_of
 from onnxray.cli.saliency_options import BoxOption, MaskOption, TargetOption
 from onnxray.cli.shared import Shared, with_shared_options
@@ -48,7 +46,7 @@ def check_command_of(method: type[Saliency]) -> Callable[..., None]:
     """The check of one method; the method's options stand beside the check's own."""
     own = {field.name for field in dataclasses.fields(method)}
 
-    @guarded
+    @limited
     @with_shared_options
     @with_options_of(Check, method)
     def command(
@@ -79,7 +77,7 @@ def check_command_of(method: type[Saliency]) -> Callable[..., None]:
     return command
 
 
-@guarded
+@limited
 @with_shared_options
 def compare_command(
     model: ModelArgument,
@@ -122,7 +120,7 @@ def compare_command(
             opened, images, chosen, target, references=references, figures=figures, seed=shared.seed, progress=tick
         )
     for entry in result.extra["refused"]:
-        text.print(plain(f"{entry['method']} on {entry['path'] or 'image'}: {entry['reason']}"))
+        text.print(f"{entry['method']} on {entry['path'] or 'image'}: {entry['reason']}")
     finish(result, shared.out, "saliency-compare", json=shared.json, drawn=comparison_pictures, told=_told)
 
 
@@ -138,7 +136,7 @@ def _images_table(items: Sequence[CheckedItem]) -> Table:
     table = Table("image", "method", "layer", "target", *columns)
     for item in items[:_SHOWN]:
         table.add_row(
-            plain(item.map.path or "-"), item.map.method, plain(item.map.layer or "-"), plain(item.map.target),
+            item.map.path or "-", item.map.method, item.map.layer or "-", item.map.target,
             *(_number(figure(item, name)) for name in columns),
         )  # fmt: skip
     return table
@@ -150,17 +148,17 @@ def _summary_tables(summary: Sequence[Mapping[str, Any]]) -> list[Table]:
     for entry in summary:
         spread = [entry.get(name) for name in columns]
         table.add_row(
-            entry["method"], plain(entry["layer"] or "-"), str(entry["images"]),
+            entry["method"], entry["layer"] or "-", str(entry["images"]),
             *("-" if found is None else f"{found['mean']:.3f} ({found['median']:.3f})" for found in spread),
         )  # fmt: skip
     tables = [table]
     for entry in summary:
         if "weights" in entry:
-            layers = Table("weights drawn anew", "rank correlation, mean (median)", title=plain(entry["layer"] or ""))
+            layers = Table("weights drawn anew", "rank correlation, mean (median)", title=entry["layer"] or "")
             for found in entry["weights"]:
                 known = found["count"]
                 said = f"{found['mean']:.3f} ({found['median']:.3f})" if known else "-"
-                layers.add_row(plain(found["layer"]), said)
+                layers.add_row(found["layer"], said)
             tables.append(layers)
     return tables
 

@@ -14,15 +14,14 @@ from onnxray.cli.common import (
     ProfileOption,
     StrictOption,
     document,
-    guarded,
     open_model,
-    plain,
     print_json,
-    table_console,
 )
+from onnxray.cli.consoles import table_console
+from onnxray.cli.limits import limited
 
 
-@guarded
+@limited
 def layers(
     model: ModelArgument,
     value: Annotated[
@@ -55,7 +54,7 @@ def layers(
     table = Table("layer", "shape", "rows x columns", "channels", "")
     for item, grid in zip(items, found.candidates):
         table.add_row(
-            plain(grid.value), str(list(grid.shape)), grid.kind.split(",")[0], str(grid.channels),
+            grid.value, str(list(grid.shape)), grid.kind.split(",")[0], str(grid.channels),
             "default" if item["default"] else "",
         )  # fmt: skip
     table_console().print(table)

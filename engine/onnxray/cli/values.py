@@ -14,17 +14,16 @@ from onnxray.cli.common import (
     ImagesArgument,
     ModelArgument,
     document,
-    guarded,
-    plain,
     print_json,
     run_folder,
-    table_console,
     write_document,
 )
+from onnxray.cli.consoles import table_console
+from onnxray.cli.limits import limited
 from onnxray.cli.shared import Opening, with_shared_options
 
 
-@guarded
+@limited
 @with_shared_options
 def values(
     model: ModelArgument,
@@ -63,7 +62,7 @@ def values(
     if shared.json:
         print_json(report)
         return
-    table = Table("value", "shape", "type", title=plain(str(folder / "values.npz")))
+    table = Table("value", "shape", "type", title=str(folder / "values.npz"))
     for name, array in found.items():
-        table.add_row(plain(name), str(list(array.shape)), str(array.dtype))
+        table.add_row(name, str(list(array.shape)), str(array.dtype))
     table_console().print(table)

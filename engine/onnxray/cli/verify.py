@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from onnxray.cli.common import ModelArgument, document, guarded, plain, print_json, table_console, write_document
+from onnxray.cli.common import ModelArgument, document, print_json, write_document
+from onnxray.cli.consoles import line, table_console
+from onnxray.cli.limits import limited
 from onnxray.cli.shared import Opening, with_shared_options
-from onnxray.cli.timeout import limited
 from onnxray.verification import described
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 _RULES = 4
 
 
-@guarded
 @limited
 @with_shared_options
 def verify(
@@ -62,29 +62,27 @@ def _show(found: Verification) -> None:
         title="twin against judge",
     )  # fmt: skip
     for row in found.comparisons:
-        names = [plain(str(cell or "")) for cell in (row.name, row.node, row.operator)]
+        names = [str(cell or "") for cell in (row.name, row.node, row.operator)]
         steps = "" if row.steps is None else f"{row.steps:.3g}"
         own = "" if row.own is None else f"{row.own.relative:.2e}"
         colour = _COLOURS.get(row.verdict, "red")
-        mark = f"[{colour}]{row.verdict if row.verdict in _COLOURS else row.verdict.upper()}[/]"
+        mark = line((row.verdict if row.verdict in _COLOURS else row.verdict.upper(), colour))
         table.add_row(*names, f"{row.absolute:.2e}", f"{row.relative:.2e}", steps, own, mark)
     console.print(table)
     colour = "green" if found.agrees else "red"
-    console.print(f"[{colour}]{'OK' if found.agrees else 'FAILED'}[/]: {plain(found.reason)}.")
+    console.print(line(("OK" if found.agrees else "FAILED", colour), f": {found.reason}."))
     rules = Counter(row.rule for row in found.comparisons)
     console.print(f"{len(found.comparisons)} values compared on {found.inputs} inputs. Let pass:")
     for rule, count in rules.most_common(_RULES):
-        console.print(f"  {count} values: {plain(rule)}")
+        console.print(f"  {count} values: {rule}")
     if len(rules) > _RULES:
         console.print(
             f"  {sum(count for _, count in rules.most_common()[_RULES:])} values: by further rules, which --json states"
         )
     for output in found.outputs:
-        console.print(
-            f"Output {plain(output.name)!r} of the file itself: {output.verdict}, {plain(described(output))}."
-        )
+        console.print(f"Output {output.name!r} of the file itself: {output.verdict}, {described(output)}.")
     if found.arithmetic:
-        console.print(f"{plain(found.arithmetic)}.")
+        console.print(f"{found.arithmetic}.")
     console.print(f"Reading every inner value moves the judge's own outputs by {found.outputs_moved:.2e}.")
     if found.skipped:
         console.print(f"Not compared (no real or quantised numbers, or constant): {len(found.skipped)} values.")

@@ -10,12 +10,11 @@ from rich.table import Table
 
 from onnxray.cli.common import (
     ModelArgument,
-    guarded,
-    plain,
     progress_bar,
-    table_console,
 )
+from onnxray.cli.consoles import table_console
 from onnxray.cli.finishing import finish, number_cell
+from onnxray.cli.limits import limited
 from onnxray.cli.options import plain_options, with_options_of
 from onnxray.cli.shared import Shared, with_shared_options
 from onnxray.errors import InputError
@@ -51,7 +50,7 @@ app = typer.Typer(
 def command_of(method: type[Synthesis]) -> Callable[..., None]:
     """The command of one method."""
 
-    @guarded
+    @limited
     @with_shared_options
     @with_options_of(method)
     def command(
@@ -98,8 +97,8 @@ def items_table(result: Result[SynthesisItem]) -> Table:
     extra = list(dict.fromkeys(plainly))[:4]
     lines = [
         {
-            "from": plain(item.path or "-"), "layer": plain(item.layer or "-"), "target": plain(item.target),
-            "steps": str(item.steps or "-"), "class": plain(item.label or "-"),
+            "from": item.path or "-", "layer": item.layer or "-", "target": item.target,
+            "steps": str(item.steps or "-"), "class": item.label or "-",
             "probability": "-" if item.probability is None else f"{item.probability:.4f}",
             **{name: number_cell(item.numbers_.get(name)) for name in extra},
         }

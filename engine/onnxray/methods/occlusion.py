@@ -47,7 +47,7 @@ class Occlusion(Saliency):
     stride: Annotated[int | None, "pixels from one position to the next; by default about half of the square"] = None
     fill: Annotated[str, f"what hides: {FILLS}"] = "mean"
     patches: Annotated[bool, "compute again only what the square reaches, where that gives the same"] = True
-    memory: Annotated[int, "MiB that a batch of hidden images may take"] = 512
+    batch_memory: Annotated[int, "MiB that a batch of hidden images may take"] = 512
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -61,7 +61,7 @@ class Occlusion(Saliency):
 
     def maps(self, model: Model, pixels: Pixels, objective: Objective, run: Run) -> Iterator[tuple[int, Map]]:
         """One forward a position."""
-        copies = Copies(model, pixels, objective, self.memory)
+        copies = Copies(model, pixels, objective, self.batch_memory)
         if pixels.plain:
             yield from self._features(model, pixels, copies, run)
             return

@@ -45,7 +45,7 @@ class Rise(Saliency):
     cells: Annotated[int, "cells of a mask along each side"] = 7
     keep: Annotated[float, "probability that a cell is kept"] = 0.5
     fill: Annotated[str, f"what masked pixels become: {FILLS}"] = "mean"
-    memory: Annotated[int, "MiB that a batch of masked images may take"] = 512
+    batch_memory: Annotated[int, "MiB that a batch of masked images may take"] = 512
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -59,7 +59,7 @@ class Rise(Saliency):
     def maps(self, model: Model, pixels: Pixels, objective: Objective, run: Run) -> Iterator[tuple[int, Map]]:
         """One forward a mask; all images get the same masks."""
         assert model.profile is not None
-        copies = Copies(model, pixels, objective, self.memory)
+        copies = Copies(model, pixels, objective, self.batch_memory)
         height, width = pixels.array.shape[2:]
         if self.cells > min(height, width):
             raise InputError(f"cells is {self.cells}; at most {min(height, width)} fit into {height} x {width} pixels")

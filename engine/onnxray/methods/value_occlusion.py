@@ -50,7 +50,7 @@ class ValueOcclusion(Saliency):
     size: Annotated[int, "side of the window, in places of the value"] = 1
     stride: Annotated[int, "places from one window to the next"] = 1
     fill: Annotated[Literal["zero", "mean"], "what takes the place; mean: a channel's own over all places"] = "zero"
-    memory: Annotated[int, "MiB that a batch of changed values may take"] = 512
+    batch_memory: Annotated[int, "MiB that a batch of changed values may take"] = 512
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -66,7 +66,7 @@ class ValueOcclusion(Saliency):
             layer = layers_of(self, model, pixels, objective, run)[0].value
         else:
             layer = model.select_values([self.layer])[0]
-        copies = Copies(model, pixels, objective, self.memory)
+        copies = Copies(model, pixels, objective, self.batch_memory)
         resumed = Resumed(copies, layer)
         places: NDArray[np.int64] | None = None
         for row in range(len(pixels)):

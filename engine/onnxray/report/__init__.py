@@ -5,23 +5,28 @@ Text from models (labels, names of values) may hold anything; whatever shows it 
 
 from __future__ import annotations
 
-import unicodedata
+import re
 from collections.abc import Callable
+from typing import Any, Final
 
-__all__ = ["clean_text", "shorten"]
+from onnxray.shown_text import terminal
+
+__all__ = ["NO_MARKUP", "clean_text", "shorten"]
+
+NO_MARKUP: Final[dict[str, Any]] = {"parse_math": False, "usetex": False}
+"""What every text of a plot is made with: else matplotlib reads ``$...$`` in a name, and TeX where users have it on."""
 
 ELLIPSIS = "…"
-_UNPRINTABLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+_BLANKS = re.compile(r"[ \t\n\r\f\v\xa0]+")
 # Beyond this nothing is readable in a picture, and measuring text takes time.
 _LONGEST = 1000
 
 
 def clean_text(text: str) -> str:
-    """``text`` on one line: white space as single spaces, what cannot be printed (controls, surrogates) as U+FFFD."""
+    r"""``text`` on one line: white space as single spaces, what cannot be seen as its escape (``\u202e``)."""
     if len(text) > _LONGEST:
         text = f"{text[: _LONGEST // 2]}{ELLIPSIS}{text[-_LONGEST // 2 :]}"
-    words = " ".join(text.split())
-    return "".join("\ufffd" if unicodedata.category(letter) in _UNPRINTABLE else letter for letter in words)
+    return terminal(_BLANKS.sub(" ", text).strip(" "))
 
 
 def shorten(text: str, fits: Callable[[str], bool]) -> str:

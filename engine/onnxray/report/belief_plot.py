@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from onnxray.believe.item import CheckedItem
+from onnxray.report import NO_MARKUP
 from onnxray.report.stability_plot import legible
 
 _DOTS_PER_INCH, _WIDEST = 144, 40.0
@@ -39,11 +40,13 @@ def curves_plot(items: Sequence[CheckedItem], *, title: str) -> bytes | None:
             mean = np.mean([np.interp(grid, found[name]["fractions"], found[name]["scores"]) for found in drawn], 0)
             ax.plot(grid, mean, color=colour, linewidth=2.4)
         said = f"{name}: area {area:.3f}" + (f", mean of {len(drawn)}" if len(drawn) > 1 else "")
-        ax.set_title(said, loc="left", fontsize=10, color=_INK)
-        ax.set_xlabel(f"share of the pixels {'inserted' if name == 'insertion' else 'deleted'}", fontsize=9, color=_INK)
+        ax.set_title(said, loc="left", fontsize=10, color=_INK, **NO_MARKUP)
+        verb = "inserted" if name == "insertion" else "deleted"
+        ax.set_xlabel(f"share of the pixels {verb}", fontsize=9, color=_INK, **NO_MARKUP)
         ax.set_xlim(0, 1)
     names = {found["measured"].partition(" of ")[0] for found in drawn}
-    axes[0].set_ylabel(names.pop() if len(names) == 1 else "score", fontsize=9, color=_INK)
+    said = legible(names.pop(), _LONGEST_NAME) if len(names) == 1 else "score"
+    axes[0].set_ylabel(said, fontsize=9, color=_INK, **NO_MARKUP)
     if all(0 <= score <= 1 for found in drawn for name in ("insertion", "deletion") for score in found[name]["scores"]):
         axes[0].set_ylim(-0.02, 1.02)
     return _png(figure)
@@ -76,16 +79,16 @@ def weights_plot(items: Sequence[CheckedItem], *, title: str, order: str) -> byt
     lowest = min((value for column in values for value in column if value is not None), default=0.0)
     ax.set_ylim(min(-0.05, lowest - 0.05), 1.02)
     ax.set_xlim(-0.5, len(layers) - 0.5)
-    ax.set_ylabel("rank correlation with\nthe trained network's map", fontsize=9, color=_INK)
+    ax.set_ylabel("rank correlation with\nthe trained network's map", fontsize=9, color=_INK, **NO_MARKUP)
     ax.set_xticks(
         range(len(names)), names, fontsize=8, color=_INK, rotation=45, ha="right", rotation_mode="anchor",
-        parse_math=False,
+        **NO_MARKUP,
     )  # fmt: skip
     which = "from the output down to" if order == "cascade" else "of this layer alone:"
-    ax.set_xlabel(f"weights drawn anew {which}", fontsize=9, color=_INK)
+    ax.set_xlabel(f"weights drawn anew {which}", fontsize=9, color=_INK, **NO_MARKUP)
     lost = sum(value is None for column in values for value in column)
     key = "dot: one map   line: median" + (f"   {lost} could not be compared, see result.json" if lost else "")
-    ax.set_title(key, loc="left", fontsize=8, color=_SOFT_INK)
+    ax.set_title(key, loc="left", fontsize=8, color=_SOFT_INK, **NO_MARKUP)
     return _png(figure)
 
 
@@ -95,7 +98,7 @@ def _figure(title: str, size: tuple[float, float], columns: int) -> tuple[Any, A
     figure = Figure(figsize=size, dpi=_DOTS_PER_INCH)
     figure.set_layout_engine("constrained")
     figure.suptitle(
-        legible(title, int(9 * size[0])), x=0.012, ha="left", fontsize=12, weight="bold", color=_INK, parse_math=False
+        legible(title, int(9 * size[0])), x=0.012, ha="left", fontsize=12, weight="bold", color=_INK, **NO_MARKUP
     )
     axes = figure.subplots(1, columns, sharey=True, squeeze=False)[0]
     for ax in axes:

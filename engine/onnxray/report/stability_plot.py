@@ -13,7 +13,7 @@ from typing import Any
 
 from onnxray.errors import InputError
 from onnxray.metrics import quantile_with_infinities
-from onnxray.report import clean_text, shorten
+from onnxray.report import NO_MARKUP, clean_text, shorten
 
 __all__ = ["LayerSpread", "stability_plot"]
 
@@ -105,14 +105,14 @@ def _figure(layers: Sequence[LayerSpread], title: str, unreached: str) -> Any:
     beside = 0.6 + max(0.0, 4.0 - len(names)) / 2  # so that few layers do not become wide ones
     axes[-1].set_xlim(-beside, len(names) - 1 + beside)
     turn = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if turned else {}
-    axes[-1].set_xticks(range(len(names)), labels, fontsize=9, color=_INK, parse_math=False, **turn)
+    axes[-1].set_xticks(range(len(names)), labels, fontsize=9, color=_INK, **NO_MARKUP, **turn)
     figure.suptitle(
-        legible(title, int(8 * width)), x=0.012, ha="left", fontsize=12, weight="bold", color=_INK, parse_math=False
+        legible(title, int(8 * width)), x=0.012, ha="left", fontsize=12, weight="bold", color=_INK, **NO_MARKUP
     )
     missed = any(math.isinf(v) for panel in panels for values in panel.values for v in values)
     cross = f"   ×: {unreached}, counts as infinite" if missed else ""
     key = f"box: quartiles   line: median   dot: one image{cross}   %: share reached"
-    axes[0].set_title(key, loc="left", fontsize=8, color=_SOFT_INK, parse_math=False)
+    axes[0].set_title(key, loc="left", fontsize=8, color=_SOFT_INK, **NO_MARKUP)
     figure.align_ylabels(axes)
     return figure
 
@@ -136,9 +136,9 @@ def _draw(ax: Any, panel: _Panel, unreached_label: str) -> None:
     scale = _Scale(finite, panel)
     ax.set_yscale("log" if scale.logarithmic else "linear")
     ax.set_ylim(scale.bottom, scale.top)
-    ax.set_yticks(scale.ticks(), [f"{tick:g}" for tick in scale.ticks()], fontsize=8, color=_SOFT_INK)
+    ax.set_yticks(scale.ticks(), [f"{tick:g}" for tick in scale.ticks()], fontsize=8, color=_SOFT_INK, **NO_MARKUP)
     ax.set_yticks([], minor=True)
-    ax.set_ylabel(panel.name, fontsize=9, color=_INK)
+    ax.set_ylabel(panel.name, fontsize=9, color=_INK, **NO_MARKUP)
     ax.grid(axis="y", color=_GRID, linewidth=0.8)
     ax.set_axisbelow(True)
     ax.tick_params(length=0)
@@ -149,7 +149,7 @@ def _draw(ax: Any, panel: _Panel, unreached_label: str) -> None:
         middle = scale.clip(panel.worst)
         ax.text(
             1.004, middle, unreached_label, transform=ax.get_yaxis_transform(), fontsize=8, color=_SOFT_INK,
-            va="center", ha="left", rotation=0, parse_math=False,
+            va="center", ha="left", rotation=0, **NO_MARKUP,
         )  # fmt: skip
     for x, values in enumerate(panel.values):
         if not values:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from onnxray.report import clean_text
+from onnxray.report import NO_MARKUP, clean_text
 from onnxray.report.contact_sheet import Cell, Row
 from onnxray.report.pages import drawn_pages
 from onnxray.results import Result
@@ -83,12 +83,13 @@ def trace_plot(result: Result[SynthesisItem]) -> bytes:
         for item in result.items[:_CURVES]:
             values = item.trace.get(name, ())
             panel.plot(range(1, len(values) + 1), values, linewidth=1.2, color=_BLUE, alpha=0.6)
-        panel.set_ylabel(clean_text(name), color=_INK)
+        panel.set_ylabel(clean_text(name), color=_INK, **NO_MARKUP)
         panel.grid(color=_GRID)
         for side in ("top", "right"):
             panel.spines[side].set_visible(False)
-    panels[-1].set_xlabel("step")
-    figure.suptitle(clean_text(f"{result.provenance.method['name']}: every step of {len(result.items)} image(s)"))
+    panels[-1].set_xlabel("step", **NO_MARKUP)
+    title = f"{result.provenance.method['name']}: every step of {len(result.items)} image(s)"
+    figure.suptitle(clean_text(title), **NO_MARKUP)
     stream = io.BytesIO()
     figure.savefig(stream, format="png")
     return stream.getvalue()
