@@ -1,5 +1,6 @@
 """The judge: what it gives is what a plain ONNX Runtime session gives."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,7 +25,8 @@ def sessions(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     real = onnxruntime.InferenceSession
 
     def start(source: object, *args: object, **kwargs: object) -> onnxruntime.InferenceSession:
-        started.append(source)
+        # An open handle of a file is named by /proc: what it leads to tells which file it is.
+        started.append(os.path.realpath(source) if isinstance(source, str) else source)
         return real(source, *args, **kwargs)
 
     monkeypatch.setattr(onnxruntime, "InferenceSession", start)
