@@ -131,7 +131,7 @@ def texts(document: object) -> Iterator[str]:
 
 COMMANDS = (
     ("inspect",), ("inspect", "--values"), ("classify", "PICTURE"), ("verify",), ("values", "PICTURE", "--value", "logits"),
-    ("lots", "PICTURE", "--self", "inhibit", "--layer", "logits"), ("saliency", "gradient", "PICTURE"),
+    ("lots", "PICTURE", "--self", "inhibit", "--layer", "logits", "--summary"), ("saliency", "gradient", "PICTURE"),
     ("saliency", "layers"), ("saliency", "compare", "PICTURE", "--methods", "gradient,occlusion", "--curve-steps", "2"),
     ("saliency", "check", "gradient", "PICTURE", "--curve-steps", "2", "--noise-copies", "1"),
     ("visualize", "maximize", "--target", "1", "--steps", "1"), ("invert", "PICTURE", "--layer", "logits", "--steps", "1"),
