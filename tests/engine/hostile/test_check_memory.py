@@ -18,7 +18,7 @@ import pytest
 
 import onnxray
 from onnxray import check_memory, integer_products
-from onnxray.check_memory import Memory, cache_folder, digests
+from onnxray.check_memory import Memory, cache_folder
 from onnxray.errors import MismatchError, ModelFileError
 from onnxray.graph import read_graph
 from onnxray.integer_products import saturates
@@ -59,7 +59,7 @@ FORGED = {
     "truncated": lambda e: json.dumps(e)[:-9], "nested": lambda e: "[" * 100_000, "no text": lambda e: "\udcff",
     "a long number": lambda e: json.dumps(e).replace("1e-06", "1" * 5000), "another schema": lambda e: changed(e, schema=1),
     "more": lambda e: changed(e, more=1), "no key": lambda e: json.dumps({k: e[k] for k in ("schema", "found")}),
-    "another file's": lambda e: changed(e, key={**e["key"], "files": {"": "0" * 64}}),
+    "another file's": lambda e: changed(e, key={**e["key"], "files": {"sha256": "0" * 64}}),
     "a version less": lambda e: changed(e, key={k: v for k, v in e["key"].items() if k != "onnxray"}),
     "flat, as 0.3 wrote it": lambda e: json.dumps({**e["key"], **e["found"]}),
     "no facts": lambda e: changed(e, found={}), "facts as a list": lambda e: changed(e, found=[1]),
@@ -257,7 +257,7 @@ def test_external_data_counts_by_its_content(outside: Path) -> None:
     data.write_bytes(before)
     moved = shutil.copytree(outside.parent, outside.parents[1] / "elsewhere")
     assert Memory(read_graph(moved / "m.onnx"), DESCRIBED).recall(FACTS) == FOUND
-    assert list(digests(read_graph(outside))) == ["", "m.data"]
+    assert list(read_graph(outside).identity) == ["sha256", "external:m.data"]
 
 
 def test_external_data_that_is_gone_is_told_in_one_line(outside: Path) -> None:
