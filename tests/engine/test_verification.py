@@ -219,7 +219,7 @@ def test_the_check_is_made_once_and_remembered(
     assert len(judged) == 1
     (note,) = (cache / "verified").glob("*.json")
     said = json.loads(note.read_text())
-    assert said["key"]["files"] == {"": opened.graph.sha256}
+    assert said["key"]["files"] == {"sha256": opened.graph.sha256}
     assert 0 <= said["found"]["worst_relative"] < TOLERANCE
     assert said["key"]["onnxray"] == onnxray.__version__
 
