@@ -13,10 +13,11 @@ from onnxray.cotangents import Cotangents, Tensors
 from onnxray.errors import DeviceError, InputError, NotDifferentiable, RuntimeRefusal
 from onnxray.graph import Graph, Value
 from onnxray.importer.build import Importer
-from onnxray.importer.free import FreeCuts, batches
+from onnxray.importer.free import FreeCuts
 from onnxray.importer.module import ImportedModule, forward_all
 from onnxray.importer.placing import NotPlaced
 from onnxray.importer.rules import PLAIN, BackwardRules
+from onnxray.importer.samples import batches
 from onnxray.importer.ways import by_rewrite, by_vmap, check_lengths
 
 Encode = Callable[[torch.Tensor], torch.Tensor]

@@ -160,16 +160,27 @@ class Body(nn.Module):
         return list(forward_all(self.module, inputs))
 
 
+class Tracer(fx.Tracer):
+    """Reads a pickled module's source again without looking into the functions that it calls."""
+
+    functions: ClassVar[tuple[Callable[..., Any], ...]] = (as_declared,)
+
+    def __init__(self) -> None:
+        super().__init__(autowrap_functions=self.functions)
+
+
 class Walk:
     """One torch.fx graph in the making. ``guards``: nodes that stay though nothing reads them."""
 
     joins: ClassVar[bool] = True
     """Whether nodes may be computed together."""
+    tracer: ClassVar[type[Tracer]] = Tracer
+    """What unpickles its modules."""
 
     def __init__(self, importer: Importer, given: tuple[str, ...] = (), rules: BackwardRules = PLAIN) -> None:
         self.importer = importer
         self.rules = rules
-        self.fx = fx.Graph()
+        self.fx = fx.Graph(tracer_cls=self.tracer)
         self.root: dict[str, Any] = {}
         self.layers: dict[str, str] = {}
         self.values: dict[str, fx.Node] = {}

@@ -11,9 +11,10 @@ from torch import fx, nn
 from onnxray.errors import InputError
 from onnxray.graph import Graph
 from onnxray.importer.attributes import NODES
-from onnxray.importer.free import FreeCuts, batches
+from onnxray.importer.free import FreeCuts
 from onnxray.importer.module import ImportedModule, forward_all
 from onnxray.importer.rules import PLAIN, BackwardRules
+from onnxray.importer.samples import batches
 
 Inputs = tuple[torch.Tensor, ...]
 
