@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import keyword
 import re
+from typing import Literal
 
 from torch import nn
 
@@ -28,6 +29,16 @@ def weight_attribute(place: int) -> str:
 def node_attribute(kind: str, index: int, operator: str) -> str:
     """The attribute of a node's module: its place in the file, and its operator where that is a plain word."""
     return f"{NODES}.{kind}{index}_{operator if _IDENTIFIER.fullmatch(operator) else 'operator'}"
+
+
+def helper_attribute(kind: Literal["each", "output"], *places: int) -> str:
+    """The attribute of a module that belongs to no one node."""
+    return f"{NODES}.{'_'.join([kind, *map(str, places)])}"
+
+
+def input_name(place: int) -> str:
+    """An input as graphs take it."""
+    return f"input_{place}"
 
 
 def keeps_its_name(name: str, module: nn.Module) -> bool:

@@ -10,6 +10,7 @@ from torch import fx, nn
 
 from onnxray.errors import InputError
 from onnxray.graph import Node
+from onnxray.importer.attributes import helper_attribute
 from onnxray.importer.build import Importer, Walk
 from onnxray.importer.module import ImportedModule
 from onnxray.importer.placing import Axis, Facts, Plan, Shape, Step
@@ -161,7 +162,7 @@ class FreeWalk(SingleNodes):
         if axis:
             return self.fx.call_function(refolded, (value, self.count, axis, 0))
         if axis is None and name in self.importer.graph.depends_on_input and name not in self.inputs:
-            return self.text_module("each", len(self.root), Each(name), (value, self.count))
+            return self.text_module(helper_attribute("each", len(self.root)), Each(name), (value, self.count))
         return value
 
 
