@@ -18,11 +18,9 @@ from pathlib import Path
 # In place of this folder, whose support.py would stand before the tests' package of that name.
 sys.path[:1] = [str(Path(__file__).resolve().parents[1] / part) for part in ("engine", "models", "tests")]
 
-from support.damage_bytes import BYTES  # noqa: E402
-from support.damage_fields import PROTOS  # noqa: E402
-from support.damage_places import PLACES  # noqa: E402
 from support.hostile import MEMORY, SECONDS, Finding, run_cases  # noqa: E402
 from support.mutation_seeds import Seed, seeds  # noqa: E402
+from support.mutations import MUTATORS  # noqa: E402
 
 COUNT, QUICK = 5000, 500
 _STOP = 15.0
@@ -67,7 +65,7 @@ def table(found: list[Finding], healthy: list[Seed], seed: int) -> str:
     slowest, largest = max(ended, key=lambda f: f.seconds), max(found, key=lambda f: f.peak)
     failures = sum(finding.bad for finding in found)
     lines = [
-        f"{len(found):,} mutations (seed {seed}) of {len(healthy)} models by {len(BYTES + PROTOS + PLACES)} kinds of "
+        f"{len(found):,} mutations (seed {seed}) of {len(healthy)} models by {len(MUTATORS)} kinds of "
         f"damage; {failures} failures. Largest resident size {largest.peak / 2**20:,.0f} MiB ({largest.damage}), of "
         f"{MEMORY / 2**20:,.0f} allowed; the slowest that ended by itself took {slowest.seconds:.1f} s "
         f"({slowest.damage}), of {SECONDS:g} s allowed.",

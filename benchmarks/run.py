@@ -23,6 +23,7 @@ BENCHMARKS = (
     "pullback", "forward_gradient", "line_search", "opening", "saliency", "saliency_cams", "saliency_perturbation",
     "visualize", "visualize_lucent",
 )  # fmt: skip
+TABLES = ("hostile", "mutations")
 PACKAGES = (
     "numpy", "torch", "onnx", "onnxruntime", "onnxruntime-gpu", "onnx2torch", "timm", "captum", "grad-cam", "dianna",
     "torch-lucent",
@@ -33,7 +34,7 @@ def main() -> None:
     with setting(__doc__) as chosen:
         measured = {name: run(name, chosen) for name in BENCHMARKS}
         sections = [section(name, rows) for name, rows in measured.items() if rows]  # none where the peers are missing
-        sections.append(hostile(chosen))
+        sections += [table(name, chosen) for name in TABLES]
         page = "\n".join([head(), *sections])
         if chosen.quick:
             print(page)
@@ -53,12 +54,12 @@ def run(name: str, chosen: Setting) -> list[Row]:
     return [Row(**row) for row in json.loads(done.stdout.splitlines()[-1])]
 
 
-def hostile(chosen: Setting) -> str:
+def table(name: str, chosen: Setting) -> str:
     """What became of damaged files: a table of its own kind. Fails where one of them did not end as it has to."""
-    say("hostile")
-    command = [sys.executable, str(HERE / "hostile.py"), *["--quick"] * chosen.quick]
+    say(name)
+    command = [sys.executable, str(HERE / f"{name}.py"), *["--quick"] * chosen.quick]
     done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True, env=environment())
-    return "\n".join([*words("hostile"), done.stdout, "Alone: `python benchmarks/hostile.py`", ""])
+    return "\n".join([*words(name), done.stdout, f"Alone: `python benchmarks/{name}.py`", ""])
 
 
 def environment() -> dict[str, str]:

@@ -86,7 +86,10 @@ def _answer(model: Model, picture: NDArray[Any]) -> NDArray[np.float64]:
     assert model.profile is not None
     name = model.graph.outputs[0].name
     feeds = model.feeds(Pixels(np.ascontiguousarray(picture[None], np.float32), (None,)))
-    found = np.asarray(model.judge.outputs(feeds, [name])[name], np.float64)
+    answer = np.asarray(model.judge.outputs(feeds, [name])[name])
+    if answer.dtype.kind in "OUS":
+        raise InputError(f"the output {name!r} holds text; apply takes networks from pictures to pictures")
+    found = np.asarray(answer, np.float64)
     if model.profile.layout == "NHWC" and found.ndim == 4:
         found = found.transpose(0, 3, 1, 2)
     if found.ndim != 4 or len(found) != 1 or found.shape[1] not in (1, 3):

@@ -10,13 +10,14 @@ import torch
 
 from onnxray.batching import Array, Arrays, Batch, chunk_size, in_chunks
 from onnxray.cotangents import Cotangents, Tensors
-from onnxray.errors import DeviceError, InputError, NotDifferentiable, RuntimeRefusal
+from onnxray.errors import DeviceError, InputError, NotDifferentiable, RuntimeRefusal, UnsupportedOperator
 from onnxray.graph import Graph, Value
 from onnxray.importer.build import Importer
-from onnxray.importer.free import FreeCuts, batches
+from onnxray.importer.free import FreeCuts
 from onnxray.importer.module import ImportedModule, forward_all
 from onnxray.importer.placing import NotPlaced
 from onnxray.importer.rules import PLAIN, BackwardRules
+from onnxray.importer.samples import batches
 from onnxray.importer.ways import by_rewrite, by_vmap, check_lengths
 
 Encode = Callable[[torch.Tensor], torch.Tensor]
@@ -44,7 +45,7 @@ class Twin:
         def chunk(part: Arrays) -> list[Array]:
             with torch.no_grad():
                 tensors = self._tensors(part, requires_grad=False)
-                return [_array(value) for value in self._forward(wanted, tensors)]
+                return [_of_tensor(name, value) for name, value in zip(wanted, self._forward(wanted, tensors))]
 
         return in_chunks(self.graph, variables, wanted, self._chunk_size(wanted, variables), chunk)
 
@@ -287,6 +288,13 @@ class _Pairing(torch.autograd.Function):
     def backward(ctx: Any, _: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         """Give them."""
         return (None, *ctx.cotangents)
+
+
+def _of_tensor(name: str, value: object) -> Array:
+    """A value's numbers. Errors: UnsupportedOperator for a sequence, which the file may not have told of."""
+    if not isinstance(value, torch.Tensor):
+        raise UnsupportedOperator(f"value {name!r} is no tensor but a {type(value).__name__}; read what it is made of")
+    return _array(value)
 
 
 def _array(tensor: torch.Tensor) -> Array:

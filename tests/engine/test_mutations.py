@@ -17,11 +17,9 @@ import onnxray
 from onnxray.errors import InputError, ModelFileError, UnsupportedOperator
 from onnxray.soundness import LARGEST_INLINED
 from support import hostile, models
-from support.damage_bytes import BYTES
-from support.damage_fields import PROTOS
-from support.damage_places import CANARY, PLACES, point_outside
+from support.damage_places import CANARY, point_outside
 from support.mutation_seeds import Seed, seeds
-from support.mutations import write_case
+from support.mutations import MUTATORS, write_case
 
 COUNT = 300
 SEEDS = seeds()
@@ -31,7 +29,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="select waits fo
 
 def test_mutations_end_in_a_model_or_in_our_own_error(tmp_path: Path) -> None:
     """Every kind of damage, each on several models."""
-    kinds, healthy = len(BYTES + PROTOS + PLACES), len(SEEDS)
+    kinds, healthy = len(MUTATORS), len(SEEDS)
     numbers = [k // kinds * kinds * healthy + k % kinds * healthy + k * 7 % healthy for k in range(COUNT)]
     found = list(hostile.run_cases(SEEDS, numbers, 0, tmp_path, stop=2.0))
     assert [finding for finding in found if finding.bad] == []

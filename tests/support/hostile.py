@@ -7,9 +7,9 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -30,7 +30,11 @@ _DATA = 2 * MEMORY
 is moved, and native code aborts where that fails."""
 _TICK = 0.05
 
-BAD = frozenset({"traceback", "bad message", "read outside", "crash", "too slow", "too much memory"})
+BAD = frozenset(
+    {"traceback", "bad message", "shown raw", "read outside", "leak", "crash", "too slow", "too much memory"}
+)
+_USES = 250
+"""Models after which a child process ends: what grows slowly in it is no single model's."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,7 @@ class Finding:
     error: str
     seconds: float
     peak: int
+    steps: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def bad(self) -> bool:
@@ -51,25 +56,53 @@ class Finding:
 
 
 def run_cases(
-    seeds: Sequence[Seed], numbers: Sequence[int], seed: int, folder: Path, *, workers: int = 1, stop: float = STOP
+    seeds: Sequence[Seed],
+    numbers: Sequence[int],
+    seed: int,
+    folder: Path,
+    *,
+    workers: int = 1,
+    stop: float = STOP,
+    child: Path | None = None,
 ) -> Iterator[Finding]:
-    """Every mutation's finding, in the order of ``numbers``. Files are removed again, those of bad ones are kept."""
+    """Every mutation's finding, in the order of ``numbers``. Files are removed again, those of bad ones are kept.
+
+    child: the program of the child process; by default the one that opens, predicts, differentiates and verifies.
+    """
+    healthy = list(seeds)
+
+    def write(number: int, place: Path) -> tuple[Path, str]:
+        return write_case(healthy, number, seed, place)
+
+    return run_files(write, numbers, folder, workers=workers, stop=stop, child=child or CHILD)
+
+
+def run_files(
+    write: Callable[[int, Path], tuple[Path, str]],
+    numbers: Sequence[int],
+    folder: Path,
+    *,
+    child: Path,
+    workers: int = 1,
+    stop: float = STOP,
+) -> Iterator[Finding]:
+    """The findings of files that ``write`` puts into the folder that it is given; it says what they are."""
     (folder / CANARY).write_bytes(b"\x00\x00\x80?" * 400_000)
-    pool = [_Child(folder) for _ in range(workers)]
+    pool = [_Child(folder, child) for _ in range(workers)]
     free, lock = list(pool), Lock()
 
     def one(number: int) -> Finding:
-        path, damage = write_case(list(seeds), number, seed, folder / str(number))
+        path, damage = write(number, folder / str(number))
         with lock:
-            child = free.pop()
+            used = free.pop()
         try:
-            answer = child.ask(path, stop)
+            answer = used.ask(path, stop)
         finally:
             with lock:
-                free.append(child)
+                free.append(used)
         finding = Finding(
             number, damage, answer["outcome"], answer.get("stage", ""), answer.get("error", ""),
-            answer["seconds"], answer["peak"],
+            answer["seconds"], answer["peak"], answer.get("steps", {}),
         )  # fmt: skip
         if not finding.bad:
             _remove(path.parent)
@@ -79,8 +112,8 @@ def run_cases(
         with ThreadPoolExecutor(workers) as threads:
             yield from threads.map(one, numbers)
     finally:
-        for child in pool:
-            child.end()
+        for used in pool:
+            used.end()
 
 
 def _remove(folder: Path) -> None:
@@ -92,12 +125,15 @@ def _remove(folder: Path) -> None:
 class _Child:
     """One child process, started when it is needed."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, program: Path) -> None:
+        self._folder, self._program, self._uses = folder, program, 0
         self._process: subprocess.Popen[bytes] | None = None
         self._left = b""
 
     def ask(self, path: Path, stop: float) -> dict[str, Any]:
+        self._uses += 1
+        if self._uses % _USES == 0:
+            self.end()
         process = self._started()
         assert process.stdin is not None
         process.stdin.write(f"{path}\n".encode())
@@ -148,7 +184,7 @@ class _Child:
     def _started(self) -> subprocess.Popen[bytes]:
         if self._process is None or self._process.poll() is not None:
             environment = {**os.environ, "ONNXRAY_CACHE": str(self._folder / "cache"), "OMP_NUM_THREADS": "1"}
-            command = [sys.executable, str(CHILD), str(_DATA), str(self._folder / CANARY)]
+            command = [sys.executable, str(self._program), str(_DATA), str(self._folder / CANARY)]
             self._process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
             )

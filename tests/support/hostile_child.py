@@ -1,7 +1,5 @@
 """A process that opens damaged models, one a line of standard input, and says what came of each; bounded in memory."""
 
-import contextlib
-import ctypes
 import json
 import os
 import sys
@@ -19,9 +17,9 @@ import onnxray  # noqa: E402
 from onnxray.errors import InputError, OnnxrayError  # noqa: E402
 from onnxray.structure import weight_layers  # noqa: E402
 from onnxray.verification import seeded_inputs, seeded_pixels  # noqa: E402
+from support.bounded import Watch, bound, peak, reset_peak  # noqa: E402
 
 Say = Callable[[dict[str, Any]], None]
-_IN_ACCESS, _IN_OPEN, _IN_NONBLOCK = 0x1, 0x20, 0o4000
 
 
 def main() -> None:
@@ -29,10 +27,10 @@ def main() -> None:
     memory, canary, answers = int(sys.argv[1]), Path(sys.argv[2]), os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # whatever a library prints is no answer
     torch.set_num_threads(1)
-    _bound(memory)
+    bound(memory)
     opened: list[str] = []
     sys.addaudithook(lambda event, args: opened.append(str(args[0])) if event == "open" else None)
-    watch = _Watch(canary)
+    watch = Watch(canary)
 
     def say(told: dict[str, Any]) -> None:
         answers.write(json.dumps(told) + "\n")
@@ -41,13 +39,13 @@ def main() -> None:
     for line in sys.stdin:
         path = Path(line.strip())
         start = time.perf_counter()
-        _reset_peak()
+        reset_peak()
         opened.clear()
         outcome = _outcome(path, say)
         outside = [name for name in opened if _is_outside(name, path.parent)]
         if outside or watch.touched():
             outcome = {"outcome": "read outside", "error": f"{outside[:3] or canary}"}
-        say({"done": True, "seconds": time.perf_counter() - start, "peak": _peak(), **outcome})
+        say({"done": True, "seconds": time.perf_counter() - start, "peak": peak(), **outcome})
 
 
 def _outcome(path: Path, say: Say) -> dict[str, Any]:
@@ -107,48 +105,6 @@ def _is_outside(name: str, folder: Path) -> bool:
     own += [Path(os.devnull)]
     resolved = Path(name).resolve() if "\x00" not in name else Path("/")
     return not any(resolved.is_relative_to(place) or resolved.is_relative_to(place.resolve()) for place in own)
-
-
-class _Watch:
-    """Notices any opening of the canary, also by a native library; on Linux."""
-
-    def __init__(self, canary: Path) -> None:
-        self._file = -1
-        if sys.platform == "linux":
-            libc = ctypes.CDLL(None, use_errno=True)
-            self._file = libc.inotify_init1(_IN_NONBLOCK)
-            if libc.inotify_add_watch(self._file, os.fsencode(canary), _IN_ACCESS | _IN_OPEN) < 0:
-                raise OSError(ctypes.get_errno(), "the canary cannot be watched")
-
-    def touched(self) -> bool:
-        if self._file < 0:
-            return False
-        try:
-            return bool(os.read(self._file, 4096))
-        except BlockingIOError:
-            return False
-
-
-def _bound(memory: int) -> None:
-    with contextlib.suppress(ImportError, ValueError):
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-
-def _reset_peak() -> None:
-    with contextlib.suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")
-
-
-def _peak() -> int:
-    """Largest resident size since the last reset, in bytes; 0 where the system does not tell."""
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    return 0
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import onnx
 
 import onnxray_models
 from support import models
+from support.mutation_pictures import picture_networks
 
 _TEXTS = {
     "if": """g (float[N,4] x) => (float[N,4] y) {
@@ -110,6 +111,7 @@ def seeds(zoo: Path | None = None, largest: int = 8_000_000) -> list[Seed]:
     found = [Seed(name, _parsed(name)) for name in _TEXTS]
     found += [Seed("classifier", models.lenet()), Seed("fixed batch", models.lenet(1))]
     found += [Seed("functions", _functions()), Seed("trees", _trees()), Seed("linear", _linear()), _external()]
+    found += [Seed(name, network) for name, network in picture_networks().items()]
     found.append(Seed("bundled LeNet", onnx.load(onnxray_models.path("lenet"))))
     for path in sorted(zoo.glob("*/*.onnx")) if zoo is not None else ():
         if path.stat().st_size <= largest:

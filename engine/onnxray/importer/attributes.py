@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import keyword
 import re
+from typing import Literal
 
 from torch import nn
 
@@ -17,6 +18,7 @@ WEIGHTS, NODES = "weights", "nodes"
 
 _IDENTIFIER = re.compile(r"[A-Za-z0-9_]{1,80}", re.ASCII)
 _PARAMETER = re.compile(r"[A-Za-z0-9_:/-]+(\.[A-Za-z0-9_:/-]+)*", re.ASCII)
+_ABSOLUTE = re.compile(r"/|[A-Za-z]:")
 
 
 def weight_attribute(place: int) -> str:
@@ -29,11 +31,30 @@ def node_attribute(kind: str, index: int, operator: str) -> str:
     return f"{NODES}.{kind}{index}_{operator if _IDENTIFIER.fullmatch(operator) else 'operator'}"
 
 
+def helper_attribute(kind: Literal["each", "output"], *places: int) -> str:
+    """The attribute of a module that belongs to no one node."""
+    return f"{NODES}.{'_'.join([kind, *map(str, places)])}"
+
+
+def input_name(place: int) -> str:
+    """An input as graphs take it."""
+    return f"input_{place}"
+
+
 def keeps_its_name(name: str, module: nn.Module) -> bool:
-    """Whether a Parameter may be registered in a module under its ONNX name: plain, and no attribute of torch's own."""
-    return _PARAMETER.fullmatch(name) is not None and not any(
-        part.startswith("__") or keyword.iskeyword(part) or hasattr(nn.Module, part) or _of_its_own(module, part)
-        for part in name.split(".")
+    """Whether a Parameter may be registered in a module under its ONNX name: plain, and no attribute of torch's own.
+
+    What stands before a dot becomes a submodule, and ``GraphModule.to_folder`` writes each to a file of that name: no
+    absolute path, which would lead out of the folder.
+    """
+    parts = name.split(".")
+    return (
+        _PARAMETER.fullmatch(name) is not None
+        and not any(
+            part.startswith("__") or keyword.iskeyword(part) or hasattr(nn.Module, part) or _of_its_own(module, part)
+            for part in parts
+        )
+        and not any(_ABSOLUTE.match(part) for part in parts[:-1])
     )
 
 

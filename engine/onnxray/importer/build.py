@@ -13,7 +13,7 @@ from torch.fx.node import Argument
 
 from onnxray.errors import UnsupportedOperator
 from onnxray.graph import Graph, Node, body_of
-from onnxray.importer.attributes import NODES, node_attribute, weight_attribute
+from onnxray.importer.attributes import NODES, helper_attribute, input_name, node_attribute, weight_attribute
 from onnxray.importer.bridge import Bridge, since_version
 from onnxray.importer.carried import as_declared, declared_type
 from onnxray.importer.functions import function_body
@@ -160,16 +160,27 @@ class Body(nn.Module):
         return list(forward_all(self.module, inputs))
 
 
+class Tracer(fx.Tracer):
+    """Reads a pickled module's source again without looking into the functions that it calls."""
+
+    functions: ClassVar[tuple[Callable[..., Any], ...]] = (as_declared,)
+
+    def __init__(self) -> None:
+        super().__init__(autowrap_functions=self.functions)
+
+
 class Walk:
     """One torch.fx graph in the making. ``guards``: nodes that stay though nothing reads them."""
 
     joins: ClassVar[bool] = True
     """Whether nodes may be computed together."""
+    tracer: ClassVar[type[Tracer]] = Tracer
+    """What unpickles its modules."""
 
     def __init__(self, importer: Importer, given: tuple[str, ...] = (), rules: BackwardRules = PLAIN) -> None:
         self.importer = importer
         self.rules = rules
-        self.fx = fx.Graph()
+        self.fx = fx.Graph(tracer_cls=self.tracer)
         self.root: dict[str, Any] = {}
         self.layers: dict[str, str] = {}
         self.values: dict[str, fx.Node] = {}
@@ -177,7 +188,7 @@ class Walk:
         self.given = given
         self.inputs = given or tuple(value.name for value in importer.graph.inputs)
         for index, name in enumerate(self.inputs):
-            self.values[name] = self.fx.placeholder(f"input_{index}")
+            self.values[name] = self.fx.placeholder(input_name(index))
 
     def build(self, names: tuple[str, ...]) -> ImportedModule:
         """Walk through the nodes that ``names`` need."""
@@ -221,13 +232,12 @@ class Walk:
             self.layers[name] = target
 
     def _pick(self, node: Node, result: fx.Node, index: int, described: str) -> fx.Node:
-        return self.text_module("output", f"{node.index}_{index}", Pick(index, described), (result,))
+        return self.text_module(helper_attribute("output", node.index, index), Pick(index, described), (result,))
 
-    def text_module(self, kind: str, number: object, module: nn.Module, args: tuple[fx.Node, ...]) -> fx.Node:
+    def text_module(self, target: str, module: nn.Module, args: tuple[fx.Node, ...]) -> fx.Node:
         """Call a module whose errors speak of the file: its text is held there, and never among the graph's arguments,
         which torch.fx writes as Python source.
         """
-        target = f"{NODES}.{kind}_{number}"
         self.root[target] = module
         return self.fx.call_module(target, args)
 

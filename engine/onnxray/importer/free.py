@@ -10,11 +10,13 @@ from torch import fx, nn
 
 from onnxray.errors import InputError
 from onnxray.graph import Node
+from onnxray.importer.attributes import helper_attribute
 from onnxray.importer.build import Importer, Walk
 from onnxray.importer.module import ImportedModule
 from onnxray.importer.placing import Axis, Facts, Plan, Shape, Step
 from onnxray.importer.placing_rules import place
 from onnxray.importer.rules import PLAIN, BackwardRules
+from onnxray.importer.samples import SamplesTracer, batches, deepened, refolded, repeated
 from onnxray.importer.scope import Converted
 
 _FEW = 64
@@ -85,6 +87,8 @@ def _facts(tensor: torch.Tensor) -> Facts:
 
 class FreeWalk(SingleNodes):
     """The walk for several batches at once: it keeps which axis the samples of each value lie on."""
+
+    tracer = SamplesTracer
 
     def __init__(self, importer: Importer, facts: Mapping[str, Facts], rules: BackwardRules = PLAIN) -> None:
         super().__init__(importer, rules=rules)
@@ -158,36 +162,8 @@ class FreeWalk(SingleNodes):
         if axis:
             return self.fx.call_function(refolded, (value, self.count, axis, 0))
         if axis is None and name in self.importer.graph.depends_on_input and name not in self.inputs:
-            return self.text_module("each", len(self.root), Each(name), (value, self.count))
+            return self.text_module(helper_attribute("each", len(self.root)), Each(name), (value, self.count))
         return value
-
-
-def batches(own: int, *inputs: torch.Tensor) -> int:
-    """How many of the file's own batches are fed. Errors: InputError where that is no whole number, or not common."""
-    lengths = {len(tensor) if tensor.ndim else 0 for tensor in inputs}
-    length = lengths.pop() if len(lengths) == 1 else 0
-    if length < 1 or length % own:
-        given = ", ".join(str(list(tensor.shape)) for tensor in inputs)
-        raise InputError(
-            f"the file fixes its batch at {own}, and was given {given}; give the same multiple of {own} for each input"
-        )
-    return length // own
-
-
-def refolded(x: torch.Tensor, count: int, source: int, target: int) -> torch.Tensor:
-    """The samples moved from the outer part of one axis to that of another."""
-    parts = x.reshape(*x.shape[:source], count, -1, *x.shape[source + 1 :])
-    return parts.movedim(source, target).flatten(target, target + 1)
-
-
-def repeated(x: torch.Tensor, count: int, axis: int) -> torch.Tensor:
-    """The same for each of ``count`` batches, one after the other along an axis."""
-    return x.unsqueeze(axis).expand(*x.shape[:axis], count, *x.shape[axis:]).flatten(axis, axis + 1)
-
-
-def deepened(x: torch.Tensor, missing: int) -> torch.Tensor:
-    """Axes of length 1 in front."""
-    return x.reshape((1,) * missing + x.shape)
 
 
 class Each(nn.Module):

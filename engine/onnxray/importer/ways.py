@@ -10,10 +10,11 @@ from torch import fx, nn
 
 from onnxray.errors import InputError
 from onnxray.graph import Graph
-from onnxray.importer.attributes import NODES
-from onnxray.importer.free import FreeCuts, batches
+from onnxray.importer.attributes import helper_attribute, input_name
+from onnxray.importer.free import FreeCuts
 from onnxray.importer.module import ImportedModule, forward_all
 from onnxray.importer.rules import PLAIN, BackwardRules
+from onnxray.importer.samples import batches
 
 Inputs = tuple[torch.Tensor, ...]
 
@@ -100,8 +101,8 @@ class Looped(nn.Module):
 def looped(module: ImportedModule, graph: Graph) -> ImportedModule:
     """A module of the same inputs, outputs and layers that runs any number of the file's own batches one by one."""
     whole = fx.Graph()
-    inputs = tuple(whole.placeholder(f"input_{index}") for index in range(len(module.input_names)))
-    target = f"{NODES}.each"
+    inputs = tuple(whole.placeholder(input_name(index)) for index in range(len(module.input_names)))
+    target = helper_attribute("each")
     result = whole.call_module(target, inputs)
     values = tuple(whole.call_function(operator.getitem, (result, k)) for k in range(len(module.output_names)))
     whole.output(values[0] if len(values) == 1 else values)

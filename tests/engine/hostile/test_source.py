@@ -1,0 +1,140 @@
+"""No source of ours runs, unpickles or calls by name what could be text of a file; each exception is stated once."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from support.source_rules import Found, findings
+
+ROOT = Path(__file__).resolve().parents[3]
+_E = "engine/onnxray/"
+
+FIELDS = "names of a dataclass's own fields, or of a literal list of them"
+LAZY = "names out of a literal table, looked up before"
+METHODS = "names that pkgutil finds in this package's own folder"
+
+ALLOWED: dict[tuple[str, str, str], str] = {
+    (f"{_E}__init__.py", "__getattr__", "import_module"): LAZY,
+    (f"{_E}__init__.py", "__getattr__", "getattr"): LAZY,
+    (f"{_E}methods/__init__.py", "__getattr__", "import_module"): METHODS,
+    (f"{_E}methods/__init__.py", "family", "import_module"): METHODS,
+    (f"{_E}cli/timeout.py", "_work", "import_module"): "a command's own module, given by the parent process",
+    (f"{_E}cli/timeout.py", "_work", "getattr"): "a command's own name, given by the parent process",
+    (
+        f"{_E}importer/bridge.py",
+        "_call",
+        "import_module",
+    ): "torchvision and torchvision.ops, whole literals of onnx2torch",
+    (f"{_E}importer/bridge.py", "_call", "getattr"): "what onnx2torch's own source imports from torchvision",
+    (f"{_E}importer/bridge.py", "_load_onnx2torch", "sys.modules"): "stand-ins for torchvision, put in and taken out",
+    (f"{_E}importer/bridge.py", "Bridge._share", "setattr"): "Parameters of modules that onnx2torch made, by its names",
+    (f"{_E}importer/build.py", "Walk.text_module", "fx call_module"): "callers give what helper_attribute made",
+    (f"{_E}importer/build.py", "Walk.finish", "__dict__"): "submodules whose names attributes.py made",
+    (
+        f"{_E}importer/module.py",
+        "register_weights",
+        "add_module",
+    ): "parts that keeps_its_name let through, or made names",
+    (f"{_E}importer/module.py", "register_weights", "register_parameter"): "as above",
+    (f"{_E}importer/module.py", "ImportedModule.__deepcopy__", "setattr"): FIELDS,
+    (f"{_E}importer/module.py", "ImportedModule.__deepcopy__", "getattr"): FIELDS,
+    (f"{_E}importer/ops/ml_trees.py", "Ensemble.__init__", "register_buffer"): FIELDS,
+    (f"{_E}importer/ops/ml_trees.py", "Ensemble.__init__", "getattr"): FIELDS,
+    (f"{_E}importer/ops/casting.py", "", "getattr"): "types by a literal table",
+    (f"{_E}importer/carried.py", "_float8", "getattr"): "types by literals",
+    (f"{_E}importer/scope.py", "torch_tensor", "getattr"): "types by a literal set",
+    (
+        f"{_E}importer/ops/quantization.py",
+        "_torch_type",
+        "getattr",
+    ): "numpy's names of onnx's numbers; no dtype is refused",
+    (f"{_E}importer/ops/signal.py", "output_type", "getattr"): "numpy's names of onnx's numbers; no dtype is refused",
+    (f"{_E}twin.py", "_as_input", "getattr"): "numpy's names of onnx's float types",
+    (f"{_E}methods/attention_rollout.py", "rollout", "getattr"): "check_choices let through mean, max and min alone",
+    (f"{_E}full_verification.py", "Verification.to_dict", "getattr"): FIELDS,
+    (f"{_E}full_verification.py", "_row", "getattr"): FIELDS,
+    (f"{_E}lots_summary.py", "LayerSummary.to_dict", "getattr"): FIELDS,
+    (f"{_E}method.py", "Method.options", "getattr"): FIELDS,
+    (f"{_E}method.py", "check_choices", "getattr"): FIELDS,
+    (f"{_E}methods/deepdream.py", "DeepDream.__post_init__", "getattr"): FIELDS,
+    (f"{_E}methods/invert.py", "Invert.__post_init__", "getattr"): FIELDS,
+    (f"{_E}methods/maximize.py", "Maximize.__post_init__", "getattr"): FIELDS,
+    (f"{_E}methods/occlusion.py", "Occlusion.__post_init__", "getattr"): FIELDS,
+    (f"{_E}methods/rise.py", "Rise.__post_init__", "getattr"): FIELDS,
+    (f"{_E}methods/value_occlusion.py", "ValueOcclusion.__post_init__", "getattr"): FIELDS,
+    (f"{_E}profile.py", "Profile.__post_init__", "getattr"): FIELDS,
+    (f"{_E}profile.py", "Profile._check_numbers", "getattr"): FIELDS,
+    (f"{_E}profile.py", "Profile._check_numbers", "__setattr__"): FIELDS,
+    (f"{_E}profile.py", "Profile._check_choice", "getattr"): FIELDS,
+    (f"{_E}profile_toml.py", "write_toml", "getattr"): FIELDS,
+    (f"{_E}profile_discovery.py", "_literal_labels", "literal_eval"): "TO GO",
+    (f"{_E}report/belief_plot.py", "curves_plot", "set_title"): "insertion or deletion, and numbers",
+    (f"{_E}report/belief_plot.py", "curves_plot", "set_xlabel"): "inserted or deleted",
+    (f"{_E}report/belief_plot.py", "curves_plot", "set_ylabel"): "score, logit, probability",
+    (f"{_E}report/belief_plot.py", "weights_plot", "set_xlabel"): "two literals",
+    (f"{_E}report/belief_plot.py", "weights_plot", "set_title"): "literals and a count",
+    (f"{_E}report/stability_plot.py", "_draw", "set_ylabel"): "three literals",
+    (f"{_E}report/synthesis_report.py", "trace_plot", "set_ylabel"): "TO GO",
+    (f"{_E}report/synthesis_report.py", "trace_plot", "suptitle"): "TO GO",
+    (f"{_E}runtime.py", "", "import ctypes"): "malloc_trim of the C library, by a literal",
+    (f"{_E}runtime.py", "return_freed_memory", "CDLL"): "the C library that is loaded already",
+}
+"""(file, function, what) -> why no file's text can come there."""
+
+
+def found() -> list[Found]:
+    files = [path for part in ("engine", "adapters", "models") for path in sorted((ROOT / part).rglob("*.py"))]
+    assert len(files) > 150
+    return [one for path in files for one in findings(path, ROOT)]
+
+
+def test_nothing_else_runs_or_names_what_could_be_text_of_a_file() -> None:
+    unknown = [f"{one.file}:{one.line} {one.function}: {one.rule}" for one in found() if one.key not in ALLOWED]
+    assert not unknown, "state in ALLOWED why no text of a file comes there:\n" + "\n".join(unknown)
+
+
+def test_the_list_of_exceptions_is_true() -> None:
+    there = {one.key for one in found()}
+    assert [key for key in ALLOWED if key not in there] == []
+
+
+BAD = {
+    "exec(text)": "exec", "eval(text)": "eval", "compile(text, 'f', 'exec')": "compile", "__import__(text)": "__import__",
+    "ast.literal_eval(text)": "literal_eval", "from ast import literal_eval\nliteral_eval(text)": "literal_eval",
+    "import pickle": "import pickle", "from marshal import loads": "import marshal", "import subprocess": "import subprocess",
+    "import os.path, webbrowser": "import webbrowser", "import yaml": "import yaml", "from torch import hub": "import torch.hub",
+    "np.load(text)": "np.load", "np.load(text, allow_pickle=True)": "np.load", "torch.load(text)": "torch.load",
+    "os.system(text)": "os.system", "os.popen(text)": "os.popen", "os.execv(text, [])": "os.execv", "run(text, shell=True)": "shell=True",
+    "def f(g, name):\n  g.get_attr(name)": "fx get_attr", "self.fx.call_module(f'nodes.{name}')": "fx call_module",
+    "def f(g, name):\n  target = weight_attribute(1)\n  target = name\n  g.get_attr(target)": "fx get_attr",
+    "g.placeholder(name)": "fx placeholder", "module.add_module(name, m)": "add_module", "m.register_buffer(name, t)": "register_buffer",
+    "setattr(m, name, 1)": "setattr", "getattr(torch, name)": "getattr", "object.__setattr__(m, name, 1)": "__setattr__",
+    "operator.attrgetter(name)": "attrgetter", "text.format(1)": "format", "text % (1,)": "%", "text % 'a'": "%",
+    "logger.info(f'{name}')": "log", "logging.getLogger('a').warning(name)": "log", "importlib.import_module(name)": "import_module",
+    "re.compile(name)": "re.compile", "re.sub(f'{name}', '', x)": "re.sub", "tempfile.mktemp()": "mktemp",
+    "sys.modules[name] = m": "sys.modules", "sys.modules.update(x)": "sys.modules", "m.__dict__[name] = 1": "__dict__",
+    "ax.set_title(name)": "set_title", "ctypes.CDLL(name)": "CDLL", "torch.ops.load_library(name)": "load_library",
+    "options.register_custom_ops_library(name)": "register_custom_ops_library",
+}  # fmt: skip
+GOOD = (
+    "re.compile(r'a+')", "np.load(path, allow_pickle=False)", "torch.load(path, weights_only=True)", "getattr(x, 'shape', None)",
+    "'{}'.format(name)", "'%s' % (name,)", "count % own", "logger.info('%s', name)", "model.eval()", "importlib.import_module('torch')",
+    "def f(g):\n  target = node_attribute('n', 1, name)\n  g.call_module(target, args)", "g.get_attr(weight_attribute(3))",
+    "ax.set_title(name, parse_math=False)", "ax.set_title('step')", "re.match('a', name)", "ast.parse(text)",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("text", BAD)
+def test_the_rules_see_what_they_have_to_see(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "source.py"
+    path.write_text(text)
+    assert BAD[text] in {one.rule for one in findings(path, tmp_path)}
+
+
+@pytest.mark.parametrize("text", GOOD)
+def test_the_rules_let_sound_source_be(text: str, tmp_path: Path) -> None:
+    ast.parse(text)
+    path = tmp_path / "source.py"
+    path.write_text(text)
+    assert list(findings(path, tmp_path)) == []
