@@ -66,6 +66,8 @@ def _in_child(module: str, name: str, given: dict[str, Any], timeout: float) -> 
         try:
             child.join(timeout)
         except KeyboardInterrupt:  # the command in the child keeps what is finished, and says so
+            for number in (signal.SIGINT, signal.SIGTERM):  # a second one comes through here too, and kills the child
+                signal.signal(number, signal.default_int_handler)
             _interrupt(child)
             child.join(_GRACE)
             if child.exitcode is None:
