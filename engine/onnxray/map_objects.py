@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -87,12 +87,20 @@ def with_objects(
     seed: int = 0,
 ) -> Result[MapItem]:
     """The result with the object of every map; ``references``: one an image, in order. Errors: InputError."""
-    places = {stem: place for place, stem in enumerate(dict.fromkeys(item.stem for item in result.items))}
-    items = tuple(
-        with_object(item, model.profile, how, share=share, reference=references[places[item.stem]], seed=seed)
-        for item in result.items
-    )
-    return replace(result, items=items)
+    find = object_finder(model, how, references, share=share, seed=seed)
+    return replace(result, items=tuple(map(find, result.items)))
+
+
+def object_finder(
+    model: Model, how: Way, references: Sequence[Reference | None], *, share: float | None = None, seed: int = 0
+) -> Callable[[MapItem], MapItem]:
+    """What adds the object of its map to an item; ``references``: one an image, in order. Errors: InputError."""
+
+    def find(item: MapItem) -> MapItem:
+        place = int(item.stem.rpartition("-")[2])  # where the image stands among those that were given
+        return with_object(item, model.profile, how, share=share, reference=references[place], seed=seed)
+
+    return find
 
 
 def with_object(

@@ -5,17 +5,23 @@ from __future__ import annotations
 import dataclasses
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, Literal, final, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar, final, get_args, get_origin, get_type_hints
 
 import numpy as np
 
 from onnxray.errors import InputError
 from onnxray.images import Pixels
+from onnxray.journal import Unit
 from onnxray.model import Model
-from onnxray.results import ItemT, Result, provenance
+from onnxray.results import ItemT, Provenance, Result, provenance
+from onnxray.tape import Tape
 
+if TYPE_CHECKING:
+    from onnxray.keeping import Keeping
+
+Piece = TypeVar("Piece")
 Progress = Callable[[int, int, str], None]
 """(units done, units in all, what is being done)."""
 
@@ -24,18 +30,59 @@ Progress = Callable[[int, int, str], None]
 class Run:
     """What a running method is handed besides its data: a seeded generator, progress, and a place for notes.
 
-    given: the images as the caller gave them, for a method that works at their own size.
+    given: the images as the caller gave them, for a method that works at their own size. tape, unit: where what is
+    finished goes, and which part of the run this is; a run without a tape, of a method within another, has units too,
+    but one generator for all of them.
     """
 
     random: np.random.Generator
     progress: Progress
     notes: list[str]
     given: object = None
+    tape: Tape[Any] | None = None
+    unit: Unit = ()
 
     def note(self, text: str) -> None:
         """Say something that belongs in the result; once, however often it is found again."""
         if text not in self.notes:
             self.notes.append(text)
+
+    def tell(self, kind: str, fact: Any) -> None:
+        """Hand over what is found beside the items, plain for JSON."""
+        if self.tape is not None:
+            self.tape.tell(self.unit, kind, fact)
+
+    def telling(self, progress: Progress) -> Run:
+        """The same run, with its progress told otherwise."""
+        return dataclasses.replace(self, progress=progress)
+
+    def units(self, pieces: Iterable[Piece]) -> Iterator[tuple[Piece, Run]]:
+        """Hand out the pieces of a run one after the other, each with a run of its own; units may have units.
+
+        A unit's numbers must come from its piece, its own generator and what is the same for all, never from another
+        unit: so those that an earlier run finished can be left out here, and the rest comes as if nothing had happened.
+        What is fed to an engine together belongs into one unit, for the size of a batch moves the last digits.
+        The first unit goes on with the generator of what it is a part of (which draws nothing afterwards), each further
+        one has its own, by the seed and the unit's place.
+        """
+        for piece in pieces:
+            if self.tape is None:
+                yield piece, self
+                continue
+            number, finished = self.tape.next_unit(self.unit)
+            if finished:
+                continue
+            unit = (*self.unit, number)
+            self.tape.enter(unit)
+            random = self.random if number == 0 else generator_of(self.random, unit)
+            yield piece, dataclasses.replace(self, random=random, notes=self.tape.notes_of(unit), unit=unit)
+            self.tape.leave(unit)
+
+
+def generator_of(random: np.random.Generator, unit: Unit) -> np.random.Generator:
+    """The own generator of a unit, whatever was drawn before."""
+    seeds: Any = random.bit_generator.seed_seq  # a SeedSequence, which numpy's types do not say
+    return np.random.default_rng(np.random.SeedSequence(seeds.entropy, spawn_key=unit))
 
 
 class Method(ABC, Generic[ItemT]):
@@ -62,8 +109,13 @@ class Method(ABC, Generic[ItemT]):
         seed: int = 0,
         progress: Progress | None = None,
         keep_partial: bool = False,
+        keep: Keeping | None = None,
+        each: Callable[[ItemT], ItemT] | None = None,
     ) -> Result[ItemT]:
-        """Run on images (paths, PIL images or arrays), towards a goal where the method takes one."""
+        """Run on images (paths, PIL images or arrays), towards a goal where the method takes one.
+
+        keep: where items are written as they are finished (see onnxray.keeping). each: done to every item before that.
+        """
         started = time.perf_counter()
         if not isinstance(model, Model):
             raise InputError(f"the model is a {type(model).__name__}; open it first: onnxray.open(path)")
@@ -78,23 +130,30 @@ class Method(ABC, Generic[ItemT]):
             pixels = Pixels(np.zeros((0, *model.profile.shape), np.float32), ())
         else:
             pixels = model.pixels(() if images is None else images)
-        run = Run(np.random.default_rng(seed), progress or silent, list(pixels.notes), images)
-        items: list[ItemT] = []
+        tape = Tape[ItemT](keep)
+
+        def stamp() -> Provenance:
+            seconds = round(time.perf_counter() - started + tape.seconds, 3)
+            return provenance(
+                model, name=self.name, options=self.options(), seed=seed, seconds=seconds, notes=tape.notes
+            )
+
+        tape.notes_of(()).extend(pixels.notes)
+        if keep is not None:
+            tape.begin(*keep.begin(stamp, (pixels, images, goal, self.options()), self.item_type))
         interrupted = False
         try:
+            run = Run(np.random.default_rng(seed), progress or silent, tape.notes_of(()), images, tape)
             for item in self.run(model, pixels, goal, run):
                 if not isinstance(item, self.item_type):
                     raise TypeError(f"method {self.name!r} gave a {type(item).__name__}; its author must mend that")
-                items.append(item)
+                tape.add(item if each is None else each(item))
         except KeyboardInterrupt:
-            if not keep_partial or not items:
+            if not keep_partial or not tape.items:
                 raise
+            tape.settle()
             interrupted = True
-        stamp = provenance(
-            model, name=self.name, options=self.options(), seed=seed,
-            seconds=round(time.perf_counter() - started, 3), notes=run.notes,
-        )  # fmt: skip
-        return Result(dataclasses.replace(stamp, interrupted=interrupted), tuple(items))
+        return Result(dataclasses.replace(stamp(), interrupted=interrupted), tape.items)
 
     @abstractmethod
     def run(self, model: Model, pixels: Pixels, goal: Any, run: Run) -> Iterator[ItemT]:

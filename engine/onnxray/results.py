@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import io
 import json
 import math
 import os
 import re
-import shutil
-import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar, final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from onnxray.errors import ImageError, OutputError
 from onnxray.image_files import png_bytes, read_png
+from onnxray.journal import JOURNAL, read_journal
 from onnxray.machine import describe_machine
 from onnxray.model import Model
+from onnxray.run_folder import RunFolder, told
 from onnxray.runtime import providers_for
-from onnxray.shown_text import json_text
 from onnxray.structure import closing_sigmoid, closing_softmax, verdict_output
 
 SCHEMA = 1
@@ -67,6 +65,11 @@ class Item(ABC):
         """Role -> (file stem, numbers), saved as .npy; none by default."""
         return {}
 
+    @final
+    def files(self) -> dict[str, tuple[str, NDArray[Any]]]:
+        """Pictures and arrays."""
+        return {**self.pictures(), **self.arrays()}
+
     @classmethod
     @abstractmethod
     def restore(cls, document: Mapping[str, Any], pictures: Mapping[str, NDArray[Any]]) -> Self:
@@ -85,14 +88,15 @@ class Result(Generic[ItemT]):
     folder: Path | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def incomplete(self) -> bool:
+        """Whether these are the items of a run that did not come to its end."""
+        return bool(self.extra.get("incomplete"))
+
     def to_dict(self) -> dict[str, Any]:
         """The document: paths in it are relative to the run folder; floats are plain numbers, never NaN."""
         p = self.provenance
         names = file_names(self.items)
-        items = [
-            {**_stated(item.numbers()), "files": {role: names[stem] for role, (stem, _) in _files(item).items()}}
-            for item in self.items
-        ]
         document = {
             "schema": SCHEMA,
             "command": list(p.command),
@@ -107,9 +111,9 @@ class Result(Generic[ItemT]):
             "notes": list(p.notes),
             "interrupted": p.interrupted,
             **self.extra,
-            "items": items,
+            "items": [item_entry(item, names) for item in self.items],
         }
-        plain: dict[str, Any] = _plain(document)
+        plain: dict[str, Any] = plain_values(document)
         return plain
 
     def save(self, folder: str | os.PathLike[str], sheets: Mapping[str, bytes] | None = None) -> Self:
@@ -119,24 +123,18 @@ class Result(Generic[ItemT]):
         """
         names = file_names(self.items)
         pictures = {names[stem]: image for item in self.items for stem, image in item.pictures().values()}
-        arrays = {names[stem]: _npy(array) for item in self.items for stem, array in item.arrays().values()}
+        arrays = {names[stem]: npy_bytes(array) for item in self.items for stem, array in item.arrays().values()}
         target = Path(folder)
         write_folder(target, self.to_dict(), {**arrays, **(sheets or {})}, pictures)
         return replace(self, folder=target)
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str], item_type: type[ItemT]) -> Result[ItemT]:
-        """Load what ``save`` wrote. Errors: OutputError where the folder holds no such result."""
+        """Load what ``save`` wrote, or what a run has finished so far: ``incomplete`` says so then.
+
+        Errors: OutputError where the folder holds no such result.
+        """
         place = Path(folder)
-
-        @functools.cache
-        def picture(name: str) -> NDArray[Any]:
-            if Path(name).name != name:
-                raise ValueError(f"the file {name!r} is not in that folder")
-            if name.endswith(".npy"):
-                return np.asarray(np.load(place / name, allow_pickle=False))
-            return read_png(place / name, deep=True)
-
         try:
             document = json.loads((place / DOCUMENT).read_bytes())
             if document["schema"] != SCHEMA:
@@ -144,15 +142,32 @@ class Result(Generic[ItemT]):
             known = Provenance.__dataclass_fields__
             fields = {name: document[name] for name in known}
             fields |= {name: tuple(fields[name]) for name in ("command", "notes")}
-            items = tuple(
-                item_type.restore(entry, {role: picture(name) for role, name in entry["files"].items()})
-                for entry in document["items"]
-            )
+            entries = document["items"]
+            journal = read_journal(place / JOURNAL) if document.get("incomplete") else None
+            if journal is not None and len(journal.entries) > len(entries):
+                entries = [entry.entry for entry in journal.entries]
+            items = restored(place, entries, item_type)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, ImageError) as error:
             said = f"{error} is missing" if isinstance(error, KeyError) else error
             raise OutputError(f"{place} holds no result that can be loaded: {said}") from None
         extra = {name: document[name] for name in document if name not in {*known, "schema", "items"}}
         return Result(Provenance(**fields), items, place, extra)
+
+
+def restored(place: Path, entries: Sequence[Mapping[str, Any]], item_type: type[ItemT]) -> tuple[ItemT, ...]:
+    """Items from their parts of a document and their files in a folder. Errors: those of files and of ``restore``."""
+
+    @functools.cache
+    def picture(name: str) -> NDArray[Any]:
+        if Path(name).name != name:
+            raise ValueError(f"the file {name!r} is not in that folder")
+        if name.endswith(".npy"):
+            return np.asarray(np.load(place / name, allow_pickle=False))
+        return read_png(place / name, deep=True)
+
+    return tuple(
+        item_type.restore(entry, {role: picture(name) for role, name in entry["files"].items()}) for entry in entries
+    )
 
 
 def provenance(
@@ -193,29 +208,46 @@ def provenance(
 
 def file_names(items: Sequence[Item]) -> dict[str, str]:
     """Stem -> file name (.png, or .npy for numbers): plain ASCII, not longer than a file system takes, unique."""
-    names: dict[str, str] = {}
-    taken: set[str] = set()
+    names = FileNames()
     for item in items:
+        names.add(item)
+    return names.of
+
+
+class FileNames:
+    """Names for the files of items that come one after the other. of: stem -> file name."""
+
+    def __init__(self) -> None:
+        self.of: dict[str, str] = {}
+        self._taken: set[str] = set()
+
+    def take(self, stem: str, name: str) -> None:
+        """A name that a stem has already."""
+        self.of[stem] = name
+        self._taken.add(Path(name).stem.lower())
+
+    def add(self, item: Item) -> None:
+        """Name the files of one more item; equal stems are one file, names that differ in case alone stay apart."""
         numbers = {stem for stem, _ in item.arrays().values()}
-        for stem, _ in _files(item).values():
-            if stem in names:
+        for stem, _ in item.files().values():
+            if stem in self.of:
                 continue
             plain = re.sub(r"[^A-Za-z0-9_-]+", "-", stem).strip("-") or "picture"
             if len(plain) > _LONGEST:
                 plain = f"{plain[: _LONGEST // 2]}--{plain[-_LONGEST // 2 + 2 :]}"
             name, count = plain, 2
-            while name.lower() in taken:
+            while name.lower() in self._taken:
                 name, count = f"{plain}-{count}", count + 1
-            taken.add(name.lower())
-            names[stem] = f"{name}.npy" if stem in numbers else f"{name}.png"
-    return names
+            self.take(stem, f"{name}.npy" if stem in numbers else f"{name}.png")
 
 
-def _files(item: Item) -> dict[str, tuple[str, NDArray[Any]]]:
-    return {**item.pictures(), **item.arrays()}
+def item_entry(item: Item, names: Mapping[str, str]) -> dict[str, Any]:
+    """The item's part of the document. names: stem -> file name."""
+    return {**_stated(item.numbers()), "files": {role: names[stem] for role, (stem, _) in item.files().items()}}
 
 
-def _npy(array: NDArray[Any]) -> bytes:
+def npy_bytes(array: NDArray[Any]) -> bytes:
+    """Numbers as a .npy file."""
     stream = io.BytesIO()
     np.save(stream, array, allow_pickle=False)
     return stream.getvalue()
@@ -231,57 +263,48 @@ def write_folder(
 
     Errors: OutputError.
     """
-    target = Path(folder)
-    text = json_text(_plain(document))
-    partial: Path | None = None
-    made: list[Path] = []
+    held = RunFolder.claim(folder)
     done = False
     try:
-        made = [place for place in (target.parent, *target.parent.parents) if not place.exists()]
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if target.exists() and not target.is_dir():
-            raise OutputError(f"{target} is a file; give a folder for the results")
-        partial = target.parent / f".onnxray-{uuid.uuid4().hex}"
-        partial.mkdir()
-        for name, picture in (pictures or {}).items():
-            _write_checked(partial / name, picture)
-        for name, data in files.items():
-            (partial / name).write_bytes(data)
-        (partial / DOCUMENT).write_text(text, encoding="utf-8", newline="\n")
-        _move(partial, target)
-        done = True
-    except (OSError, ValueError) as error:
-        said = getattr(error, "strerror", None) or error
-        raise OutputError(f"the results cannot be written to {target}: {said}") from None
+        with told(held.path):
+            partial = held.staging / "new"
+            partial.mkdir()
+            for name, picture in (pictures or {}).items():
+                write_checked(partial / name, picture)
+            for name, data in files.items():
+                (partial / name).write_bytes(data)
+            (partial / DOCUMENT).write_bytes(document_bytes(document))
+            _move(partial, held.path)
+            done = True
+            (held.path / JOURNAL).unlink(missing_ok=True)  # of a run that was killed, and is replaced now
     finally:
-        if partial is not None:
-            shutil.rmtree(partial, ignore_errors=True)
-        if not done:
-            for place in made:
-                with contextlib.suppress(OSError):
-                    place.rmdir()
+        held.close(kept=done)
 
 
-def _write_checked(path: Path, picture: NDArray[Any]) -> None:
-    """Write a PNG and read it back: a claim is made on what was saved, bit for bit."""
-    path.write_bytes(png_bytes(picture))
+def document_bytes(document: Mapping[str, Any]) -> bytes:
+    """The document as it stands in result.json. Errors: ValueError where a number is not finite."""
+    return json_text(plain_values(document)).encode()
+
+
+def write_checked(path: Path, picture: NDArray[Any]) -> bytes:
+    """Write a PNG and read it back: a claim is made on what was saved, bit for bit. Gives its bytes."""
+    data = png_bytes(picture)
+    path.write_bytes(data)
     try:
         same = np.array_equal(read_png(path, deep=True), picture)
     except ImageError:
         same = False
     if not same:
         raise OutputError(f"{path.name} does not read back as it was judged; is the disk sound?")
+    return data
 
 
 def _move(partial: Path, target: Path) -> None:
-    """Put a whole run folder in place; where one is there already, file by file, or not at all.
+    """Put a whole run in its folder, file by file, or not at all.
 
     The document that was there goes first and the new one comes last: what is cut short has none, rather than a wrong
     one.
     """
-    if not target.exists():
-        partial.replace(target)
-        return
     names = sorted((file.name for file in partial.iterdir()), key=lambda name: (name == DOCUMENT, name))
     aside = partial / "replaced"
     aside.mkdir()
@@ -312,12 +335,12 @@ def _stated(numbers: dict[str, Any]) -> dict[str, Any]:
     return numbers | dict.fromkeys(lost) | {"reason": "; ".join(reason for reason in reasons if reason)}
 
 
-def _plain(value: Any) -> Any:
+def plain_values(value: Any) -> Any:
     """What JSON reads back as it was written: lists for tuples, text for paths and for the keys of objects."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(entry) for key, entry in value.items()}
+        return {str(key): plain_values(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(entry) for entry in value]
+        return [plain_values(entry) for entry in value]
     if isinstance(value, np.generic):
         return value.item()
     return str(value) if isinstance(value, os.PathLike) else value

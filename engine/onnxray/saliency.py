@@ -69,7 +69,7 @@ class Saliency(Method[MapItem]):
     @final
     def run(self, model: Model, pixels: Pixels, goal: Any, run: Run) -> Iterator[MapItem]:
         """Give the maps of every image, in order."""
-        for start in range(0, len(pixels), _GROUP):
+        for start, own in run.units(range(0, len(pixels), _GROUP)):
             group = pixels.rows(slice(start, start + _GROUP))
             verdict, logits = _verdict(model, group), model.aliases["logits"]
             objective = read_target(model, group, _rows_of(goal, start, len(group)), self.score, verdict)
@@ -79,7 +79,7 @@ class Saliency(Method[MapItem]):
                         f"the target {value!r} does not depend on the input, so nothing of the input explains it"
                     )
             for note in describe_scores(model, objective):
-                run.note(note)
+                own.note(note)
             if isinstance(objective, Similarity):  # an embedding's numbers are no classes, though as many
                 verdict = None
             if isinstance(objective, ClassScore) and verdict is not None and objective.values == (logits,):
@@ -91,8 +91,7 @@ class Saliency(Method[MapItem]):
                 share = done / max(1, total) * count
                 run.progress(int(1000 * (place + share)), 1000 * len(pixels), f"{self.name}: {what}")
 
-            inner = Run(run.random, progress, run.notes)
-            for row, found in self.maps(model, group, objective, inner):
+            for row, found in self.maps(model, group, objective, own.telling(progress)):
                 yield self._item(group, row, start + row, found, objective, verdict, float(scores[row]))
         run.progress(1000 * len(pixels), 1000 * len(pixels), f"{self.name}: done")
 

@@ -39,7 +39,7 @@ def climb_in_turn(
 
         if so_far is not None:
             start = so_far.whole if isinstance(stage.parametrization, Windowed) else so_far.images
-        alone = Run(run.random, progress, run.notes)
+        alone = run.telling(progress)
         try:
             found = climb(model, objective, stage, alone, count=count, start=start, every=every, before=done)
         except KeyboardInterrupt:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, Literal, final
 
 import numpy as np
@@ -17,7 +18,7 @@ from onnxray.errors import InputError, NotDifferentiable, OnnxrayError
 from onnxray.images import Pixels
 from onnxray.map_item import MapItem
 from onnxray.map_objects import Reference, references_of
-from onnxray.method import Method, Run, check_choices, check_range, silent
+from onnxray.method import Method, Progress, Run, check_choices, check_range, silent
 from onnxray.model import Model
 from onnxray.objectives import Objective
 from onnxray.objects import is_pointed_at
@@ -26,6 +27,25 @@ from onnxray.targets import read_target
 
 # Images and noisy copies that a method is given at once.
 _GROUP = 16
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Some neighbouring images of a run, and where they stand in it."""
+
+    pixels: Pixels
+    objective: Objective
+    references: tuple[Reference | None, ...]
+    start: int
+    count: int
+
+    def told(self, progress: Progress) -> Progress:
+        """What is done of the part, as what is done of the whole."""
+        share = len(self.pixels) / self.count
+        if share == 1:
+            return progress
+        whole = 3 * self.count
+        return lambda done, total, what: progress(int(3 * self.start + share * whole * done / total), whole, what)
 
 
 @final
@@ -81,12 +101,30 @@ class Check(Method[CheckedItem]):
             given.checked(pixels.array.shape[2:])
         objective = read_target(model, pixels, goal, self.method.score)
         seed = int(run.random.integers(2**31))
+        drawing = copy.deepcopy(run.random)
+        for start, own in run.units(range(0, len(pixels), _GROUP)):
+            index = np.arange(start, min(start + _GROUP, len(pixels)))
+            # The weights drawn anew are the same for all groups; the first one goes on with the run's own generator.
+            drawn = copy.deepcopy(drawing) if start else own.random
+            part = _Part(
+                pixels.rows(index), objective.rows(index), references[start : start + _GROUP], start, len(pixels)
+            )
+            yield from self._group(model, part, seed, drawn, own.telling(part.told(run.progress)))
+        run.progress(3 * len(pixels), 3 * len(pixels), "done")
+
+    def _group(
+        self, model: Model, part: _Part, seed: int, drawn: np.random.Generator, run: Run
+    ) -> Iterator[CheckedItem]:
+        """Some neighbouring images."""
+        pixels, objective = part.pixels, part.objective
         quiet = Run(
             np.random.default_rng(seed), lambda done, total, what: run.progress(done, 3 * total, what), run.notes
         )
         items = list(self.method.run(model, pixels, objective, quiet))
         places = _places(items)
-        correlations = self._weights(model, pixels, objective, items, seed, run) if self.weights != "none" else None
+        correlations = None
+        if self.weights != "none":
+            correlations = self._weights(model, pixels, objective, items, seed, drawn, run)
         for place in range(len(pixels)):
             index = np.array([place])
             one, target = pixels.rows(index), objective.rows(index)
@@ -98,7 +136,7 @@ class Check(Method[CheckedItem]):
                 figures: dict[str, Any] = {}
                 if self.curve_steps:
                     figures |= curve_figures(model, one, target, item, self.curve_steps, self.curve_start, run)
-                reference = references[place]
+                reference = part.references[place]
                 if reference is not None:
                     figures["reference_box"] = list(reference.box)
                     figures["pointed_at"] = is_pointed_at(item.heat, reference.box, self.pointing_tolerance)
@@ -106,18 +144,25 @@ class Check(Method[CheckedItem]):
                     figures["noise"] = stable[layer]
                 if correlations is not None:
                     figures["weights"] = correlations[items.index(item)]
-                yield CheckedItem(map=item, figures=figures)
-        run.progress(3 * len(pixels), 3 * len(pixels), "done")
+                stem = f"{item.stem.rpartition('-')[0]}-{part.start + place}"
+                yield CheckedItem(map=replace(item, stem=stem), figures=figures)
 
     def _weights(
-        self, model: Model, pixels: Pixels, objective: Objective, items: Sequence[MapItem], seed: int, run: Run
+        self,
+        model: Model,
+        pixels: Pixels,
+        objective: Objective,
+        items: Sequence[MapItem],
+        seed: int,
+        drawn: np.random.Generator,
+        run: Run,
     ) -> list[list[dict[str, Any]]]:
         """Each map's rank correlation with that of the changed network, layer by layer from the output down."""
         found: list[list[dict[str, Any]]] = [[] for _ in items]
         places = _places(items)
         changed_models = reinitialised(
             model, order="independent" if self.weights == "independent" else "cascade", draw=self.weights_draw,
-            stages=self.weights_stages, random=run.random,
+            stages=self.weights_stages, random=drawn,
         )  # fmt: skip
         for stage, (layer, changed) in enumerate(changed_models):
             run.progress(self.weights_stages + stage, 3 * self.weights_stages, f"weights drawn anew down to {layer}")

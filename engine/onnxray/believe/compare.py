@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,9 +22,13 @@ from onnxray.method import Progress, Run, silent
 from onnxray.model import Model
 from onnxray.objectives import Objective
 from onnxray.objects import is_pointed_at
-from onnxray.results import Result, provenance
+from onnxray.results import Provenance, Result, provenance
 from onnxray.saliency import Saliency
+from onnxray.tape import Tape
 from onnxray.targets import read_target
+
+if TYPE_CHECKING:
+    from onnxray.keeping import Keeping
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,13 +50,15 @@ def compare(
     figures: Figures | None = None,
     seed: int = 0,
     progress: Progress | None = None,
+    keep: Keeping | None = None,
 ) -> Result[CheckedItem]:
     """The maps of every method on every image, one target for all, with their figures.
 
     A method that cannot explain an image (it has no layer of the kind, nothing to rectify, a zero gradient) does not
     end the comparison: image, method and reason stand in ``extra["refused"]``. ``extra["summary"]``: mean and median.
     seconds: of one image on its own; the first time that a method works on a network includes what it prepares.
-    Interrupted (Ctrl-C), what is finished is given. Errors: InputError.
+    Interrupted (Ctrl-C), what is finished is given. keep: where the maps are written as they are finished (see
+    onnxray.keeping). Errors: InputError.
     """
     if not methods:
         raise InputError("no methods were given to compare; name one or several")
@@ -64,35 +71,44 @@ def compare(
     for reference in references:
         reference.checked(pixels.array.shape[2:])
     objective = read_target(model, pixels, target)
-    notes = list(pixels.notes)
-    items: list[CheckedItem] = []
-    refused: list[dict[str, Any]] = []
+    tape = Tape[CheckedItem](keep)
+    tape.notes_of(()).extend(pixels.notes)
+
+    def stamp() -> Provenance:
+        return provenance(
+            model, name="compare", seed=seed, seconds=round(time.perf_counter() - started + tape.seconds, 3),
+            notes=tape.notes, options={
+                "methods": {method.name: method.options() for method in methods}, "curve_steps": wanted.curve_steps,
+                "curve_start": wanted.curve_start, "pointing_tolerance": wanted.pointing_tolerance,
+            },
+        )  # fmt: skip
+
+    if keep is not None:
+        options = [method.options() for method in methods]
+        tape.begin(*keep.begin(stamp, (pixels, images, target, references, options), CheckedItem))
     interrupted = False
+    whole = Run(np.random.default_rng(seed), silent, tape.notes_of(()), images, tape)
     try:
-        for place in range(len(pixels)):
+        for (place, (count, method)), own in whole.units(itertools.product(range(len(pixels)), enumerate(methods))):
             index = np.array([place])
-            one, own = pixels.rows(index), objective.rows(index)
-            for count, method in enumerate(methods):
-                if progress is not None:
-                    progress(place * len(methods) + count, len(pixels) * len(methods), method.name)
-                run = Run(np.random.default_rng(seed), silent, notes)
-                try:
-                    items += _maps(model, one, own, method, place, given[place], wanted, run)
-                except OnnxrayError as error:
-                    refused.append({"image": place, "path": one.names[0], "method": method.name, "reason": str(error)})
+            one, target_ = pixels.rows(index), objective.rows(index)
+            if progress is not None:
+                progress(place * len(methods) + count, len(pixels) * len(methods), method.name)
+            run = Run(np.random.default_rng(seed), silent, own.notes)
+            try:
+                found = _maps(model, one, target_, method, place, given[place], wanted, run)
+            except OnnxrayError as error:
+                own.tell("refused", {"image": place, "path": one.names[0], "method": method.name, "reason": str(error)})
+                continue
+            for item in found:
+                tape.add(item)
     except KeyboardInterrupt:
-        if not items:
+        if not tape.items:
             raise
+        tape.settle()
         interrupted = True
-    stamp = provenance(
-        model, name="compare", seed=seed, seconds=round(time.perf_counter() - started, 3), notes=notes,
-        options={
-            "methods": {method.name: method.options() for method in methods}, "curve_steps": wanted.curve_steps,
-            "curve_start": wanted.curve_start, "pointing_tolerance": wanted.pointing_tolerance,
-        },
-    )  # fmt: skip
-    extra = {"refused": refused, "summary": summarize(items)}
-    return Result(replace(stamp, interrupted=interrupted), tuple(items), None, extra)
+    extra = {"refused": list(tape.facts("refused")), "summary": summarize(tape.items)}
+    return Result(replace(stamp(), interrupted=interrupted), tape.items, None, extra)
 
 
 def _maps(

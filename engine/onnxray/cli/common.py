@@ -17,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from onnxray.cli.consoles import line, text
 from onnxray.cli.memory import memory_ran_out
+from onnxray.cli.stopping import stoppable
 from onnxray.errors import OnnxrayError
 from onnxray.shown_text import json_text, one_line, terminal
 
@@ -55,6 +56,14 @@ OutOption = Annotated[
     Path | None,
     typer.Option("-o", "--out", metavar="DIR", help="Folder for pictures and result.json.", show_default=False),
 ]
+ResumeOption = Annotated[
+    bool,
+    typer.Option(
+        "--resume",
+        help="With -o DIR: go on with this same run, which was stopped or killed in DIR; what is finished there is "
+        "taken over. A folder that is empty or not there yet begins one.",
+    ),
+]
 SeedOption = Annotated[int, typer.Option("--seed", help="Seed of whatever is random.")]
 
 
@@ -67,7 +76,7 @@ def guarded(command: F) -> F:
     @functools.wraps(command)
     def run(*args: Any, **kwargs: Any) -> None:
         try:
-            with warnings.catch_warnings():
+            with stoppable(), warnings.catch_warnings():
                 warnings.showwarning = _show_warning
                 command(*args, **kwargs)
         except typer.Exit:
@@ -129,11 +138,18 @@ def print_json(found: Mapping[str, Any]) -> None:
 
 
 def run_folder(out: Path | None, name: str) -> Path:
-    """The folder of a run: the one asked for, or ``onnxray-out/<time>-<command>``, never one that is there already."""
+    """The folder of a run: the one asked for, or a new ``onnxray-out/<time>-<command>``, which no other run gets."""
+    from onnxray.run_folder import new_folder, told
+
     if out is not None:
         return out
-    stem = Path("onnxray-out") / f"{time.strftime('%Y%m%d-%H%M%S')}-{name}"
-    return next(p for n in range(1, 10_000) if not (p := stem if n == 1 else Path(f"{stem}-{n}")).exists())
+    with told(default_folder(name)):
+        return new_folder(default_folder(name))
+
+
+def default_folder(name: str) -> Path:
+    """Where a run goes by default: a number is appended where that is taken."""
+    return Path("onnxray-out") / f"{time.strftime('%Y%m%d-%H%M%S')}-{name}"
 
 
 def command_line() -> list[str]:

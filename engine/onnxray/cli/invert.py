@@ -46,6 +46,7 @@ def invert(
     method = Invert(**plain_options(options))
     goal = None if values is None else read_values(values)
     opened = shared.open(model)
-    with progress_bar() as tick:
-        result = method(opened, images or None, goal, seed=shared.seed, progress=tick, keep_partial=True)
-    finish(result, shared.out, "invert", json=shared.json, drawn=sheets, told=told)
+    with shared.keeping("invert") as keep:
+        with progress_bar() as tick:
+            result = method(opened, images or None, goal, seed=shared.seed, progress=tick, keep_partial=True, keep=keep)
+        finish(result, keep, json=shared.json, drawn=sheets, told=told)

@@ -63,15 +63,16 @@ def lots(
     goal = _goal(target, target_values, own, pairs)
     method = LOTS(**plain_options(options))
     opened = shared.open(model)
-    with progress_bar() as tick:
-        result = method(opened, origins, goal, seed=shared.seed, progress=tick, keep_partial=True)
-    layers = summarize(result.items) if summary else ()
-    if summary:
-        result = dataclasses.replace(result, extra={"summary": [layer.to_dict() for layer in layers]})
-    finish(
-        result, shared.out, "lots", json=shared.json,
-        drawn=lambda done: _pictures(done, layers), told=lambda done: _print(done, layers),
-    )  # fmt: skip
+    with shared.keeping("lots", summary=summary) as keep:
+        with progress_bar() as tick:
+            result = method(opened, origins, goal, seed=shared.seed, progress=tick, keep_partial=True, keep=keep)
+        layers = summarize(result.items) if summary else ()
+        if summary:
+            result = dataclasses.replace(result, extra={"summary": [layer.to_dict() for layer in layers]})
+        finish(
+            result, keep, json=shared.json,
+            drawn=lambda done: _pictures(done, layers), told=lambda done: _print(done, layers),
+        )  # fmt: skip
 
 
 def _goal(target: list[str] | None, values: Path | None, own: Any, pairs: Any) -> Goal:

@@ -28,8 +28,9 @@ from onnxray.cli.saliency_options import (
 )
 from onnxray.cli.shared import Shared, with_shared_options
 from onnxray.errors import InputError
+from onnxray.identity import digest
 from onnxray.map_item import MapItem
-from onnxray.map_objects import read_references, references_of, with_objects
+from onnxray.map_objects import object_finder, read_references, references_of
 from onnxray.methods import family
 from onnxray.results import Result
 from onnxray.saliency import Saliency
@@ -68,11 +69,16 @@ def command_of(method: type[Saliency]) -> Callable[..., None]:
         opened = shared.open(model)
         pixels = opened.pixels(images)
         given = references_of(references, len(pixels))
-        with progress_bar() as tick:
-            result = configured(opened, pixels, target, seed=shared.seed, progress=tick, keep_partial=True)
+        each = None
         if object != "none":
-            result = with_objects(result, opened, object, given, share=object_share, seed=shared.seed)
-        finish(result, shared.out, f"saliency-{method.name}", json=shared.json, drawn=_sheets, told=_told)
+            each = object_finder(opened, object, given, share=object_share, seed=shared.seed)
+        beside = {"object": object, "share": object_share, "boxes": reference_box, "masks": digest(reference_mask)}
+        with shared.keeping(f"saliency-{method.name}", **beside) as keep:
+            with progress_bar() as tick:
+                result = configured(
+                    opened, pixels, target, seed=shared.seed, progress=tick, keep_partial=True, keep=keep, each=each
+                )
+            finish(result, keep, json=shared.json, drawn=_sheets, told=_told)
 
     command.__doc__ = method.__doc__
     return command

@@ -24,6 +24,7 @@ from onnxray.cli.limits import limited
 from onnxray.cli.options import plain_options, with_options_of
 from onnxray.cli.saliency_options import BoxOption, MaskOption, TargetOption
 from onnxray.cli.shared import Shared, with_shared_options
+from onnxray.identity import digest
 from onnxray.map_objects import read_references
 from onnxray.method_text import configured
 from onnxray.methods import family
@@ -68,10 +69,12 @@ def check_command_of(method: type[Saliency]) -> Callable[..., None]:
             **{name: value for name, value in given.items() if name not in own},
         )
         opened = shared.open(model)
-        with progress_bar() as tick:
-            result = check(opened, images, target, seed=shared.seed, progress=tick, keep_partial=True)
-        result = dataclasses.replace(result, extra={"summary": summarize(result.items)})
-        finish(result, shared.out, f"saliency-check-{method.name}", json=shared.json, drawn=check_pictures, told=_told)
+        beside = {"boxes": reference_box, "masks": digest(reference_mask)}
+        with shared.keeping(f"saliency-check-{method.name}", **beside) as keep:
+            with progress_bar() as tick:
+                result = check(opened, images, target, seed=shared.seed, progress=tick, keep_partial=True, keep=keep)
+            result = dataclasses.replace(result, extra={"summary": summarize(result.items)})
+            finish(result, keep, json=shared.json, drawn=check_pictures, told=_told)
 
     command.__doc__ = f"Whether the maps of {method.name} can be believed."
     return command
@@ -115,13 +118,16 @@ def compare_command(
     figures = Figures(curve_steps=curve_steps, curve_start=curve_start, pointing_tolerance=pointing_tolerance)
     opened = shared.open(model)
     references = read_references(reference_box, reference_mask)
-    with progress_bar() as tick:
-        result = compare(
-            opened, images, chosen, target, references=references, figures=figures, seed=shared.seed, progress=tick
-        )
-    for entry in result.extra["refused"]:
-        text.print(f"{entry['method']} on {entry['path'] or 'image'}: {entry['reason']}")
-    finish(result, shared.out, "saliency-compare", json=shared.json, drawn=comparison_pictures, told=_told)
+    beside = {"boxes": reference_box, "masks": digest(reference_mask)}
+    with shared.keeping("saliency-compare", **beside) as keep:
+        with progress_bar() as tick:
+            result = compare(
+                opened, images, chosen, target, references=references, figures=figures, seed=shared.seed,
+                progress=tick, keep=keep,
+            )  # fmt: skip
+        for entry in result.extra["refused"]:
+            text.print(f"{entry['method']} on {entry['path'] or 'image'}: {entry['reason']}")
+        finish(result, keep, json=shared.json, drawn=comparison_pictures, told=_told)
 
 
 def _told(result: Result[CheckedItem]) -> None:

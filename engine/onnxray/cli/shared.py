@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_type_hints
 
@@ -15,12 +16,16 @@ from onnxray.cli.common import (
     JsonOption,
     OutOption,
     ProfileOption,
+    ResumeOption,
     SeedOption,
     StrictOption,
+    default_folder,
     open_model,
 )
+from onnxray.errors import InputError
 
 if TYPE_CHECKING:
+    from onnxray.keeping import Keeping
     from onnxray.model import Model
 
 
@@ -41,7 +46,26 @@ class Opening:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shared(Opening):
+class Growing(Opening):
+    """Those of a command whose run folder grows as items are finished."""
+
+    resume: ResumeOption = False
+
+    @contextmanager
+    def keeping(self, name: str, **options: Any) -> Iterator[Keeping]:
+        """Hold the folder of a run. options: what makes the run what it is, beside its method, model and inputs."""
+        from onnxray.keeping import Keeping
+        from onnxray.run_folder import RunFolder
+
+        if self.resume and self.out is None:
+            raise InputError("--resume needs the folder of the run that is gone on with: -o DIR")
+        folder = RunFolder.fresh(default_folder(name)) if self.out is None else RunFolder.claim(self.out)
+        with Keeping.into(folder, name, resume=self.resume, options=options) as keep:
+            yield keep
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shared(Growing):
     """Those of a command that runs a method: what seeds it, too."""
 
     seed: SeedOption = 0

@@ -65,16 +65,13 @@ def command_of(method: type[Synthesis]) -> Callable[..., None]:
             raise InputError(f"{method.name} begins from images; give at least one")
         configured = method(**plain_options(options))
         opened = shared.open(model)
-        with progress_bar() as tick:
-            result = configured(
-                opened,
-                images or None,
-                tuple(target) if target else None,
-                seed=shared.seed,
-                progress=tick,
-                keep_partial=True,
-            )
-        finish(result, shared.out, f"visualize-{method.name}", json=shared.json, drawn=_sheets, told=told)
+        goal = tuple(target) if target else None
+        with shared.keeping(f"visualize-{method.name}") as keep:
+            with progress_bar() as tick:
+                result = configured(
+                    opened, images or None, goal, seed=shared.seed, progress=tick, keep_partial=True, keep=keep
+                )
+            finish(result, keep, json=shared.json, drawn=_sheets, told=told)
 
     command.__doc__ = method.__doc__
     return command

@@ -56,13 +56,13 @@ class Activations(Synthesis):
             named = (self.layer,) if isinstance(self.layer, str) else self.layer
             grids = [space.grid(name) for name in model.select_values(named)]
         values = model.values(pixels, [grid.value for grid in grids])
-        for place, path in enumerate(pixels.names):
+        for (place, path), own in run.units(enumerate(pixels.names)):
             for grid in grids:
                 maps = grid.maps(values[grid.value][place : place + 1])[0].astype(np.float64)
                 if not np.isfinite(maps).all():
                     raise InputError(f"{grid.value!r} holds NaN or infinity for a picture; there is no grey for them")
                 if len(maps) > self.most:
-                    run.note(f"{grid.value}: the first {self.most} of {len(maps)} channels shown")
+                    own.note(f"{grid.value}: the first {self.most} of {len(maps)} channels shown")
                 shown = maps[: self.most, None]
                 grey = stretched(shown) if self.normalise == "layer" else np.stack([stretched(one) for one in shown])
                 run.progress(place + 1, len(pixels), grid.value)

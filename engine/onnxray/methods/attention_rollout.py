@@ -42,7 +42,7 @@ class AttentionRollout(Saliency):
         own = slice(grid.before, grid.before + grid.height * grid.width)
         seen = "the mean of the picture's tokens" if found.pooled else "the first token"
         run.note(f"{len(found.matrices)} attentions of {grid.kind}, rolled out from {seen}")
-        for row in range(len(pixels)):
+        for row, _ in run.units(range(len(pixels))):
             values = model.judge.values(model.feeds(pixels.rows(slice(row, row + 1))), found.matrices)
             rolled = rollout([values[name] for name in found.matrices], self.heads)
             shares = rolled[own, own].mean(0) if found.pooled else rolled[0, own]

@@ -65,7 +65,7 @@ class Caricature(Stepwise):
             run.note(f"layer {layers[0]!r}, chosen by its scale; another: --layer")
         else:
             layers = model.select_values((self.layer,) if isinstance(self.layer, str) else self.layer)
-        for layer in layers:
+        for layer, at_layer in run.units(layers):
             values = np.maximum(model.values(pixels, [layer])[layer].astype(np.float64), 0)
             positive = values.reshape(len(pixels), -1)
             squares = (positive**2).sum(1, keepdims=True)
@@ -74,11 +74,11 @@ class Caricature(Stepwise):
             shape = values.shape[2:] if values.ndim == 4 else ()
             stride = max(1, round(model.profile.size[0] / shape[0])) if shape else 1
             plan = self._plan(model, max(round(stride / 4), 1) if self.jitter < 0 else self.jitter)
-            for place in range(len(pixels)):
+            for place, own in at_layer.units(range(len(pixels))):
                 objective = self.weight * Direction(layer, (positive / squares)[place : place + 1])
                 start = pixels.array[place : place + 1]
                 path = pixels.names[place]
-                climbed = climb(model, objective, plan, run, start=start, every=self.every)
+                climbed = climb(model, objective, plan, own, start=start, every=self.every)
                 yield from self.items(
                     model, climbed, stems=[f"{place}-{Path(path).stem if path else 'picture'}-{layer}"],
                     targets=[f"<max(phi0, 0), {layer}>"], layers=[layer], paths=[path],

@@ -76,16 +76,16 @@ class DeepDream(Stepwise):
         names = ", ".join(_words(one) for one in wanted)
         target = f"best match of {Path(self.guide).name} at {names}" if self.guide else f"1/2 |{names}|^2"
         run.notes[:] = run.notes[len(pixels.notes) :]  # those tell of the model's size, which is not taken here
-        for place, picture in enumerate(read_at_own_size(run.given, model.profile, self.size)):
+        for (place, picture), own in run.units(enumerate(read_at_own_size(run.given, model.profile, self.size))):
             for note in picture.notes:
-                run.note(note)
+                own.note(note)
             high, wide = model.profile.size
             if picture.array.shape[2] > high or picture.array.shape[3] > wide:
-                run.note(f"pictures larger than the model's {high} x {wide} are covered by tiles of that size")
+                own.note(f"pictures larger than the model's {high} x {wide} are covered by tiles of that size")
             x, path = picture.array[0], picture.names[0]
             stem = f"{place}-{Path(path).stem if path else 'picture'}"
             for frame in range(max(1, self.frames)):
-                dreamt = dream(model, wanted, x, plan, run, self.every)
+                dreamt = dream(model, wanted, x, plan, own, self.every)
                 yield self.item(
                     model, to_8_bits(dreamt.image), stem=f"{stem}-frame-{frame}" if self.frames else stem, path=path,
                     target=target, layer=names, trace={"energy": dreamt.energies},

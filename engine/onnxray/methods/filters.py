@@ -49,13 +49,13 @@ class Filters(Synthesis):
         names = list(convolutions)[:1]
         if self.layer is not None:
             names = list(model.select_values((self.layer,) if isinstance(self.layer, str) else self.layer))
-        for place, name in enumerate(names):
+        for (place, name), own in run.units(enumerate(names)):
             if name not in convolutions:
                 known = ", ".join(map(repr, list(convolutions)[:3]))
                 raise InputError(f"{name!r} is not what a convolution with a weight gives; some that are: {known}")
             node, weight = convolutions[name]
             kernels = model.graph.weight(weight).astype(np.float64)
-            yield self._item(model, place, name, node, kernels, run)
+            yield self._item(model, place, name, node, kernels, own)
 
     def _item(
         self, model: Model, place: int, name: str, node: Node, kernels: np.ndarray[Any, Any], run: Run

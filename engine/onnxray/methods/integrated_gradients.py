@@ -63,9 +63,9 @@ class IntegratedGradients(PixelAttribution):
     ) -> Iterator[tuple[int, Attribution]]:
         """One integral an image and baseline."""
         reached = judged(model, pixels, objective)
-        for row in range(len(pixels)):
+        for row, own in run.units(range(len(pixels))):
             run.progress(row, len(pixels), "image by image")
-            starts = baselines(self.baseline, model, pixels, row, blur=self.blur, trials=self.trials, random=run.random)
+            starts = baselines(self.baseline, model, pixels, row, blur=self.blur, trials=self.trials, random=own.random)
             if (starts == pixels.array[row]).all():
                 raise InputError(
                     f"{pixels.names[row] or f'image {row}'} is its own {self.baseline} baseline, so there is no way "

@@ -9,6 +9,7 @@ first term by ONNX Runtime on the 8-bit image that is saved. The presets are tol
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,18 +82,18 @@ class Invert(Stepwise):
         sources, layers = self._sources(model, pixels, goal)
         total = len(layers) * len(sources.names)
         group = max(1, _GROUP // self.samples)
-        for depth, layer in enumerate(layers):
-            for start in range(0, len(sources.names), group):
-                rows = np.arange(start, min(start + group, len(sources.names)))
-                before = depth * len(sources.names) + start
+        pieces = itertools.product(enumerate(layers), range(0, len(sources.names), group))
+        for ((depth, layer), start), own in run.units(pieces):
+            rows = np.arange(start, min(start + group, len(sources.names)))
+            before = depth * len(sources.names) + start
 
-                def progress(
-                    done: int, steps: int, what: str, before: int = before, count: int = len(rows), at: str = layer
-                ) -> None:
-                    share = before + done / max(1, steps) * count
-                    run.progress(int(1000 * share), 1000 * total, f"{at}: {what}")
+            def progress(
+                done: int, steps: int, what: str, before: int = before, count: int = len(rows), at: str = layer
+            ) -> None:
+                share = before + done / max(1, steps) * count
+                run.progress(int(1000 * share), 1000 * total, f"{at}: {what}")
 
-                yield from self._layer(model, layer, sources, rows, Run(run.random, progress, run.notes))
+            yield from self._layer(model, layer, sources, rows, own.telling(progress))
 
     def _layer(self, model: Model, layer: str, sources: _Sources, rows: NDArray[np.int64], run: Run) -> Any:
         from onnxray.inversion import recipe

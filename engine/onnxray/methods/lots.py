@@ -90,9 +90,9 @@ class LOTS(Method[LotsItem]):
             search = resolve_search(self.search, aim.origins.images[0].size)
             run.note(f"line search: {search}, scales 1 to {self.max_scale}")
         size = max(1, min(_GROUP, _GROUP_ELEMENTS // aim.elements))
-        for start in range(0, len(aim), size):
+        for start, own in run.units(range(0, len(aim), size)):
             group = aim.group(model, layers, np.arange(start, min(start + size, len(aim))))
-            yield from (self._search if self.steps == 1 else self._adjust)(model, group, layers, run)
+            yield from (self._search if self.steps == 1 else self._adjust)(model, group, layers, own)
         run.progress(len(aim) * len(layers), len(aim) * len(layers), "done")
 
     def _layers(self, model: Model) -> tuple[str, ...]:
@@ -112,9 +112,9 @@ class LOTS(Method[LotsItem]):
         """One gradient a pair and layer, and the smallest scale along it; pairs come out one by one."""
         directions = {layer: self._directions(model, group, layer) for layer in layers}
         total = len(group.aim) * len(layers)
-        for row, pair in enumerate(group.pairs.tolist()):
+        for (row, pair), own in run.units(enumerate(group.pairs.tolist())):
             for index, layer in enumerate(layers):
-                run.progress(pair * len(layers) + index, total, layer)
+                own.progress(pair * len(layers) + index, total, layer)
                 found = self._searched(model, group, layer, pair, directions[layer][row])
                 yield measure(model, group, layer, pair, found, 1)
 

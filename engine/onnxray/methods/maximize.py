@@ -137,13 +137,13 @@ class Maximize(Stepwise):
         found = self._facets(model, pixels, run) if self.preset == "multifaceted" else ()
         group = max(1, self.together // (len(found) or self.samples))
         total = len(sought[kinds[0]])
-        for first in range(0, total, group):
+        for first, own in run.units(range(0, total, group)):
             part = [sought[kind][first : first + group] for kind in kinds]
 
             def progress(done: int, steps: int, what: str, first: int = first, count: int = len(part[0])) -> None:
                 run.progress(int(1000 * (first + done / max(1, steps) * count)), 1000 * total, what)
 
-            yield from self._climbed(model, pixels, part, first, found, Run(run.random, progress, run.notes))
+            yield from self._climbed(model, pixels, part, first, found, own.telling(progress))
 
     def _climbed(
         self, model: Model, pixels: Pixels, part: list[tuple[Objective, ...]], first: int, found: tuple[Facet, ...],

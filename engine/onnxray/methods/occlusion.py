@@ -73,7 +73,7 @@ class Occlusion(Saliency):
         scan = planned_scan(copies, windows, pixels, fills[0], patches=self.patches)
         if scan.patches is None and scan.difference is not None:
             run.note(f"patches differ from whole forwards by {scan.difference:.1e}; whole forwards were used")
-        for row in range(len(pixels)):
+        for row, _ in run.units(range(len(pixels))):
             clean = copies.read(copies.forward(model.feeds(pixels.rows(slice(row, row + 1)))), 1, row)
 
             def tick(done: int, start: int = row) -> None:
@@ -93,10 +93,10 @@ class Occlusion(Saliency):
             }  # fmt: skip
             pictures = {}
             if "class" in found:
-                own, classes = int(clean["class"][0]), found["class"].reshape(grid)
+                kept, classes = int(clean["class"][0]), found["class"].reshape(grid)
                 arrays["classes"] = classes
-                pictures = draw_class_map(pixels.array[row], classes, own, model.label)
-                numbers["class_kept"] = float((classes == own).mean())
+                pictures = draw_class_map(pixels.array[row], classes, kept, model.label)
+                numbers["class_kept"] = float((classes == kept).mean())
             yield row, Map(
                 heat=mean_over_windows(drops["score"], windows, plane).astype(np.float32), signed=True,
                 attribution=drops["score"].reshape(grid).astype(np.float32), numbers=numbers, arrays=arrays,
@@ -118,7 +118,7 @@ class Occlusion(Saliency):
         if self.size is not None or self.stride is not None:
             raise InputError("size and stride are for images; the numbers of a sample are occluded one by one")
         count = pixels.array[0].size
-        for row, sample in enumerate(pixels.array):
+        for (row, sample), _ in run.units(enumerate(pixels.array)):
             fill = filled_sample(pixels, row, self.fill).reshape(-1)
             clean = copies.read(copies.forward(model.feeds(pixels.rows(slice(row, row + 1)))), 1, row)
             found: dict[str, list[NDArray[Any]]] = {}

@@ -64,8 +64,8 @@ class Rise(Saliency):
         if self.cells > min(height, width):
             raise InputError(f"cells is {self.cells}; at most {min(height, width)} fit into {height} x {width} pixels")
         masks = RandomMasks.drawn(self.masks, self.cells, self.keep, (height, width), run.random)
-        for row, image in enumerate(pixels.array):
-            fill = filled_image(model.profile, image, self.fill, _BLUR * min(height, width), run.random)
+        for (row, image), own in run.units(enumerate(pixels.array)):
+            fill = filled_image(model.profile, image, self.fill, _BLUR * min(height, width), own.random)
             total = np.zeros((height, width))
             for start in range(0, self.masks, copies.batch):
                 drawn = masks.rows(start, start + copies.batch)

@@ -74,10 +74,10 @@ class SmoothGrad(Saliency):
         method = self.smoothed()
         if model.profile is None and method.images_only:
             raise InputError(f"{method.name} works on images, and this model's input is none; smooth another method")
-        # Two streams: what the smoothed method draws must not move the noise.
-        noise, theirs = (np.random.default_rng(seed) for seed in run.random.integers(2**63, size=2))
-        inner = Run(theirs, silent, run.notes)
-        for row in range(len(pixels)):
+        for row, own in run.units(range(len(pixels))):
+            # Two streams: what the smoothed method draws must not move the noise.
+            noise, theirs = (np.random.default_rng(seed) for seed in own.random.integers(2**63, size=2))
+            inner = Run(theirs, silent, own.notes)
             found: dict[str | None, _Moments] = {}
             scale = self._scale(pixels, row)
             size = block_size(pixels)

@@ -82,14 +82,14 @@ class StyleTransfer(Stepwise):
         towards = style_losses(space, model_style.array, layers, self.style_weight) if self.style_weight else []
         plan = style_plan(self.optimizer, self.steps)
         scale = float(model_style.array[0].size)
-        for place in range(len(pixels)):
+        for place, own in run.units(range(len(pixels))):
             picture = pixels.array[place : place + 1]
             content = [content_loss(model, picture, kept, self.content_weight)] if self.content_weight else []
             losses = [*content, *towards]
             if not place:
                 refuse_flat(model, losses)
             climbed = climb(
-                model, total_of(losses, scale), plan, run, start=picture if self.start == "content" else None,
+                model, total_of(losses, scale), plan, own, start=picture if self.start == "content" else None,
                 every=self.every,
             )  # fmt: skip
             image, path = to_8_bits(climbed.images[0]), pixels.names[place]

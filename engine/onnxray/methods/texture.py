@@ -52,14 +52,14 @@ class Texture(Stepwise):
         layers = style_layers(model, space, self.layer)
         run.note(f"moments at {', '.join(grid.value for grid in layers)}")
         plan = style_plan(self.optimizer, self.steps)
-        for place in range(len(pixels)):
+        for place, picture_run in run.units(range(len(pixels))):
             picture, path = pixels.array[place : place + 1], pixels.names[place]
             losses = style_losses(space, picture, layers, 1.0)
             if not place:
                 refuse_flat(model, losses)
             objective = total_of(losses, float(picture.size))
-            for sample in range(self.samples):
-                climbed = climb(model, objective, plan, run, every=self.every)
+            for sample, own in picture_run.units(range(self.samples)):
+                climbed = climb(model, objective, plan, own, every=self.every)
                 after = measured(model, losses, to_8_bits(climbed.images))
                 relative = sum(loss.weight * after[loss.name] for loss in losses)
                 yield from self.items(

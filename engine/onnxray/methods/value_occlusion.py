@@ -69,7 +69,7 @@ class ValueOcclusion(Saliency):
         copies = Copies(model, pixels, objective, self.batch_memory)
         resumed = Resumed(copies, layer)
         places: NDArray[np.int64] | None = None
-        for row in range(len(pixels)):
+        for row, _ in run.units(range(len(pixels))):
             value, beside = resumed.values(model.feeds(pixels.rows(slice(row, row + 1))))
             if places is None:
                 places = self._places(model, pixels, layer, value)
