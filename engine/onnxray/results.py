@@ -24,6 +24,7 @@ from onnxray.machine import describe_machine
 from onnxray.model import Model
 from onnxray.run_folder import RunFolder, told
 from onnxray.runtime import providers_for
+from onnxray.shown_text import json_text
 from onnxray.structure import closing_sigmoid, closing_softmax, verdict_output
 
 SCHEMA = 1
