@@ -26,7 +26,7 @@ def stoppable() -> Iterator[None]:
     def first(number: int, frame: FrameType | None) -> None:
         for each in heard:
             signal.signal(each, signal.SIG_DFL)
-        handler = before[number]
+        handler = before[signal.Signals(number)]
         if callable(handler):  # a child of --timeout answers its parent; Python's own raises
             handler(number, frame)
         raise KeyboardInterrupt
