@@ -122,14 +122,14 @@ def test_amounts_of_memory() -> None:
 
 
 GROWING = """g (float[1,1,28,28] x) => (float[1,16] y) {
-  f = Flatten (x) s = Constant <value = int64[2] {100000, 784}> () e = Expand (f, s) y = ReduceMean <axes = [0]> (e)
+  f = Flatten (x) s = Constant <value = int64[2] {1000000, 784}> () e = Expand (f, s) y = ReduceMean <axes = [0]> (e)
 }"""
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits of memory")
-@pytest.mark.parametrize("size", ["20MB", "700MB"])
+@pytest.mark.parametrize("size", ["20MB", "2GB"])
 def test_work_that_needs_more_memory_ends_in_one_line(size: str, write: Write) -> None:
-    """20 MB do for no library; 700 MB for all, and not for 300 MB in one value."""
+    """20 MB do for no library; 2 GB for all, and not for 3 GB in one value."""
     path = write(models.parse(GROWING, opset=13).SerializeToString())
     status, out, lines = run("classify", path, FOUR, "--profile", "unit", "--memory", size)
     assert (status, out) == (1, "")
