@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
-from typing import Annotated
+import zipfile
+from collections.abc import Mapping
+from typing import Annotated, Any
 from urllib.parse import quote
 
 import numpy as np
 import typer
+from numpy.typing import NDArray
 from rich.table import Table
 
 from onnxray.cli.common import (
@@ -21,6 +25,8 @@ from onnxray.cli.common import (
 from onnxray.cli.consoles import table_console
 from onnxray.cli.limits import limited
 from onnxray.cli.shared import Opening, with_shared_options
+
+_LONGEST = 200
 
 
 @limited
@@ -43,7 +49,7 @@ def values(
     opened = shared.open(model)
     pixels = opened.pixels(images)
     found = opened.values(pixels, value, engine=engine)  # type: ignore[arg-type]
-    keys = {name: quote(name, safe=" :;,()[]{}=+-_@") for name in found}
+    keys = {name: _key(name) for name in found}
     items = [
         {
             "name": name,
@@ -54,11 +60,10 @@ def values(
         }
         for name, array in found.items()
     ]
-    stream = io.BytesIO()
-    np.savez(stream, **{keys[name]: array for name, array in found.items()})  # type: ignore[arg-type]
+    archive = _npz({keys[name]: array for name, array in found.items()})
     report = document(opened, "values", items, images=list(pixels.names), engine=engine, image_notes=list(pixels.notes))
     folder = run_folder(shared.out, "values")
-    write_document(report, folder, {"values.npz": stream.getvalue()})
+    write_document(report, folder, {"values.npz": archive})
     if shared.json:
         print_json(report)
         return
@@ -66,3 +71,22 @@ def values(
     for name, array in found.items():
         table.add_row(name, str(list(array.shape)), str(array.dtype))
     table_console().print(table)
+
+
+def _key(name: str) -> str:
+    """A value's name in the archive: it leads into no folder, and is no longer than a file system takes."""
+    quoted = quote(name, safe=" :;,()[]{}=+-_@")
+    if len(quoted) <= _LONGEST:
+        return quoted
+    return f"{quoted[: _LONGEST // 2]}~{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()}"
+
+
+def _npz(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    """What np.savez writes, for keys that it takes for its own options as well; text as text, never as a pickle."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for key, array in arrays.items():
+            with archive.open(f"{key}.npy", "w", force_zip64=True) as member:
+                plain = array.astype(np.str_) if array.dtype == object else array
+                np.lib.format.write_array(member, np.asanyarray(plain), allow_pickle=False)
+    return stream.getvalue()

@@ -1,12 +1,17 @@
 """What a file tells wrongly of its values ends in one line, not in a traceback."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import onnx
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
 import onnxray
 from onnxray.applying import apply_network
+from onnxray.cli.app import app
 from onnxray.errors import InputError, OnnxrayError
 from support import models
 
@@ -35,3 +40,43 @@ def test_a_network_that_answers_in_words_is_not_applied() -> None:
     opened = onnxray.open(model, "unit")
     with pytest.raises(InputError, match="'label' holds text"):
         apply_network(opened, np.asarray(Image.new("L", (2, 2)), np.float32)[None])
+
+
+@pytest.mark.parametrize(
+    "name", ["file", "allow_pickle", "self", "args", "../../x", "/etc/x", "é" * 20_000, "x" * 70_000]
+)
+def test_values_of_any_name_are_written(name: str, tmp_path: Path) -> None:
+    """Some are names of numpy's own options, some longer than an archive takes."""
+    model = models.parse("g (float[N,1,4,4] x) => (float[N,1,4,4] y) { t = Relu (x) y = Neg (t) }")
+    model.graph.node[0].output[0] = model.graph.node[1].input[0] = name
+    (tmp_path / "m.onnx").write_bytes(model.SerializeToString())
+    Image.new("L", (4, 4), 7).save(tmp_path / "a.png")
+    given = [
+        str(tmp_path / "m.onnx"),
+        str(tmp_path / "a.png"),
+        "--value",
+        "*",
+        "--profile",
+        "raw",
+        "-o",
+        str(tmp_path / "o"),
+    ]
+    done = CliRunner().invoke(app, ["values", *given])
+    assert done.exit_code == 0, done.output
+    (key,) = (
+        item["key"] for item in json.loads((tmp_path / "o/result.json").read_text())["items"] if item["name"] == name
+    )
+    assert not {"/", "\\"} & set(key)
+    with np.load(tmp_path / "o/values.npz", allow_pickle=False) as archive:
+        np.testing.assert_array_equal(archive[key], np.full((1, 1, 4, 4), 7, np.float32))
+
+
+def test_values_that_are_text_are_no_pickles(tmp_path: Path) -> None:
+    from support.mutation_pictures import picture_networks
+
+    (tmp_path / "m.onnx").write_bytes(picture_networks()["labelled"].SerializeToString())
+    Image.new("L", (8, 8), 7).save(tmp_path / "a.png")
+    given = [str(tmp_path / "m.onnx"), str(tmp_path / "a.png"), "--value", "label", "-o", str(tmp_path / "o")]
+    assert CliRunner().invoke(app, ["values", *given]).exit_code == 0
+    with np.load(tmp_path / "o/values.npz", allow_pickle=False) as archive:
+        assert archive["label"].item() in {"cat", "dog", "a third"}
