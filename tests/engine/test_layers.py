@@ -43,6 +43,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("trial",),
     ("steps", "node_alone"),
     ("full_verification",),
+    ("short_values", "side_text", "class_names"),
     ("profile",),
     ("profile_toml",),
     ("profile_families",),
