@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ENGINE = ROOT / "engine" / "onnxray"
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("_version", "errors"),
+    ("_version", "errors", "short_values"),
     ("machine",),
     ("container", "structure", "soundness"),
     ("graph",),
@@ -43,7 +43,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("trial",),
     ("steps", "node_alone"),
     ("full_verification",),
-    ("short_values", "side_text", "class_names"),
+    ("side_text", "class_names"),
     ("profile",),
     ("profile_toml",),
     ("profile_families",),
