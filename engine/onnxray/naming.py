@@ -68,7 +68,9 @@ def resolve_values(graph: Graph, texts: tuple[str, ...], aliases: Mapping[str, s
             continue
         selection = resolve(graph, text, aliases)
         if selection.channel is not None:
-            raise UnknownValue(f"a whole value was expected, got the channel {short(text)}; name {short(selection.value)} alone")
+            raise UnknownValue(
+                f"a whole value was expected, got the channel {short(text)}; name {short(selection.value)} alone"
+            )
         names.append(selection.value)
     return tuple(dict.fromkeys(names))
 

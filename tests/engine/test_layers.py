@@ -49,6 +49,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("profile_families",),
     ("profile_configs",),
     ("profile_discovery",),
+    ("picture_memory", "picture_turning"),
     ("image_files", "placement"),
     ("images",),
     ("metrics",),
