@@ -19,8 +19,15 @@ def depths(graph: Graph, end: str, count: int) -> tuple[str, ...]:
     """
     weighted = frozenset(weight_layers(graph))
     waists: dict[int, str] = {}  # by how many layers with weights stand before: the first after each
+    passed, behind = 0, set[int]()
     for name in _waists(graph, end):
-        passed = sum(output in weighted for node in graph.needed_for([name]) for output in node.outputs)
+        pending = [name]
+        while pending:  # each node is walked once for all waists: what stands before one stands before the next
+            node = graph.producer_of.get(pending.pop())
+            if node is not None and node.index not in behind:
+                behind.add(node.index)
+                passed += sum(output in weighted for output in node.outputs)
+                pending.extend(node.reads)
         if passed:
             waists.setdefault(passed, name)
     found = list(waists.values())
@@ -44,12 +51,14 @@ def _waists(graph: Graph, end: str) -> tuple[str, ...]:
     """The real values that every path from the input to ``end`` goes through, in graph order; shapes are no paths."""
     nodes = graph.needed_for([end])
     last = {name: place for place, node in enumerate(nodes) if not _only_shapes(graph, node) for name in node.reads}
+    last[end] = len(nodes)
     alive: set[str] = set()
     found = []
     for place, node in enumerate(nodes):
-        values = (graph.values.get(name) for name in node.outputs)
-        alive |= {v.name for v in values if v is not None and v.dtype not in _SHAPES}  # quantised ones are paths
-        alive = {name for name in alive & graph.depends_on_input if name == end or last.get(name, -1) > place}
+        values = (graph.values.get(name) for name in node.outputs if name in graph.depends_on_input)
+        made = [v.name for v in values if v is not None and v.dtype not in _SHAPES]  # quantised ones are paths
+        alive.update(name for name in made if last.get(name, -1) > place)
+        alive.difference_update(name for name in node.reads if last.get(name) == place)
         if len(alive) == 1:
             found += [name for name in alive if graph.values[name].is_float or not graph.values[name].dtype]
     return tuple(dict.fromkeys(found))

@@ -9,28 +9,33 @@ import contextlib
 import io
 import uuid
 import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from onnxray.errors import ImageError, InputError, OutputError
+from onnxray.picture_memory import MAX_PIXELS, check_file, check_picture
+from onnxray.picture_turning import turning, upright
 
 # Only decoders that read pixels: EPS and its like start other programs.
 FORMATS: Final = ("PNG", "JPEG", "MPO", "BMP", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000", "AVIF", "TGA", "PCX")
 SUFFIXES: Final = frozenset(
     (".png", ".jpg", ".jpeg", ".jpe", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm", ".pnm", ".jp2")
 ) | {".avif", ".tga", ".pcx"}
-# Twice Pillow's default limit, where it too would refuse; above it a picture takes more than half a gigabyte.
-MAX_PIXELS: Final = 178_956_970
+# Pixels that are converted at a time where whole copies would take too much memory.
+_BAND: Final = 2**18
+_MODES: Final = frozenset(("1", "L", "RGB", "F", "P", "RGBX", "CMYK", "YCbCr", "HSV"))
 
 
 def read_picture(source: Path | Image.Image, label: str, *, grey: bool) -> tuple[Image.Image, list[str]]:
     """Return a picture as mode L (grey=True) or RGB, or F for float pictures, and notes on what was converted.
 
-    Errors: ImageError for what cannot be read, is no image, is cut off, or is larger than MAX_PIXELS.
+    Errors: ImageError for what cannot be read, is no image, is cut off, is larger than MAX_PIXELS, or would take more
+    than six bytes for each of MAX_PIXELS while it is read, which its header tells.
     """
     try:
         # Pillow warns of odd metadata and of size; the first is passed on as a note, the second is refused below.
@@ -44,6 +49,7 @@ def read_picture(source: Path | Image.Image, label: str, *, grey: bool) -> tuple
                 if source.stat().st_size == 0:
                     raise ImageError(f"{label}: is an empty file")
                 with source.open("rb") as stream:
+                    check_file(stream, label)
                     image, notes = _decode(_open(stream, FORMATS), label, grey=grey)
             else:
                 image, notes = _decode(source, label, grey=grey)
@@ -70,11 +76,8 @@ def _open(stream: Any, formats: tuple[str, ...]) -> Image.Image:
 
 
 def _decode(image: Image.Image, label: str, *, grey: bool) -> tuple[Image.Image, list[str]]:
-    width, height = image.size
-    if width * height > MAX_PIXELS:
-        raise ImageError(f"{label}: {width}x{height} pixels; at most {MAX_PIXELS} pixels are taken")
-    if width < 1 or height < 1:
-        raise ImageError(f"{label}: {width}x{height} pixels; an image has at least one")
+    _check_mode(image, label)
+    check_picture(image, label, turned=turning(image) != 1)
     notes: list[str] = []
     if getattr(image, "is_animated", False):
         image.seek(0)
@@ -87,11 +90,11 @@ def _decode(image: Image.Image, label: str, *, grey: bool) -> tuple[Image.Image,
     ):
         notes.append("16 bits a channel cut to the upper 8")
     image.load()
-    turned = image.getexif().get(0x0112, 1)
-    if turned in range(2, 9):
-        image = ImageOps.exif_transpose(image)
+    turned = turning(image)
+    if turned != 1:
+        check_picture(image, label, turned=True)  # PNG may tell it behind the pixels
         notes.append(f"EXIF orientation {turned} applied")
-    image = _plain(image, label, notes)
+    image = upright(_plain(image, label, notes), turned)
     if image.mode == "RGB" and grey:
         image = image.convert("L")
         notes.append("colour converted to grey (ITU-R 601 luma)")
@@ -106,18 +109,36 @@ def _args(tile: Any) -> tuple[Any, ...]:
     return args if isinstance(args, tuple) else (args,)
 
 
+def _check_mode(image: Image.Image, label: str) -> None:
+    """Refuse modes that have no agreed grey or RGB, before they are decoded. Errors: ImageError."""
+    mode = image.mode
+    known = mode.startswith("I;16") or (mode == "I" and image.format in ("PNG", "PPM")) or mode in _MODES
+    if not known and (not image.has_transparency_data or mode == "I"):
+        raise ImageError(f"{label}: Pillow's mode {mode!r} has no agreed grey or RGB; save it as 8-bit grey or RGB")
+
+
 def _plain(image: Image.Image, label: str, notes: list[str]) -> Image.Image:
     """Return an image of any mode as L, RGB or F."""
     mode = image.mode
     if mode.startswith("I;16") or (mode == "I" and image.format in ("PNG", "PPM")):
         notes.append("16-bit grey scaled to 8 bits (value / 257, rounded)")
-        return Image.fromarray(to_uint8(np.asarray(image).astype(np.float64) / 257))
+        return in_bands(image, "L", _upper_8_bits)
     if image.has_transparency_data and mode not in ("I", "F"):
-        image = image.convert("RGBA")
-        if image.getchannel("A").getextrema() != (255, 255):
+        target = "L" if mode in ("1", "L", "LA", "La") else "RGB"
+        opaque = True
+
+        def on_white(band: Image.Image) -> Image.Image:
+            nonlocal opaque
+            band = band.convert("RGBA")
+            if band.getchannel("A").getextrema() != (255, 255):
+                opaque = False
+                band = Image.alpha_composite(Image.new("RGBA", band.size, "white"), band)
+            return band.convert(target)
+
+        image = in_bands(image, target, on_white)
+        if not opaque:
             notes.append("alpha channel: composited on white")
-            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-        return image.convert("L" if mode in ("1", "L", "LA", "La") else "RGB")
+        return image
     if mode in ("L", "RGB", "F"):
         return image
     if mode == "1":
@@ -127,6 +148,27 @@ def _plain(image: Image.Image, label: str, notes: list[str]) -> Image.Image:
             notes.append(f"{'palette' if mode == 'P' else mode} converted to RGB")
         return image.convert("RGB")
     raise ImageError(f"{label}: Pillow's mode {mode!r} has no agreed grey or RGB; save it as 8-bit grey or RGB")
+
+
+def bands(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
+    """A picture a few rows at a time, each with the place of its first row."""
+    width, height = image.size
+    rows = max(1, _BAND // width)
+    for top in range(0, height, rows):
+        yield top, image.crop((0, top, width, min(height, top + rows)))
+
+
+def in_bands(image: Image.Image, mode: str, convert: Callable[[Image.Image], Image.Image]) -> Image.Image:
+    """A picture converted to a mode a few rows at a time, so that no more than the two exist as a whole."""
+    result = Image.new(mode, image.size)
+    for top, band in bands(image):
+        result.paste(convert(band), (0, top))
+    return result
+
+
+def _upper_8_bits(band: Image.Image) -> Image.Image:
+    """rint(value / 257)."""
+    return Image.fromarray(to_uint8(np.asarray(band).astype(np.float64) / 257))
 
 
 def to_uint8(array: NDArray[Any]) -> NDArray[np.uint8]:

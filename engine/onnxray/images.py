@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from onnxray.errors import ImageError
-from onnxray.image_files import MAX_PIXELS, SUFFIXES, png_bytes, read_picture, read_png, save_png, to_uint8
+from onnxray.image_files import SUFFIXES, bands, in_bands, png_bytes, read_picture, read_png, save_png, to_uint8
+from onnxray.picture_memory import MAX_PIXELS
 from onnxray.placement import placement
 
 if TYPE_CHECKING:
@@ -166,9 +167,9 @@ def _pixels(item: object, first: int, profile: Profile) -> Iterator[tuple[NDArra
             picture, resized = fit(picture, profile, label)
             yield _chw(np.asarray(picture, dtype=np.float32)), notes + resized
             return
-        arrays = np.array(picture)[None, None]
-    else:
-        arrays = _batch(item, label)
+        yield _placed_floats(picture, profile, label, notes)
+        return
+    arrays = _batch(item, label)
     for index, array in enumerate(arrays, first):
         yield _placed(array, profile, _label(item, index), notes)
 
@@ -233,6 +234,31 @@ def _placed(
     # Bicubic and Lanczos overshoot.
     pixels = np.clip(np.stack([np.asarray(plane) for plane, _ in planes]), 0, 255)
     return pixels, notes + planes[0][1]
+
+
+def _placed_floats(
+    picture: Image.Image, profile: Profile, label: str, notes: list[str]
+) -> tuple[NDArray[np.float32], list[str]]:
+    """The same for a picture of mode F, grey, of which no whole copy is made."""
+    grey, notes = profile.channels == "GREY", list(notes)
+    low, high, whole = np.float32(np.inf), np.float32(-np.inf), True
+    for _, band in bands(picture):
+        array = np.asarray(band)
+        low, high = np.minimum(low, array.min()), np.maximum(high, array.max())  # NaN stays
+        whole = whole and bool((array == np.rint(array)).all())
+    if not (low >= 0 and high <= 255):
+        raise ImageError(f"{label}: values from {low:g} to {high:g}; expected pixels in [0, 255], no NaN")
+    if whole:
+        picture = in_bands(picture, "L", lambda band: Image.fromarray(to_uint8(np.asarray(band))))
+        picture, said = read_picture(picture, label, grey=grey)
+        picture, resized = fit(picture, profile, label)
+        return _chw(np.asarray(picture, dtype=np.float32)), notes + said + resized
+    if high <= 1:
+        notes.append("values all below 1: pixels are expected in [0, 255]")
+    if not grey:
+        notes.append("grey repeated in red, green and blue")
+    planes = [fit(picture, profile, label, channel) for channel in range(profile.channel_count)]
+    return np.clip(np.stack([np.asarray(plane) for plane, _ in planes]), 0, 255), notes + planes[0][1]
 
 
 def _hwc(array: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -41,7 +41,7 @@ def find_layers(space: Space, names: Iterable[str]) -> Layers:
     open_values = {name for name in inputs if name in last_read}
     passed: list[str] = []
     for node in needed:
-        open_values = {name for name in open_values if last_read[name] > node.index}
+        open_values.difference_update(name for name in node.reads if last_read.get(name) == node.index)
         made = [name for name in node.outputs if last_read.get(name, -1) > node.index]
         open_values.update(made)
         if len(open_values) == 1 and made:

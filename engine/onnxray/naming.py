@@ -4,14 +4,27 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
+import heapq
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from onnxray.errors import UnknownValue
 from onnxray.graph import Graph
+from onnxray.short_values import short
 
-_POSITION = re.compile(r"\d+(,\d+,\d+)?")
+LONGEST_PATTERN: Final = 1000
+"""Characters of a glob."""
+LONGEST_LIKENED: Final = 200
+"""Characters of a name that is nowhere; near misses of a longer one are not looked for."""
+MOST_LIKENED: Final = 10_000
+"""Names that are looked at for near misses, those of the likeliest length: each takes microseconds to compare."""
+
+_POSITION = re.compile(r"\d{1,30}(,\d{1,30},\d{1,30})?")
+_NUMBERED = re.compile(r"(_output_\d+|:\d+|__\d+)$")
+_CLOSELY = 200
+_CUTOFF = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +59,18 @@ def resolve_values(graph: Graph, texts: tuple[str, ...], aliases: Mapping[str, s
     names: list[str] = []
     for text in texts:
         if text not in graph.values and any(sign in text for sign in "*?[") and _find(graph, text, aliases) is None:
+            if len(text) > LONGEST_PATTERN:
+                raise UnknownValue(f"a pattern of {len(text)} characters; at most {LONGEST_PATTERN} are taken")
             matches = [name for name in graph.values if fnmatch.fnmatchcase(name, text)]
             if not matches:
-                raise UnknownValue(f"no value matches the pattern {text!r}; {_hint(graph)}")
+                raise UnknownValue(f"no value matches the pattern {short(text)}; {_hint(graph)}")
             names += matches
             continue
         selection = resolve(graph, text, aliases)
         if selection.channel is not None:
-            raise UnknownValue(f"a whole value was expected, got the channel {text!r}; name {selection.value!r} alone")
+            raise UnknownValue(
+                f"a whole value was expected, got the channel {short(text)}; name {short(selection.value)} alone"
+            )
         names.append(selection.value)
     return tuple(dict.fromkeys(names))
 
@@ -68,19 +85,21 @@ def _find(graph: Graph, text: str, aliases: Mapping[str, str]) -> str | None:
     named_after_node = [
         next(filter(None, node.outputs)) for node in graph.nodes if node.name == text and any(node.outputs)
     ]
-    short = [name for name in graph.values if _is_short_form(text, name)]
-    for candidates in (named_after_node, short):
+    ends = [name for name in graph.values if _is_short_form(text, name)]
+    for candidates in (named_after_node, ends):
         if len(candidates) == 1:
             return candidates[0]
         if candidates:
-            shown = ", ".join(map(repr, candidates[:5])) + (", ..." if len(candidates) > 5 else "")
-            raise UnknownValue(f"{text!r} could be any of {len(candidates)} values: {shown}; give the whole name")
+            shown = ", ".join(map(short, candidates[:5])) + (", ..." if len(candidates) > 5 else "")
+            raise UnknownValue(f"{short(text)} could be any of {len(candidates)} values: {shown}; give the whole name")
     return None
 
 
 def _is_short_form(text: str, name: str) -> bool:
     """Whether ``text`` is the end of ``name`` from a separator on, exporters' ``_output_0`` and ``:0`` left out."""
-    for whole in {name, re.sub(r"(_output_\d+|:\d+|__\d+)$", "", name)}:
+    if text not in name:
+        return False
+    for whole in {name, _NUMBERED.sub("", name)}:
         if whole == text or (whole.endswith(text) and whole[-len(text) - 1] in "/.:"):
             return True
     return False
@@ -89,24 +108,41 @@ def _is_short_form(text: str, name: str) -> bool:
 def _selection(graph: Graph, name: str, numbers: list[int]) -> Selection:
     shape = graph.values[name].shape
     if shape is not None and len(shape) < 2:
-        raise UnknownValue(f"{name!r} has the shape {list(shape)}, so it has no channels; name it alone")
+        raise UnknownValue(f"{short(name)} has the shape {list(shape)}, so it has no channels; name it alone")
     limits = shape[1:] if shape else ()
     for number, limit, what in zip(numbers, limits, ("channel", "row", "column")):
         if isinstance(limit, int) and number >= limit:
-            raise UnknownValue(f"{name!r} has {limit} {what}s, 0 to {limit - 1}; there is no {what} {number}")
+            raise UnknownValue(f"{short(name)} has {limit} {what}s, 0 to {limit - 1}; there is no {what} {number}")
     if len(numbers) == 3 and shape is not None and len(shape) != 4:
-        raise UnknownValue(f"{name!r} has the shape {list(shape)}; NAME:CHANNEL,Y,X needs one of four dimensions")
+        raise UnknownValue(f"{short(name)} has the shape {list(shape)}; NAME:CHANNEL,Y,X needs one of four dimensions")
     position = (numbers[1], numbers[2]) if len(numbers) == 3 else None
     return Selection(name, numbers[0], position)
 
 
 def _unknown(graph: Graph, text: str, aliases: Mapping[str, str]) -> UnknownValue:
     folded = {name.casefold(): name for name in (*reversed(list(graph.values)), *aliases)}
-    near = [folded[key] for key in difflib.get_close_matches(text.casefold(), folded, n=3, cutoff=0.5)]
+    near = [folded[key] for key in _nearest(text.casefold(), folded)]
     contained = [name for key, name in folded.items() if text and text.casefold() in key]
     nearest = list(dict.fromkeys(near + contained))[:3]
-    shown = "nearest: " + ", ".join(map(repr, nearest)) + "; " if nearest else ""
-    return UnknownValue(f"the graph has no value {text!r}; {shown}{_hint(graph)}")
+    shown = "nearest: " + ", ".join(map(short, nearest)) + "; " if nearest else ""
+    return UnknownValue(f"the graph has no value {short(text)}; {shown}{_hint(graph)}")
+
+
+def _nearest(text: str, names: Iterable[str]) -> list[str]:
+    """The three names most alike, as difflib says: among so many that the time stays bounded whatever a file holds."""
+    if not 0 < len(text) <= LONGEST_LIKENED:
+        return []
+    # No name of another length can be alike enough.
+    alike = [name for name in names if 2 * min(len(name), len(text)) >= _CUTOFF * (len(name) + len(text))]
+    alike = heapq.nsmallest(MOST_LIKENED, alike, key=lambda name: abs(len(name) - len(text)))
+    matcher = difflib.SequenceMatcher()
+    matcher.set_seq2(text)
+
+    def bound(name: str) -> float:
+        matcher.set_seq1(name)
+        return matcher.quick_ratio()
+
+    return difflib.get_close_matches(text, heapq.nlargest(_CLOSELY, alike, key=bound), n=3, cutoff=_CUTOFF)
 
 
 def _hint(graph: Graph) -> str:

@@ -20,7 +20,9 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, Self, get_args,
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxray.class_names import MAX_LABELS
 from onnxray.errors import InputError, ProfileError
+from onnxray.short_values import short
 
 if TYPE_CHECKING:
     import torch
@@ -33,6 +35,10 @@ Floats = NDArray[np.floating[Any]]
 
 # Larger sides are a slip of the pen or an attack on memory: one image of this size already takes 3 GB.
 MAX_SIDE: Final = 16384
+MAX_LABEL: Final = 1000
+"""Characters of a class name."""
+MAX_NAME: Final = 1000
+"""Characters of a profile's own name and of what it says of its source."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,6 +114,8 @@ class Profile:
     def __post_init__(self) -> None:
         for key in ("name", "source"):
             self._check_text(key, getattr(self, key))
+            if len(getattr(self, key)) > MAX_NAME:
+                self._refuse(key, getattr(self, key), f"at most {MAX_NAME} characters")
         for key in ("logits", "features"):
             if getattr(self, key) is not None:
                 self._check_text(key, getattr(self, key))
@@ -119,8 +127,12 @@ class Profile:
         if self.labels is not None:
             if isinstance(self.labels, str) or not isinstance(self.labels, Sequence) or not self.labels:
                 self._refuse("labels", self.labels, "a list of class names, one a logit")
+            if len(self.labels) > MAX_LABELS:
+                self._refuse("labels", self.labels, f"at most {MAX_LABELS} class names, not {len(self.labels)}")
             for label in self.labels:
                 self._check_text("labels", label, empty=True)
+                if len(label) > MAX_LABEL:
+                    self._refuse("labels", label, f"class names of at most {MAX_LABEL} characters, not {len(label)}")
             object.__setattr__(self, "labels", tuple(self.labels))
         object.__setattr__(self, "reasons", tuple(self.reasons))
 
@@ -150,12 +162,15 @@ class Profile:
         else:
             object.__setattr__(self, "mean", self._tuple("mean", self.mean, self.channel_count))
         object.__setattr__(self, "std", self._tuple("std", self.std, self.channel_count))
-        if 0.0 in self.std or not all(math.isfinite(factor) for factor in self._factors):
+        if 0.0 in self.std or not all(map(math.isfinite, self._factors)):
             self._refuse("std", list(self.std), "no zero among them (1 leaves the values as they are)")
+        if not isinstance(self.mean, MeanImage) and not all(math.isfinite(m / s) for m, s in zip(self.mean, self.std)):
+            self._refuse("mean", list(self.mean), "numbers that std divides into finite ones")
 
     def _refuse(self, key: str, value: object, expected: str) -> NoReturn:
-        shown = value if isinstance(value, str) and value.startswith("an image") else repr(value)[:120]
-        raise ProfileError(f"profile {str(self.name)[:80]!r} ({self.source}): {key} is {shown}; expected {expected}")
+        shown = value if isinstance(value, str) and value.startswith("an image") else short(value)
+        origin = self.source if isinstance(self.source, str) else ""
+        raise ProfileError(f"profile {short(self.name)} ({origin[:80]}): {key} is {shown}; expected {expected}")
 
     def _check_choice(self, key: str, choices: tuple[str, ...]) -> None:
         if getattr(self, key) not in choices:

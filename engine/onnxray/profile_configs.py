@@ -6,30 +6,20 @@ transformers   preprocessor_config.json  rescale_factor * x, then image_mean and
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from onnxray.class_names import labels_of
 from onnxray.errors import ProfileError
-from onnxray.profile import Interpolation, Profile, Resize
+from onnxray.profile import MAX_SIDE, Interpolation, Profile, Resize
 from onnxray.profile_families import ImageInput, averaged, free_size
 from onnxray.profile_toml import read_side_text
+from onnxray.short_values import short
+from onnxray.side_text import parse_json
 
 _PIL_CODES: Final[tuple[Interpolation, ...]] = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming")
 _TIMM_RULES: Final[Mapping[str, Resize]] = {"center": "crop", "squash": "stretch", "border": "pad"}
-MAX_LABELS: Final = 1_000_000
-
-
-def labels_of(value: object) -> tuple[str, ...] | None:
-    """Return class names from a list, or from a mapping of 0..n-1; None for anything else, gaps included."""
-    if isinstance(value, list | tuple) and value and all(isinstance(one, str) for one in value):
-        return tuple(value)
-    if not isinstance(value, Mapping) or not 0 < len(value) <= MAX_LABELS:
-        return None
-    by_index = {str(key): name for key, name in value.items()}
-    names = [by_index.get(str(index)) for index in range(len(value))]
-    return tuple(str(name) for name in names) if all(isinstance(name, str) for name in names) else None
 
 
 def configured(path: Path, found: ImageInput) -> Profile | None:
@@ -57,8 +47,8 @@ def _read(path: Path) -> dict[str, Any]:
         return {}
     text = read_side_text(path)
     try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        value = parse_json(text)
+    except ValueError as error:
         raise ProfileError(f"{path}: is no JSON ({error}); name the profile yourself to pass it over") from error
     return value if isinstance(value, dict) else {}
 
@@ -72,8 +62,12 @@ def _sides(value: object, key: str, origin: str) -> tuple[int, int]:
     pair = (value.get("height"), value.get("width")) if isinstance(value, Mapping) else value
     if isinstance(pair, int):
         pair = (pair, pair)
-    if not isinstance(pair, list | tuple) or len(pair) != 2 or not all(type(n) is int and n > 0 for n in pair):
-        raise ProfileError(f"{origin}: {key} is {str(value)[:80]!r}; expected height and width")
+    if (
+        not isinstance(pair, list | tuple)
+        or len(pair) != 2
+        or not all(type(n) is int and 0 < n <= MAX_SIDE for n in pair)
+    ):
+        raise ProfileError(f"{origin}: {key} is {short(value)}; expected height and width, 1 to {MAX_SIDE} each")
     return pair[0], pair[1]
 
 
@@ -87,14 +81,14 @@ def _timm(card: dict[str, Any], config: dict[str, Any], found: ImageInput) -> Pr
     elif isinstance(shape, list) and len(shape) == 3 and shape[0] in (1, 3):
         count, size = shape[0], _sides(shape[1:], "input_size", origin)
     else:
-        raise ProfileError(f"{origin}: input_size is {str(shape)[:80]!r}; expected [channels, height, width]")
+        raise ProfileError(f"{origin}: input_size is {short(shape)}; expected [channels, height, width]")
     mode = card.get("crop_mode") or "center"
     interpolation: Any = card.get("interpolation") or "bilinear"
     if mode not in tuple(_TIMM_RULES):
-        raise ProfileError(f"{origin}: crop_mode is {str(mode)[:80]!r}; expected one of {', '.join(_TIMM_RULES)}")
+        raise ProfileError(f"{origin}: crop_mode is {short(mode)}; expected one of {', '.join(_TIMM_RULES)}")
     fraction = card.get("crop_pct") or 0.875
     if mode != "center" and fraction != 1:
-        reasons += (f"crop_pct {fraction} is left out: the whole picture is shown under crop_mode {mode!r}",)
+        reasons += (f"crop_pct {short(fraction)} is left out: the whole picture is shown under crop_mode {mode!r}",)
     mean, std = _numbers(card["mean"], "mean", origin), _numbers(card["std"], "std", origin)
     if count == 1 and (len(mean), len(std)) == (3, 3):
         mean, std = averaged(mean), averaged(std)
@@ -102,9 +96,9 @@ def _timm(card: dict[str, Any], config: dict[str, Any], found: ImageInput) -> Pr
     names = labels_of(config.get("label_names")) or labels_of(card.get("label_names"))
     told = config.get("label_descriptions") or card.get("label_descriptions")
     if names and isinstance(told, dict):
-        names = tuple(str(told.get(name, name)) for name in names)
+        names = tuple(text if isinstance(text := told.get(name), str) else name for name in names)
     return Profile(
-        name=str(config.get("architecture") or card.get("architecture") or "timm"),
+        name=_name(config.get("architecture") or card.get("architecture"), "timm"),
         layout=found.layout or "NCHW",
         channels="GREY" if count == 1 else "RGB",
         scale=1 / 255,
@@ -120,6 +114,10 @@ def _timm(card: dict[str, Any], config: dict[str, Any], found: ImageInput) -> Pr
     )
 
 
+def _name(value: object, otherwise: str) -> str:
+    return value if isinstance(value, str) and value else otherwise
+
+
 def _numbers(value: object, key: str, origin: str) -> tuple[float, ...]:
     """Return a list of numbers; how many there must be, the Profile says."""
     try:
@@ -127,7 +125,7 @@ def _numbers(value: object, key: str, origin: str) -> tuple[float, ...]:
             return tuple(float(one) for one in value)
     except OverflowError:
         pass
-    raise ProfileError(f"{origin}: {key} is {str(value)[:80]!r}; expected a list of numbers")
+    raise ProfileError(f"{origin}: {key} is {short(value)}; expected a list of numbers")
 
 
 def _transformers(config: dict[str, Any], origin: str, labels: tuple[str, ...] | None, found: ImageInput) -> Profile:
@@ -149,9 +147,9 @@ def _transformers(config: dict[str, Any], origin: str, labels: tuple[str, ...] |
         why += ("std is squared: include_top divides by it twice",)
     resample = config.get("resample", 2)
     if type(resample) is not int or not 0 <= resample < len(_PIL_CODES):
-        raise ProfileError(f"{origin}: resample is {str(resample)[:80]!r}; expected Pillow's code, 0 to 5")
+        raise ProfileError(f"{origin}: resample is {short(resample)}; expected Pillow's code, 0 to 5")
     return Profile(
-        name=str(config.get("image_processor_type") or config.get("feature_extractor_type") or "transformers"),
+        name=_name(config.get("image_processor_type") or config.get("feature_extractor_type"), "transformers"),
         layout=found.layout or "NCHW",
         channels="GREY" if grey else "BGR" if config.get("do_flip_channel_order") is True else "RGB",
         scale=scale,
@@ -184,7 +182,7 @@ def _transformers_size(
         return crop, "crop", 1.0, ()
     if isinstance(size, Mapping) and edge is not None:
         if type(edge) is not int or edge < 1:
-            raise ProfileError(f"{origin}: size is {str(size)[:80]!r}; expected a whole number of pixels")
+            raise ProfileError(f"{origin}: size is {short(size)}; expected a whole number of pixels")
         # ConvNeXt's own: below 384 a centre crop of crop_pct, from there on stretched.
         if isinstance(config.get("crop_pct"), float):
             return ((edge, edge), "crop", config["crop_pct"], ()) if edge < 384 else ((edge, edge), "stretch", 1.0, ())

@@ -7,21 +7,20 @@
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import difflib
-import json
 import os
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from onnxray.class_names import MAX_TEXT, read_class_names
 from onnxray.errors import ProfileError
 from onnxray.profile import Channels, Profile
-from onnxray.profile_configs import configured, labels_of
+from onnxray.profile_configs import configured
 from onnxray.profile_families import FAMILIES, INTEGERS, Family, ImageInput, free_size, guess_family, image_input, shown
 from onnxray.profile_toml import read_toml
+from onnxray.short_values import short
 
 if TYPE_CHECKING:
     from onnxray.graph import Graph
@@ -79,11 +78,15 @@ def _named(graph: Graph, option: Profile | str | os.PathLike[str]) -> Profile:
         profile = FAMILIES[option].complete(graph, source=f"option {option}")
         return _with_labels(profile, graph) or profile
     path = Path(option)
-    if not path.is_file():
-        near = difflib.get_close_matches(str(option), FAMILIES, n=1)
+    try:
+        there = path.is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        there = False
+    if not there:
+        near = difflib.get_close_matches(str(option)[:40], FAMILIES, n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""
         raise ProfileError(
-            f"no profile {str(option)!r}: {hint}Give the path of a TOML file or one of {', '.join(FAMILIES)}"
+            f"no profile {short(str(option))}: {hint}Give the path of a TOML file or one of {', '.join(FAMILIES)}"
         )
     return Profile.from_toml(path)
 
@@ -99,13 +102,13 @@ def check_fits(profile: Profile, graph: Graph) -> None:
         if any(size is not None and size != want for size, want in zip(fixed, asked)):
             raise ProfileError(
                 f"profile {profile.name!r} ({profile.source}) makes {profile.channels} {profile.layout} of shape "
-                f"{shown(('N', *asked))}, the model's input {found.name!r} is {shown(shape)}; mend the profile's "
+                f"{shown(('N', *asked))}, the model's input {short(found.name)} is {shown(shape)}; mend the profile's "
                 "layout, channels or size, or name another profile"
             )
     if found.dtype in INTEGERS and not profile.is_identity:
         raise ProfileError(
             f"profile {profile.name!r} ({profile.source}) makes broken numbers (scale {profile.scale:g}), the model's "
-            f"input {found.name!r} is {found.dtype}; expected scale 1, mean 0 and std 1, as in the family 'raw'"
+            f"input {short(found.name)} is {found.dtype}; expected scale 1, mean 0 and std 1, as in the family 'raw'"
         )
 
 
@@ -121,7 +124,7 @@ def _windows_ml(graph: Graph, found: ImageInput) -> Profile | None:
         reasons += ("range 0..255: Windows ML's default, the metadata names none",)
     if pixel_range.lower() not in _RANGES:
         raise ProfileError(
-            f"{METADATA}: Image.NominalPixelRange is {pixel_range[:80]!r}; expected one of {', '.join(_RANGES)}; "
+            f"{METADATA}: Image.NominalPixelRange is {short(pixel_range)}; expected one of {', '.join(_RANGES)}; "
             "name the profile yourself"
         )
     scale, mean = _RANGES[pixel_range.lower()]
@@ -131,7 +134,7 @@ def _windows_ml(graph: Graph, found: ImageInput) -> Profile | None:
         reasons += (f"channels {pixel_format}: assumed, the metadata names the range of the pixels only",)
     if pixel_format.lower() not in _FORMATS:
         raise ProfileError(
-            f"{METADATA}: Image.BitmapPixelFormat is {pixel_format[:80]!r}; expected Gray8, Rgb8 or Bgr8; "
+            f"{METADATA}: Image.BitmapPixelFormat is {short(pixel_format)}; expected Gray8, Rgb8 or Bgr8; "
             "name the profile yourself"
         )
     channels = _FORMATS[pixel_format.lower()]
@@ -183,19 +186,10 @@ def _with_labels(profile: Profile | None, graph: Graph) -> Profile | None:
     if profile is None or profile.labels is not None:
         return profile
     for key in ("labels", "names"):
-        if labels := _literal_labels(graph.metadata.get(key, "")):
+        text = graph.metadata.get(key, "")
+        if labels := read_class_names(text):
             return dataclasses.replace(profile, labels=labels, reasons=(*profile.reasons, f"labels: {METADATA}, {key}"))
+        if len(text) > MAX_TEXT:
+            why = f"labels: {METADATA}, {key} is not read, it has {len(text)} characters and {MAX_TEXT} are the most"
+            profile = dataclasses.replace(profile, reasons=(*profile.reasons, why))
     return profile
-
-
-def _literal_labels(text: str) -> tuple[str, ...] | None:
-    """Return class names written as JSON or as a Python literal, never evaluated; None for any other text."""
-    for read in (json.loads, ast.literal_eval):
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of odd backslashes in class names
-                value = read(text)
-        except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
-            continue
-        return labels_of(value)
-    return None

@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING, Final
 
 from onnxray.errors import ProfileError
 from onnxray.profile import MAX_SIDE, Channels, Interpolation, Layout, Profile, Resize
+from onnxray.short_values import LONGEST_SHOWN, short
 
 if TYPE_CHECKING:
     from onnxray.graph import Graph
 
 FLOATS: Final = frozenset({"float16", "bfloat16", "float32", "float64"})
+_MOST_DIMENSIONS: Final = 12
 # int8 cannot hold 255, so it is no type of pixels.
 INTEGERS: Final = frozenset({"uint8", "uint16", "int16", "int32", "int64"})
 
@@ -46,10 +48,10 @@ def image_input(graph: Graph) -> ImageInput:
     dimension of 1 or 3, no number type that holds pixels.
     """
     if len(graph.inputs) != 1:
-        names = ", ".join(value.name for value in graph.inputs[:5])
+        names = ", ".join(value.name[:LONGEST_SHOWN] for value in graph.inputs[:5])
         raise ProfileError(f"the model has {len(graph.inputs)} inputs ({names}); a profile describes one image input")
     value = graph.inputs[0]
-    what = f"the model's input {value.name!r}"
+    what = f"the model's input {short(value.name)}"
     if value.dtype not in FLOATS | INTEGERS:
         raise ProfileError(f"{what} is {value.dtype}; expected a type that holds pixels, such as float32 or uint8")
     if value.shape is None:
@@ -85,7 +87,10 @@ def image_input(graph: Graph) -> ImageInput:
 
 def shown(shape: tuple[int | str | None, ...] | None) -> str:
     """Return a shape as people write it; what is free is shown by its name or as ?."""
-    return "unknown" if shape is None else "(" + ", ".join("?" if d is None else str(d) for d in shape) + ")"
+    if shape is None:
+        return "unknown"
+    sizes = ["?" if size is None else str(size)[:LONGEST_SHOWN] for size in shape[:_MOST_DIMENSIONS]]
+    return "(" + ", ".join([*sizes, *(["..."] if len(shape) > len(sizes) else [])]) + ")"
 
 
 def free_size(found: ImageInput, default: tuple[int, int]) -> tuple[tuple[int, int], tuple[str, ...]]:
@@ -93,7 +98,7 @@ def free_size(found: ImageInput, default: tuple[int, int]) -> tuple[tuple[int, i
     size = (found.height or default[0], found.width or default[1])
     if max(size) > MAX_SIDE:
         raise ProfileError(
-            f"the model's input {found.name!r} is {size[0]}x{size[1]}; at most {MAX_SIDE} a side is taken"
+            f"the model's input {short(found.name)} is {size[0]}x{size[1]}; at most {MAX_SIDE} a side is taken"
         )
     if found.height and found.width:
         return size, ()
@@ -129,7 +134,7 @@ class Family:
         grey = found.channels == 1 or (found.channels is None and self.channels == "GREY")
         if self.channels == "GREY" and not grey:
             raise ProfileError(
-                f"profile {self.name!r} is grey, the model's input {found.name!r} has {found.channels} channels; "
+                f"profile {self.name!r} is grey, the model's input {short(found.name)} has {found.channels} channels; "
                 "choose a family of colour"
             )
         if grey and (len(set(self.mean)) > 1 or len(set(self.std)) > 1):
@@ -183,7 +188,7 @@ FAMILIES: Final[Mapping[str, Family]] = MappingProxyType({family.name: family fo
 def guess_family(graph: Graph, found: ImageInput) -> tuple[Family, str]:
     """Return the likeliest family of a graph that says nothing of its preprocessing, and why."""
     producer = graph.producer.lower()
-    said = f"the producer is {graph.producer!r}"
+    said = f"the producer is {short(graph.producer)}"
     if found.dtype in INTEGERS:
         return FAMILIES["raw"], f"raw: the input is {found.dtype}"
     if "cntk" in producer:
@@ -191,7 +196,7 @@ def guess_family(graph: Graph, found: ImageInput) -> tuple[Family, str]:
     if found.channels == 1:
         small = (found.height, found.width) == (28, 28)
         if small and ("caffe" in producer or found.name == "data"):
-            return FAMILIES["lenet"], f"lenet: grey 28x28, input {found.name!r}, {said}"
+            return FAMILIES["lenet"], f"lenet: grey 28x28, input {short(found.name)}, {said}"
         return FAMILIES["unit"], f"unit: a grey input, {said}"
     if "caffe" in producer:
         return FAMILIES["caffe-imagenet"], f"caffe-imagenet: {said}"

@@ -13,17 +13,18 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import io
 import math
-import tomllib
-import warnings
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from onnxray.class_names import MAX_LABELS
 from onnxray.errors import ProfileError
+from onnxray.short_values import short
 from onnxray.shown_text import terminal, toml_string
+from onnxray.side_text import parse_toml
 
 if TYPE_CHECKING:
     from onnxray.profile import MeanImage, Profile
@@ -31,6 +32,11 @@ if TYPE_CHECKING:
 NEEDED: Final = ("name", "layout", "channels", "scale", "mean", "std", "size")
 OPTIONAL: Final = ("resize", "interpolation", "crop_fraction", "range", "labels", "logits", "features")
 MAX_SIDE_FILE: Final = 8 * 2**20
+_MAX_HEADER: Final = 10_000
+_HEADER: Final = re.compile(
+    r"""\{\s*+(?=[^}]*'descr':\s*+'([<>|=]?[a-zA-Z][0-9]{0,3})')(?=[^}]*'fortran_order':\s*+(True|False))"""
+    r"""(?=[^}]*'shape':\s*+\(((?:[0-9]{1,18}+L?(?:,\s*+|(?=\)))){0,32}+)\))[^}]*\}\s*+"""
+)
 
 
 def read_side_file(path: Path) -> bytes:
@@ -68,15 +74,15 @@ def read_toml(source: str | Path, origin: str = "TOML text") -> dict[str, Any]:
     else:
         text = source
     try:
-        table = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
+        table = parse_toml(text)
+    except ValueError as error:
         hint = "" if folder else "; a file is given as a pathlib.Path, a str is the text itself"
         raise ProfileError(f"{origin}: is no TOML ({error}){hint}") from error
     for key in table:
         if key not in NEEDED + OPTIONAL:
-            near = difflib.get_close_matches(key, NEEDED + OPTIONAL, n=1)
+            near = difflib.get_close_matches(key[:40], NEEDED + OPTIONAL, n=1)
             hint = f"did you mean {near[0]!r}?" if near else "the keys are " + ", ".join(NEEDED + OPTIONAL)
-            raise ProfileError(f"{origin}: unknown key {key!r}; {hint}")
+            raise ProfileError(f"{origin}: unknown key {short(key)}; {hint}")
     missing = [key for key in NEEDED if key not in table]
     if missing:
         raise ProfileError(f"{origin}: missing {', '.join(missing)}; a profile needs {', '.join(NEEDED)}")
@@ -85,20 +91,29 @@ def read_toml(source: str | Path, origin: str = "TOML text") -> dict[str, Any]:
         fields["mean"] = read_mean(_beside(folder, fields["mean"], "mean", origin))
     if isinstance(fields.get("labels"), str):
         path = _beside(folder, fields["labels"], "labels", origin)
-        fields["labels"] = tuple(read_side_text(path).rstrip().splitlines())
+        fields["labels"] = _lines(path)
     return {**fields, "source": origin}
+
+
+def _lines(path: Path) -> tuple[str, ...]:
+    labels = tuple(read_side_text(path).rstrip().splitlines())
+    if len(labels) > MAX_LABELS:
+        raise ProfileError(f"{path}: {len(labels)} lines; at most {MAX_LABELS} class names are taken, one a line")
+    return labels
 
 
 def _beside(folder: Path | None, name: str, key: str, origin: str) -> Path:
     """Return the path of a side file, which may not leave the folder of the TOML, by a link either."""
     if folder is None:
-        raise ProfileError(f"{origin}: {key} is {name!r}; a profile that is no file of its own cannot name side files")
+        raise ProfileError(
+            f"{origin}: {key} is {short(name)}; a profile that is no file of its own cannot name side files"
+        )
     try:
         root, path = folder.resolve(), (folder / name).resolve()
     except (OSError, ValueError, RuntimeError) as error:
-        raise ProfileError(f"{origin}: {key} is {name!r}; no such file ({error})") from error
+        raise ProfileError(f"{origin}: {key} is {short(name)}; no such file ({error})") from error
     if not path.is_relative_to(root) or path == root:
-        raise ProfileError(f"{origin}: {key} is {name!r}; expected a file in the folder of the profile")
+        raise ProfileError(f"{origin}: {key} is {short(name)}; expected a file in the folder of the profile")
     return path
 
 
@@ -107,21 +122,35 @@ def read_mean(path: Path) -> MeanImage:
     from onnxray.profile import MeanImage
 
     data = read_side_file(path)
-    stream = io.BytesIO(data)
-    read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of headers written under Python 2, which are read all the same
-            shape, fortran, dtype = read_header[np.lib.format.read_magic(stream)](stream)
-    except Exception as error:  # numpy's header parser lets many kinds through
-        raise ProfileError(f"{path}: is no .npy file of format 1 or 2 ({type(error).__name__}: {error})") from error
+        dtype, fortran, shape, start = _npy_header(data)
+    except (ValueError, TypeError) as error:
+        raise ProfileError(f"{path}: is no .npy file of format 1 or 2 ({error})") from error
     # The header is believed only as far as the file reaches: nothing is allocated on its word.
-    if dtype.kind not in "fiu" or len(data) - stream.tell() != math.prod(shape) * dtype.itemsize or 0 in shape:
+    if dtype.kind not in "fiu" or len(data) - start != math.prod(shape) * dtype.itemsize or 0 in shape:
         raise ProfileError(
             f"{path}: {dtype} of shape {shape} in {len(data)} bytes; expected numbers of shape (C, H, W)"
         )
-    array = np.frombuffer(data, dtype, offset=stream.tell()).reshape(shape, order="F" if fortran else "C")
+    array = np.frombuffer(data, dtype, offset=start).reshape(shape, order="F" if fortran else "C")
     return MeanImage(array.astype(np.float64), path.name, hashlib.sha256(data).hexdigest())
+
+
+def _npy_header(data: bytes) -> tuple[np.dtype[Any], bool, tuple[int, ...], int]:
+    """Type, Fortran order, shape, and where the numbers start. Errors: ValueError, TypeError.
+
+    Read by a pattern: numpy hands the header to ``ast.literal_eval``.
+    """
+    width = {b"\x93NUMPY\x01\x00": 2, b"\x93NUMPY\x02\x00": 4}.get(data[:8])
+    if width is None:
+        raise ValueError("its first bytes are another's")
+    start = 8 + width + int.from_bytes(data[8 : 8 + width], "little")
+    if not 8 + width < start <= min(len(data), _MAX_HEADER):
+        raise ValueError(f"its header ends at byte {start} of {len(data)}; at most {_MAX_HEADER} are taken")
+    found = _HEADER.fullmatch(data[8 + width : start].decode("latin1"))
+    if found is None:
+        raise ValueError("its header does not state descr, fortran_order and shape")
+    descr, fortran, shape = found.groups()
+    return np.dtype(descr), fortran == "True", tuple(int(size) for size in re.findall("[0-9]+", shape)), start
 
 
 def write_toml(profile: Profile) -> str:

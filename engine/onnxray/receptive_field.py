@@ -102,7 +102,8 @@ def local_field(
         if found is not None and outputs:
             reaches[outputs[0]] = found
             work += _work(graph, node, shapes) / (found[0].stride * found[1].stride)
-        alive = {name for name in (*alive, *outputs) if last.get(name, -1) > node.index and name in moving}
+        alive.update(name for name in outputs if last.get(name, -1) > node.index and name in moving)
+        alive.difference_update(name for name in node.reads if last.get(name) == node.index)
         if found is not None and alive == {outputs[0]} and len(shapes.get(outputs[0], ())) == 4:
             points.append(Point(outputs[0], *found, work))
     return Field(tuple(points), work)

@@ -30,10 +30,9 @@ def find_logits(graph: Graph) -> str:
     that a ZipMap makes it from. A sigmoid counts where the output is known to be no more than one number a class. Of
     what QuantizeLinear gives, the real value that was quantised.
     """
-    for output in graph.outputs:
-        softmax = closing_softmax(graph, output.name)
-        if softmax is not None:
-            return _before_quantising(graph, softmax.inputs[0])
+    closed = _first_closed(graph)
+    if closed is not None:
+        return _before_quantising(graph, closed[1].inputs[0])
     verdict = verdict_output(graph)
     sigmoid = closing_sigmoid(graph, verdict)
     if sigmoid is not None:
@@ -47,13 +46,26 @@ def verdict_output(graph: Graph) -> str:
 
     A classifier of ``ai.onnx.ml`` gives its label first; the scores beside it are meant.
     """
-    for output in graph.outputs:
-        if closing_softmax(graph, output.name):
-            return output.name
+    closed = _first_closed(graph)
+    if closed is not None:
+        return closed[0]
     first = graph.outputs[0]
     if classical_node(graph, first.name) is not None and not first.is_float:
         return next((o.name for o in graph.outputs if o.is_float or o.dtype == _MAP), first.name)
     return first.name
+
+
+def _first_closed(graph: Graph) -> tuple[str, Node] | None:
+    """The first output that a softmax closes, and the softmax; outputs that share a way back walk it once."""
+    walked: set[int] = set()
+    for output in graph.outputs:
+        node = graph.producer_of.get(output.name)
+        while node is not None and node.index not in walked and node.operator in _PASSING and node.inputs:
+            walked.add(node.index)
+            node = graph.producer_of.get(node.inputs[0])
+        if node is not None and node.operator in _CLOSING and node.inputs:
+            return output.name, node
+    return None
 
 
 def closing_softmax(graph: Graph, output: str) -> Node | None:
@@ -153,23 +165,31 @@ def layer_weights(graph: Graph) -> dict[str, tuple[str, ...]]:
     Followed back through whatever lies between (a Transpose, a DequantizeLinear), by each node's first operand.
     """
     found: dict[str, tuple[str, ...]] = {}
+    sources: dict[str, str] = {}
     for node in graph.nodes:
         if node.operator in _LINEAR | _CONVOLUTIONS and _has_weight(graph, node):
             layer = _with_bias(graph, node)
             operands = [*node.inputs, *(graph.producer_of[layer].inputs if layer != node.outputs[0] else ())]
             constant = [name for name in operands if name and name not in graph.depends_on_input]
-            stored = [_stored(graph, name) for name in constant]
+            stored = [_stored(graph, name, sources) for name in constant]
             found[layer] = tuple(dict.fromkeys([*found.get(layer, ()), *stored]))
     return found
 
 
-def _stored(graph: Graph, name: str) -> str:
-    """The initialiser or Constant value that a constant value is computed from, by first operands."""
+def _stored(graph: Graph, name: str, sources: dict[str, str]) -> str:
+    """The initialiser or Constant value that a constant value is computed from, by first operands.
+
+    sources: what was found before, which is added to: a way that many share is walked once.
+    """
+    walked = []
     node = graph.producer_of.get(name)
-    while node is not None and node.operator != "Constant" and node.inputs:
+    while name not in sources and node is not None and node.operator != "Constant" and node.inputs:
+        walked.append(name)
         name = node.inputs[0]
         node = graph.producer_of.get(name)
-    return name
+    source = sources.get(name, name)
+    sources.update(dict.fromkeys(walked, source))
+    return source
 
 
 def _has_weight(graph: Graph, node: Node) -> bool:
@@ -182,7 +202,7 @@ def _with_bias(graph: Graph, node: Node) -> str:
     """A bias that stands in an Add of its own (CNTK, Keras) belongs to the layer."""
     output = node.outputs[0]
     readers = graph.readers_of.get(output, ())
-    if len(readers) == 1 and readers[0].operator == "Add":
+    if len(readers) == 1 and readers[0].operator == "Add" and len(readers[0].inputs) == 2:
         constant = [name not in graph.depends_on_input for name in readers[0].inputs]
         if any(constant):
             return readers[0].outputs[0]
@@ -209,7 +229,7 @@ def _batch_of_reshapes(graph: Graph, free: str | None) -> int | None:
         return None
     for node in graph.nodes:
         value = graph.values.get(node.inputs[0]) if node.operator == "Reshape" and len(node.inputs) == 2 else None
-        if value is None or value.shape is None or value.shape.count(free) != 1:
+        if value is None or value.shape is None or len(value.shape) > _MOST_LENGTHS or value.shape.count(free) != 1:
             continue
         wanted = _whole_numbers(graph, node.inputs[1])
         rest = [dim for dim in value.shape if dim != free]
@@ -220,15 +240,15 @@ def _batch_of_reshapes(graph: Graph, free: str | None) -> int | None:
 
 
 def _whole_numbers(graph: Graph, name: str) -> list[int]:
-    """The numbers of a constant; none where it is computed."""
+    """The numbers of a constant shape; none where it is computed, or longer than any shape."""
     if name in graph.initializers:
         if prod(graph.initializers[name].dims) > _MOST_LENGTHS:
             return []
         return [int(length) for length in graph.weight(name).reshape(-1)]
     node = graph.producer_of.get(name)
     for attribute in node.proto.attribute if node is not None and node.operator == "Constant" else ():
-        if attribute.name == "value":
+        if attribute.name == "value" and prod(attribute.t.dims) <= _MOST_LENGTHS:
             return [int(length) for length in numpy_helper.to_array(attribute.t).reshape(-1)]
-        if attribute.name == "value_ints":
+        if attribute.name == "value_ints" and len(attribute.ints) <= _MOST_LENGTHS:
             return list(attribute.ints)
     return []

@@ -56,19 +56,22 @@ def live_bytes(graph: Graph, shapes: Shapes, names: Iterable[str], given: Iterab
 
     A value is alive from its node to its last reader. Values of unknown shape count as much as the largest known one.
     """
-    wanted, known = list(names), list(given)
+    wanted, known = list(names), frozenset(given)
     nodes = graph.needed_for(wanted, known)
     sizes = {name: math.prod(shape) * _item_size(graph, name) for name, shape in shapes.items()}
     largest = max(sizes.values(), default=0)
     last = {name: node.index for node in nodes for name in node.reads if name in graph.depends_on_input}
     last |= dict.fromkeys(wanted, len(graph.nodes))
     alive = {name: sizes.get(name, largest) for name in last if name in known or graph.values[name].kind == "input"}
-    peak = sum(alive.values())
+    peak = total = sum(alive.values())
     for node in nodes:
         outputs = [name for name in node.outputs if name in graph.depends_on_input]
-        alive |= {name: sizes.get(name, largest) for name in outputs}
-        peak = max(peak, sum(alive.values()))
-        alive = {name: size for name, size in alive.items() if last.get(name, -1) > node.index}
+        made = {name: sizes.get(name, largest) for name in outputs if name not in alive}
+        alive |= made
+        total += sum(made.values())
+        peak = max(peak, total)
+        over = {name for name in (*node.reads, *outputs) if name in alive and last.get(name, -1) <= node.index}
+        total -= sum(alive.pop(name) for name in over)
     return peak
 
 

@@ -12,7 +12,7 @@ ENGINE = ROOT / "engine" / "onnxray"
 
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("_version", "shown_text"),
-    ("errors",),
+    ("errors", "short_values"),
     ("machine", "processor"),
     ("opened_file", "skeleton", "tensors", "bodies"),
     ("external_data", "inference"),
@@ -53,11 +53,13 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("trial",),
     ("steps", "node_alone"),
     ("full_verification",),
+    ("side_text", "class_names"),
     ("profile",),
     ("profile_toml",),
     ("profile_families",),
     ("profile_configs",),
     ("profile_discovery",),
+    ("picture_memory", "picture_turning"),
     ("image_files", "placement"),
     ("images",),
     ("metrics",),

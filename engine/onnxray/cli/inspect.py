@@ -51,10 +51,11 @@ def inspect(
     from onnxray.structure import weight_layers
 
     layers = weight_layers(graph)
+    weighted = frozenset(layers)
     found = document(
-        opened, "inspect", [_row(value, layers) for value in graph.values.values()],
-        inputs=[_row(value, layers) for value in graph.inputs],
-        outputs=[_row(value, layers) for value in graph.outputs],
+        opened, "inspect", [_row(value, weighted) for value in graph.values.values()],
+        inputs=[_row(value, weighted) for value in graph.inputs],
+        outputs=[_row(value, weighted) for value in graph.outputs],
         batch=asdict(opened.batch()), aliases=dict(opened.aliases), layers=list(layers), parameters=graph.parameters,
         nodes=len(graph.nodes), ir_version=graph.proto.ir_version, metadata=dict(graph.metadata),
     )  # fmt: skip
@@ -65,7 +66,7 @@ def inspect(
     console = table_console()
     for name, told in _summary(opened, found).items():
         console.print(line((f"{name:<11}", "bold"), told))
-    shown = [v for v in graph.values.values() if values or v.name in layers]
+    shown = [v for v in graph.values.values() if values or v.name in weighted]
     names = {name: alias for alias, name in opened.aliases.items()}
     table = Table("value", "shape", "type", "operator", "node", "also called", title="values" if values else "layers")
     for value in shown:
@@ -113,7 +114,7 @@ def _shape(value: Value) -> str:
     return "[" + ", ".join("?" if dim is None else str(dim) for dim in value.shape) + "]"
 
 
-def _row(value: Value, layers: tuple[str, ...]) -> dict[str, Any]:
+def _row(value: Value, layers: frozenset[str]) -> dict[str, Any]:
     return {
         "name": value.name,
         "kind": value.kind,

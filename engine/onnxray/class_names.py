@@ -1,0 +1,139 @@
+r"""Class names as exporters write them into a file's metadata, read by a grammar of our own: nothing is evaluated.
+
+    ["cat", "dog"]          {"0": "cat", "1": "dog"}          JSON
+    ['cat', 'dog']          {0: 'cat', 1: 'dog'}              Python's repr of a list, a tuple or a dict
+
+Text in double quotes throughout is JSON with JSON's escapes, all else has Python's (but no ``\N{...}``).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Mapping
+from typing import Final
+
+MAX_TEXT: Final = 2**20
+"""Characters of an entry of the metadata that is read as class names."""
+MAX_LABELS: Final = 1_000_000
+"""Class names of a model."""
+
+_CLOSING: Final = {"[": "]", "(": ")", "{": "}"}
+_SPACE: Final = re.compile(r"[ \t\r\n]*+")
+_STRING: Final = re.compile(r'"((?:[^"\\\n]++|\\.)*+)"|' r"'((?:[^'\\\n]++|\\.)*+)'", re.DOTALL)
+_NUMBER: Final = re.compile(r"(?:0|[1-9][0-9]{0,6})(?![0-9])")
+_ESCAPE: Final = re.compile(
+    r"\\(?:([0-7]{1,3})|x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([xuUN])|(.))", re.DOTALL
+)
+_SIMPLE: Final = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v", "\n": ""} | {
+    sign: sign for sign in "\\'\""
+}
+
+
+def labels_of(value: object) -> tuple[str, ...] | None:
+    """Return class names from a list, or from a mapping of 0..n-1; None for anything else, gaps included."""
+    if isinstance(value, list | tuple) and value and all(isinstance(one, str) for one in value):
+        return tuple(value)
+    if not isinstance(value, Mapping) or not 0 < len(value) <= MAX_LABELS:
+        return None
+    by_index = {str(key): name for key, name in value.items()}
+    names = [by_index.get(str(index)) for index in range(len(value))]
+    return tuple(str(name) for name in names) if all(isinstance(name, str) for name in names) else None
+
+
+def read_class_names(text: str) -> tuple[str, ...] | None:
+    """Class names out of a text in one of the forms above; None for any other, and above MAX_TEXT characters."""
+    if len(text) > MAX_TEXT:
+        return None
+    try:
+        return labels_of(_read(text))
+    except ValueError:
+        return None
+
+
+def _read(text: str) -> list[str] | dict[str | int, str]:
+    """The items of a list or a dict, in one pass. Errors: ValueError."""
+    place = _after_space(text, 0)
+    opening = text[place : place + 1]
+    if opening not in _CLOSING or not opening:
+        raise ValueError(opening)
+    closing, place = _CLOSING[opening], _after_space(text, place + 1)
+    keys: list[str | int] = []
+    items: list[str] = []
+    json_too, comma = True, False
+    while text[place : place + 1] != closing:
+        if items and not comma:
+            raise ValueError(place)
+        if opening == "{":
+            key, place, plain = _number_or_string(text, place)
+            keys.append(key)
+            json_too = json_too and plain
+            if text[place : place + 1] != ":":
+                raise ValueError(place)
+            place = _after_space(text, place + 1)
+        item, place, plain = _string(text, place)
+        json_too = json_too and plain
+        items.append(item)
+        comma = text[place : place + 1] == ","
+        place = _after_space(text, place + comma)
+    if place + 1 != len(text.rstrip(" \t\r\n")) or (opening == "(" and len(items) == 1 and not comma):
+        raise ValueError(place)
+    decode = _from_json if json_too else _from_python
+    items = [decode(item) for item in items]
+    if opening != "{":
+        return items
+    return dict(zip((decode(key) if isinstance(key, str) else key for key in keys), items))
+
+
+def _after_space(text: str, place: int) -> int:
+    found = _SPACE.match(text, place)
+    assert found is not None
+    return found.end()
+
+
+def _string(text: str, place: int) -> tuple[str, int, bool]:
+    """What stands between quotes as it is written, the place after it, and whether the quotes are JSON's."""
+    found = _STRING.match(text, place)
+    if found is None:
+        raise ValueError(place)
+    plain = found.group(1) is not None
+    return found.group(1 if plain else 2), _after_space(text, found.end()), plain
+
+
+def _number_or_string(text: str, place: int) -> tuple[str | int, int, bool]:
+    found = _NUMBER.match(text, place)
+    if found is None:
+        return _string(text, place)
+    return int(found.group()), _after_space(text, found.end()), False
+
+
+def _from_json(written: str) -> str:
+    if "\\" not in written:
+        return written
+    try:
+        return str(json.loads(f'"{written}"'))
+    except ValueError:
+        return _from_python(written)
+
+
+def _from_python(written: str) -> str:
+    return _ESCAPE.sub(_meant, written) if "\\" in written else written
+
+
+def _letter(code: int) -> str:
+    if code > sys.maxunicode:
+        raise ValueError(code)
+    return chr(code)
+
+
+def _meant(found: re.Match[str]) -> str:
+    octal, two, four, eight, broken, sign = found.groups()
+    if broken:
+        raise ValueError(found.group())
+    if octal:
+        return chr(int(octal, 8))
+    code = two or four or eight
+    if code:
+        return _letter(int(code, 16))
+    return _SIMPLE.get(sign, found.group())
