@@ -14,6 +14,10 @@ from onnxray.graph import Graph
 
 Array = NDArray[Any]
 Arrays = Mapping[str, Array]
+Feed = Callable[[Arrays], list[Array]]
+"""Feeds a chunk to an engine."""
+Through = Callable[[Feed], Feed]
+"""What chunks go through beside: a memory of them, say."""
 
 _CHUNK_ELEMENTS = 2_000_000
 _CHUNK_LIMIT = 256
@@ -54,7 +58,7 @@ def in_chunks(
     feeds: Arrays,
     names: tuple[str, ...],
     size: int,
-    run: Callable[[Arrays], list[Array]],
+    run: Feed,
 ) -> dict[str, Array]:
     """Feed a batch in chunks of ``size`` and join what comes back along the batch axis.
 

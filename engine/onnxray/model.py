@@ -13,7 +13,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from onnxray.batching import Array, Arrays, Batch
+from onnxray.batching import Array, Arrays, Batch, Through
 from onnxray.deciding import decided
 from onnxray.errors import InputError, ProfileError
 from onnxray.first_check import Agreement, check, in_exact_products, note, remembered
@@ -90,14 +90,14 @@ class Model:
             raise InputError("the model's input is no image; give arrays as the model takes them")
         return Pixels(array, (None,) * len(array), plain=True)
 
-    def predict(self, images: object) -> Predictions:
+    def predict(self, images: object, *, through: Through | None = None) -> Predictions:
         """Classify images (paths, PIL images or arrays) by the file itself.
 
         Errors: ImageError, InputError, RuntimeRefusal; InputError where the output is not one score a class.
         """
         feeds = self.feeds(images)
         output, logits = verdict_output(self.graph), self.aliases["logits"]
-        raw = self.judge.outputs(feeds, [output])[output]
+        raw = self.judge.outputs(feeds, [output], through=through)[output]
         given = per_class(self.graph, output, raw)
         classes = given.argmax(1)
 
@@ -132,19 +132,26 @@ class Model:
         return None if labels is None else tuple(map(str, labels))
 
     def values(
-        self, images: object, names: Sequence[str], engine: Literal["judge", "twin"] = "judge"
+        self,
+        images: object,
+        names: Sequence[str],
+        engine: Literal["judge", "twin"] = "judge",
+        *,
+        through: Through | None = None,
     ) -> dict[str, Array]:
         """Give named values for images: name -> array of shape (N, ...), by ONNX Runtime or by the torch twin.
+
+        through: what the chunks of the batch go through.
 
         Errors: UnknownValue; RuntimeRefusal or UnsupportedOperator where the engine cannot run what is asked.
         """
         wanted = self.select_values(names)
         if engine == "judge":
-            return self.judge.values(self.feeds(images), wanted)
+            return self.judge.values(self.feeds(images), wanted, through=through)
         if engine != "twin":
             raise InputError(f"engine {engine!r} is unknown; use 'judge' (ONNX Runtime) or 'twin' (torch)")
         variables = self.variables(images)
-        return self.batched_twin(variables).values(variables, wanted)
+        return self.batched_twin(variables).values(variables, wanted, through=through)
 
     def pullback(self, images: object, cotangents: Mapping[str, Cotangent]) -> Any:
         """J^T c summed over the values: d/d pixels of sum_v <c_v, v(pixels)>, the cotangents c held fixed.

@@ -18,7 +18,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import onnxruntime
 
-from onnxray.batching import Array, Arrays, chunk_size, in_chunks
+from onnxray.batching import Array, Arrays, Through, chunk_size, in_chunks
 from onnxray.errors import DeviceError, InputError, RuntimeRefusal
 from onnxray.graph import Graph
 from onnxray.integer_products import products, saturates
@@ -46,15 +46,19 @@ class Judge:
         self._cuts: OrderedDict[tuple[str, ...], onnxruntime.InferenceSession] = OrderedDict()
         self._given: WeakKeyDictionary[onnxruntime.InferenceSession, Sequence[Any]] = WeakKeyDictionary()
 
-    def outputs(self, feeds: Arrays, names: Iterable[str] | None = None, *, once: bool = False) -> dict[str, Array]:
+    def outputs(
+        self, feeds: Arrays, names: Iterable[str] | None = None, *, once: bool = False, through: Through | None = None
+    ) -> dict[str, Array]:
         """Give graph outputs (all, or ``names`` of them) for a batch of any size: the verdict of the file itself.
 
         once: the batch is of a size that will not come again, so the memory that it took is given back.
         """
         wanted = tuple(names) if names is not None else tuple(output.name for output in self.graph.outputs)
-        return self._run(self._file_session(), feeds, wanted, once=once)
+        return self._run(self._file_session(), feeds, wanted, once=once, through=through)
 
-    def values(self, feeds: Arrays, names: Iterable[str], *, once: bool = False) -> dict[str, Array]:
+    def values(
+        self, feeds: Arrays, names: Iterable[str], *, once: bool = False, through: Through | None = None
+    ) -> dict[str, Array]:
         """Give any values of the graph by a cut copy; inputs and outputs need none.
 
         once: as in ``outputs``, and a session that is opened for it does not stay open.
@@ -62,11 +66,11 @@ class Judge:
         wanted = tuple(dict.fromkeys(names))
         outputs = {output.name for output in self.graph.outputs}
         if outputs.issuperset(wanted):
-            return self.outputs(feeds, wanted, once=once)
+            return self.outputs(feeds, wanted, once=once, through=through)
         found = {name: feeds[name] for name in wanted if name in feeds}
         inner = tuple(name for name in wanted if name not in found)
         if inner:
-            found |= self._run(self._cut_session(inner, keep=not once), feeds, inner, once=once)
+            found |= self._run(self._cut_session(inner, keep=not once), feeds, inner, once=once, through=through)
         return {name: found[name] for name in wanted}
 
     def segment(self, names: Iterable[str], given: Iterable[str] = ()) -> Callable[[Arrays], dict[str, Array]]:
@@ -111,7 +115,7 @@ class Judge:
 
     def _run(
         self, session: onnxruntime.InferenceSession, feeds: Arrays, names: tuple[str, ...], *, once: bool = False,
-        chunk: int | None = None,
+        chunk: int | None = None, through: Through | None = None,
     ) -> dict[str, Array]:  # fmt: skip
         read = {info.name for info in session.get_inputs()}
         missing = sorted(read - set(feeds))
@@ -128,7 +132,7 @@ class Judge:
                 raise RuntimeRefusal(f"ONNX Runtime refuses the input: {_first_line(error)}") from None
 
         size = chunk if chunk is not None and self.graph.fixed_batch is None else chunk_size(self.graph, feeds)
-        return in_chunks(self.graph, feeds, names, size, feed)
+        return in_chunks(self.graph, feeds, names, size, feed if through is None else through(feed))
 
     def _file_session(self) -> onnxruntime.InferenceSession:
         if self._file is None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from onnxray.batching import Array, Arrays, Batch, chunk_size, in_chunks
+from onnxray.batching import Array, Arrays, Batch, Through, chunk_size, in_chunks
 from onnxray.cotangents import Cotangents, Tensors
 from onnxray.errors import DeviceError, InputError, NotDifferentiable, RuntimeRefusal, UnsupportedOperator
 from onnxray.graph import Graph, Value
@@ -38,7 +38,7 @@ class Twin:
         self._cuts = FreeCuts(self.importer)
         self._encode = encode
 
-    def values(self, variables: Arrays, names: Sequence[str]) -> dict[str, Array]:
+    def values(self, variables: Arrays, names: Sequence[str], *, through: Through | None = None) -> dict[str, Array]:
         """Give the values ``names`` for a batch of any size."""
         wanted = tuple(names)
 
@@ -47,7 +47,8 @@ class Twin:
                 tensors = self._tensors(part, requires_grad=False)
                 return [_of_tensor(name, value) for name, value in zip(wanted, self._forward(wanted, tensors))]
 
-        return in_chunks(self.graph, variables, wanted, self._chunk_size(wanted, variables), chunk)
+        feed = chunk if through is None else through(chunk)
+        return in_chunks(self.graph, variables, wanted, self._chunk_size(wanted, variables), feed)
 
     def prepare(self, names: Sequence[str]) -> None:
         """Build what gives the values ``names`` ahead of its first use. Errors: UnsupportedOperator."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,13 +16,18 @@ from onnxray.cli.common import (
     document,
     print_json,
     progress_bar,
-    run_folder,
+    provenance_of,
 )
 from onnxray.cli.consoles import table_console
+from onnxray.cli.finishing import say_interrupted
 from onnxray.cli.limits import limited
-from onnxray.cli.shared import Opening, with_shared_options
+from onnxray.cli.shared import Growing, with_shared_options
 from onnxray.errors import InputError
-from onnxray.images import read_at_own_size
+from onnxray.images import Pixels, read_at_own_size
+
+if TYPE_CHECKING:
+    from onnxray.keeping import Keeping
+    from onnxray.model import Model
 
 
 @limited
@@ -39,15 +44,13 @@ def apply(
         typer.Option("--overlap", help="Pixels that tiles share, where the size is fixed: 32, or a quarter of a tile."),
     ] = None,
     *,
-    shared: Opening,
+    shared: Growing,
 ) -> None:
     """Turn pictures into what an image-to-image network makes of them, by ONNX Runtime.
 
     Pictures keep their size. A network of fixed size sees overlapping tiles, which are blended.
     Example: onnxray apply candy.onnx photo.jpg --profile raw --range 255
     """
-    from onnxray.results import write_folder
-
     opened = shared.open(model)
     if opened.profile is None:
         raise InputError("the model's input is no image (no profile fits it); state how pixels enter it with --profile")
@@ -55,32 +58,46 @@ def apply(
         raise InputError(f"size is {size}; a whole number from 1 was expected")
     started = time.perf_counter()
     pictures = read_at_own_size(images, opened.profile, size)
-    items: list[dict[str, Any]] = []
-    files: dict[str, Any] = {}
-    with progress_bar() as tick:
-        for place, picture in enumerate(pictures):
-            applied = apply_network(opened, picture.array[0], overlap=overlap, range=range_)
-            path = picture.names[0]
-            name = f"{place}-{Path(path).stem if path else 'picture'}.png"
-            files[name] = applied.image
-            items.append(
-                {
-                    "path": path, "size": list(applied.image.shape[1:]), "range": applied.range,
-                    "least": applied.least, "largest": applied.largest, "tiles": applied.tiles,
-                    "notes": list(picture.notes), "files": {"image": name},
-                }
-            )  # fmt: skip
-            tick(place + 1, len(pictures), "pictures")
-    report = document(opened, "apply", items) | {
-        "seconds": round(time.perf_counter() - started, 3), "command": command_line()
-    }  # fmt: skip
-    folder = run_folder(shared.out, "apply")
-    write_folder(folder, report, {}, files)
+    interrupted = False
+    with shared.keeping("apply", range=range_, size=size, overlap=overlap) as keep:
+        journal = keep.start(
+            lambda: provenance_of(opened, "apply"), (images, *((one.names, one.array) for one in pictures))
+        )
+        try:
+            with progress_bar() as tick:
+                for place, picture in enumerate(pictures):
+                    if (place,) not in journal.ended:
+                        _apply(opened, keep, place, picture, overlap, range_)
+                    tick(place + 1, len(pictures), "pictures")
+        except KeyboardInterrupt:
+            if not keep.count:
+                raise
+            interrupted = True
+        report = document(opened, "apply", keep.entries) | {
+            "seconds": round(time.perf_counter() - started, 3), "command": command_line(), "interrupted": interrupted,
+        }  # fmt: skip
+        report = keep.complete_plain(report, {})
     if shared.json:
         print_json(report)
-        return
-    for item in items:
-        table_console().print(
-            f"{folder / item['files']['image']}: {item['tiles']} tile(s), numbers from {item['least']:.4g} "
-            f"to {item['largest']:.4g} read as {item['range']}"
-        )
+    else:
+        for item in report["items"]:
+            table_console().print(
+                f"{keep.path / item['files']['image']}: {item['tiles']} tile(s), numbers from "
+                f"{item['least']:.4g} to {item['largest']:.4g} read as {item['range']}"
+            )
+    if interrupted:
+        say_interrupted()
+
+
+def _apply(model: Model, keep: Keeping, place: int, picture: Pixels, overlap: int | None, range_: str) -> None:
+    """Apply the network to one picture, and keep it."""
+    applied = apply_network(model, picture.array[0], overlap=overlap, range=range_)
+    path = picture.names[0]
+    name = f"{place}-{Path(path).stem if path else 'picture'}.png"
+    item = {
+        "path": path, "size": list(applied.image.shape[1:]), "range": applied.range,
+        "least": applied.least, "largest": applied.largest, "tiles": applied.tiles,
+        "notes": list(picture.notes), "files": {"image": name},
+    }  # fmt: skip
+    keep.add_entry((place,), item, {name: applied.image})
+    keep.end((place,))

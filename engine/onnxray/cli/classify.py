@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from onnxray.cli.chunks import Chunks
 from onnxray.cli.common import (
     ImagesArgument,
     ModelArgument,
@@ -15,6 +16,7 @@ from onnxray.cli.common import (
     write_document,
 )
 from onnxray.cli.consoles import table_console
+from onnxray.cli.finishing import say_interrupted
 from onnxray.cli.limits import limited
 from onnxray.cli.shared import Opening, with_shared_options
 
@@ -34,7 +36,15 @@ def classify(
     """
     opened = shared.open(model)
     pixels = opened.pixels(images)
-    predictions = opened.predict(pixels)
+    notes, interrupted = list(pixels.notes), False
+    chunks = Chunks(len(pixels))
+    try:
+        predictions = opened.predict(pixels, through=chunks.through)
+    except KeyboardInterrupt:
+        if not chunks.done:
+            raise
+        interrupted, pixels = True, pixels.rows(slice(0, chunks.done))
+        predictions = opened.predict(pixels, through=chunks.through)
     order = predictions.probabilities.argsort(1, kind="stable")[:, ::-1][:, :top]
     items: list[dict[str, Any]] = []
     for index, ranked in enumerate(order):
@@ -55,11 +65,20 @@ def classify(
             "probability": float(predictions.probabilities[index, winner]),
         }
         items.append({"path": pixels.names[index], **best, "top": classes})
-    found = document(opened, "classify", items, image_notes=list(pixels.notes))
+    found = document(opened, "classify", items, image_notes=notes)
+    if interrupted:
+        found |= {"interrupted": True, "incomplete": True}
     write_document(found, shared.out)
     if shared.json:
         print_json(found)
-        return
+    else:
+        _show(items)
+    if interrupted:
+        say_interrupted()
+
+
+def _show(items: list[dict[str, Any]]) -> None:
+    """For people."""
     table = Table("image", "class", "label", "probability", "score")
     for item in items:
         for rank, row in enumerate(item["top"]):

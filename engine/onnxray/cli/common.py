@@ -24,6 +24,7 @@ from onnxray.shown_text import json_text, one_line, terminal
 if TYPE_CHECKING:
     from onnxray.method import Progress as Tick
     from onnxray.model import Model
+    from onnxray.results import Provenance
 
 F = TypeVar("F", bound=Callable[..., None])
 
@@ -112,14 +113,20 @@ def open_model(model: str, profile: str | None, device: str, strict: bool, *, ap
 
 def document(model: Model, name: str, items: Sequence[Mapping[str, Any]], **extra: Any) -> dict[str, Any]:
     """The document of a command that makes no pictures; the same keys as a Result's."""
-    from onnxray.results import Result, provenance
+    from onnxray.results import Result
 
-    seconds = round(time.perf_counter() - _STARTED, 3)
-    stamp = provenance(model, name=name, options={}, seed=0, seconds=seconds, notes=())
     for note in model.notes:
         text.print(note)
-    found = Result(stamp, (), None, extra).to_dict()
+    found = Result(provenance_of(model, name), (), None, extra).to_dict()
     return {**found, "command": command_line(), "items": list(items)}
+
+
+def provenance_of(model: Model, name: str) -> Provenance:
+    """What such a command ran on."""
+    from onnxray.results import provenance
+
+    seconds = round(time.perf_counter() - _STARTED, 3)
+    return provenance(model, name=name, options={}, seed=0, seconds=seconds, notes=())
 
 
 def write_document(found: Mapping[str, Any], folder: Path | None, files: Mapping[str, bytes] | None = None) -> None:

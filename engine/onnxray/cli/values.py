@@ -14,17 +14,18 @@ import typer
 from numpy.typing import NDArray
 from rich.table import Table
 
+from onnxray.cli.chunks import Chunks
 from onnxray.cli.common import (
     ImagesArgument,
     ModelArgument,
     document,
     print_json,
-    run_folder,
-    write_document,
+    provenance_of,
 )
 from onnxray.cli.consoles import table_console
+from onnxray.cli.finishing import say_interrupted
 from onnxray.cli.limits import limited
-from onnxray.cli.shared import Opening, with_shared_options
+from onnxray.cli.shared import Growing, with_shared_options
 
 _LONGEST = 200
 
@@ -40,7 +41,7 @@ def values(
     ],
     engine: Annotated[str, typer.Option(metavar="judge|twin", help="ONNX Runtime, or the torch twin.")] = "judge",
     *,
-    shared: Opening,
+    shared: Growing,
 ) -> None:
     """Write named values of images to values.npz, one array a value, images along its first axis.
 
@@ -48,29 +49,42 @@ def values(
     """
     opened = shared.open(model)
     pixels = opened.pixels(images)
-    found = opened.values(pixels, value, engine=engine)  # type: ignore[arg-type]
-    keys = {name: _key(name) for name in found}
-    items = [
-        {
-            "name": name,
-            "key": keys[name],
-            "shape": list(array.shape),
-            "dtype": str(array.dtype),
-            "files": {"array": "values.npz"},
-        }
-        for name, array in found.items()
-    ]
-    archive = _npz({keys[name]: array for name, array in found.items()})
-    report = document(opened, "values", items, images=list(pixels.names), engine=engine, image_notes=list(pixels.notes))
-    folder = run_folder(shared.out, "values")
-    write_document(report, folder, {"values.npz": archive})
+    notes = list(pixels.notes)
+    options = {"value": value, "engine": engine}
+    with shared.keeping("values", **options) as keep:
+        journal = keep.start(lambda: provenance_of(opened, "values"), (pixels, images))
+        chunks = Chunks(len(pixels), keep, journal.entries)
+        interrupted = False
+        try:
+            found = opened.values(pixels, value, engine=engine, through=chunks.through)  # type: ignore[arg-type]
+        except KeyboardInterrupt:
+            if not chunks.done:
+                raise
+            interrupted, pixels = True, pixels.rows(slice(0, chunks.done))
+            found = opened.values(pixels, value, engine=engine, through=chunks.through)  # type: ignore[arg-type]
+        keys = {name: _key(name) for name in found}
+        items = [
+            {
+                "name": name, "key": keys[name], "shape": list(array.shape), "dtype": str(array.dtype),
+                "files": {"array": "values.npz"},
+            }
+            for name, array in found.items()
+        ]  # fmt: skip
+        archive = _npz({keys[name]: array for name, array in found.items()})
+        more = {"images": list(pixels.names), "engine": engine, "image_notes": notes}
+        report = document(opened, "values", items, **more) | {"interrupted": interrupted}
+        if not interrupted:
+            keep.drop(chunks.names)
+        report = keep.complete_plain(report, {"values.npz": archive})
     if shared.json:
         print_json(report)
-        return
-    table = Table("value", "shape", "type", title=str(folder / "values.npz"))
-    for name, array in found.items():
-        table.add_row(name, str(list(array.shape)), str(array.dtype))
-    table_console().print(table)
+    else:
+        table = Table("value", "shape", "type", title=str(keep.path / "values.npz"))
+        for name, array in found.items():
+            table.add_row(name, str(list(array.shape)), str(array.dtype))
+        table_console().print(table)
+    if interrupted:
+        say_interrupted()
 
 
 def _key(name: str) -> str:
