@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -129,7 +130,7 @@ class Graph:
         constants = [
             attribute.t for node in self.nodes if node.operator == "Constant" for attribute in node.proto.attribute
         ]
-        return sum(_product(tensor.dims) for tensor in (*self.initializers.values(), *constants) if tensor.data_type)
+        return sum(math.prod(tensor.dims) for tensor in (*self.initializers.values(), *constants) if tensor.data_type)
 
     @cached_property
     def depends_on_input(self) -> frozenset[str]:
@@ -344,10 +345,3 @@ def _dim(dim: onnx.TensorShapeProto.Dimension) -> Dim:
     if dim.HasField("dim_value"):
         return dim.dim_value if dim.dim_value > 0 else None  # Paddle writes -1, CNTK 0, for a free dimension
     return dim.dim_param or None
-
-
-def _product(dims: Iterable[int]) -> int:
-    total = 1
-    for dim in dims:
-        total *= dim
-    return total
