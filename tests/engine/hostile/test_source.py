@@ -67,7 +67,7 @@ ALLOWED: dict[tuple[str, str, str], str] = {
     (f"{_E}profile.py", "Profile._check_choice", "getattr"): FIELDS,
     (f"{_E}profile_toml.py", "write_toml", "getattr"): FIELDS,
     (f"{_E}first_check.py", "note", "format"): "sentences of a literal table",
-    (f"{_E}profile_discovery.py", "_literal_labels", "literal_eval"): "TO GO",
+    (f"{_E}identity.py", "_feed", "getattr"): FIELDS,
     (f"{_E}runtime.py", "", "import ctypes"): "malloc_trim of the C library, by a literal",
     (f"{_E}runtime.py", "return_freed_memory", "CDLL"): "the C library that is loaded already",
 }
