@@ -22,7 +22,7 @@ def depths(graph: Graph, end: str, count: int) -> tuple[str, ...]:
     passed, behind = 0, set[int]()
     for name in _waists(graph, end):
         pending = [name]
-        while pending:  # each node is walked once for all waists: what stands before one stands before the next
+        while pending:  # each node is walked once for all waists: what stands before one counts for the next
             node = graph.producer_of.get(pending.pop())
             if node is not None and node.index not in behind:
                 behind.add(node.index)

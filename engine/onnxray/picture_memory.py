@@ -125,12 +125,7 @@ def check_picture(image: Image.Image, label: str, turned: bool = False) -> None:
         raise ImageError(f"{label}: {width}x{height} pixels; at most {MAX_PIXELS} pixels are taken")
     if width < 1 or height < 1:
         raise ImageError(f"{label}: {width}x{height} pixels; an image has at least one")
-    stored = pixels * (_STORED.get(image.mode, _COLOURS) + _HELD.get(image.format or "", 0))
-    result = pixels * (1 if image.mode in ("1", "L", "LA", "La") or image.mode.startswith("I") else _COLOURS)
-    upright = 2 * result if turned else 0
-    kept = image.mode in ("L", "RGB", "F") and not image.has_transparency_data
-    result = 5 * pixels if image.mode == "F" else 0 if kept else result  # whole numbers: as grey, and then as colour
-    needed = max(stored + _decoder(image), stored + result, upright)
+    needed = bytes_to_read(image, turned)
     if needed > MAX_BYTES:
         raise ImageError(
             f"{label}: {width}x{height} pixels take {needed >> 20} MiB to read from {image.format or 'a picture'} of "
@@ -139,8 +134,24 @@ def check_picture(image: Image.Image, label: str, turned: bool = False) -> None:
         )
 
 
+def bytes_to_read(image: Image.Image, turned: bool = False) -> int:
+    """The most bytes that a picture takes at a time while it is read and laid before a model, at its own size."""
+    pixels = prod(image.size)
+    stored = pixels * (_STORED.get(image.mode, _COLOURS) + _HELD.get(image.format or "", 0))
+    result = pixels * (1 if image.mode in ("1", "L", "LA", "La") or image.mode.startswith("I") else _COLOURS)
+    upright = 2 * result if turned else 0
+    if image.mode == "F":  # whole numbers: as grey, and then as colour
+        result = 5 * pixels
+    elif image.mode in ("L", "RGB") and not image.has_transparency_data:
+        result = 0
+    # A result of one byte a pixel becomes colour when the picture itself is gone.
+    return max(stored + _decoder(image), stored + result, upright, (1 + _COLOURS) * pixels)
+
+
 def _decoder(image: Image.Image) -> int:
-    """The bytes that a format's library allocates to decode a picture, and gives back then."""
+    """The bytes that a format's library allocates to decode a picture, and gives back then; none where it did."""
+    if not getattr(image, "tile", ()):
+        return 0
     pixels, bands = prod(image.size), len(image.getbands())
     if image.format == "JPEG2000":
         return 7 * bands * pixels
@@ -156,7 +167,7 @@ def _buffered(image: Any, bands: int) -> bool:
 
     Pillow has read it to the end of the first scan's header, which says how many components the scan has.
     """
-    if image.info.get("progressive") or image.fp is None:
+    if image.info.get("progressive"):
         return True
     size = 8 + 2 * bands
     place = image.fp.tell()
