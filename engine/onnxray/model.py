@@ -13,9 +13,11 @@ import onnx
 from numpy.typing import NDArray
 
 from onnxray.batching import Array, Arrays, Batch
+from onnxray.casting import as_array, cast
 from onnxray.deciding import decided
 from onnxray.errors import InputError, ProfileError
-from onnxray.graph import Graph, Value, read_graph
+from onnxray.forks import ProcessLock, check_process, torch_came_along
+from onnxray.graph import Graph, read_graph
 from onnxray.images import Pixels, read_images
 from onnxray.machine import versions
 from onnxray.naming import Selection, resolve, resolve_values
@@ -45,7 +47,12 @@ Source: TypeAlias = str | os.PathLike[str] | bytes | onnx.ModelProto
 
 @final
 class Model:
-    """One ONNX model, opened. Nothing runs until it is asked for; ``open`` is the way to make one."""
+    """One ONNX model, opened. Nothing runs until it is asked for; ``open`` is the way to make one.
+
+    Threads may share a model: what is started is started once, and no lock is held while an engine runs. A forked
+    process may predict with it; gradients only where no gradient was asked for before the fork (DeviceError says so),
+    and with one thread where torch was loaded by then. 'spawn' has no such limits.
+    """
 
     def __init__(self, graph: Graph, profile: Profile | None, device: str = "cpu") -> None:
         self.graph = graph
@@ -55,6 +62,7 @@ class Model:
         self._twin: Twin | None = None
         self._trusted = False
         self._batch: Batch | None = None
+        self._starting = ProcessLock()
 
     @cached_property
     def aliases(self) -> Mapping[str, str]:
@@ -93,6 +101,8 @@ class Model:
 
         Errors: ImageError, InputError, RuntimeRefusal; InputError where the output is not one score a class.
         """
+        if self.profile is not None:
+            images = self.pixels(images)
         feeds = self.feeds(images)
         output, logits = verdict_output(self.graph), self.aliases["logits"]
         raw = self.judge.outputs(feeds, [output])[output]
@@ -109,6 +119,7 @@ class Model:
         return Predictions(
             classes, probabilities_of(self.graph, output, given), tuple(map(self.label, classes)),
             head_of(self.graph, logits, output, given), read_logits, scores,
+            images.notes if isinstance(images, Pixels) else (),
         )  # fmt: skip
 
     def classify(self, images: object) -> NDArray[np.int64]:
@@ -194,7 +205,7 @@ class Model:
         encoded = self.profile.encode(self.pixels(images).array)
         if value.dtype and not value.is_float:
             encoded = np.rint(encoded)
-        return {value.name: encoded.astype(value.dtype) if value.dtype not in {"", "bfloat16"} else encoded}
+        return {value.name: cast(encoded, value, computed=True) if value.dtype != "bfloat16" else encoded}
 
     def variables(self, images: object) -> Arrays:
         """What is differentiated with respect to: pixels, or arrays as they are."""
@@ -204,9 +215,10 @@ class Model:
 
     def _arrays(self, images: object) -> Arrays:
         if isinstance(images, Mapping):
-            given = {str(name): np.asarray(array) for name, array in images.items()}
+            given = {str(name): as_array(array, f"input {str(name)!r}") for name, array in images.items()}
         elif len(self.graph.inputs) == 1 and isinstance(images, np.ndarray):
-            given = {self.graph.inputs[0].name: images}
+            name = self.graph.inputs[0].name
+            given = {name: as_array(images, f"input {name!r}")}
         else:
             names = ", ".join(repr(value.name) for value in self.graph.inputs)
             raise InputError(
@@ -215,7 +227,7 @@ class Model:
         for value in self.graph.inputs:
             if value.name not in given:
                 raise InputError(f"the model also reads the input {value.name!r}; give an array for it")
-        return {value.name: _cast(given[value.name], value) for value in self.graph.inputs}
+        return {value.name: cast(given[value.name], value) for value in self.graph.inputs}
 
     def _seeded(self) -> object:
         if self.profile is None:
@@ -223,12 +235,17 @@ class Model:
         return seeded_pixels(self.profile.shape)
 
     def _new_twin(self) -> Twin:
-        if self._twin is None:
-            from onnxray.twin import Twin
+        came_along = torch_came_along()
+        from onnxray.twin import STARTED_BY, Twin, use_one_thread
 
-            profile = self.profile
-            self._twin = Twin(self.graph, (lambda pixels: pixels) if profile is None else profile.encode, self.device)
-        return self._twin
+        check_process(STARTED_BY, "the torch twin")
+        with self._starting:
+            if self._twin is None:
+                if came_along:
+                    use_one_thread()
+                encode = (lambda pixels: pixels) if self.profile is None else self.profile.encode
+                self._twin = Twin(self.graph, encode, self.device)
+            return self._twin
 
     @property
     def twin(self) -> Twin:
@@ -237,8 +254,13 @@ class Model:
         Errors: MismatchError where they differ, UnsupportedOperator.
         """
         twin = self._new_twin()
-        if self._trusted:
-            return twin
+        with self._starting:
+            if not self._trusted:
+                self._check(twin)
+                self._trusted = True
+        return twin
+
+    def _check(self, twin: Twin) -> None:
         memory = Memory(self.graph, {"profile": self.profile and self.profile.to_dict(), **self.versions()})
         if memory.recall() is None:
             images = self._seeded()
@@ -253,18 +275,17 @@ class Model:
             )
             memory.remember({"worst_relative": worst})
             return_freed_memory()
-        self._trusted = True
-        return twin
 
     def batch(self) -> Batch:
         """How samples go through the twin: a file that fixes its batch is tried once, which is remembered.
 
         A file that the twin cannot run goes one batch of its own after the other, by the judge alone.
         """
-        if self._batch is None:
-            self._batch = decided(self.graph, self.versions(), self._decide_batch)
-            assert self._batch is not None
-        return self._batch
+        with self._starting:
+            if self._batch is None:
+                self._batch = decided(self.graph, self.versions(), self._decide_batch)
+                assert self._batch is not None
+            return self._batch
 
     def _decide_batch(self) -> Batch:
         from onnxray.trial import decide
@@ -277,7 +298,7 @@ class Model:
         twin, own = self.twin, self.graph.fixed_batch
         more = own is not None and any(array.ndim and len(array) > own for array in variables.values())
         if more and twin.batch is None:
-            twin.batch = self.batch()
+            twin.batch = self.batch()  # of two threads both set the same
         return twin
 
     def versions(self) -> dict[str, str]:
@@ -318,15 +339,3 @@ def bundled(source: Source) -> Source:
         if source in onnxray_models.names():
             return onnxray_models.path(source)
     return source
-
-
-def _cast(array: Array, value: Value) -> Array:
-    """An array in the type of the graph's input."""
-    if array.dtype.kind not in "fiub" or (not np.isfinite(array).all() and not value.is_float):
-        raise InputError(
-            f"the array for input {value.name!r} holds {array.dtype}; finite {value.dtype or 'numbers'} were expected"
-        )
-    try:
-        return array.astype(value.dtype or array.dtype)
-    except TypeError:
-        raise InputError(f"the input {value.name!r} is of {value.dtype}, which no array of numbers holds") from None

@@ -21,7 +21,7 @@ class Predictions:
     itself where a sigmoid closes the graph. ``scores``: (N, K), before the softmax or sigmoid; read by a second, cut
     session when first asked for, where the file itself ends in one. ``labels``: the winning class in words, or its
     number where the profile has no labels. ``head``: how both are read off the file's values; ``logits``: what the
-    value of the scores holds, as it is.
+    value of the scores holds, as it is. ``notes``: what was done to the images, and what is odd about them.
     """
 
     classes: NDArray[np.int64]
@@ -30,6 +30,7 @@ class Predictions:
     head: Head
     read_logits: Callable[[], Array]
     per_class: Callable[[Array], NDArray[np.float64]]
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def logits(self) -> Array:

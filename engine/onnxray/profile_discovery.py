@@ -12,7 +12,6 @@ import dataclasses
 import difflib
 import json
 import os
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -22,6 +21,7 @@ from onnxray.profile import Channels, Profile
 from onnxray.profile_configs import configured, labels_of
 from onnxray.profile_families import FAMILIES, INTEGERS, Family, ImageInput, free_size, guess_family, image_input, shown
 from onnxray.profile_toml import read_toml
+from onnxray.warned import warned
 
 if TYPE_CHECKING:
     from onnxray.graph import Graph
@@ -192,8 +192,7 @@ def _literal_labels(text: str) -> tuple[str, ...] | None:
     """Return class names written as JSON or as a Python literal, never evaluated; None for any other text."""
     for read in (json.loads, ast.literal_eval):
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of odd backslashes in class names
+            with warned("ignore"):  # of odd backslashes in class names
                 value = read(text)
         except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
             continue

@@ -17,13 +17,13 @@ import io
 import json
 import math
 import tomllib
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from onnxray.errors import ProfileError
+from onnxray.warned import warned
 
 if TYPE_CHECKING:
     from onnxray.profile import MeanImage, Profile
@@ -110,8 +110,7 @@ def read_mean(path: Path) -> MeanImage:
     stream = io.BytesIO(data)
     read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of headers written under Python 2, which are read all the same
+        with warned("ignore"):  # of headers written under Python 2, which are read all the same
             shape, fortran, dtype = read_header[np.lib.format.read_magic(stream)](stream)
     except Exception as error:  # numpy's header parser lets many kinds through
         raise ProfileError(f"{path}: is no .npy file of format 1 or 2 ({type(error).__name__}: {error})") from error

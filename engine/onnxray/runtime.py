@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import sys
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
@@ -18,6 +17,7 @@ import onnxruntime
 from onnxray.batching import Array, Arrays, chunk_size, in_chunks
 from onnxray.errors import DeviceError, InputError, RuntimeRefusal
 from onnxray.graph import Graph
+from onnxray.sessions import Sessions
 
 _OPEN_CUTS = 3
 
@@ -25,14 +25,15 @@ _OPEN_CUTS = 3
 class Judge:
     """ONNX Runtime on one model. Sessions start when first needed; at most one on the file and a few on cuts stay open.
 
+    Threads may share a judge; in a forked process its sessions are opened again.
     Errors: RuntimeRefusal where the runtime refuses the model or an input, DeviceError where the device is not there.
     """
 
     def __init__(self, graph: Graph, device: str = "cpu") -> None:
         self.graph = graph
         self.device = device
-        self._file: onnxruntime.InferenceSession | None = None
-        self._cuts: OrderedDict[tuple[str, ...], onnxruntime.InferenceSession] = OrderedDict()
+        self._files = Sessions(1, lasts=device == "cpu")
+        self._cuts = Sessions(_OPEN_CUTS, lasts=device == "cpu")
 
     def outputs(self, feeds: Arrays, names: Iterable[str] | None = None, *, once: bool = False) -> dict[str, Array]:
         """Give graph outputs (all, or ``names`` of them) for a batch of any size: the verdict of the file itself.
@@ -66,8 +67,13 @@ class Judge:
         wanted = tuple(dict.fromkeys(names))
         # Threads that spin while they wait would take the cores from those of the next segment.
         entries = {"session.intra_op.allow_spinning": "0", **self._external}
-        session = self._session(self.graph.cut(wanted, given).SerializeToString(), entries)
-        return lambda feeds: self._run(session, feeds, wanted, chunk=max(map(len, feeds.values())))
+        own, before = Sessions(1, lasts=self.device == "cpu"), tuple(given)
+
+        def session() -> onnxruntime.InferenceSession:
+            return own.get(None, lambda: self._session(self.graph.cut(wanted, before).SerializeToString(), entries))
+
+        session()
+        return lambda feeds: self._run(session(), feeds, wanted, chunk=max(map(len, feeds.values())))
 
     def promoted_outputs(self, feeds: Arrays, names: Iterable[str]) -> dict[str, Array]:
         """Give the graph's outputs by a copy that also gives the inner values ``names``.
@@ -114,26 +120,21 @@ class Judge:
         return in_chunks(self.graph, feeds, names, size, feed)
 
     def _file_session(self) -> onnxruntime.InferenceSession:
-        if self._file is None:
+        def start() -> onnxruntime.InferenceSession:
             container = self.graph.container
-            source = str(container.absolute) if container.absolute is not None else container.data
-            self._file = self._session(source, {})
+            session = self._session(str(container.absolute) if container.absolute is not None else container.data, {})
             return_freed_memory()
-        return self._file
+            return session
+
+        return self._files.get(None, start)
 
     def _cut_session(self, names: tuple[str, ...], *, keep: bool = True) -> onnxruntime.InferenceSession:
-        session = self._cuts.get(names)
-        if session is None:
+        def start() -> onnxruntime.InferenceSession:
             # Weights are mapped from the file and not packed into a second copy: a cut is read, not raced.
             entries = {"session.disable_prepacking": "1", **self._external}
-            session = self._session(self.graph.cut(names).SerializeToString(), entries)
-            if not keep:
-                return session
-            self._cuts[names] = session
-            if len(self._cuts) > _OPEN_CUTS:
-                self._cuts.popitem(last=False)
-        self._cuts.move_to_end(names)
-        return session
+            return self._session(self.graph.cut(names).SerializeToString(), entries)
+
+        return self._cuts.get(names, start, keep=keep)
 
     @property
     def _external(self) -> Mapping[str, str]:
@@ -153,9 +154,8 @@ class Judge:
             options.add_session_config_entry(key, value)
         wanted = providers_for(self.device)
         try:
-            # The runtime prints fall-backs on standard output, which belongs to --json.
-            with contextlib.redirect_stdout(sys.stderr):
-                session = onnxruntime.InferenceSession(source, options, providers=list(wanted), enable_fallback=0)
+            # It would print a fall-back on standard output, which belongs to --json, and to whoever calls us.
+            session = onnxruntime.InferenceSession(source, options, providers=list(wanted), enable_fallback=0)
         except Exception as error:
             raise RuntimeRefusal(f"ONNX Runtime refuses the model: {_first_line(error)}") from None
         if wanted[0] not in session.get_providers():

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ import torch
 from onnxray.batching import Array, Arrays, Batch, chunk_size, in_chunks
 from onnxray.cotangents import Cotangents, Tensors
 from onnxray.errors import DeviceError, InputError, NotDifferentiable, RuntimeRefusal
+from onnxray.forks import check_process
 from onnxray.graph import Graph, Value
 from onnxray.importer.build import Importer
 from onnxray.importer.free import FreeCuts, batches
@@ -20,6 +22,9 @@ from onnxray.importer.rules import PLAIN, BackwardRules
 from onnxray.importer.ways import by_rewrite, by_vmap, check_lengths
 
 Encode = Callable[[torch.Tensor], torch.Tensor]
+
+STARTED_BY: Final = os.getpid()
+"""The process that loaded the twins: whose torch has the threads that they need."""
 
 
 class Twin:
@@ -211,6 +216,7 @@ class Twin:
     def _forward(
         self, names: tuple[str, ...], tensors: Tensors, rules: BackwardRules = PLAIN
     ) -> tuple[torch.Tensor, ...]:
+        check_process(STARTED_BY, "the torch twin")
         own = self.graph.fixed_batch
 
         def run() -> tuple[torch.Tensor, ...]:
@@ -303,6 +309,11 @@ def _as_input(tensor: torch.Tensor, value: Value) -> torch.Tensor:
 def _samples(value: torch.Tensor, count: int, fed: int) -> torch.Tensor:
     """The part of a chunk's value that belongs to its first ``count`` samples of ``fed``."""
     return value if count == fed or not value.ndim else value[: len(value) // fed * count]
+
+
+def use_one_thread() -> None:
+    """Let torch compute without a pool: for a forked process, to which the pool's threads did not come along."""
+    torch.set_num_threads(1)
 
 
 def torch_device(device: str) -> torch.device:

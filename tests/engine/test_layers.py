@@ -12,14 +12,18 @@ ENGINE = ROOT / "engine" / "onnxray"
 
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("_version", "errors"),
+    ("forks",),
+    ("warned",),
     ("machine",),
     ("container", "structure", "soundness"),
     ("graph",),
     ("value_shapes", "receptive_field"),
     ("naming", "batching"),
+    ("casting",),
     ("constants",),
     ("readings",),
     ("verdict",),
+    ("sessions",),
     ("runtime",),
     ("patches",),
     ("importer.scope",),
