@@ -79,6 +79,8 @@ class Method(ABC, Generic[ItemT]):
         else:
             pixels = model.pixels(() if images is None else images)
         run = Run(np.random.default_rng(seed), progress or silent, list(pixels.notes), images)
+        if (mixed := model.mixing.note()) is not None:
+            run.note(mixed)
         items: list[ItemT] = []
         interrupted = False
         try:

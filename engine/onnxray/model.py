@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 
 from onnxray.batching import Array, Arrays, Batch
 from onnxray.casting import as_array, cast
-from onnxray.deciding import decided
-from onnxray.errors import InputError, ProfileError
+from onnxray.deciding import decided, mixes
+from onnxray.errors import InputError, OnnxrayError, ProfileError
 from onnxray.forks import ProcessLock, check_process, torch_came_along
 from onnxray.graph import Graph, read_graph
 from onnxray.images import Pixels, read_images
 from onnxray.machine import versions
+from onnxray.mixing import Mixing
 from onnxray.naming import Selection, resolve, resolve_values
 from onnxray.predictions import Predictions
 from onnxray.profile import Profile
@@ -58,7 +59,8 @@ class Model:
         self.graph = graph
         self.profile = profile
         self.device = device
-        self.judge = Judge(graph, device)
+        self.mixing = Mixing(graph, self._found_mixing)
+        self.judge = Judge(graph, device, self.mixing)
         self._twin: Twin | None = None
         self._trusted = False
         self._batch: Batch | None = None
@@ -119,7 +121,7 @@ class Model:
         return Predictions(
             classes, probabilities_of(self.graph, output, given), tuple(map(self.label, classes)),
             head_of(self.graph, logits, output, given), read_logits, scores,
-            images.notes if isinstance(images, Pixels) else (),
+            images.notes if isinstance(images, Pixels) else (), self.mixing.note,
         )  # fmt: skip
 
     def classify(self, images: object) -> NDArray[np.int64]:
@@ -232,7 +234,17 @@ class Model:
     def _seeded(self) -> object:
         if self.profile is None:
             return accepted_inputs(self.graph, lambda feeds: self.judge.outputs(feeds, once=True))
-        return seeded_pixels(self.profile.shape)
+        pixels = seeded_pixels(self.profile.shape)
+        own = self.graph.fixed_batch or 1
+        return np.resize(pixels, (own, *pixels.shape[1:])) if own > len(pixels) else pixels
+
+    def _found_mixing(self, names: tuple[str, ...]) -> str | None:
+        """Why the samples of values depend on each other, by the judge on seeded samples; tried once a file."""
+        try:
+            feeds = self.feeds(self._seeded())
+        except OnnxrayError as error:
+            return f"whether the samples of a batch depend on each other could not be tried ({error})"
+        return mixes(self.graph, self.versions(), names, feeds, self.judge.together)
 
     def _new_twin(self) -> Twin:
         came_along = torch_came_along()
@@ -244,7 +256,7 @@ class Model:
                 if came_along:
                     use_one_thread()
                 encode = (lambda pixels: pixels) if self.profile is None else self.profile.encode
-                self._twin = Twin(self.graph, encode, self.device)
+                self._twin = Twin(self.graph, encode, self.device, mixing=self.mixing)
             return self._twin
 
     @property

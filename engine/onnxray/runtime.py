@@ -17,6 +17,7 @@ import onnxruntime
 from onnxray.batching import Array, Arrays, chunk_size, in_chunks
 from onnxray.errors import DeviceError, InputError, RuntimeRefusal
 from onnxray.graph import Graph
+from onnxray.mixing import Mixing
 from onnxray.sessions import Sessions
 
 _OPEN_CUTS = 3
@@ -29,9 +30,10 @@ class Judge:
     Errors: RuntimeRefusal where the runtime refuses the model or an input, DeviceError where the device is not there.
     """
 
-    def __init__(self, graph: Graph, device: str = "cpu") -> None:
+    def __init__(self, graph: Graph, device: str = "cpu", mixing: Mixing | None = None) -> None:
         self.graph = graph
         self.device = device
+        self.mixing = mixing or Mixing(graph)
         self._files = Sessions(1, lasts=device == "cpu")
         self._cuts = Sessions(_OPEN_CUTS, lasts=device == "cpu")
 
@@ -75,6 +77,13 @@ class Judge:
         session()
         return lambda feeds: self._run(session(), feeds, wanted, chunk=max(map(len, feeds.values())))
 
+    def together(self, feeds: Arrays, names: Iterable[str]) -> dict[str, Array]:
+        """Give any values for one batch, which is fed as it is: how samples that are fed together are compared."""
+        wanted = tuple(names)
+        promoted = not {output.name for output in self.graph.outputs}.issuperset(wanted)
+        session = self._cut_session(wanted, keep=False) if promoted else self._file_session()
+        return self._run(session, feeds, wanted, once=True, chunk=max(map(len, feeds.values())))
+
     def promoted_outputs(self, feeds: Arrays, names: Iterable[str]) -> dict[str, Array]:
         """Give the graph's outputs by a copy that also gives the inner values ``names``.
 
@@ -117,7 +126,7 @@ class Judge:
                 raise RuntimeRefusal(f"ONNX Runtime refuses the input: {_first_line(error)}") from None
 
         size = chunk if chunk is not None and self.graph.fixed_batch is None else chunk_size(self.graph, feeds)
-        return in_chunks(self.graph, feeds, names, size, feed)
+        return in_chunks(self.graph, feeds, names, self.mixing.chunk(feeds, names, size), feed)
 
     def _file_session(self) -> onnxruntime.InferenceSession:
         def start() -> onnxruntime.InferenceSession:

@@ -20,6 +20,7 @@ from onnxray.importer.module import ImportedModule, forward_all
 from onnxray.importer.placing import NotPlaced
 from onnxray.importer.rules import PLAIN, BackwardRules
 from onnxray.importer.ways import by_rewrite, by_vmap, check_lengths
+from onnxray.mixing import Mixing
 
 Encode = Callable[[torch.Tensor], torch.Tensor]
 
@@ -34,8 +35,12 @@ class Twin:
     more samples than the file's own batch go through; one batch after the other where it is None.
     """
 
-    def __init__(self, graph: Graph, encode: Encode, device: str = "cpu", batch: Batch | None = None) -> None:
+    def __init__(
+        self, graph: Graph, encode: Encode, device: str = "cpu", batch: Batch | None = None,
+        mixing: Mixing | None = None,
+    ) -> None:  # fmt: skip
         self.graph = graph
+        self.mixing = mixing or Mixing(graph)
         self.batch = batch
         self.device = torch_device(device)
         self.importer = Importer(graph, channels_last=self.device.type == "cpu", fused=True)
@@ -129,7 +134,8 @@ class Twin:
             return [_array(point), _array(found[0])]
 
         labels = (layer, f"d/d {layer}")
-        joined = in_chunks(self.graph, variables, labels, chunk_size(self.graph, variables), chunk)
+        size = self.mixing.chunk(variables, (*wanted, layer), chunk_size(self.graph, variables))
+        joined = in_chunks(self.graph, variables, labels, size, chunk)
         return joined[labels[0]], joined[labels[1]]
 
     def differentiable(
@@ -163,6 +169,9 @@ class Twin:
 
     def _chunk_size(self, names: tuple[str, ...], variables: Arrays, rules: BackwardRules = PLAIN) -> int:
         """Samples at once: as many as memory takes, or one batch of the file's own where they go one by one."""
+        return self.mixing.chunk(variables, names, self._together(names, variables, rules))
+
+    def _together(self, names: tuple[str, ...], variables: Arrays, rules: BackwardRules) -> int:
         own, total = self.graph.fixed_batch, _length(variables)
         if own is None or self.batch is None or self.batch.twin == "loop" or total <= own:
             return chunk_size(self.graph, variables)

@@ -51,7 +51,7 @@ def classify(
         best = said(index, int(predictions.classes[index]))
         listed = [said(index, int(k)) for k in ranked]
         items.append({"path": pixels.names[index], **best, "top": listed})
-    found = document(opened, "classify", items, image_notes=list(pixels.notes))
+    found = document(opened, "classify", items, image_notes=list(predictions.notes))
     write_document(found, shared.out)
     if shared.json:
         print_json(found)
