@@ -7,10 +7,11 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, Literal, final, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Generic, final, get_origin, get_type_hints
 
 import numpy as np
 
+from onnxray.checks import check_kind, shown
 from onnxray.errors import InputError
 from onnxray.images import Pixels
 from onnxray.model import Model
@@ -73,11 +74,14 @@ class Method(ABC, Generic[ItemT]):
                 "state how pixels enter it with --profile"
             )
         if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-            raise InputError(f"seed is {seed!r}; a whole number from 0 was expected")
+            raise InputError(f"seed is {shown(seed)}; a whole number from 0 was expected")
         if images is None and not self.needs_images and model.profile is not None:
             pixels = Pixels(np.zeros((0, *model.profile.shape), np.float32), ())
         else:
             pixels = model.pixels(() if images is None else images)
+        if progress is not None and not callable(progress):
+            raise InputError(f"progress is {shown(progress)}; a function of (done, total, what) was expected")
+        check_kind("keep_partial", keep_partial, bool)
         run = Run(np.random.default_rng(seed), progress or silent, list(pixels.notes), images)
         if (mixed := model.mixing.note()) is not None:
             run.note(mixed)
@@ -111,18 +115,13 @@ class Method(ABC, Generic[ItemT]):
 def check_choices(method: object) -> None:
     """Refuse options that are none of their choices, or of the wrong type. Errors: InputError."""
     for name, kind in get_type_hints(type(method)).items():
-        value = getattr(method, name)
-        if get_origin(kind) is Literal and value not in get_args(kind):
-            raise InputError(f"{name} is {value!r}; {', '.join(map(repr, get_args(kind)))} were expected")
-        whole = isinstance(value, int) and not isinstance(value, bool)
-        if (kind is int and not whole) or (kind is float and not (whole or isinstance(value, float))):
-            raise InputError(f"{name} is {value!r}; a {'whole ' if kind is int else ''}number was expected")
-        if kind is bool and not isinstance(value, bool):
-            raise InputError(f"{name} is {value!r}; True or False was expected")
+        if get_origin(kind) is not ClassVar:
+            check_kind(name, getattr(method, name), kind)
 
 
 def check_range(name: str, value: float, low: float, high: float) -> None:
     """Refuse an option outside of its range. Errors: InputError."""
+    check_kind(name, value, float)
     if not low <= value <= high:
         raise InputError(f"{name} is {value!r}; {low:g} to {high:g} was expected")
 

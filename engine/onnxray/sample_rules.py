@@ -51,7 +51,8 @@ def _reshaped(facts: Facts, node: Node, first: Apart, rank: int) -> Place | bool
         return first
     dims = facts.dims(node.inputs[0]) or ()
     if node.operator == "Flatten":
-        axis = int(attribute(node, "axis", 1)) % (rank + 1)
+        axis = int(attribute(node, "axis", 1))
+        axis += rank if axis < 0 else 0
         rest: list[object] = [prod(d for d in dims[axis:] if isinstance(d, int))] if axis else []
         if axis == 1:
             return first

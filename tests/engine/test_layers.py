@@ -12,6 +12,7 @@ ENGINE = ROOT / "engine" / "onnxray"
 
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("_version", "errors"),
+    ("checks",),
     ("forks",),
     ("warned",),
     ("machine",),
