@@ -6,6 +6,7 @@ ever; one that is too large for it, or so small that it would become 0, is refus
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -33,6 +34,23 @@ def as_array(given: object, described: str) -> Array:
         held = type(given).__name__ if array.dtype.kind == "O" and not isinstance(given, np.ndarray) else array.dtype
         raise InputError(f"{described}: {held} was given; {expected}")
     return array
+
+
+def fed_arrays(inputs: Sequence[Value], images: object) -> dict[str, Array]:
+    """What is given for a model's inputs, an array or a dict of them, in the inputs' types. Errors: InputError."""
+    if isinstance(images, Mapping):
+        given = {str(name): as_array(array, f"input {str(name)!r}") for name, array in images.items()}
+    elif len(inputs) == 1 and isinstance(images, np.ndarray):
+        given = {inputs[0].name: as_array(images, f"input {inputs[0].name!r}")}
+    else:
+        names = ", ".join(repr(value.name) for value in inputs)
+        raise InputError(
+            f"the model's input is no image (no profile fits it); give an array, or a dict of arrays for {names}"
+        )
+    for value in inputs:
+        if value.name not in given:
+            raise InputError(f"the model also reads the input {value.name!r}; give an array for it")
+    return {value.name: cast(given[value.name], value) for value in inputs}
 
 
 def cast(array: Array, value: Value, *, computed: bool = False) -> Array:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Generic, final, get_origin, get_type_hints
 
 import numpy as np
 
-from onnxray.checks import check_kind, shown
+from onnxray.checks import brief, check_callable, check_kind
 from onnxray.errors import InputError
 from onnxray.images import Pixels
 from onnxray.model import Model
@@ -74,13 +74,13 @@ class Method(ABC, Generic[ItemT]):
                 "state how pixels enter it with --profile"
             )
         if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-            raise InputError(f"seed is {shown(seed)}; a whole number from 0 was expected")
+            raise InputError(f"seed is {brief(seed)}; a whole number from 0 was expected")
         if images is None and not self.needs_images and model.profile is not None:
             pixels = Pixels(np.zeros((0, *model.profile.shape), np.float32), ())
         else:
             pixels = model.pixels(() if images is None else images)
-        if progress is not None and not callable(progress):
-            raise InputError(f"progress is {shown(progress)}; a function of (done, total, what) was expected")
+        if progress is not None:
+            check_callable("progress", progress, "done", "total", "what")
         check_kind("keep_partial", keep_partial, bool)
         run = Run(np.random.default_rng(seed), progress or silent, list(pixels.notes), images)
         if (mixed := model.mixing.note()) is not None:

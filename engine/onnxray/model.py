@@ -13,9 +13,10 @@ import onnx
 from numpy.typing import NDArray
 
 from onnxray.batching import Array, Arrays, Batch
-from onnxray.casting import as_array, cast
+from onnxray.casting import cast, fed_arrays
+from onnxray.checks import brief, check_kind, check_names
 from onnxray.deciding import decided, mixes
-from onnxray.errors import InputError, OnnxrayError, ProfileError
+from onnxray.errors import InputError, ModelFileError, OnnxrayError, ProfileError
 from onnxray.forks import ProcessLock, check_process, torch_came_along
 from onnxray.graph import Graph, read_graph
 from onnxray.images import Pixels, read_images
@@ -78,11 +79,12 @@ class Model:
 
     def select(self, text: str) -> Selection:
         """Resolve a name as a user types it: a value, NAME:CHANNEL or NAME:CHANNEL,Y,X. Errors: UnknownValue."""
+        check_kind("the name of a value", text, str)
         return resolve(self.graph, text, self.aliases)
 
     def select_values(self, texts: Sequence[str]) -> tuple[str, ...]:
         """Resolve names, aliases and globs to whole values. Errors: UnknownValue."""
-        return resolve_values(self.graph, (texts,) if isinstance(texts, str) else tuple(texts), self.aliases)
+        return resolve_values(self.graph, check_names(texts), self.aliases)
 
     def pixels(self, images: object) -> Pixels:
         """Read images as the profile says: float32 NCHW, RGB or grey, in [0, 255], at the model's size.
@@ -93,8 +95,8 @@ class Model:
             return images
         if self.profile is not None:
             return read_images(images, self.profile)
-        arrays = self._arrays(images)
-        if len(arrays) != 1 or not len(array := next(iter(arrays.values()))):
+        arrays = fed_arrays(self.graph.inputs, images)
+        if len(arrays) != 1 or not (array := next(iter(arrays.values()))).ndim or not len(array):
             raise InputError("the model's input is no image; give arrays as the model takes them")
         return Pixels(array, (None,) * len(array), plain=True)
 
@@ -132,6 +134,8 @@ class Model:
 
     def label(self, index: int) -> str:
         """A class in the profile's words, else in those that the file lists, else its number."""
+        if not isinstance(index, int | np.integer) or isinstance(index, bool):
+            raise InputError(f"the class is {brief(index)}; a whole number was expected")
         labels = self.profile.labels if self.profile is not None else None
         if labels is None:
             labels = self._listed
@@ -149,11 +153,10 @@ class Model:
 
         Errors: UnknownValue; RuntimeRefusal or UnsupportedOperator where the engine cannot run what is asked.
         """
+        check_kind("engine", engine, Literal["judge", "twin"])
         wanted = self.select_values(names)
         if engine == "judge":
             return self.judge.values(self.feeds(images), wanted)
-        if engine != "twin":
-            raise InputError(f"engine {engine!r} is unknown; use 'judge' (ONNX Runtime) or 'twin' (torch)")
         variables = self.variables(images)
         return self.batched_twin(variables).values(variables, wanted)
 
@@ -165,6 +168,8 @@ class Model:
         model whose input is no image, an array like the input (a dict where there are several).
         Errors: MismatchError where the twin does not reproduce the judge, NotDifferentiable, UnknownValue, InputError.
         """
+        if not isinstance(cotangents, Mapping):
+            raise InputError(f"the cotangents are {brief(cotangents)}; a dict of them by names of values was expected")
         if not cotangents:
             raise InputError("no cotangents were given; at least one value's is needed")
         resolved = {self.select_values([name])[0]: cotangent for name, cotangent in cotangents.items()}
@@ -172,18 +177,10 @@ class Model:
             raise InputError(f"two of {list(cotangents)} name the same value; give each value one cotangent")
         variables = self.variables(images)
         twin = self.batched_twin(variables)
-        from onnxray.cotangents import checked_cotangent, fixed_cotangents
+        from onnxray.cotangents import read_cotangents
 
-        fixed = {name: c for name, c in resolved.items() if not callable(c)}
-        give_fixed = fixed_cotangents(fixed, max(len(array) if array.ndim else 1 for array in variables.values()))
-
-        def give(values: dict[str, torch.Tensor], place: slice) -> Mapping[str, torch.Tensor]:
-            given = dict(give_fixed({name: values[name] for name in fixed}, place))
-            for name, c in resolved.items():
-                if callable(c):
-                    given[name] = checked_cotangent(name, c(values[name], place), values[name])
-            return given
-
+        total = max(len(array) if array.ndim else 1 for array in variables.values())
+        give = read_cotangents(resolved, total)
         gradients = twin.pullback(variables, tuple(resolved), give)
         return next(iter(gradients.values())) if len(gradients) == 1 else gradients
 
@@ -192,6 +189,9 @@ class Model:
 
         What is too far off is bisected: each node alone, on the judge's inputs; see ``onnxray.full_verification``.
         """
+        check_kind("tolerance", tolerance, float)
+        if not 0 <= tolerance < float("inf"):
+            raise InputError(f"tolerance is {brief(tolerance)}; a number from 0 was expected")
         from onnxray.full_verification import verify
 
         described = "given" if images is not None else "seeded (uniform noise and smooth waves, seed 0)"
@@ -202,7 +202,7 @@ class Model:
     def feeds(self, images: object) -> Arrays:
         """What the judge is fed: encoded pixels, or arrays as they are."""
         if self.profile is None:
-            return self._arrays(images.array if isinstance(images, Pixels) else images)
+            return fed_arrays(self.graph.inputs, images.array if isinstance(images, Pixels) else images)
         value = self.graph.inputs[0]
         encoded = self.profile.encode(self.pixels(images).array)
         if value.dtype and not value.is_float:
@@ -212,24 +212,8 @@ class Model:
     def variables(self, images: object) -> Arrays:
         """What is differentiated with respect to: pixels, or arrays as they are."""
         if self.profile is None:
-            return self._arrays(images.array if isinstance(images, Pixels) else images)
+            return fed_arrays(self.graph.inputs, images.array if isinstance(images, Pixels) else images)
         return {self.graph.inputs[0].name: self.pixels(images).array}
-
-    def _arrays(self, images: object) -> Arrays:
-        if isinstance(images, Mapping):
-            given = {str(name): as_array(array, f"input {str(name)!r}") for name, array in images.items()}
-        elif len(self.graph.inputs) == 1 and isinstance(images, np.ndarray):
-            name = self.graph.inputs[0].name
-            given = {name: as_array(images, f"input {name!r}")}
-        else:
-            names = ", ".join(repr(value.name) for value in self.graph.inputs)
-            raise InputError(
-                f"the model's input is no image (no profile fits it); give an array, or a dict of arrays for {names}"
-            )
-        for value in self.graph.inputs:
-            if value.name not in given:
-                raise InputError(f"the model also reads the input {value.name!r}; give an array for it")
-        return {value.name: cast(given[value.name], value) for value in self.graph.inputs}
 
     def _seeded(self) -> object:
         if self.profile is None:
@@ -331,6 +315,8 @@ def open_model(
     metadata, and inferred at last, which is marked ``assumed``. strict: refuse an assumed profile.
     Errors: ModelFileError, ProfileError.
     """
+    check_kind("the device", device, str)
+    check_kind("strict", strict, bool)
     graph = read_graph(bundled(source))
     found = discover(graph, profile)
     if strict and found is not None and found.assumed:
@@ -343,6 +329,10 @@ def open_model(
 
 def bundled(source: Source) -> Source:
     """The path of a bundled model where ``source`` is its name and no file of that name is there."""
+    if not isinstance(source, str | os.PathLike | bytes | onnx.ModelProto):
+        raise ModelFileError(
+            f"the model is {brief(source)}; a path, a bundled model's name, bytes or a ModelProto was expected"
+        )
     if isinstance(source, str) and Path(source).suffix == "" and not os.path.exists(source):  # noqa: PTH110
         try:
             import onnxray_models

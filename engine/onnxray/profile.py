@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, Self, get_args,
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxray.checks import brief
 from onnxray.errors import InputError, ProfileError
 
 if TYPE_CHECKING:
@@ -122,7 +123,13 @@ class Profile:
             for label in self.labels:
                 self._check_text("labels", label, empty=True)
             object.__setattr__(self, "labels", tuple(self.labels))
+        if isinstance(self.reasons, str) or not isinstance(self.reasons, Sequence):
+            self._refuse("reasons", self.reasons, "a list of text")
+        for reason in self.reasons:
+            self._check_text("reasons", reason)
         object.__setattr__(self, "reasons", tuple(self.reasons))
+        if not isinstance(self.assumed, bool):
+            self._refuse("assumed", self.assumed, "True or False")
 
     def _check_numbers(self) -> None:
         for key in ("scale", "crop_fraction"):
@@ -154,11 +161,11 @@ class Profile:
             self._refuse("std", list(self.std), "no zero among them (1 leaves the values as they are)")
 
     def _refuse(self, key: str, value: object, expected: str) -> NoReturn:
-        shown = value if isinstance(value, str) and value.startswith("an image") else repr(value)[:120]
-        raise ProfileError(f"profile {str(self.name)[:80]!r} ({self.source}): {key} is {shown}; expected {expected}")
+        said = value if isinstance(value, str) and value.startswith("an image") else brief(value)
+        raise ProfileError(f"profile {str(self.name)[:80]!r} ({self.source}): {key} is {said}; expected {expected}")
 
     def _check_choice(self, key: str, choices: tuple[str, ...]) -> None:
-        if getattr(self, key) not in choices:
+        if not isinstance(getattr(self, key), str) or getattr(self, key) not in choices:
             self._refuse(key, getattr(self, key), "one of " + ", ".join(choices))
 
     def _check_text(self, key: str, value: object, *, empty: bool = False) -> None:
@@ -220,6 +227,8 @@ class Profile:
         copy. Errors: InputError for another shape or for integers.
         """
         numpy = isinstance(pixels, np.ndarray)
+        if not numpy and not hasattr(pixels, "is_floating_point"):
+            raise InputError(f"the pixels are {brief(pixels)}; an array or a torch tensor was expected")
         floats = pixels.dtype.kind == "f" if numpy else bool(pixels.is_floating_point())
         if not floats or pixels.ndim != 4 or pixels.shape[1] != self.channel_count:
             raise InputError(
@@ -253,6 +262,8 @@ class Profile:
         Errors: InputError for an array of another shape.
         """
         axis = 1 if self.layout == "NCHW" else 3
+        if not isinstance(inputs, np.ndarray):
+            raise InputError(f"the input is {brief(inputs)}; an array was expected")
         if inputs.dtype.kind != "f" or inputs.ndim != 4 or inputs.shape[axis] != self.channel_count:
             raise InputError(
                 f"an input of shape {inputs.shape} and type {inputs.dtype}; "

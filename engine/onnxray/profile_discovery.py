@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from onnxray.checks import brief
 from onnxray.errors import ProfileError
 from onnxray.profile import Channels, Profile
 from onnxray.profile_configs import configured, labels_of
@@ -75,6 +76,8 @@ def _find(graph: Graph, option: Profile | str | os.PathLike[str] | None) -> Prof
 def _named(graph: Graph, option: Profile | str | os.PathLike[str]) -> Profile:
     if isinstance(option, Profile):
         return option
+    if not isinstance(option, str | os.PathLike):
+        raise ProfileError(f"the profile is {brief(option)}; a Profile, a family's name or a TOML file was expected")
     if isinstance(option, str) and option in FAMILIES:
         profile = FAMILIES[option].complete(graph, source=f"option {option}")
         return _with_labels(profile, graph) or profile

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from onnxray.checks import brief
 from onnxray.errors import ProfileError
 from onnxray.warned import warned
 
@@ -65,8 +66,10 @@ def read_toml(source: str | Path, origin: str = "TOML text") -> dict[str, Any]:
     text: str
     if isinstance(source, Path):
         folder, origin, text = source.parent, source.name, read_side_text(source)
-    else:
+    elif isinstance(source, str):
         text = source
+    else:
+        raise ProfileError(f"{origin}: is {brief(source)}; a Path, or TOML as text, was expected")
     try:
         table = tomllib.loads(text)
     except (ValueError, RecursionError) as error:

@@ -20,7 +20,8 @@ from typing import Any, Generic, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxray.errors import ImageError, OutputError
+from onnxray.checks import as_path, brief
+from onnxray.errors import ImageError, InputError, OutputError
 from onnxray.image_files import png_bytes, read_png
 from onnxray.machine import describe_machine
 from onnxray.model import Model
@@ -119,14 +120,19 @@ class Result(Generic[ItemT]):
         names = file_names(self.items)
         pictures = {names[stem]: image for item in self.items for stem, image in item.pictures().values()}
         arrays = {names[stem]: _npy(array) for item in self.items for stem, array in item.arrays().values()}
-        target = Path(folder)
+        target = as_path("the folder", folder)
+        given = sheets if isinstance(sheets, Mapping) or sheets is None else {"": None}
+        if not all(isinstance(data, bytes) and isinstance(name, str) for name, data in (given or {}).items()):
+            raise InputError(f"the sheets are {brief(sheets)}; a dict of PNG bytes by file name was expected")
         write_folder(target, self.to_dict(), {**arrays, **(sheets or {})}, pictures)
         return replace(self, folder=target)
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str], item_type: type[ItemT]) -> Result[ItemT]:
         """Load what ``save`` wrote. Errors: OutputError where the folder holds no such result."""
-        place = Path(folder)
+        place = as_path("the folder", folder)
+        if not (isinstance(item_type, type) and issubclass(item_type, Item)):
+            raise InputError(f"the type of items is {brief(item_type)}; a subclass of Item was expected")
 
         @functools.cache
         def picture(name: str) -> NDArray[Any]:
