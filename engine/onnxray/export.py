@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from onnxray.batching import Array, Arrays
+from onnxray.checks import check_kind
 from onnxray.deciding import decided
 from onnxray.errors import InputError
 from onnxray.first_check import check
@@ -45,6 +46,8 @@ def to_torch(
     where verify is on and ONNX Runtime or the module cannot run on seeded inputs; the module raises InputError for
     other batches, and where an output has no batch axis to join b and b along.
     """
+    for name, value in (("trainable", trainable), ("verify", verify), ("fused", fused)):
+        check_kind(name, value, bool)
     graph = model_or_path.graph if isinstance(model_or_path, Model) else read_graph(bundled(model_or_path))
     if trainable and fused:
         raise InputError("fused=True computes with weights of its own, which trainable=True cannot train; ask for one")

@@ -134,7 +134,13 @@ class Profile:
                 if len(label) > MAX_LABEL:
                     self._refuse("labels", label, f"class names of at most {MAX_LABEL} characters, not {len(label)}")
             object.__setattr__(self, "labels", tuple(self.labels))
+        if isinstance(self.reasons, str) or not isinstance(self.reasons, Sequence):
+            self._refuse("reasons", self.reasons, "a list of text")
+        for reason in self.reasons:
+            self._check_text("reasons", reason)
         object.__setattr__(self, "reasons", tuple(self.reasons))
+        if not isinstance(self.assumed, bool):
+            self._refuse("assumed", self.assumed, "True or False")
 
     def _check_numbers(self) -> None:
         for key in ("scale", "crop_fraction"):
@@ -173,7 +179,7 @@ class Profile:
         raise ProfileError(f"profile {short(self.name)} ({origin[:80]}): {key} is {shown}; expected {expected}")
 
     def _check_choice(self, key: str, choices: tuple[str, ...]) -> None:
-        if getattr(self, key) not in choices:
+        if not isinstance(getattr(self, key), str) or getattr(self, key) not in choices:
             self._refuse(key, getattr(self, key), "one of " + ", ".join(choices))
 
     def _check_text(self, key: str, value: object, *, empty: bool = False) -> None:
@@ -235,6 +241,8 @@ class Profile:
         copy. Errors: InputError for another shape or for integers.
         """
         numpy = isinstance(pixels, np.ndarray)
+        if not numpy and not hasattr(pixels, "is_floating_point"):
+            raise InputError(f"the pixels are {short(pixels)}; an array or a torch tensor was expected")
         floats = pixels.dtype.kind == "f" if numpy else bool(pixels.is_floating_point())
         if not floats or pixels.ndim != 4 or pixels.shape[1] != self.channel_count:
             raise InputError(
@@ -268,6 +276,8 @@ class Profile:
         Errors: InputError for an array of another shape.
         """
         axis = 1 if self.layout == "NCHW" else 3
+        if not isinstance(inputs, np.ndarray):
+            raise InputError(f"the input is {short(inputs)}; an array was expected")
         if inputs.dtype.kind != "f" or inputs.ndim != 4 or inputs.shape[axis] != self.channel_count:
             raise InputError(
                 f"an input of shape {inputs.shape} and type {inputs.dtype}; "
