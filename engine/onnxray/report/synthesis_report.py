@@ -81,7 +81,7 @@ def trace_plot(result: Result[SynthesisItem]) -> bytes:
     panels = figure.subplots(len(names), 1, squeeze=False, sharex=True)[:, 0]
     for panel, name in zip(panels, names):
         for item in result.items[:_CURVES]:
-            values = item.trace.get(name, ())
+            values = item.written_trace().get(name, ())
             panel.plot(range(1, len(values) + 1), values, linewidth=1.2, color=_BLUE, alpha=0.6)
         panel.set_ylabel(clean_text(name), color=_INK)
         panel.grid(color=_GRID)
