@@ -45,8 +45,12 @@ class SynthesisItem(Item):
             "path": self.path, "method": self.method, "layer": self.layer, "target": self.target,
             "class": self.class_, "label": self.label, "probability": self.probability, "steps": self.steps,
             **self.numbers_, "numbers": list(self.numbers_), "reason": self.reason,
-            "trace": {name: [float(f"{value:.6g}") for value in values] for name, values in self.trace.items()},
+            "trace": self.written_trace(),
         }  # fmt: skip
+
+    def written_trace(self) -> dict[str, list[float]]:
+        """The trace to six digits, as the document has it, so that what is drawn of it is the same from there."""
+        return {name: [float(f"{value:.6g}") for value in values] for name, values in self.trace.items()}
 
     def pictures(self) -> dict[str, tuple[str, Image8]]:
         """The picture, what it is shown beside, and the snapshots."""

@@ -55,6 +55,10 @@ class Audit:
                 self._on = True
 
     def _leaks_by(self, event: str, args: tuple[Any, ...]) -> bool:
+        if event == "open" and not _leads_elsewhere(args[0]):
+            return False
+        if event == "os.mkdir" and Path(os.fsdecode(args[0])).is_dir():
+            return False  # nothing is made where something is
         if event == "open":
             writing = isinstance(args[2], int) and bool(args[2] & _WRITING)
             return not self._may(args[0], self._writes if writing else self._reads)
@@ -67,8 +71,11 @@ class Audit:
         if event == "ctypes.dlopen":
             return not (args[0] is None or self._may(args[0], self._reads))
         if event.startswith(_WRITES):
-            beside = isinstance(args[-1], int) and args[-1] >= 0 and event in {"os.remove", "os.rmdir"}
-            return not beside and not all(self._may(p, self._writes) for p in args if isinstance(p, str | bytes | Path))
+            paths = [path for path in args if isinstance(path, str | bytes | Path)]
+            held = event.startswith("os.") and isinstance(args[-1], int) and args[-1] >= 0 and event != "os.truncate"
+            if held and not any(map(_leads_elsewhere, paths)):
+                return False
+            return not all(self._may(path, self._writes) for path in paths)
         if event.startswith(_READS):
             return not self._may(args[0], self._reads)
         return event.startswith(_NEVER)
@@ -92,6 +99,13 @@ class Audit:
         return any(
             self._marked(one) if isinstance(one, types.CodeType) else self._mark in _text(one) for one in code.co_consts
         )
+
+
+def _leads_elsewhere(name: Any) -> bool:
+    """A bare name is opened in a folder that is held open, which was judged then, or in the working folder: what is
+    made there is seen afterwards, and there is nothing to be read.
+    """
+    return isinstance(name, int) or name is None or os.sep in os.fsdecode(name) or os.fsdecode(name) in {".", ".."}
 
 
 def _both(places: Sequence[Path]) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ import pickle
 import re
 import shutil
 import sys
+import tempfile
 import time
 import traceback
 import warnings
@@ -86,14 +87,17 @@ class Runner:
         self._mark = canary.parent / MARK
         own = canary.parent / f"process-{os.getpid()}"
         self._here, self._out, self._picture = own / "a" / "b" / "here", own / "out", own / "picture.png"
-        self._here.mkdir(parents=True)
+        self._temporary = own / "temporary"
+        for folder in (self._here, self._temporary):
+            folder.mkdir(parents=True)
+        tempfile.tempdir = str(self._temporary)
         os.chdir(self._here)  # where a relative path would lead
         pixels = np.random.default_rng(0).integers(0, 255, (8, 8), dtype=np.uint8)
         Image.fromarray(pixels).save(self._picture)
         self._chosen = tuple(os.environ.get("ONNXRAY_FUZZ_COMMANDS", ",".join([*COMMANDS, TWIN])).split(","))
         places = [sys.prefix, sys.base_prefix, ROOT, "/usr", "/lib", "/lib64", "/etc/fonts", "/etc/ld.so.cache"]
         places += [os.environ["ONNXRAY_CACHE"], mpl.get_configdir(), mpl.get_cachedir(), self._picture]
-        writes = [self._out, Path(os.environ["ONNXRAY_CACHE"]), Path(mpl.get_cachedir())]
+        writes = [self._out, self._temporary, Path(os.environ["ONNXRAY_CACHE"]), Path(mpl.get_cachedir())]
         self._audit = Audit([Path(place) for place in places], writes, MARK)
         self._watch = Watch(canary)
         healthy = own / "healthy.onnx"
@@ -124,9 +128,9 @@ class Runner:
         return {"outcome": steps["open"] if steps["open"] != "done" else "model", "steps": steps}
 
     def _made(self) -> list[Path]:
-        return [place for place in (self._mark, *self._here.iterdir()) if place.exists()] + [
-            place for place in self._here.parent.iterdir() if place != self._here
-        ]
+        """What is there that should not be: the mark, files where relative paths lead, forgotten temporary files."""
+        places = (self._mark, *self._here.iterdir(), *self._here.parent.iterdir(), *self._temporary.iterdir())
+        return [place for place in places if place.exists() and place != self._here]
 
     def _clean(self) -> None:
         shutil.rmtree(self._out, ignore_errors=True)
@@ -159,6 +163,8 @@ class Runner:
             return "shown raw", repr(raw.group())
         if status not in {0, 1, 2}:
             return "traceback", f"exit status {status}"
+        if status == 1 and name == "verify" and printed.getvalue():
+            return "refused", ""  # it disagrees, and says where
         if status == 1 and not (said.getvalue().splitlines() or [""])[-1].startswith("onnxray: "):
             return "bad message", repr(said.getvalue()[-300:])
         return ("refused" if status else "done"), ""

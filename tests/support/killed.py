@@ -25,6 +25,7 @@ _CHUNKS = 700
 """Images of which the judge takes several chunks."""
 
 COMMANDS: dict[str, list[str]] = {
+    "short": ["lots", "lenet", *DIGITS[::10], "--self", "inhibit", "--layer", "ip2"],
     "lots": ["lots", "lenet", *DIGITS[::5], "--self", "inhibit", "--layer", "ip1", "--layer", "ip2"],
     "saliency compare": [
         "saliency", "compare", "lenet", *DIGITS[::10], "--methods", "gradient,grad-cam,occlusion,rise",

@@ -13,6 +13,7 @@ import numpy as np
 
 from onnxray.believe.item import CheckedItem
 from onnxray.report import NO_MARKUP
+from onnxray.report.own_style import own_style
 from onnxray.report.stability_plot import legible
 
 _DOTS_PER_INCH, _WIDEST = 144, 40.0
@@ -23,6 +24,7 @@ _LONGEST_NAME = 34
 _FAINT = 0.35
 
 
+@own_style()
 def curves_plot(items: Sequence[CheckedItem], *, title: str) -> bytes | None:
     """Both curves of every map, faint, and their mean, as a PNG; None where no curves were measured."""
     measured = [item.figures for item in items if "insertion" in item.figures]
@@ -52,6 +54,7 @@ def curves_plot(items: Sequence[CheckedItem], *, title: str) -> bytes | None:
     return _png(figure)
 
 
+@own_style()
 def weights_plot(items: Sequence[CheckedItem], *, title: str, order: str) -> bytes | None:
     """The rank correlation with the untouched network's map, layer by layer, as a PNG; None where it was not asked for.
 

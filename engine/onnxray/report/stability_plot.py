@@ -14,6 +14,7 @@ from typing import Any
 from onnxray.errors import InputError
 from onnxray.metrics import quantile_with_infinities
 from onnxray.report import NO_MARKUP, clean_text, shorten
+from onnxray.report.own_style import own_style
 
 __all__ = ["LayerSpread", "stability_plot"]
 
@@ -59,6 +60,7 @@ class _Panel:
     may_be_logarithmic: bool = False
 
 
+@own_style()
 def stability_plot(layers: Sequence[LayerSpread], *, title: str, unreached_label: str = "not reached") -> bytes:
     """Draw L2, Linf and PASS over the layers, in the order given, as the bytes of a PNG.
 

@@ -11,6 +11,7 @@ from PIL import Image
 
 from onnxray.report import NO_MARKUP, clean_text
 from onnxray.report.contact_sheet import Cell, Row
+from onnxray.report.own_style import own_style
 from onnxray.report.pages import drawn_pages
 from onnxray.results import Result
 from onnxray.synthesis_item import SynthesisItem
@@ -70,6 +71,7 @@ def _cells(item: SynthesisItem) -> list[Cell]:
     return [*cells, Cell(item.images["image"], tuple(lines))]
 
 
+@own_style()
 def trace_plot(result: Result[SynthesisItem]) -> bytes:
     """The objective and each regulariser by step, a panel each, a line an image, as PNG bytes."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -81,7 +83,7 @@ def trace_plot(result: Result[SynthesisItem]) -> bytes:
     panels = figure.subplots(len(names), 1, squeeze=False, sharex=True)[:, 0]
     for panel, name in zip(panels, names):
         for item in result.items[:_CURVES]:
-            values = item.trace.get(name, ())
+            values = item.written_trace().get(name, ())
             panel.plot(range(1, len(values) + 1), values, linewidth=1.2, color=_BLUE, alpha=0.6)
         panel.set_ylabel(clean_text(name), color=_INK, **NO_MARKUP)
         panel.grid(color=_GRID)

@@ -32,6 +32,25 @@ def test_a_child_takes_no_modules_from_the_working_folder(tmp_path: Path) -> Non
     assert "conv1" in done.stdout
 
 
+def test_plots_are_drawn_by_no_program_of_a_file_beside(tmp_path: Path) -> None:
+    """matplotlib reads ``matplotlibrc`` of the working folder; TeX is a program, and its preamble that file's."""
+    mark = tmp_path / "run"
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "latex").write_text(f"#!/bin/sh\ntouch {mark}\nexit 1\n")
+    (tools / "latex").chmod(0o755)
+    (tmp_path / "matplotlibrc").write_text("text.usetex: True\ntext.latex.preamble: \\\\input{/etc/hostname}\n")
+    (tmp_path / "m.onnx").write_bytes(models.lenet().SerializeToString())
+    program = "import sys; sys.path.remove(''); from onnxray.cli import main; main()"
+    path = os.pathsep.join([str(tools), os.environ["PATH"]])
+    done = subprocess.run(
+        [sys.executable, "-c", program, "visualize", "maximize", "m.onnx", "--target", "1", "--steps", "2", "-o", "out"],
+        cwd=tmp_path, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": _path(), "PATH": path},
+    )  # fmt: skip
+    assert not mark.exists()
+    assert done.returncode == 0, done.stderr
+
+
 def _path() -> str:
     root = Path(__file__).parents[3]
     return os.pathsep.join(str(root / part) for part in ("engine", "models"))
