@@ -30,9 +30,10 @@ def find_logits(graph: Graph) -> str:
     that a ZipMap makes it from. A sigmoid counts where the output is known to be no more than one number a class. Of
     what QuantizeLinear gives, the real value that was quantised.
     """
-    closed = _first_closed(graph)
-    if closed is not None:
-        return _before_quantising(graph, closed[1].inputs[0])
+    for output in graph.outputs:
+        softmax = closing_softmax(graph, output.name)
+        if softmax is not None:
+            return _before_quantising(graph, softmax.inputs[0])
     verdict = verdict_output(graph)
     sigmoid = closing_sigmoid(graph, verdict)
     if sigmoid is not None:
@@ -46,26 +47,13 @@ def verdict_output(graph: Graph) -> str:
 
     A classifier of ``ai.onnx.ml`` gives its label first; the scores beside it are meant.
     """
-    closed = _first_closed(graph)
-    if closed is not None:
-        return closed[0]
+    for output in graph.outputs:
+        if closing_softmax(graph, output.name):
+            return output.name
     first = graph.outputs[0]
     if classical_node(graph, first.name) is not None and not first.is_float:
         return next((o.name for o in graph.outputs if o.is_float or o.dtype == _MAP), first.name)
     return first.name
-
-
-def _first_closed(graph: Graph) -> tuple[str, Node] | None:
-    """The first output that a softmax closes, and the softmax; outputs that share a way back walk it once."""
-    walked: set[int] = set()
-    for output in graph.outputs:
-        node = graph.producer_of.get(output.name)
-        while node is not None and node.index not in walked and node.operator in _PASSING and node.inputs:
-            walked.add(node.index)
-            node = graph.producer_of.get(node.inputs[0])
-        if node is not None and node.operator in _CLOSING and node.inputs:
-            return output.name, node
-    return None
 
 
 def closing_softmax(graph: Graph, output: str) -> Node | None:

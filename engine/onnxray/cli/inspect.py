@@ -21,10 +21,16 @@ from onnxray.cli.common import (
 )
 from onnxray.cli.consoles import line, table_console
 from onnxray.cli.limits import limited
+from onnxray.shown_text import shortened
 
 if TYPE_CHECKING:
     from onnxray.graph import Value
     from onnxray.model import Model
+
+
+MOST_ROWS = 20_000
+"""Values in the table, which takes a millisecond for each; the document has all."""
+LONGEST_CELL = 200
 
 
 @limited
@@ -69,10 +75,12 @@ def inspect(
     shown = [v for v in graph.values.values() if values or v.name in weighted]
     names = {name: alias for alias, name in opened.aliases.items()}
     table = Table("value", "shape", "type", "operator", "node", "also called", title="values" if values else "layers")
-    for value in shown:
+    for value in shown[:MOST_ROWS]:
         cells = (value.name, _shape(value), value.dtype, value.operator, value.node, names.get(value.name))
-        table.add_row(*(str(cell or "") for cell in cells))
+        table.add_row(*(shortened(str(cell or ""), LONGEST_CELL) for cell in cells))
     console.print(table)
+    if len(shown) > MOST_ROWS:
+        console.print(f"{len(shown) - MOST_ROWS} more are left out here: onnxray inspect {model} --json")
     if not values:
         console.print(f"{len(graph.values)} values in all: onnxray inspect {model} --values")
 

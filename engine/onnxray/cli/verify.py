@@ -12,12 +12,14 @@ from onnxray.cli.common import ModelArgument, document, print_json, write_docume
 from onnxray.cli.consoles import line, table_console
 from onnxray.cli.limits import limited
 from onnxray.cli.shared import Opening, with_shared_options
+from onnxray.shown_text import shortened
 from onnxray.verification import described
 
 if TYPE_CHECKING:
     from onnxray.full_verification import Verification
 
 _RULES = 4
+LONGEST_CELL = 200
 
 
 @limited
@@ -62,7 +64,7 @@ def _show(found: Verification) -> None:
         title="twin against judge",
     )  # fmt: skip
     for row in found.comparisons:
-        names = [str(cell or "") for cell in (row.name, row.node, row.operator)]
+        names = [shortened(str(cell or ""), LONGEST_CELL) for cell in (row.name, row.node, row.operator)]
         steps = "" if row.steps is None else f"{row.steps:.3g}"
         own = "" if row.own is None else f"{row.own.relative:.2e}"
         colour = _COLOURS.get(row.verdict, "red")

@@ -1,15 +1,19 @@
 """What a graph is read for at open and inspect takes time linear in its nodes, and its names as long as they like."""
 
+import importlib
 import time
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import onnx
 import pytest
+from typer.testing import CliRunner
 
 import onnxray
+from onnxray.cli.app import app
 from onnxray.depths import depths
 from onnxray.errors import UnknownValue
 from onnxray.graph import Graph, read_graph
@@ -165,3 +169,14 @@ def test_entries_of_open_are_linear() -> None:
         return time.process_time() - started
 
     assert seconds(4000) < 14 * seconds(500) + 0.3
+
+
+def test_tables_are_bounded_and_say_what_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    nodes = [Node("Relu", [f"v{k - 1}" if k else "x"], [f"v{k}"], name="n" * 10**5) for k in range(20)]
+    path = tmp_path / "m.onnx"
+    path.write_bytes(built(nodes, ("v19",)).proto.SerializeToString())
+    monkeypatch.setattr(importlib.import_module("onnxray.cli.inspect"), "MOST_ROWS", 5)
+    result = CliRunner().invoke(app, ["inspect", str(path), "--values"])
+    assert result.exit_code == 0
+    assert "16 more are left out here: onnxray inspect " in result.stdout
+    assert len(result.stdout) < 20_000
