@@ -9,11 +9,34 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from onnxray.casting import as_array
+from onnxray.checks import check_callable
 from onnxray.errors import InputError
+from onnxray.short_values import short
 
 Tensors = dict[str, torch.Tensor]
 Cotangents = Callable[[Tensors, slice], Mapping[str, torch.Tensor]]
 """(values of a chunk's samples, their place in the batch) -> a cotangent of the value's own shape for each value."""
+
+
+def read_cotangents(given: Mapping[str, object], total: int) -> Cotangents:
+    """Cotangents by value, as a user gives them for ``total`` samples: an array, or a function of (value, place).
+
+    Errors: InputError where one is neither.
+    """
+    fixed = {name: as_array(one, f"the cotangent of {name!r}") for name, one in given.items() if not callable(one)}
+    functions: dict[str, Any] = {name: one for name, one in given.items() if name not in fixed}
+    for name, one in functions.items():
+        check_callable(f"the cotangent of {name!r}", one, "value", "place")
+    give_fixed = fixed_cotangents(fixed, total)
+
+    def give(values: Tensors, place: slice) -> Mapping[str, torch.Tensor]:
+        found = dict(give_fixed({name: values[name] for name in fixed}, place))
+        for name, function in functions.items():
+            found[name] = checked_cotangent(name, function(values[name], place), values[name])
+        return found
+
+    return give
 
 
 def fixed_cotangents(arrays: Mapping[str, NDArray[Any]], total: int) -> Cotangents:
@@ -52,6 +75,8 @@ def checked_cotangent(
     name: str, cotangent: torch.Tensor, value: torch.Tensor, *, broadcast: bool = False
 ) -> torch.Tensor:
     """A cotangent of its value's shape and type. Errors: InputError for another shape, NaN or infinity."""
+    if not isinstance(cotangent, torch.Tensor) or cotangent.is_complex():
+        raise InputError(f"the cotangent of {name!r} is {short(cotangent)}; a tensor of real numbers was expected")
     if cotangent.shape != value.shape and not broadcast:
         raise InputError(
             f"the cotangent of {name!r} has the shape {list(cotangent.shape)}; {list(value.shape)} was expected"

@@ -1,15 +1,22 @@
-"""How a file's samples go through the twin: told without torch where it is free or was decided."""
+"""How a file's samples go through the engines: told without torch where that is free or was decided."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from onnxray.batching import Batch
+import numpy as np
+
+from onnxray.batching import Array, Arrays, Batch
 from onnxray.check_memory import Memory
+from onnxray.errors import OnnxrayError
 from onnxray.graph import Graph
 
 _BRANCHING = frozenset({"If", "Loop"})
+_TOLERANCE = 1e-4
+_SHORT_TOLERANCE = 2e-2
+"""How far a sample's numbers may move with its company, relative to the largest: sums are rounded otherwise in another
+size of batch; float16 and what is quantised are coarser."""
 
 
 def decided(graph: Graph, versions: Mapping[str, Any], decide: Callable[[], Batch] | None = None) -> Batch | None:
@@ -37,3 +44,58 @@ def decided(graph: Graph, versions: Mapping[str, Any], decide: Callable[[], Batc
     batch = decide()
     memory.remember({"twin": batch.twin, "reason": batch.reason})
     return batch
+
+
+def mixes(
+    graph: Graph,
+    versions: Mapping[str, Any],
+    names: tuple[str, ...],
+    feeds: Arrays,
+    run: Callable[[Arrays, tuple[str, ...]], Mapping[str, Array]],
+) -> str | None:
+    """Why the samples of these values depend on each other; None where they do not. Tried once, then remembered.
+
+    ``feeds``: a batch of different samples; the first is compared with itself alone, or, where the file fixes its
+    batch, with itself in other company.
+    """
+    memory = Memory(graph, {"question": "mixing", "values": list(names), **versions})
+    known = memory.recall({"mixes": str})
+    if known is not None:
+        return known["mixes"] or None
+    try:
+        why = _compared(graph, names, feeds, run)
+    except OnnxrayError as error:
+        return f"whether the samples of a batch depend on each other could not be tried ({error})"
+    memory.remember({"mixes": why})
+    return why or None
+
+
+def _compared(
+    graph: Graph, names: tuple[str, ...], feeds: Arrays,
+    run: Callable[[Arrays, tuple[str, ...]], Mapping[str, Array]],
+) -> str:  # fmt: skip
+    count = max(len(array) if array.ndim else 1 for array in feeds.values())
+    fixed = graph.fixed_batch is not None
+    whole = run(feeds, names)
+    for place in (0, count - 1):
+        rows = [place] * count if fixed else [place]
+        other = run({name: array[rows] if array.ndim else array for name, array in feeds.items()}, names)
+        for name in names:
+            first, second = whole[name], other[name]
+            each = len(first) // count if first.ndim else 0
+            if not each or len(first) != each * count or len(second) != each * len(rows):
+                return f"value {name!r} has no axis along which the samples of a batch lie"
+            found, wanted = first[place * each : (place + 1) * each], second[:each]
+            if found.shape != wanted.shape:
+                return f"the shape of value {name!r} depends on which samples are fed together"
+            if found.dtype.kind not in "fiub":
+                continue
+            short = found.dtype == np.float16 or found.dtype.kind != "f"
+            found, wanted = found.astype(np.float64), wanted.astype(np.float64)
+            with np.errstate(invalid="ignore"):
+                off = np.where((found == wanted) | (np.isnan(found) & np.isnan(wanted)), 0, np.abs(found - wanted))
+            finite = np.abs(wanted[np.isfinite(wanted)])
+            allowed = (_SHORT_TOLERANCE if short else _TOLERANCE) * max(finite.max(initial=0), 1e-6)
+            if not (off <= allowed).all():
+                return f"value {name!r} of a sample depends on the others in its batch (by {np.nanmax(off):.2g})"
+    return ""

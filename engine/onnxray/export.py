@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import torch
 
 from onnxray.batching import Array, Arrays
+from onnxray.bundled import Source, bundled
+from onnxray.checks import check_kind
 from onnxray.deciding import decided
 from onnxray.errors import InputError
 from onnxray.first_check import check
@@ -18,7 +20,7 @@ from onnxray.importer.free import FreeCuts
 from onnxray.importer.module import ImportedModule, forward_all, register_weights
 from onnxray.importer.ways import looped
 from onnxray.machine import versions
-from onnxray.model import Model, Source, bundled
+from onnxray.model import Model
 from onnxray.runtime import Judge
 from onnxray.seeding import accepted_inputs
 from onnxray.trial import decide
@@ -45,6 +47,8 @@ def to_torch(
     where verify is on and ONNX Runtime or the module cannot run on seeded inputs; the module raises InputError for
     other batches, and where an output has no batch axis to join b and b along.
     """
+    for name, value in (("trainable", trainable), ("verify", verify), ("fused", fused)):
+        check_kind(name, value, bool)
     graph = model_or_path.graph if isinstance(model_or_path, Model) else read_graph(bundled(model_or_path))
     if trainable and fused:
         raise InputError("fused=True computes with weights of its own, which trainable=True cannot train; ask for one")

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import unquote
 
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxray.checks import as_path
 from onnxray.errors import InputError
+from onnxray.short_values import short
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +68,7 @@ def as_goal(goal: object) -> Goal:
 
 def read_values(path: str | os.PathLike[str]) -> TargetValues:
     """Read representations from a .npy file, or from an .npz file with one array a layer; pickles are refused."""
-    file = Path(path)
+    file = as_path("the file of values", path)
     try:
         with file.open("rb") as stream:
             loaded = np.load(stream, allow_pickle=False)
@@ -83,5 +84,5 @@ def read_values(path: str | os.PathLike[str]) -> TargetValues:
 
 
 def _check(name: str, value: object, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise InputError(f"{name} is {value!r}; {' or '.join(map(repr, known))} was expected")
+    if not isinstance(value, str) or value not in known:
+        raise InputError(f"{name} is {short(value)}; {' or '.join(map(repr, known))} was expected")

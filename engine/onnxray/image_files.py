@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import io
 import uuid
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +19,7 @@ from PIL import Image, UnidentifiedImageError
 from onnxray.errors import ImageError, InputError, OutputError
 from onnxray.picture_memory import MAX_PIXELS, check_file, check_picture
 from onnxray.picture_turning import turning, upright
+from onnxray.warned import warned
 
 # Only decoders that read pixels: EPS and its like start other programs.
 FORMATS: Final = ("PNG", "JPEG", "MPO", "BMP", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000", "AVIF", "TGA", "PCX")
@@ -39,8 +39,7 @@ def read_picture(source: Path | Image.Image, label: str, *, grey: bool) -> tuple
     """
     try:
         # Pillow warns of odd metadata and of size; the first is passed on as a note, the second is refused below.
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
+        with warned("always") as caught:
             if isinstance(source, Path):
                 if not source.exists():
                     raise ImageError(f"{label}: no such file")
@@ -226,18 +225,16 @@ def read_png(path: str | Path, *, deep: bool = False) -> NDArray[Any]:
     """
     source = Path(path)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with source.open("rb") as stream:
-                image = _open(stream, ("PNG",))
-                if image.size[0] * image.size[1] > MAX_PIXELS:
-                    raise ImageError(f"{source}: more than {MAX_PIXELS} pixels")
-                raw = [_args(tile)[0] for tile in getattr(image, "tile", ())]
-                if raw not in (["L"], ["RGB"]) and not (deep and raw == ["I;16B"]):
-                    raise ImageError(
-                        f"{source}: is no 8-bit grey or RGB PNG (mode {image.mode}); expected one as saved here"
-                    )
-                pixels = np.array(image)
+        with warned("ignore", Image.DecompressionBombWarning), source.open("rb") as stream:
+            image = _open(stream, ("PNG",))
+            if image.size[0] * image.size[1] > MAX_PIXELS:
+                raise ImageError(f"{source}: more than {MAX_PIXELS} pixels")
+            raw = [_args(tile)[0] for tile in getattr(image, "tile", ())]
+            if raw not in (["L"], ["RGB"]) and not (deep and raw == ["I;16B"]):
+                raise ImageError(
+                    f"{source}: is no 8-bit grey or RGB PNG (mode {image.mode}); expected one as saved here"
+                )
+            pixels = np.array(image)
     except ImageError:
         raise
     except Exception as error:  # as in read_picture

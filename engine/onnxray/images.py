@@ -7,6 +7,7 @@ Files are decoded in image_files.py, whose PNG functions are offered here too.
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -34,6 +35,7 @@ _RESAMPLING: Final = {
     "box": Image.Resampling.BOX,
     "hamming": Image.Resampling.HAMMING,
 }
+_IN_UNIT: Final = "values all below 1: pixels are expected in [0, 255]"
 # Rec. 601, as Pillow's conversion to grey
 _LUMA: Final = np.array([0.299, 0.587, 0.114])
 
@@ -82,7 +84,8 @@ def read_images(images: object, profile: Profile) -> Pixels:
     images: one of these or a sequence of them: the path of a file, or of a folder, which stands for its image files
     in order of name; a PIL image; an array of uint8 or floats in [0, 255]. Arrays are NCHW (CHW and, for grey, HW for
     one image); NHWC and HWC where the last axis is 1 or 3 and the channel axis of NCHW is neither. Transparent
-    pictures are laid on white, float arrays resized as floats (whole numbers as the 8-bit image they are).
+    pictures are laid on white, float arrays resized as floats (whole numbers as the 8-bit image they are). Arrays that
+    seem to be given in [0, 1] are warned of.
     Errors: ImageError naming the image, what is wrong with it and what was expected.
     """
     single = isinstance(images, str | os.PathLike | Image.Image) or not isinstance(images, Sequence)
@@ -90,13 +93,17 @@ def read_images(images: object, profile: Profile) -> Pixels:
     planes: list[NDArray[np.float32]] = []
     names: list[str | None] = []
     notes: list[str] = []
+    small = False
     for item in _expanded(items):
         for one, said in _pixels(item, len(planes), profile):
             notes += [f"{_label(item, len(planes))}: {note}" for note in said]
+            small |= _IN_UNIT in said and not isinstance(item, Path)
             planes.append(one)
             names.append(str(item) if isinstance(item, Path) else None)
     if not planes:
         raise ImageError("no images given; expected paths, PIL images or arrays")
+    if small:  # of arrays alone: a command says the notes, and not everything that is asked of a model can hold them
+        warnings.warn(next(note for note in notes if note.endswith(_IN_UNIT)), UserWarning, stacklevel=3)
     return Pixels(np.stack(planes), tuple(names), tuple(notes))
 
 
@@ -215,7 +222,7 @@ def _placed(
         if (array == np.rint(array)).all():
             array = array.astype(np.uint8)
         elif high <= 1:
-            notes.append("values all below 1: pixels are expected in [0, 255]")
+            notes.append(_IN_UNIT)
     if array.shape == profile.shape:
         return array.astype(np.float32), notes
     if array.dtype == np.uint8:

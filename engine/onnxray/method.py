@@ -7,15 +7,17 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar, final, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, final, get_origin, get_type_hints
 
 import numpy as np
 
+from onnxray.checks import check_callable, check_kind
 from onnxray.errors import InputError
 from onnxray.images import Pixels
 from onnxray.journal import Unit
 from onnxray.model import Model
 from onnxray.results import ItemT, Provenance, Result, provenance
+from onnxray.short_values import short
 from onnxray.tape import Tape
 
 if TYPE_CHECKING:
@@ -125,11 +127,18 @@ class Method(ABC, Generic[ItemT]):
                 "state how pixels enter it with --profile"
             )
         if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-            raise InputError(f"seed is {seed!r}; a whole number from 0 was expected")
+            raise InputError(f"seed is {short(seed)}; a whole number from 0 was expected")
         if images is None and not self.needs_images and model.profile is not None:
             pixels = Pixels(np.zeros((0, *model.profile.shape), np.float32), ())
         else:
             pixels = model.pixels(() if images is None else images)
+        check_callable("progress", progress, "done", "total", "what", optional=True)
+        check_callable("each", each, "item", optional=True)
+        if keep is not None:
+            from onnxray.keeping import Keeping  # it writes what methods give
+
+            check_kind("keep", keep, Keeping)
+        check_kind("keep_partial", keep_partial, bool)
         tape = Tape[ItemT](keep)
 
         def stamp() -> Provenance:
@@ -138,7 +147,8 @@ class Method(ABC, Generic[ItemT]):
                 model, name=self.name, options=self.options(), seed=seed, seconds=seconds, notes=tape.notes
             )
 
-        tape.notes_of(()).extend(pixels.notes)
+        mixed = model.mixing.note()
+        tape.notes_of(()).extend([*pixels.notes, *([] if mixed is None else [mixed])])
         if keep is not None:
             tape.begin(*keep.begin(stamp, (pixels, images, goal, self.options()), self.item_type))
         interrupted = False
@@ -168,18 +178,13 @@ class Method(ABC, Generic[ItemT]):
 def check_choices(method: object) -> None:
     """Refuse options that are none of their choices, or of the wrong type. Errors: InputError."""
     for name, kind in get_type_hints(type(method)).items():
-        value = getattr(method, name)
-        if get_origin(kind) is Literal and value not in get_args(kind):
-            raise InputError(f"{name} is {value!r}; {', '.join(map(repr, get_args(kind)))} were expected")
-        whole = isinstance(value, int) and not isinstance(value, bool)
-        if (kind is int and not whole) or (kind is float and not (whole or isinstance(value, float))):
-            raise InputError(f"{name} is {value!r}; a {'whole ' if kind is int else ''}number was expected")
-        if kind is bool and not isinstance(value, bool):
-            raise InputError(f"{name} is {value!r}; True or False was expected")
+        if get_origin(kind) is not ClassVar:
+            check_kind(name, getattr(method, name), kind)
 
 
 def check_range(name: str, value: float, low: float, high: float) -> None:
     """Refuse an option outside of its range. Errors: InputError."""
+    check_kind(name, value, float)
     if not low <= value <= high:
         raise InputError(f"{name} is {value!r}; {low:g} to {high:g} was expected")
 

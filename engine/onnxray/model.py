@@ -6,27 +6,31 @@ import functools
 import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, final
+from typing import TYPE_CHECKING, Any, Literal, final
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
 
 from onnxray.batching import Array, Arrays, Batch, Through
-from onnxray.deciding import decided
-from onnxray.errors import InputError, ProfileError
+from onnxray.bundled import Source, bundled
+from onnxray.casting import cast, fed_arrays
+from onnxray.checks import check_callable, check_kind, check_names
+from onnxray.deciding import decided, mixes
+from onnxray.errors import InputError, OnnxrayError, ProfileError
 from onnxray.first_check import Agreement, check, in_exact_products, note, remembered
-from onnxray.graph import Graph, Value, read_graph
+from onnxray.forks import ProcessLock, check_process, torch_came_along
+from onnxray.graph import Graph, read_graph
 from onnxray.images import Pixels, read_images
 from onnxray.integer_products import saturates
 from onnxray.machine import versions
+from onnxray.mixing import Mixing
 from onnxray.naming import Selection, resolve, resolve_values
 from onnxray.predictions import Predictions
 from onnxray.profile import Profile
 from onnxray.profile_discovery import discover
 from onnxray.runtime import Judge
 from onnxray.seeding import accepted_inputs
+from onnxray.short_values import short
 from onnxray.structure import class_labels, verdict_output
 from onnxray.verdict import head_of, per_class, probabilities_of
 from onnxray.verification import TOLERANCE, seeded_pixels
@@ -38,12 +42,16 @@ if TYPE_CHECKING:
     from onnxray.twin import Twin
 
 Cotangent = NDArray[Any] | Callable[["torch.Tensor", slice], "torch.Tensor"]
-Source: TypeAlias = str | os.PathLike[str] | bytes | onnx.ModelProto
 
 
 @final
 class Model:
-    """One ONNX model, opened. Nothing runs until it is asked for; ``open`` is the way to make one."""
+    """One ONNX model, opened. Nothing runs until it is asked for; ``open`` is the way to make one.
+
+    Threads may share a model: what is started is started once, and no lock is held while an engine runs. A forked
+    process may predict with it; gradients only where no gradient was asked for before the fork (DeviceError says so),
+    and with one thread where torch was loaded by then. 'spawn' has no such limits.
+    """
 
     def __init__(
         self, graph: Graph, profile: Profile | None, device: str = "cpu", *, approximate: bool = False
@@ -52,11 +60,13 @@ class Model:
         self.profile = profile
         self.device = device
         self.approximate = approximate
-        self.judge = Judge(graph, device)
+        self.mixing = Mixing(graph, self._found_mixing)
+        self.judge = Judge(graph, device, self.mixing)
         self._twin: Twin | None = None
         self._trusted = False
         self._agreement: Agreement | None = None
         self._batch: Batch | None = None
+        self._starting = ProcessLock()
 
     @cached_property
     def aliases(self) -> Mapping[str, str]:
@@ -70,11 +80,12 @@ class Model:
 
     def select(self, text: str) -> Selection:
         """Resolve a name as a user types it: a value, NAME:CHANNEL or NAME:CHANNEL,Y,X. Errors: UnknownValue."""
+        check_kind("the name of a value", text, str)
         return resolve(self.graph, text, self.aliases)
 
     def select_values(self, texts: Sequence[str]) -> tuple[str, ...]:
         """Resolve names, aliases and globs to whole values. Errors: UnknownValue."""
-        return resolve_values(self.graph, (texts,) if isinstance(texts, str) else tuple(texts), self.aliases)
+        return resolve_values(self.graph, check_names(texts), self.aliases)
 
     def pixels(self, images: object) -> Pixels:
         """Read images as the profile says: float32 NCHW, RGB or grey, in [0, 255], at the model's size.
@@ -85,8 +96,8 @@ class Model:
             return images
         if self.profile is not None:
             return read_images(images, self.profile)
-        arrays = self._arrays(images)
-        if len(arrays) != 1 or not len(array := next(iter(arrays.values()))):
+        arrays = fed_arrays(self.graph.inputs, images)
+        if len(arrays) != 1 or not (array := next(iter(arrays.values()))).ndim or not len(array):
             raise InputError("the model's input is no image; give arrays as the model takes them")
         return Pixels(array, (None,) * len(array), plain=True)
 
@@ -95,6 +106,9 @@ class Model:
 
         Errors: ImageError, InputError, RuntimeRefusal; InputError where the output is not one score a class.
         """
+        check_callable("through", through, "run", optional=True)
+        if self.profile is not None:
+            images = self.pixels(images)
         feeds = self.feeds(images)
         output, logits = verdict_output(self.graph), self.aliases["logits"]
         raw = self.judge.outputs(feeds, [output], through=through)[output]
@@ -111,6 +125,7 @@ class Model:
         return Predictions(
             classes, probabilities_of(self.graph, output, given), tuple(map(self.label, classes)),
             head_of(self.graph, logits, output, given), read_logits, scores,
+            images.notes if isinstance(images, Pixels) else (), self.mixing.note,
         )  # fmt: skip
 
     def classify(self, images: object) -> NDArray[np.int64]:
@@ -121,6 +136,8 @@ class Model:
 
     def label(self, index: int) -> str:
         """A class in the profile's words, else in those that the file lists, else its number."""
+        if not isinstance(index, int | np.integer) or isinstance(index, bool):
+            raise InputError(f"the class is {short(index)}; a whole number was expected")
         labels = self.profile.labels if self.profile is not None else None
         if labels is None:
             labels = self._listed
@@ -145,11 +162,12 @@ class Model:
 
         Errors: UnknownValue; RuntimeRefusal or UnsupportedOperator where the engine cannot run what is asked.
         """
+        if not isinstance(engine, str) or engine not in {"judge", "twin"}:
+            raise InputError(f"engine {short(engine)} is unknown; use 'judge' (ONNX Runtime) or 'twin' (torch)")
+        check_callable("through", through, "run", optional=True)
         wanted = self.select_values(names)
         if engine == "judge":
             return self.judge.values(self.feeds(images), wanted, through=through)
-        if engine != "twin":
-            raise InputError(f"engine {engine!r} is unknown; use 'judge' (ONNX Runtime) or 'twin' (torch)")
         variables = self.variables(images)
         return self.batched_twin(variables).values(variables, wanted, through=through)
 
@@ -161,6 +179,8 @@ class Model:
         model whose input is no image, an array like the input (a dict where there are several).
         Errors: MismatchError where the twin does not reproduce the judge, NotDifferentiable, UnknownValue, InputError.
         """
+        if not isinstance(cotangents, Mapping):
+            raise InputError(f"the cotangents are {short(cotangents)}; a dict of them by names of values was expected")
         if not cotangents:
             raise InputError("no cotangents were given; at least one value's is needed")
         resolved = {self.select_values([name])[0]: cotangent for name, cotangent in cotangents.items()}
@@ -168,18 +188,10 @@ class Model:
             raise InputError(f"two of {list(cotangents)} name the same value; give each value one cotangent")
         variables = self.variables(images)
         twin = self.batched_twin(variables)
-        from onnxray.cotangents import checked_cotangent, fixed_cotangents
+        from onnxray.cotangents import read_cotangents
 
-        fixed = {name: c for name, c in resolved.items() if not callable(c)}
-        give_fixed = fixed_cotangents(fixed, max(len(array) if array.ndim else 1 for array in variables.values()))
-
-        def give(values: dict[str, torch.Tensor], place: slice) -> Mapping[str, torch.Tensor]:
-            given = dict(give_fixed({name: values[name] for name in fixed}, place))
-            for name, c in resolved.items():
-                if callable(c):
-                    given[name] = checked_cotangent(name, c(values[name], place), values[name])
-            return given
-
+        total = max(len(array) if array.ndim else 1 for array in variables.values())
+        give = read_cotangents(resolved, total)
         gradients = twin.pullback(variables, tuple(resolved), give)
         return next(iter(gradients.values())) if len(gradients) == 1 else gradients
 
@@ -189,6 +201,7 @@ class Model:
         What is too far off is bisected: each node alone, on the judge's inputs; see ``onnxray.full_verification``.
         Where this processor saturates u8 x s8 products of the file, the judge is made exact, which the result states.
         """
+        check_kind("tolerance", tolerance, float)
         described = "given" if images is not None else "seeded (uniform noise and smooth waves, seed 0)"
         given = self._seeded() if images is None else images
         if not self.saturates:
@@ -206,46 +219,46 @@ class Model:
     def feeds(self, images: object) -> Arrays:
         """What the judge is fed: encoded pixels, or arrays as they are."""
         if self.profile is None:
-            return self._arrays(images.array if isinstance(images, Pixels) else images)
+            return fed_arrays(self.graph.inputs, images.array if isinstance(images, Pixels) else images)
         value = self.graph.inputs[0]
         encoded = self.profile.encode(self.pixels(images).array)
         if value.dtype and not value.is_float:
             encoded = np.rint(encoded)
-        return {value.name: encoded.astype(value.dtype) if value.dtype not in {"", "bfloat16"} else encoded}
+        return {value.name: cast(encoded, value, computed=True) if value.dtype != "bfloat16" else encoded}
 
     def variables(self, images: object) -> Arrays:
         """What is differentiated with respect to: pixels, or arrays as they are."""
         if self.profile is None:
-            return self._arrays(images.array if isinstance(images, Pixels) else images)
+            return fed_arrays(self.graph.inputs, images.array if isinstance(images, Pixels) else images)
         return {self.graph.inputs[0].name: self.pixels(images).array}
-
-    def _arrays(self, images: object) -> Arrays:
-        if isinstance(images, Mapping):
-            given = {str(name): np.asarray(array) for name, array in images.items()}
-        elif len(self.graph.inputs) == 1 and isinstance(images, np.ndarray):
-            given = {self.graph.inputs[0].name: images}
-        else:
-            names = ", ".join(repr(value.name) for value in self.graph.inputs)
-            raise InputError(
-                f"the model's input is no image (no profile fits it); give an array, or a dict of arrays for {names}"
-            )
-        for value in self.graph.inputs:
-            if value.name not in given:
-                raise InputError(f"the model also reads the input {value.name!r}; give an array for it")
-        return {value.name: _cast(given[value.name], value) for value in self.graph.inputs}
 
     def _seeded(self) -> object:
         if self.profile is None:
             return accepted_inputs(self.graph, lambda feeds: self.judge.outputs(feeds, once=True))
-        return seeded_pixels(self.profile.shape)
+        pixels = seeded_pixels(self.profile.shape)
+        own = self.graph.fixed_batch or 1
+        return np.resize(pixels, (own, *pixels.shape[1:])) if own > len(pixels) else pixels
+
+    def _found_mixing(self, names: tuple[str, ...]) -> str | None:
+        """Why the samples of values depend on each other, by the judge on seeded samples; tried once a file."""
+        try:
+            feeds = self.feeds(self._seeded())
+        except OnnxrayError as error:
+            return f"whether the samples of a batch depend on each other could not be tried ({error})"
+        return mixes(self.graph, self.versions(), names, feeds, self.judge.together)
 
     def _new_twin(self) -> Twin:
-        if self._twin is None:
-            from onnxray.twin import Twin
+        came_along = torch_came_along()
+        from onnxray.twin import STARTED_BY, Twin, use_one_thread
 
-            profile = self.profile
-            self._twin = Twin(self.graph, (lambda pixels: pixels) if profile is None else profile.encode, self.device)
-        return self._twin
+        check_process(STARTED_BY, "the torch twin")
+        with self._starting:
+            if self._twin is None:
+                if came_along:
+                    use_one_thread()
+                encode = (lambda pixels: pixels) if self.profile is None else self.profile.encode
+                self._twin = Twin(self.graph, encode, self.device, mixing=self.mixing)
+            return self._twin
 
     @property
     def twin(self) -> Twin:
@@ -254,11 +267,11 @@ class Model:
         Errors: MismatchError where they differ, UnsupportedOperator.
         """
         twin = self._new_twin()
-        if self._trusted:
-            return twin
-        described = {"profile": self.profile and self.profile.to_dict(), **self.versions()}
-        self._agreement = remembered(self.graph, described, self._check)
-        self._trusted = True
+        with self._starting:
+            if not self._trusted:
+                described = {"profile": self.profile and self.profile.to_dict(), **self.versions()}
+                self._agreement = remembered(self.graph, described, self._check)
+                self._trusted = True
         return twin
 
     def _check(self) -> Agreement:
@@ -274,10 +287,11 @@ class Model:
 
         A file that the twin cannot run goes one batch of its own after the other, by the judge alone.
         """
-        if self._batch is None:
-            self._batch = decided(self.graph, self.versions(), self._decide_batch)
-            assert self._batch is not None
-        return self._batch
+        with self._starting:
+            if self._batch is None:
+                self._batch = decided(self.graph, self.versions(), self._decide_batch)
+                assert self._batch is not None
+            return self._batch
 
     def _decide_batch(self) -> Batch:
         from onnxray.trial import decide
@@ -290,7 +304,7 @@ class Model:
         twin, own = self.twin, self.graph.fixed_batch
         more = own is not None and any(array.ndim and len(array) > own for array in variables.values())
         if more and twin.batch is None:
-            twin.batch = self.batch()
+            twin.batch = self.batch()  # of two threads both set the same
         return twin
 
     @cached_property
@@ -323,6 +337,9 @@ def open_model(
     gradients also where this processor saturates u8 x s8 products, so that they cannot be checked; results say so.
     Errors: ModelFileError, ProfileError.
     """
+    check_kind("the device", device, str)
+    for name, value in (("strict", strict), ("approximate", approximate)):
+        check_kind(name, value, bool)
     graph = read_graph(bundled(source))
     found = discover(graph, profile)
     if strict and found is not None and found.assumed:
@@ -331,27 +348,3 @@ def open_model(
             "state it with --profile, or in a TOML file beside the model"
         )
     return Model(graph, found, device, approximate=approximate)
-
-
-def bundled(source: Source) -> Source:
-    """The path of a bundled model where ``source`` is its name and no file of that name is there."""
-    if isinstance(source, str) and Path(source).suffix == "" and not os.path.exists(source):  # noqa: PTH110
-        try:
-            import onnxray_models
-        except ImportError:
-            return source
-        if source in onnxray_models.names():
-            return onnxray_models.path(source)
-    return source
-
-
-def _cast(array: Array, value: Value) -> Array:
-    """An array in the type of the graph's input."""
-    if array.dtype.kind not in "fiub" or (not np.isfinite(array).all() and not value.is_float):
-        raise InputError(
-            f"the array for input {value.name!r} holds {array.dtype}; finite {value.dtype or 'numbers'} were expected"
-        )
-    try:
-        return array.astype(value.dtype or array.dtype)
-    except TypeError:
-        raise InputError(f"the input {value.name!r} is of {value.dtype}, which no array of numbers holds") from None

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, Self, get_args,
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxray.checks import check_has, check_kind
 from onnxray.class_names import MAX_LABELS
 from onnxray.errors import InputError, ProfileError
 from onnxray.short_values import short
@@ -119,10 +120,9 @@ class Profile:
         for key in ("logits", "features"):
             if getattr(self, key) is not None:
                 self._check_text(key, getattr(self, key))
-        self._check_choice("layout", get_args(Layout))
-        self._check_choice("channels", get_args(Channels))
-        self._check_choice("resize", get_args(Resize))
-        self._check_choice("interpolation", get_args(Interpolation))
+        kinds = {"layout": Layout, "channels": Channels, "resize": Resize, "interpolation": Interpolation}
+        for key, kind in kinds.items():
+            self._check_choice(key, get_args(kind))
         self._check_numbers()
         if self.labels is not None:
             if isinstance(self.labels, str) or not isinstance(self.labels, Sequence) or not self.labels:
@@ -134,6 +134,8 @@ class Profile:
                 if len(label) > MAX_LABEL:
                     self._refuse("labels", label, f"class names of at most {MAX_LABEL} characters, not {len(label)}")
             object.__setattr__(self, "labels", tuple(self.labels))
+        check_kind("a profile's reasons", self.reasons, tuple[str, ...])
+        check_kind("a profile's assumed", self.assumed, bool)
         object.__setattr__(self, "reasons", tuple(self.reasons))
 
     def _check_numbers(self) -> None:
@@ -169,11 +171,11 @@ class Profile:
 
     def _refuse(self, key: str, value: object, expected: str) -> NoReturn:
         shown = value if isinstance(value, str) and value.startswith("an image") else short(value)
-        origin = self.source if isinstance(self.source, str) else ""
-        raise ProfileError(f"profile {short(self.name)} ({origin[:80]}): {key} is {shown}; expected {expected}")
+        origin = self.source[:80] if isinstance(self.source, str) else ""
+        raise ProfileError(f"profile {short(self.name)} ({origin}): {key} is {shown}; expected {expected}")
 
     def _check_choice(self, key: str, choices: tuple[str, ...]) -> None:
-        if getattr(self, key) not in choices:
+        if not isinstance(getattr(self, key), str) or getattr(self, key) not in choices:
             self._refuse(key, getattr(self, key), "one of " + ", ".join(choices))
 
     def _check_text(self, key: str, value: object, *, empty: bool = False) -> None:
@@ -235,6 +237,7 @@ class Profile:
         copy. Errors: InputError for another shape or for integers.
         """
         numpy = isinstance(pixels, np.ndarray)
+        check_has("the pixels", pixels, "ndim", "dtype")
         floats = pixels.dtype.kind == "f" if numpy else bool(pixels.is_floating_point())
         if not floats or pixels.ndim != 4 or pixels.shape[1] != self.channel_count:
             raise InputError(
@@ -268,14 +271,13 @@ class Profile:
         Errors: InputError for an array of another shape.
         """
         axis = 1 if self.layout == "NCHW" else 3
+        check_kind("the input", inputs, np.ndarray)
         if inputs.dtype.kind != "f" or inputs.ndim != 4 or inputs.shape[axis] != self.channel_count:
             raise InputError(
                 f"an input of shape {inputs.shape} and type {inputs.dtype}; "
                 f"expected floats in the layout {self.layout} with {self.channel_count} channels"
             )
-        x = inputs.astype(np.float64)
-        if self.layout == "NHWC":
-            x = x.transpose(0, 3, 1, 2)
+        x = np.moveaxis(inputs.astype(np.float64), axis, 1)
         mean = self.mean.array if isinstance(self.mean, MeanImage) else np.reshape(self.mean, (-1, 1, 1))
         x = (x * np.reshape(self.std, (-1, 1, 1)) + mean) / self.scale
         if self.channels == "BGR":

@@ -74,6 +74,8 @@ def _find(graph: Graph, option: Profile | str | os.PathLike[str] | None) -> Prof
 def _named(graph: Graph, option: Profile | str | os.PathLike[str]) -> Profile:
     if isinstance(option, Profile):
         return option
+    if not isinstance(option, str | os.PathLike):
+        raise ProfileError(f"the profile is {short(option)}; a Profile, a family's name or a TOML file was expected")
     if isinstance(option, str) and option in FAMILIES:
         profile = FAMILIES[option].complete(graph, source=f"option {option}")
         return _with_labels(profile, graph) or profile

@@ -71,8 +71,10 @@ def read_toml(source: str | Path, origin: str = "TOML text") -> dict[str, Any]:
     text: str
     if isinstance(source, Path):
         folder, origin, text = source.parent, terminal(source.name), read_side_text(source)
-    else:
+    elif isinstance(source, str):
         text = source
+    else:
+        raise ProfileError(f"{origin}: is {short(source)}; a Path, or TOML as text, was expected")
     try:
         table = parse_toml(text)
     except ValueError as error:

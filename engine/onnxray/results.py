@@ -17,6 +17,7 @@ from typing import Any, Generic, Self, TypeVar, final
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxray.checks import as_path, check_files, check_subclass
 from onnxray.errors import ImageError, OutputError
 from onnxray.image_files import png_bytes, read_png
 from onnxray.journal import JOURNAL, read_journal
@@ -125,7 +126,8 @@ class Result(Generic[ItemT]):
         names = file_names(self.items)
         pictures = {names[stem]: image for item in self.items for stem, image in item.pictures().values()}
         arrays = {names[stem]: npy_bytes(array) for item in self.items for stem, array in item.arrays().values()}
-        target = Path(folder)
+        target = as_path("the folder", folder, OutputError)
+        check_files("the sheets", {} if sheets is None else sheets)
         write_folder(target, self.to_dict(), {**arrays, **(sheets or {})}, pictures)
         return replace(self, folder=target)
 
@@ -135,7 +137,8 @@ class Result(Generic[ItemT]):
 
         Errors: OutputError where the folder holds no such result.
         """
-        place = Path(folder)
+        place = as_path("the folder", folder, OutputError)
+        check_subclass("the type of items", item_type, Item)
         try:
             document = json.loads((place / DOCUMENT).read_bytes())
             if document["schema"] != SCHEMA:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import sys
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -22,7 +21,9 @@ from onnxray.batching import Array, Arrays, Through, chunk_size, in_chunks
 from onnxray.errors import DeviceError, InputError, RuntimeRefusal
 from onnxray.graph import Graph
 from onnxray.integer_products import products, saturates
+from onnxray.mixing import Mixing
 from onnxray.session_source import SessionSource, cut_source, file_source
+from onnxray.sessions import Sessions
 from onnxray.shifted_weights import shifted
 
 _OPEN_CUTS = 3
@@ -35,15 +36,17 @@ class Judge:
     exact: u8 x s8 products do not saturate, whatever the processor. What is fused is told so (x64quantprecision); what
     is not is a copy with uint8 weights. Only to compare the twin with: verdicts are those of the file as it ships.
 
+    Threads may share a judge; in a forked process its sessions are opened again.
     Errors: RuntimeRefusal where the runtime refuses the model or an input, DeviceError where the device is not there.
     """
 
-    def __init__(self, graph: Graph, device: str = "cpu", *, exact: bool = False) -> None:
+    def __init__(self, graph: Graph, device: str = "cpu", mixing: Mixing | None = None, *, exact: bool = False) -> None:
         self.graph = graph
         self.device = device
+        self.mixing = mixing or Mixing(graph)
         self._products = products(graph) if exact else None
-        self._file: onnxruntime.InferenceSession | None = None
-        self._cuts: OrderedDict[tuple[str, ...], onnxruntime.InferenceSession] = OrderedDict()
+        self._files = Sessions(1, lasts=device == "cpu")
+        self._cuts = Sessions(_OPEN_CUTS, lasts=device == "cpu")
         self._given: WeakKeyDictionary[onnxruntime.InferenceSession, Sequence[Any]] = WeakKeyDictionary()
 
     def outputs(
@@ -82,9 +85,21 @@ class Judge:
         wanted = tuple(dict.fromkeys(names))
         # Threads that spin while they wait would take the cores from those of the next segment.
         entries = {"session.intra_op.allow_spinning": "0"}
-        with self._cut(wanted, given) as source:
-            session = self._session(source, entries)
-        return lambda feeds: self._run(session, feeds, wanted, chunk=max(map(len, feeds.values())))
+        own, before = Sessions(1, lasts=self.device == "cpu"), tuple(given)
+
+        def start() -> onnxruntime.InferenceSession:
+            with self._cut(wanted, before) as source:
+                return self._session(source, entries)
+
+        own.get(None, start)
+        return lambda feeds: self._run(own.get(None, start), feeds, wanted, chunk=max(map(len, feeds.values())))
+
+    def together(self, feeds: Arrays, names: Iterable[str]) -> dict[str, Array]:
+        """Give any values for one batch, which is fed as it is: how samples that are fed together are compared."""
+        wanted = tuple(names)
+        promoted = not {output.name for output in self.graph.outputs}.issuperset(wanted)
+        session = self._cut_session(wanted, keep=False) if promoted else self._file_session()
+        return self._run(session, feeds, wanted, once=True, chunk=max(map(len, feeds.values())))
 
     def promoted_outputs(self, feeds: Arrays, names: Iterable[str]) -> dict[str, Array]:
         """Give the graph's outputs by a copy that also gives the inner values ``names``.
@@ -106,7 +121,7 @@ class Judge:
 
     def where_exact(self) -> Judge:
         """This judge where its products of uint8 and int8 are exact, else one of the same file that is made so."""
-        return Judge(self.graph, self.device, exact=True) if saturates(self.graph) else self
+        return Judge(self.graph, self.device, self.mixing, exact=True) if saturates(self.graph) else self
 
     @property
     def providers(self) -> tuple[str, ...]:
@@ -132,14 +147,17 @@ class Judge:
                 raise RuntimeRefusal(f"ONNX Runtime refuses the input: {_first_line(error)}") from None
 
         size = chunk if chunk is not None and self.graph.fixed_batch is None else chunk_size(self.graph, feeds)
+        size = self.mixing.chunk(feeds, names, size)
         return in_chunks(self.graph, feeds, names, size, feed if through is None else through(feed))
 
     def _file_session(self) -> onnxruntime.InferenceSession:
-        if self._file is None:
+        def start() -> onnxruntime.InferenceSession:
             with self._whole() as source:
-                self._file = self._session(source, {})
+                session = self._session(source, {})
             return_freed_memory()
-        return self._file
+            return session
+
+        return self._files.get(None, start)
 
     @contextmanager
     def _whole(self) -> Iterator[SessionSource]:
@@ -163,18 +181,12 @@ class Judge:
             yield source
 
     def _cut_session(self, names: tuple[str, ...], *, keep: bool = True) -> onnxruntime.InferenceSession:
-        session = self._cuts.get(names)
-        if session is None:
+        def start() -> onnxruntime.InferenceSession:
             # Weights are mapped from a file and not packed into a second copy: a cut is read, not raced.
             with self._cut(names) as source:
-                session = self._session(source, {"session.disable_prepacking": "1"})
-            if not keep:
-                return session
-            self._cuts[names] = session
-            if len(self._cuts) > _OPEN_CUTS:
-                self._cuts.popitem(last=False)
-        self._cuts.move_to_end(names)
-        return session
+                return self._session(source, {"session.disable_prepacking": "1"})
+
+        return self._cuts.get(names, start, keep=keep)
 
     def _session(
         self, source: SessionSource, entries: Mapping[str, str], *, optimised: bool = True
@@ -197,9 +209,8 @@ class Judge:
             options.add_external_initializers(list(source.weights), values)
         wanted = providers_for(self.device)
         try:
-            # The runtime prints fall-backs on standard output, which belongs to --json.
-            with contextlib.redirect_stdout(sys.stderr):
-                session = onnxruntime.InferenceSession(source.model, options, providers=list(wanted), enable_fallback=0)
+            # It would print a fall-back on standard output, which belongs to --json, and to whoever calls us.
+            session = onnxruntime.InferenceSession(source.model, options, providers=list(wanted), enable_fallback=0)
         except Exception as error:
             said = _first_line(error)
             if isinstance(source.model, str):  # the path of an open handle, which tells nobody anything

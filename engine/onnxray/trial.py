@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -17,6 +15,7 @@ from onnxray.importer.free import FreeCuts
 from onnxray.importer.ways import by_loop, by_rewrite, by_vmap
 from onnxray.runtime import Judge
 from onnxray.verification import compare, seeded_inputs
+from onnxray.warned import warned
 
 _SIZES = (2, 3)
 _INNER = 24
@@ -49,7 +48,7 @@ def decide(importer: Importer, judge: Judge, device: torch.device) -> Batch:
         expected = judge.values(_joined(feeds), names, once=True)
         module = importer.cut(names).to(device)
         trial = _Trial(graph, names, own, feeds, expected, lambda inputs: by_loop(module, names, inputs, own), device)
-        with _strict():
+        with warned("error", UserWarning):
             trial.compare(trial.loop)
             gradients = trial.gradients(trial.loop)
     except Exception as error:  # whatever keeps the file from running: nothing is claimed of it
@@ -62,7 +61,7 @@ def decide(importer: Importer, judge: Judge, device: torch.device) -> Batch:
     reasons = []
     for way, run in ways.items():
         try:
-            with _strict():
+            with warned("error", UserWarning):  # such as torch.vmap's, that it has only a slow way
                 worst = trial.compare(run)
                 trial.compare_gradients(run, gradients)
         except Exception as error:  # whatever torch says of a way that it cannot take: the next one is tried
@@ -148,14 +147,6 @@ def _compared(graph: Graph) -> tuple[str, ...]:
 
 def _array(tensor: torch.Tensor) -> Array:
     return np.asarray((tensor.float() if tensor.dtype == torch.bfloat16 else tensor).cpu().numpy())
-
-
-@contextmanager
-def _strict() -> Iterator[None]:
-    """A warning, such as torch.vmap's that it has only a slow way, counts as a failure."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", UserWarning)
-        yield
 
 
 def _first_line(error: Exception) -> str:

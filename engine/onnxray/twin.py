@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ import torch
 from onnxray.batching import Array, Arrays, Batch, Through, chunk_size, in_chunks
 from onnxray.cotangents import Cotangents, Tensors
 from onnxray.errors import DeviceError, InputError, NotDifferentiable, RuntimeRefusal, UnsupportedOperator
+from onnxray.forks import check_process
 from onnxray.graph import Graph, Value
 from onnxray.importer.build import Importer
 from onnxray.importer.free import FreeCuts
@@ -19,8 +21,12 @@ from onnxray.importer.placing import NotPlaced
 from onnxray.importer.rules import PLAIN, BackwardRules
 from onnxray.importer.samples import batches
 from onnxray.importer.ways import by_rewrite, by_vmap, check_lengths
+from onnxray.mixing import Mixing
 
 Encode = Callable[[torch.Tensor], torch.Tensor]
+
+STARTED_BY: Final = os.getpid()
+"""The process that loaded the twins: whose torch has the threads that they need."""
 
 
 class Twin:
@@ -30,8 +36,12 @@ class Twin:
     more samples than the file's own batch go through; one batch after the other where it is None.
     """
 
-    def __init__(self, graph: Graph, encode: Encode, device: str = "cpu", batch: Batch | None = None) -> None:
+    def __init__(
+        self, graph: Graph, encode: Encode, device: str = "cpu", batch: Batch | None = None,
+        mixing: Mixing | None = None,
+    ) -> None:  # fmt: skip
         self.graph = graph
+        self.mixing = mixing or Mixing(graph)
         self.batch = batch
         self.device = torch_device(device)
         self.importer = Importer(graph, channels_last=self.device.type == "cpu", fused=True)
@@ -126,7 +136,8 @@ class Twin:
             return [_array(point), _array(found[0])]
 
         labels = (layer, f"d/d {layer}")
-        joined = in_chunks(self.graph, variables, labels, chunk_size(self.graph, variables), chunk)
+        size = self.mixing.chunk(variables, (*wanted, layer), chunk_size(self.graph, variables))
+        joined = in_chunks(self.graph, variables, labels, size, chunk)
         return joined[labels[0]], joined[labels[1]]
 
     def differentiable(
@@ -160,6 +171,9 @@ class Twin:
 
     def _chunk_size(self, names: tuple[str, ...], variables: Arrays, rules: BackwardRules = PLAIN) -> int:
         """Samples at once: as many as memory takes, or one batch of the file's own where they go one by one."""
+        return self.mixing.chunk(variables, names, self._together(names, variables, rules))
+
+    def _together(self, names: tuple[str, ...], variables: Arrays, rules: BackwardRules) -> int:
         own, total = self.graph.fixed_batch, _length(variables)
         if own is None or self.batch is None or self.batch.twin == "loop" or total <= own:
             return chunk_size(self.graph, variables)
@@ -213,6 +227,7 @@ class Twin:
     def _forward(
         self, names: tuple[str, ...], tensors: Tensors, rules: BackwardRules = PLAIN
     ) -> tuple[torch.Tensor, ...]:
+        check_process(STARTED_BY, "the torch twin")
         own = self.graph.fixed_batch
 
         def run() -> tuple[torch.Tensor, ...]:
@@ -312,6 +327,11 @@ def _as_input(tensor: torch.Tensor, value: Value) -> torch.Tensor:
 def _samples(value: torch.Tensor, count: int, fed: int) -> torch.Tensor:
     """The part of a chunk's value that belongs to its first ``count`` samples of ``fed``."""
     return value if count == fed or not value.ndim else value[: len(value) // fed * count]
+
+
+def use_one_thread() -> None:
+    """Let torch compute without a pool: for a forked process, to which the pool's threads did not come along."""
+    torch.set_num_threads(1)
 
 
 def torch_device(device: str) -> torch.device:

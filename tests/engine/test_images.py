@@ -84,7 +84,8 @@ def test_floats_outside_the_range_are_refused(value: float) -> None:
 
 def test_values_below_one_are_taken_and_remarked_on() -> None:
     array = np.linspace(0, 1, 3 * 6 * 8).reshape(3, 6, 8)
-    found = read_images(array, profile())
+    with pytest.warns(UserWarning, match="image 0: values all below 1"):
+        found = read_images(array, profile())
     assert np.array_equal(found.array[0], array.astype(np.float32))
     assert found.notes == ("image 0: values all below 1: pixels are expected in [0, 255]",)
     assert read_images(np.rint(array), profile()).notes == ()
@@ -239,7 +240,8 @@ def test_whole_floats_are_the_8_bit_image_they_are() -> None:
 def test_each_image_of_a_batch_is_read_by_itself() -> None:
     whole, broken = picture(3, 20, 20).astype(np.float64), np.full((3, 20, 20), 0.5)
     ours = profile(resize="stretch")
-    found = read_images([whole, np.stack([broken, whole])], ours)
+    with pytest.warns(UserWarning, match="image 1: values all below 1"):
+        found = read_images([whole, np.stack([broken, whole])], ours)
     assert np.array_equal(found.array[2], read_images(whole.astype(np.uint8), ours).array[0])
     remark = "image 1: values all below 1: pixels are expected in [0, 255]"
     resized = "resized 20x20 -> 8x6"

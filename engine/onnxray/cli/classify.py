@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any
 
 import typer
@@ -46,25 +47,18 @@ def classify(
         interrupted, pixels = True, pixels.rows(slice(0, chunks.done))
         predictions = opened.predict(pixels, through=chunks.through)
     order = predictions.probabilities.argsort(1, kind="stable")[:, ::-1][:, :top]
+
+    def said(index: int, k: int) -> dict[str, Any]:
+        score, probability = float(predictions.scores[index, k]), float(predictions.probabilities[index, k])
+        row = {"class": k, "label": opened.label(k), "score": score, "probability": probability}
+        return row | {"score": None, "reason": "the file rules this class out"} if score == -math.inf else row
+
     items: list[dict[str, Any]] = []
     for index, ranked in enumerate(order):
-        classes = [
-            {
-                "class": int(k),
-                "label": opened.label(int(k)),
-                "score": float(predictions.scores[index, k]),
-                "probability": float(predictions.probabilities[index, k]),
-            }
-            for k in ranked
-        ]
-        winner = int(predictions.classes[index])
-        best = {
-            "class": winner,
-            "label": predictions.labels[index],
-            "score": float(predictions.scores[index, winner]),
-            "probability": float(predictions.probabilities[index, winner]),
-        }
-        items.append({"path": pixels.names[index], **best, "top": classes})
+        best = said(index, int(predictions.classes[index]))
+        listed = [said(index, int(k)) for k in ranked]
+        items.append({"path": pixels.names[index], **best, "top": listed})
+    notes = list(dict.fromkeys([*notes, *predictions.notes]))
     found = document(opened, "classify", items, image_notes=notes)
     if interrupted:
         found |= {"interrupted": True, "incomplete": True}
@@ -83,5 +77,6 @@ def _show(items: list[dict[str, Any]]) -> None:
     for item in items:
         for rank, row in enumerate(item["top"]):
             name = str(item["path"]) if rank == 0 else ""
-            table.add_row(name, str(row["class"]), row["label"], f"{row['probability']:.4f}", f"{row['score']:.3f}")
+            score = "-inf" if row["score"] is None else f"{row['score']:.3f}"
+            table.add_row(name, str(row["class"]), row["label"], f"{row['probability']:.4f}", score)
     table_console().print(table)

@@ -12,6 +12,7 @@ from torch import fx, nn
 from torch.fx.node import Argument
 
 from onnxray.errors import UnsupportedOperator
+from onnxray.forks import ProcessLock
 from onnxray.graph import Graph, Node, body_of
 from onnxray.importer.attributes import NODES, helper_attribute, input_name, node_attribute, weight_attribute
 from onnxray.importer.bridge import Bridge, since_version
@@ -43,12 +44,15 @@ _DAMAGED = (
 
 
 class Importer:
-    """Converts the nodes of one graph when they are first needed, each once, and joins them into cuts."""
+    """Converts the nodes of one graph when they are first needed, each once, and joins them into cuts.
+
+    Threads may share it: one makes cuts at a time, under ``lock``; running them takes none.
+    """
 
     def __init__(
         self, graph: Graph, *, trainable: bool = False, channels_last: bool = False, fused: bool = False
     ) -> None:
-        self.graph, self.fused = graph, fused
+        self.graph, self.fused, self.lock = graph, fused, ProcessLock()
         self.weights = Weights(graph, trainable=trainable, channels_last=channels_last)
         self._bridge: Bridge | None = None
         self._converted: dict[int, Converted] = {}
@@ -60,23 +64,23 @@ class Importer:
 
         Errors: UnsupportedOperator naming node, operator, version and reason.
         """
-        if node.index not in self._converted:
-            scope, opset = self.scope(node), self.graph.opsets.get(node.domain or "ai.onnx", 1)
-            if node.domain == "" and opset > onnx.defs.onnx_opset_version():
-                raise scope.refuse(
-                    f"the file's opset {opset} is newer than the installed onnx {onnx.__version__} knows"
-                )
-            own = CONVERTERS.get((node.domain, node.operator, scope.version))
-            try:
-                converted = own(scope) if own is not None else self._other(scope)
-            except _DAMAGED as error:
-                first = (str(error).strip().splitlines() or [""])[0][:200]
-                raise scope.refuse(
-                    f"its attributes and constants do not fit ({type(error).__name__}: {first})"
-                ) from None
-            converted.module.eval()
-            self._converted[node.index] = converted
-        return self._converted[node.index]
+        with self.lock:
+            if node.index not in self._converted:
+                self._converted[node.index] = self._convert(node)
+            return self._converted[node.index]
+
+    def _convert(self, node: Node) -> Converted:
+        scope, opset = self.scope(node), self.graph.opsets.get(node.domain or "ai.onnx", 1)
+        if node.domain == "" and opset > onnx.defs.onnx_opset_version():
+            raise scope.refuse(f"the file's opset {opset} is newer than the installed onnx {onnx.__version__} knows")
+        own = CONVERTERS.get((node.domain, node.operator, scope.version))
+        try:
+            converted = own(scope) if own is not None else self._other(scope)
+        except _DAMAGED as error:
+            first = (str(error).strip().splitlines() or [""])[0][:200]
+            raise scope.refuse(f"its attributes and constants do not fit ({type(error).__name__}: {first})") from None
+        converted.module.eval()
+        return converted
 
     def scope(self, node: Node) -> Scope:
         """What a converter sees of a node."""
@@ -117,14 +121,15 @@ class Importer:
 
     def kept(self, key: object, make: Callable[[], ImportedModule]) -> ImportedModule:
         """A module made before under this key, or made now; the latest are kept."""
-        module = self._cuts.get(key)
-        if module is None:
-            module = make()
-            self._cuts[key] = module
-            if len(self._cuts) > _KEPT_CUTS:
-                self._cuts.popitem(last=False)
-        self._cuts.move_to_end(key)
-        return module
+        with self.lock:
+            module = self._cuts.get(key)
+            if module is None:
+                module = make()
+                self._cuts[key] = module
+                if len(self._cuts) > _KEPT_CUTS:
+                    self._cuts.popitem(last=False)
+            self._cuts.move_to_end(key)
+            return module
 
     def fusions(
         self, nodes: Sequence[Node], names: tuple[str, ...], rules: BackwardRules = PLAIN

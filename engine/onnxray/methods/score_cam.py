@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from onnxray.class_activation import ClassActivation, Maps
 from onnxray.differentiate import judged
+from onnxray.errors import InputError
 from onnxray.images import Pixels
 from onnxray.method import Run
 from onnxray.model import Model
@@ -51,6 +52,10 @@ class ScoreCAM(ClassActivation):
                     model, masked, objective.rows(np.full(len(part), row, np.int64))
                 )
                 run.progress(row * channels + start + len(part), count * channels, "masked images")
+        if not np.isfinite(scores).all():
+            raise InputError(
+                f"{objective.describe(0)} is not finite for some of the masked images; explain another number"
+            )
         powers = np.exp(scores - scores.max(1, keepdims=True))
         weights = powers / powers.sum(1, keepdims=True)
         return np.asarray((weights[:, :, None, None] * values.astype(np.float64)).sum(1))

@@ -1,0 +1,156 @@
+"""A file whose samples depend on each other is never fed in parts without a word: at once, or not at all."""
+
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+
+import onnxray
+from onnxray.errors import InputError
+from onnxray.methods.gradient import Gradient
+from onnxray.methods.occlusion import Occlusion
+from onnxray.mixing import places
+from onnxray.sample_places import Apart, Lost
+from support import models
+
+R = models.random
+MANY = R(0, 300, 4)
+
+CENTRED = "g (float[N,4] x) => (float[N,4] y) { mu = ReduceMean <axes = [0]> (x)  y = Sub (x, mu) }"
+MIXING = {
+    "mean": CENTRED,
+    "largest": "g (float[N,4] x) => (float[N,4] y) { m = ReduceMax <keepdims = 0> (x)  y = Div (x, m) }",
+    "softmax": "g (float[N,4] x) => (float[N,4] y) { y = Softmax <axis = 0> (x) }",
+    "gram": "g (float[N,4] x) => (float[N,4] y) { t = Transpose (x)  m = MatMul (t, x)  y = MatMul (x, m) }",
+    "quantised": """g (float[N,4] x) => (float[N,4] y) {
+        q, s, z = DynamicQuantizeLinear (x)  y = DequantizeLinear (q, s, z) }""",
+    "branch": """g (float[N,4] x) => (float[N,4] y) {
+        m = ReduceMean <keepdims = 0> (x)  c = Greater (m, zero)
+        y = If (c) < then_branch = a () => (o) { o = Neg (x) }, else_branch = b () => (p) { p = Mul (x, x) } > }""",
+    "count": """g (float[N,4] x) => (float[N,4] y) {
+        s = Shape (x)  n = Gather (s, first)  f = Cast <to = 1> (n)  y = Div (x, f) }""",
+    "training": """g (float[N,4] x) => (float[N,4] y) {
+        y, a, b = BatchNormalization <training_mode = 1> (x, four, four, four, four) }""",
+    "running sum": "g (float[N,4] x) => (float[N,4] y) { y = CumSum (x, first) }",
+    "scan": """g (float[N,4] x) => (float[N,4] y) {
+        l, y = Scan <num_scan_inputs = 1, body = b (float[4] s, float[4] r) => (float[4] t, float[4] o) {
+            t = Add (s, r)  o = Identity (t) }> (four, x) }""",
+}
+WEIGHTS = {"zero": np.float32(0), "first": np.array(0), "four": np.ones(4, np.float32)}
+
+
+def net(text: str) -> onnx.ModelProto:
+    return models.parse(text, {name: array for name, array in WEIGHTS.items() if name in text})
+
+
+@pytest.mark.parametrize("kind", MIXING)
+def test_more_than_a_chunk_goes_at_once(kind: str) -> None:
+    proto = net(MIXING[kind])
+    model, (want,) = onnxray.open(proto), models.run(proto, {"x": MANY}, ["y"])
+    np.testing.assert_array_equal(model.values(MANY, ["y"])["y"], want)
+    np.testing.assert_array_equal(model.predict(MANY).probabilities.shape, want.shape)
+    if kind not in {"training", "scan"}:  # the twin takes neither
+        np.testing.assert_allclose(model.values(MANY, ["y"], engine="twin")["y"], want, rtol=1e-4, atol=1e-5)
+    assert any("depends on those fed with it" in note for note in model.predict(MANY).notes)
+
+
+def test_the_gradient_of_a_mixing_batch_is_that_of_the_whole_batch() -> None:
+    """y_i = x_i - mean x: J^T c = c - mean c, over all 300 samples."""
+    c = R(1, 300, 4)
+    found = onnxray.open(net(CENTRED)).pullback(MANY, {"y": c})
+    np.testing.assert_allclose(found, c - c.mean(0), atol=1e-5)
+
+
+def test_what_lies_before_the_mixing_is_fed_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = onnxray.open(
+        net("g (float[N,4] x) => (float[N,4] y) { a = Neg (x) m = ReduceMean <axes = [0]> (a) y = Sub (a, m) }")
+    )
+    assert model.mixing.chunk({"x": MANY}, ("a",), 256) == 256
+    assert model.mixing.chunk({"x": MANY}, ("y",), 256) == 300
+    assert model.mixing.chunk({"x": MANY}, ("m",), 256) == 300
+
+
+def test_without_memory_for_all_it_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("onnxray.mixing._room", lambda: 2.0**20)
+    monkeypatch.setattr("onnxray.mixing._LIGHT", 100)
+    model, many = onnxray.open(net(CENTRED)), R(0, 60_000, 4)
+    for engine in ("judge", "twin"):
+        with pytest.raises(
+            InputError, match=r"node .* \(ReduceMean\) puts the samples .* 60000 samples are not fed in parts"
+        ):
+            model.values(many, ["y"], engine=engine)  # type: ignore[arg-type]
+
+
+def test_a_fixed_batch_that_mixes_is_neither_cut_nor_filled() -> None:
+    model = onnxray.open(net(CENTRED.replace("N,4", "4,4")))
+    assert model.values(MANY[:4], ["y"])["y"].shape == (4, 4)
+    assert model.pullback(MANY[:4], {"y": lambda v, _: v}).shape == (4, 4)
+    for count in (1, 3, 5, 8):
+        for engine in ("judge", "twin"):
+            with pytest.raises(InputError, match=f"the file fixes its batch at 4; exactly 4 samples .*, not {count}"):
+                model.values(MANY[:count], ["y"], engine=engine)  # type: ignore[arg-type]
+    plain = onnxray.open(net("g (float[4,4] x) => (float[4,4] y) { y = Neg (x) }"))
+    assert plain.values(MANY[:7], ["y"])["y"].shape == (7, 4)
+
+
+PICTURES = """g (float[N,1,14,14] x) => (float[N,2] y) {
+  top = ReduceMax <keepdims = 0> (x)  u = Div (x, top)  c = Conv (u, w, b)  p = GlobalAveragePool (c)  y = Flatten (p)
+}"""
+
+
+def test_results_say_that_the_batch_is_mixed() -> None:
+    proto = models.parse(
+        PICTURES, {"w": np.array([1, -1], np.float32).reshape(2, 1, 1, 1), "b": np.array([0, 1.5], np.float32)}
+    )
+    model = onnxray.open(proto, models.GREY)
+    x = models.pictures(2).round()
+    said = "what is found for one sample depends on those fed with it: node "
+    for method in (Gradient(), Occlusion()):
+        assert [note for note in method(model, x, 0).provenance.notes if note.startswith(said)]
+    assert [note for note in model.predict(x).notes if note.startswith(said)]
+    assert model.predict(x[:1]).notes == ()
+
+
+def apart(text: str, weights: Any = None) -> Any:
+    return places(onnxray.open(models.parse(text, weights)).graph)
+
+
+def test_ordinary_networks_are_told_apart_by_the_graph_alone() -> None:
+    found = places(onnxray.open(models.lenet()).graph)
+    assert set(found.values()) == {Apart()}
+
+
+def test_a_transformer_is_told_apart_by_the_graph_alone() -> None:
+    """Heads on an axis of their own before the samples', a class token copied for each, shapes that are computed."""
+    text = """g (float[N,6,8] x) => (float[N,3] y) {
+      s = Shape (x)  n = Gather (s, first)  one = Unsqueeze (n, ax)  ts = Concat <axis = 0> (one, rest)
+      token = Expand (cls, ts)  t = Concat <axis = 1> (token, x)
+      qkv = MatMul (t, w)  five = Reshape (qkv, to5)  o = Transpose <perm = [2, 0, 3, 1, 4]> (five)
+      q = Gather <axis = 0> (o, i0)  k = Gather <axis = 0> (o, i1)  v = Gather <axis = 0> (o, i2)
+      kt = Transpose <perm = [0, 1, 3, 2]> (k)  a = MatMul (q, kt)  p = Softmax (a)  z = MatMul (p, v)
+      b = Transpose <perm = [0, 2, 1, 3]> (z)  c = Reshape (b, to3)  r = Add (c, t)
+      l = LayerNormalization (r, g, g)  f = Gather <axis = 1> (l, i0)  y = MatMul (f, h)
+    }"""
+    weights = {
+        "first": np.array(0), "ax": np.array([0]), "rest": np.array([1, 8]), "cls": R(0, 1, 1, 8), "w": R(1, 8, 24),
+        "to5": np.array([0, 7, 3, 2, 4]), "i0": np.array(0), "i1": np.array(1), "i2": np.array(2),
+        "to3": np.array([-1, 7, 8]), "g": np.ones(8, np.float32), "h": R(2, 8, 3),
+    }  # fmt: skip
+    found = apart(text, weights)
+    assert found["y"] == Apart()
+    assert found["o"] == Apart(1, 1)
+    assert found["token"] == "copies"
+    assert not [name for name, place in found.items() if isinstance(place, Lost)]
+
+
+def test_what_no_rule_knows_is_tried_once_and_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "g (float[N,4] x) => (float[N,4] y) { y = Einsum <equation = 'ij,jk->ik'> (x, w) }".replace("'", '"')
+    proto = models.parse(text, {"w": R(0, 4, 4)})
+    model = onnxray.open(proto)
+    assert isinstance(model.mixing.places["y"], Lost)
+    assert model.values(MANY, ["y"])["y"].shape == (300, 4)
+    assert model.mixing.found(("y",)) is None
+    again = onnxray.open(proto)
+    monkeypatch.setattr("onnxray.deciding._compared", lambda *_: pytest.fail("tried again"))
+    assert again.values(MANY, ["y"])["y"].shape == (300, 4)
