@@ -32,7 +32,7 @@ def as_array(given: object, described: str) -> Array:
         raise InputError(f"{described}: a {type(given).__name__} that gives no array ({error}); {expected}") from None
     if array.dtype.kind not in "fiub":
         held = type(given).__name__ if array.dtype.kind == "O" and not isinstance(given, np.ndarray) else array.dtype
-        raise InputError(f"{described}: {held} was given; {expected}")
+        raise InputError(f"{described} has the type {held}; {expected}")
     return array
 
 

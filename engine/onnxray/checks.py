@@ -6,13 +6,15 @@ import contextlib
 import inspect
 import os
 import types
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
-from onnxray.errors import InputError
+import numpy as np
+
+from onnxray.errors import InputError, OnnxrayError
 from onnxray.short_values import short
 
-_LONGEST = 60
 _LARGEST = 2**63
 
 
@@ -27,8 +29,10 @@ def check_kind(name: str, value: object, kind: Any) -> None:
         raise InputError(f"{name} is {short(value)}; {_described(kind)} was expected")
 
 
-def check_callable(name: str, value: object, *arguments: str) -> None:
-    """Refuse what is no function of these arguments. Errors: InputError."""
+def check_callable(name: str, value: object, *arguments: str, optional: bool = False) -> None:
+    """Refuse what is no function of these arguments, or None where it is ``optional``. Errors: InputError."""
+    if optional and value is None:
+        return
     takes = callable(value) and not isinstance(value, type)
     if takes:
         with contextlib.suppress(ValueError):  # some functions of C do not tell what they take
@@ -40,6 +44,18 @@ def check_callable(name: str, value: object, *arguments: str) -> None:
         raise InputError(f"{name} is {short(value)}; a function of ({', '.join(arguments)}) was expected")
 
 
+def check_has(name: str, value: object, *attributes: str) -> None:
+    """Refuse what is neither a numpy array nor a torch tensor, by what these have. Errors: InputError."""
+    if isinstance(value, type | np.generic) or not all(hasattr(value, attribute) for attribute in attributes):
+        raise InputError(f"{name} is {short(value)}; an array or a torch tensor was expected")
+
+
+def check_subclass(name: str, value: object, base: type) -> None:
+    """Refuse what is no subclass of ``base``. Errors: InputError."""
+    if not (isinstance(value, type) and issubclass(value, base)):
+        raise InputError(f"{name} is {short(value)}; a subclass of {base.__name__} was expected")
+
+
 def check_names(texts: object) -> tuple[str, ...]:
     """One name, or several in a list, as a tuple. Errors: InputError."""
     names = (texts,) if isinstance(texts, str) else tuple(texts) if isinstance(texts, list | tuple) else None
@@ -48,10 +64,17 @@ def check_names(texts: object) -> tuple[str, ...]:
     return names
 
 
-def as_path(name: str, value: object) -> Path:
-    """A path that was given as text or as a Path. Errors: InputError."""
+def check_files(name: str, value: object) -> None:
+    """Refuse what is no dict of bytes by file name. Errors: InputError."""
+    files = value if isinstance(value, Mapping) else {"": None}
+    if not all(isinstance(file, str) and isinstance(data, bytes) for file, data in files.items()):
+        raise InputError(f"{name} are {short(value)}; a dict of bytes by file name was expected")
+
+
+def as_path(name: str, value: object, error: type[OnnxrayError] = InputError) -> Path:
+    """A path that was given as text or as a Path. Errors: ``error``."""
     if not isinstance(value, str | os.PathLike) or not isinstance(os.fspath(value), str) or "\0" in os.fspath(value):
-        raise InputError(f"{name} is {short(value)}; a path was expected")
+        raise error(f"{name} is {short(value)}; a path was expected")
     return Path(value)
 
 
@@ -67,9 +90,9 @@ def _fits(value: object, kind: Any) -> bool:
         return several and all(_fits(one, own) for one, own in zip(value, kinds))  # type: ignore[call-overload]
     if kind in {int, float}:
         return isinstance(value, int if kind is int else (int, float)) and not isinstance(value, bool) and _sane(value)
-    if kind in {str, bool, bytes, Path, types.NoneType, None}:
+    if kind in {str, bool, bytes, Path, np.ndarray, types.NoneType, None}:
         return value is None if kind in {types.NoneType, None} else isinstance(value, kind)
-    return True
+    return not isinstance(kind, type) or get_origin(kind) is not None or isinstance(value, kind)
 
 
 def _sane(value: float) -> bool:
@@ -85,5 +108,12 @@ def _described(kind: Any) -> str:
         return " or ".join(map(repr, inner))
     if origin is tuple and inner:
         return f"a tuple of {_described(inner[0])}"
-    words = {int: "a whole number", float: "a number", bool: "True or False", str: "text", types.NoneType: "None"}
+    words: dict[Any, str] = {
+        int: "a whole number",
+        float: "a number",
+        bool: "True or False",
+        str: "text",
+        np.ndarray: "an array",
+        types.NoneType: "None",
+    }
     return words.get(kind, getattr(kind, "__name__", str(kind)))

@@ -16,9 +16,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
+from onnxray.bundled import Source
 from onnxray.errors import InputError
 from onnxray.graph import read_graph
-from onnxray.model import Model, Source
+from onnxray.model import Model
 from onnxray.parametrizations import Parametrization, Shape, Tensors
 
 

@@ -132,8 +132,12 @@ class Method(ABC, Generic[ItemT]):
             pixels = Pixels(np.zeros((0, *model.profile.shape), np.float32), ())
         else:
             pixels = model.pixels(() if images is None else images)
-        if progress is not None:
-            check_callable("progress", progress, "done", "total", "what")
+        check_callable("progress", progress, "done", "total", "what", optional=True)
+        check_callable("each", each, "item", optional=True)
+        if keep is not None:
+            from onnxray.keeping import Keeping  # it writes what methods give
+
+            check_kind("keep", keep, Keeping)
         check_kind("keep_partial", keep_partial, bool)
         tape = Tape[ItemT](keep)
 
@@ -143,11 +147,10 @@ class Method(ABC, Generic[ItemT]):
                 model, name=self.name, options=self.options(), seed=seed, seconds=seconds, notes=tape.notes
             )
 
-        tape.notes_of(()).extend(pixels.notes)
+        mixed = model.mixing.note()
+        tape.notes_of(()).extend([*pixels.notes, *([] if mixed is None else [mixed])])
         if keep is not None:
             tape.begin(*keep.begin(stamp, (pixels, images, goal, self.options()), self.item_type))
-        if (mixed := model.mixing.note()) is not None and mixed not in tape.notes_of(()):
-            tape.notes_of(()).append(mixed)
         interrupted = False
         try:
             run = Run(np.random.default_rng(seed), progress or silent, tape.notes_of(()), images, tape)

@@ -6,18 +6,17 @@ import functools
 import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, final
+from typing import TYPE_CHECKING, Any, Literal, final
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
 
 from onnxray.batching import Array, Arrays, Batch, Through
+from onnxray.bundled import Source, bundled
 from onnxray.casting import cast, fed_arrays
-from onnxray.checks import check_kind, check_names
+from onnxray.checks import check_callable, check_kind, check_names
 from onnxray.deciding import decided, mixes
-from onnxray.errors import InputError, ModelFileError, OnnxrayError, ProfileError
+from onnxray.errors import InputError, OnnxrayError, ProfileError
 from onnxray.first_check import Agreement, check, in_exact_products, note, remembered
 from onnxray.forks import ProcessLock, check_process, torch_came_along
 from onnxray.graph import Graph, read_graph
@@ -43,7 +42,6 @@ if TYPE_CHECKING:
     from onnxray.twin import Twin
 
 Cotangent = NDArray[Any] | Callable[["torch.Tensor", slice], "torch.Tensor"]
-Source: TypeAlias = str | os.PathLike[str] | bytes | onnx.ModelProto
 
 
 @final
@@ -108,6 +106,7 @@ class Model:
 
         Errors: ImageError, InputError, RuntimeRefusal; InputError where the output is not one score a class.
         """
+        check_callable("through", through, "run", optional=True)
         if self.profile is not None:
             images = self.pixels(images)
         feeds = self.feeds(images)
@@ -163,7 +162,9 @@ class Model:
 
         Errors: UnknownValue; RuntimeRefusal or UnsupportedOperator where the engine cannot run what is asked.
         """
-        check_kind("engine", engine, Literal["judge", "twin"])
+        if not isinstance(engine, str) or engine not in {"judge", "twin"}:
+            raise InputError(f"engine {short(engine)} is unknown; use 'judge' (ONNX Runtime) or 'twin' (torch)")
+        check_callable("through", through, "run", optional=True)
         wanted = self.select_values(names)
         if engine == "judge":
             return self.judge.values(self.feeds(images), wanted, through=through)
@@ -201,8 +202,6 @@ class Model:
         Where this processor saturates u8 x s8 products of the file, the judge is made exact, which the result states.
         """
         check_kind("tolerance", tolerance, float)
-        if not 0 <= tolerance < float("inf"):
-            raise InputError(f"tolerance is {short(tolerance)}; a number from 0 was expected")
         described = "given" if images is not None else "seeded (uniform noise and smooth waves, seed 0)"
         given = self._seeded() if images is None else images
         if not self.saturates:
@@ -339,7 +338,8 @@ def open_model(
     Errors: ModelFileError, ProfileError.
     """
     check_kind("the device", device, str)
-    check_kind("strict", strict, bool)
+    for name, value in (("strict", strict), ("approximate", approximate)):
+        check_kind(name, value, bool)
     graph = read_graph(bundled(source))
     found = discover(graph, profile)
     if strict and found is not None and found.assumed:
@@ -348,19 +348,3 @@ def open_model(
             "state it with --profile, or in a TOML file beside the model"
         )
     return Model(graph, found, device, approximate=approximate)
-
-
-def bundled(source: Source) -> Source:
-    """The path of a bundled model where ``source`` is its name and no file of that name is there."""
-    if not isinstance(source, str | os.PathLike | bytes | onnx.ModelProto):
-        raise ModelFileError(
-            f"the model is {short(source)}; a path, a bundled model's name, bytes or a ModelProto was expected"
-        )
-    if isinstance(source, str) and Path(source).suffix == "" and not os.path.exists(source):  # noqa: PTH110
-        try:
-            import onnxray_models
-        except ImportError:
-            return source
-        if source in onnxray_models.names():
-            return onnxray_models.path(source)
-    return source

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, Self, get_args,
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxray.checks import check_has, check_kind
 from onnxray.class_names import MAX_LABELS
 from onnxray.errors import InputError, ProfileError
 from onnxray.short_values import short
@@ -119,10 +120,9 @@ class Profile:
         for key in ("logits", "features"):
             if getattr(self, key) is not None:
                 self._check_text(key, getattr(self, key))
-        self._check_choice("layout", get_args(Layout))
-        self._check_choice("channels", get_args(Channels))
-        self._check_choice("resize", get_args(Resize))
-        self._check_choice("interpolation", get_args(Interpolation))
+        kinds = {"layout": Layout, "channels": Channels, "resize": Resize, "interpolation": Interpolation}
+        for key, kind in kinds.items():
+            self._check_choice(key, get_args(kind))
         self._check_numbers()
         if self.labels is not None:
             if isinstance(self.labels, str) or not isinstance(self.labels, Sequence) or not self.labels:
@@ -134,13 +134,9 @@ class Profile:
                 if len(label) > MAX_LABEL:
                     self._refuse("labels", label, f"class names of at most {MAX_LABEL} characters, not {len(label)}")
             object.__setattr__(self, "labels", tuple(self.labels))
-        if isinstance(self.reasons, str) or not isinstance(self.reasons, Sequence):
-            self._refuse("reasons", self.reasons, "a list of text")
-        for reason in self.reasons:
-            self._check_text("reasons", reason)
+        check_kind("a profile's reasons", self.reasons, tuple[str, ...])
+        check_kind("a profile's assumed", self.assumed, bool)
         object.__setattr__(self, "reasons", tuple(self.reasons))
-        if not isinstance(self.assumed, bool):
-            self._refuse("assumed", self.assumed, "True or False")
 
     def _check_numbers(self) -> None:
         for key in ("scale", "crop_fraction"):
@@ -175,8 +171,8 @@ class Profile:
 
     def _refuse(self, key: str, value: object, expected: str) -> NoReturn:
         shown = value if isinstance(value, str) and value.startswith("an image") else short(value)
-        origin = self.source if isinstance(self.source, str) else ""
-        raise ProfileError(f"profile {short(self.name)} ({origin[:80]}): {key} is {shown}; expected {expected}")
+        origin = self.source[:80] if isinstance(self.source, str) else ""
+        raise ProfileError(f"profile {short(self.name)} ({origin}): {key} is {shown}; expected {expected}")
 
     def _check_choice(self, key: str, choices: tuple[str, ...]) -> None:
         if not isinstance(getattr(self, key), str) or getattr(self, key) not in choices:
@@ -241,8 +237,7 @@ class Profile:
         copy. Errors: InputError for another shape or for integers.
         """
         numpy = isinstance(pixels, np.ndarray)
-        if not numpy and not hasattr(pixels, "is_floating_point"):
-            raise InputError(f"the pixels are {short(pixels)}; an array or a torch tensor was expected")
+        check_has("the pixels", pixels, "ndim", "dtype")
         floats = pixels.dtype.kind == "f" if numpy else bool(pixels.is_floating_point())
         if not floats or pixels.ndim != 4 or pixels.shape[1] != self.channel_count:
             raise InputError(
@@ -276,16 +271,13 @@ class Profile:
         Errors: InputError for an array of another shape.
         """
         axis = 1 if self.layout == "NCHW" else 3
-        if not isinstance(inputs, np.ndarray):
-            raise InputError(f"the input is {short(inputs)}; an array was expected")
+        check_kind("the input", inputs, np.ndarray)
         if inputs.dtype.kind != "f" or inputs.ndim != 4 or inputs.shape[axis] != self.channel_count:
             raise InputError(
                 f"an input of shape {inputs.shape} and type {inputs.dtype}; "
                 f"expected floats in the layout {self.layout} with {self.channel_count} channels"
             )
-        x = inputs.astype(np.float64)
-        if self.layout == "NHWC":
-            x = x.transpose(0, 3, 1, 2)
+        x = np.moveaxis(inputs.astype(np.float64), axis, 1)
         mean = self.mean.array if isinstance(self.mean, MeanImage) else np.reshape(self.mean, (-1, 1, 1))
         x = (x * np.reshape(self.std, (-1, 1, 1)) + mean) / self.scale
         if self.channels == "BGR":

@@ -17,15 +17,14 @@ from typing import Any, Generic, Self, TypeVar, final
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxray.checks import as_path
-from onnxray.errors import ImageError, InputError, OutputError
+from onnxray.checks import as_path, check_files, check_subclass
+from onnxray.errors import ImageError, OutputError
 from onnxray.image_files import png_bytes, read_png
 from onnxray.journal import JOURNAL, read_journal
 from onnxray.machine import describe_machine
 from onnxray.model import Model
 from onnxray.run_folder import RunFolder, told
 from onnxray.runtime import providers_for
-from onnxray.short_values import short
 from onnxray.shown_text import json_text
 from onnxray.structure import closing_sigmoid, closing_softmax, verdict_output
 
@@ -127,10 +126,8 @@ class Result(Generic[ItemT]):
         names = file_names(self.items)
         pictures = {names[stem]: image for item in self.items for stem, image in item.pictures().values()}
         arrays = {names[stem]: npy_bytes(array) for item in self.items for stem, array in item.arrays().values()}
-        target = as_path("the folder", folder)
-        given = sheets if isinstance(sheets, Mapping) or sheets is None else {"": None}
-        if not all(isinstance(data, bytes) and isinstance(name, str) for name, data in (given or {}).items()):
-            raise InputError(f"the sheets are {short(sheets)}; a dict of PNG bytes by file name was expected")
+        target = as_path("the folder", folder, OutputError)
+        check_files("the sheets", {} if sheets is None else sheets)
         write_folder(target, self.to_dict(), {**arrays, **(sheets or {})}, pictures)
         return replace(self, folder=target)
 
@@ -140,9 +137,8 @@ class Result(Generic[ItemT]):
 
         Errors: OutputError where the folder holds no such result.
         """
-        place = as_path("the folder", folder)
-        if not (isinstance(item_type, type) and issubclass(item_type, Item)):
-            raise InputError(f"the type of items is {short(item_type)}; a subclass of Item was expected")
+        place = as_path("the folder", folder, OutputError)
+        check_subclass("the type of items", item_type, Item)
         try:
             document = json.loads((place / DOCUMENT).read_bytes())
             if document["schema"] != SCHEMA:

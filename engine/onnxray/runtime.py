@@ -91,11 +91,8 @@ class Judge:
             with self._cut(wanted, before) as source:
                 return self._session(source, entries)
 
-        def session() -> onnxruntime.InferenceSession:
-            return own.get(None, start)
-
-        session()
-        return lambda feeds: self._run(session(), feeds, wanted, chunk=max(map(len, feeds.values())))
+        own.get(None, start)
+        return lambda feeds: self._run(own.get(None, start), feeds, wanted, chunk=max(map(len, feeds.values())))
 
     def together(self, feeds: Arrays, names: Iterable[str]) -> dict[str, Array]:
         """Give any values for one batch, which is fed as it is: how samples that are fed together are compared."""

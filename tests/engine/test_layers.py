@@ -13,8 +13,7 @@ ENGINE = ROOT / "engine" / "onnxray"
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("_version", "shown_text"),
     ("errors", "short_values"),
-    ("checks",),
-    ("forks",),
+    ("checks", "forks", "bundled"),
     ("warned",),
     ("machine", "processor"),
     ("opened_file", "skeleton", "tensors", "bodies"),

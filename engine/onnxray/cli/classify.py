@@ -58,6 +58,7 @@ def classify(
         best = said(index, int(predictions.classes[index]))
         listed = [said(index, int(k)) for k in ranked]
         items.append({"path": pixels.names[index], **best, "top": listed})
+    notes = list(dict.fromkeys([*notes, *predictions.notes]))
     found = document(opened, "classify", items, image_notes=notes)
     if interrupted:
         found |= {"interrupted": True, "incomplete": True}

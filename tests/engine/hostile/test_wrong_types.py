@@ -96,6 +96,9 @@ def test_the_model(opened: dict[str, onnxray.Model]) -> None:
                 if type(wrong).__hash__ is not None:
                     yield f"{kind} key", lambda w=wrong, m=model, g=good: m.pullback(g, {w: 1.0})
             model = opened["prob"]
+            yield "through", lambda w=wrong, m=model: m.predict(X, through=w)
+            yield "values through", lambda w=wrong, m=model: m.values(X, ["conv1"], through=w)
+            yield "open approximate", lambda w=wrong: onnxray.open(models.lenet(), models.GREY, approximate=w)
             yield "verify tolerance", lambda w=wrong, m=opened["plain"]: m.verify(ROWS, tolerance=w)
             yield "verify images", lambda w=wrong, m=opened["plain"]: m.verify(w)
             for verb in ("select", "select_values", "label"):
@@ -176,6 +179,8 @@ def test_what_methods_are_called_with(name: str, opened: dict[str, onnxray.Model
             yield "samples", lambda w=wrong: method(opened["plain"], w)
             yield "seed", lambda w=wrong: method(model, images, goal, seed=w)
             yield "progress", lambda w=wrong: method(model, images, goal, progress=w)
+            yield "keep", lambda w=wrong: method(model, images, goal, keep=w)
+            yield "each", lambda w=wrong: method(model, images, goal, each=w)
             yield "keep_partial", lambda w=wrong: method(model, images, goal, keep_partial=w)
 
     assert leaks(calls()) == []
