@@ -18,6 +18,7 @@ from onnxray.graph import Graph, read_graph
 from onnxray.importer.build import Importer
 from onnxray.importer.free import FreeCuts
 from onnxray.importer.module import ImportedModule, forward_all, register_weights
+from onnxray.importer.scope import torch_tensor
 from onnxray.importer.ways import looped
 from onnxray.machine import versions
 from onnxray.model import Model
@@ -71,7 +72,9 @@ def _for_any_batch(importer: Importer, judge: Judge, names: tuple[str, ...], *, 
     batch = decided(graph, versions("cpu"), (lambda: decide(importer, judge.where_exact(), cpu)) if verify else None)
     if batch is not None and batch.twin == "rewrite" and _all_fixed(graph):
         feeds = seeded_inputs(graph)
-        return FreeCuts(importer).cut(names, tuple(torch.from_numpy(feeds[value.name]) for value in graph.inputs))
+        return FreeCuts(importer).cut(
+            names, tuple(torch_tensor(feeds[v.name], f"input {v.name!r}") for v in graph.inputs)
+        )
     return looped(importer.cut(names), graph)
 
 
@@ -82,7 +85,7 @@ def _all_fixed(graph: Graph) -> bool:
 
 
 def _verify(module: ImportedModule, importer: Importer, judge: Judge, feeds: Arrays) -> None:
-    inputs = tuple(torch.from_numpy(feeds[name].copy()) for name in module.input_names)
+    inputs = tuple(torch_tensor(feeds[name].copy(), f"input {name!r}") for name in module.input_names)
 
     def twin(names: Sequence[str]) -> dict[str, Array]:
         known = set(names) <= set(module.output_names)
