@@ -261,7 +261,7 @@ def _placed_floats(
         picture, resized = fit(picture, profile, label)
         return _chw(np.asarray(picture, dtype=np.float32)), notes + said + resized
     if high <= 1:
-        notes.append("values all below 1: pixels are expected in [0, 255]")
+        notes.append(_IN_UNIT)
     if not grey:
         notes.append("grey repeated in red, green and blue")
     planes = [fit(picture, profile, label, channel) for channel in range(profile.channel_count)]

@@ -158,8 +158,16 @@ def _decoder(image: Image.Image) -> int:
     if image.format in ("JPEG", "MPO"):
         return 2 * bands * pixels if _buffered(image, bands) else 0
     if image.format == "TIFF" and image.info.get("compression") != "raw":
-        return _piece(image)
+        return _piece(image) + _length(image)  # libtiff maps the file
     return 0
+
+
+def _length(image: Any) -> int:
+    """The bytes of the file that a picture stands in."""
+    place = image.fp.tell()
+    length = image.fp.seek(0, 2)
+    image.fp.seek(place)
+    return int(length)
 
 
 def _buffered(image: Any, bands: int) -> bool:
