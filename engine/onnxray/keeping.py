@@ -199,7 +199,7 @@ class Keeping:
 
     def end(self, unit: Unit, notes: Sequence[str] = (), facts: Mapping[str, list[Any]] | None = None) -> None:
         """A unit is finished. Errors: OutputError."""
-        ended = Ended(notes=tuple(notes), facts=dict(facts or {}), seconds=self._seconds())
+        ended = Ended(notes=tuple(notes), facts=plain_values(facts or {}), seconds=self._seconds())
         with told(self.path):
             self._open()
             self._write(ended.line(unit))
@@ -322,4 +322,4 @@ class _Seldom:
 
 
 def _line(line: Mapping[str, Any]) -> bytes:
-    return json.dumps(plain_values(line), allow_nan=False, separators=(",", ":")).encode("ascii") + b"\n"
+    return json.dumps(line, allow_nan=False, separators=(",", ":")).encode("ascii") + b"\n"
