@@ -18,7 +18,7 @@ _UNSEEN = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
 # Letters by their category that no font draws: fillers, joiners, variation selectors, tags.
 _IGNORABLE = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0000-\U000e0fff]")
 _SUSPECT, _SUSPECT_IN_JSON = re.compile("[^ -~]"), re.compile("[^\n -~]")
-_LINE_ENDS = re.compile("[ ]*[\t\n\r\f\v][ \t\n\r\f\v]*")
+_LINE_ENDS = re.compile("[\t\n\r\f\v]+")
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _LONGEST_LINE = 2000
 
@@ -30,7 +30,8 @@ def terminal(text: str, longest: int | None = None) -> str:
 
 def one_line(message: str) -> str:
     """A message, often of several lines and often with names in it, as one line of bounded length."""
-    return terminal(_LINE_ENDS.sub(" ", message).strip(" "), _LONGEST_LINE)
+    parts = (part.strip(" ") for part in _LINE_ENDS.split(message))
+    return terminal(" ".join(part for part in parts if part), _LONGEST_LINE)
 
 
 def shortened(text: str, longest: int) -> str:
