@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from onnxray.bodies import bodies_of, captured_by
 from onnxray.container import Container, read_container
+from onnxray.element_types import element_type_name
 from onnxray.errors import ModelFileError
 from onnxray.inference import with_inferred_types
 from onnxray.soundness import check_functions, check_opsets, check_tensors
@@ -331,10 +332,7 @@ def _value(
         if tensor.HasField("shape"):
             shape = tuple(_dim(dim) for dim in tensor.shape.dim)
         if tensor.elem_type:
-            try:
-                dtype = str(onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type))
-            except (KeyError, ValueError, TypeError):
-                dtype = f"type {tensor.elem_type}"
+            dtype = element_type_name(tensor.elem_type)
     elif info is not None:
         kinds = info.type, info.type.sequence_type.elem_type
         dtype = "map" if any(kind.HasField("map_type") for kind in kinds) else ""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import onnx
 
+from onnxray.element_types import element_type_name
 from onnxray.graph import Graph, Node
 from onnxray.processor import u8s8_saturates
 
@@ -110,7 +111,7 @@ def _is_constant(graph: Graph, name: str) -> bool:
 def _kind(graph: Graph, name: str) -> str:
     """The type of a value or a weight; "" where it is not known."""
     if name in graph.initializers:
-        return str(onnx.helper.tensor_dtype_to_np_dtype(graph.initializers[name].data_type))
+        return element_type_name(graph.initializers[name].data_type)
     value = graph.values.get(name)
     return value.dtype if value is not None else ""
 

@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ENGINE = ROOT / "engine" / "onnxray"
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("_version", "shown_text"),
+    ("_version", "element_types", "shown_text"),
     ("errors", "short_values"),
     ("checks", "forks", "bundled"),
     ("warned",),

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import onnx
 import torch
 
+from onnxray.element_types import element_type_name
 from onnxray.graph import Graph, Node
 from onnxray.readings import ZERO_POINTS
 
@@ -123,7 +123,7 @@ def _origin_type(graph: Graph, name: str) -> str:
 def type_name(graph: Graph, name: str) -> str | None:
     """The declared type of a value or weight, by numpy's name."""
     if name in graph.initializers:
-        return str(onnx.helper.tensor_dtype_to_np_dtype(graph.initializers[name].data_type))
+        return element_type_name(graph.initializers[name].data_type)
     value = graph.values.get(name)
     return (value.dtype or None) if value is not None else None
 

@@ -80,3 +80,16 @@ def test_values_that_are_text_are_no_pickles(tmp_path: Path) -> None:
     assert CliRunner().invoke(app, ["values", *given]).exit_code == 0
     with np.load(tmp_path / "o/values.npz", allow_pickle=False) as archive:
         assert archive["label"].item() in {"cat", "dog", "a third"}
+
+
+@pytest.mark.parametrize("number", [29, 77, -1])
+def test_weights_of_a_type_that_onnx_does_not_know(number: int, tmp_path: Path) -> None:
+    """Whatever is told of them before they are read."""
+    model = models.parse(
+        "g (uint8[N,4] x) => (int32[N,4] y) { y = MatMulInteger (x, w) }", {"w": np.ones((4, 4), np.int8)}
+    )
+    model.graph.initializer[0].data_type = number
+    (tmp_path / "m.onnx").write_bytes(model.SerializeToString())
+    for command in ("inspect", "verify"):
+        done = CliRunner().invoke(app, [command, str(tmp_path / "m.onnx")])
+        assert isinstance(done.exception, SystemExit | None), done.exception
