@@ -40,6 +40,8 @@ _OF_FIRST_AXIS: Final = frozenset({
 })  # fmt: skip
 """Operators whose first axis is the samples' by the standard; what else they read must be the same for all."""
 _ONE_SCALE: Final = frozenset({"DynamicQuantizeLinear", "DynamicQuantizeMatMul"})
+_DAMAGED: Final = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
+"""What a rule runs into at attributes and operands that no checker would let pass."""
 _LIGHT: Final = 2**26
 """How many numbers are held at once without asking how much memory there is."""
 _SHARE: Final = 0.5
@@ -152,7 +154,13 @@ class _Walk(Facts):
     """The walk from node to node."""
 
     def place(self, node: Node, position: int) -> Place:
-        """Where the samples lie in one output of a node."""
+        """Where the samples lie in one output of a node; of a node that is damaged nothing is said."""
+        try:
+            return self._place(node, position)
+        except _DAMAGED:
+            return Lost(node.name, node.operator, sure=False)
+
+    def _place(self, node: Node, position: int) -> Place:
         read = [self.of(name) for name in node.reads]
         lost = [place for place in read if isinstance(place, Lost)]
         if lost:
