@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 import onnxray
 from onnxray.applying import apply_network
 from onnxray.cli.app import app
-from onnxray.errors import InputError, OnnxrayError
+from onnxray.errors import InputError, ModelFileError, OnnxrayError
 from support import models
 
 
@@ -93,3 +93,29 @@ def test_weights_of_a_type_that_onnx_does_not_know(number: int, tmp_path: Path) 
     for command in ("inspect", "verify"):
         done = CliRunner().invoke(app, [command, str(tmp_path / "m.onnx")])
         assert isinstance(done.exception, SystemExit | None), done.exception
+
+
+def test_attributes_of_functions_where_there_is_none() -> None:
+    model = models.parse("g (float[N,4] x) => (float[4,N] y) { [turn] y = Transpose <perm = [1, 0]> (x) }")
+    model.graph.node[0].attribute[0].ref_attr_name = "order"
+    with pytest.raises(ModelFileError, match="'perm' refers to a function's attribute 'order'"):
+        onnxray.to_torch(model, verify=False)
+
+
+def test_attributes_of_functions_where_only_the_layout_is_asked_for(tmp_path: Path) -> None:
+    from support.mutation_pictures import picture_networks
+
+    model = picture_networks()["transformer"]
+    turn = next(node for node in model.graph.node if node.op_type == "Transpose")
+    turn.attribute[0].ref_attr_name = "order"
+    (tmp_path / "m.onnx").write_bytes(model.SerializeToString())
+    Image.new("L", (8, 8), 7).save(tmp_path / "a.png")
+    done = CliRunner().invoke(app, ["saliency", "grad-cam", str(tmp_path / "m.onnx"), str(tmp_path / "a.png")])
+    assert isinstance(done.exception, SystemExit), done.exception
+
+
+def test_attributes_of_functions_are_theirs() -> None:
+    text = """<ir_version: 8, opset_import: ["": 17, "own": 1]>
+    g (float[N,4] x) => (float[4,N] y) { y = own.turn <order = [1, 0]> (x) }
+    <opset_import: ["": 17], domain: "own"> turn <order> (v) => (w) { w = Transpose <perm: ints = @order> (v) }"""
+    assert onnxray.open(onnx.parser.parse_model(text)).verify(np.ones((2, 4), np.float32)).agrees

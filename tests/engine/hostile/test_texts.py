@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="inotify and lim
 
 CHILD = Path(hostile.__file__).with_name("commands_child.py")
 NETWORKS = picture_networks()
-FEW = "inspect,verify,classify,saliency gradient,to_torch"
+FEW = "inspect,verify,values,to_torch"
 
 
 def write(number: int, folder: Path) -> tuple[Path, str]:
