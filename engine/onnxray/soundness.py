@@ -61,8 +61,8 @@ def check_tensors(model: onnx.ModelProto, left_out: Collection[str]) -> None:
         for attribute in node.attribute:
             if attribute.ref_attr_name and not in_function:
                 raise ModelFileError(
-                    f"attribute {attribute.name!r} of node {node.name or node.op_type!r} refers to a function's attribute "
-                    f"{attribute.ref_attr_name[:200]!r}, and the node is in none; the file is damaged"
+                    f"attribute {attribute.name!r} of node {node.name or node.op_type!r} refers to a function's "
+                    f"attribute {attribute.ref_attr_name[:200]!r}, and the node is in none; the file is damaged"
                 )
             if node.op_type == "Constant" and attribute.type != _CONSTANTS.get(attribute.name, attribute.type):
                 raise ModelFileError(
