@@ -2,7 +2,8 @@
 
     python benchmarks/kill_runs.py [--each 50] [--seed 0] [--only lots]
 
-Half of the moments with SIGKILL, half with SIGTERM, spread over the time that an undisturbed run takes. Prints a table.
+Half of the moments with SIGKILL, half with SIGTERM, spread over the time that an undisturbed run works; one in twenty
+falls into the start of the process. Prints a table.
 """
 
 from __future__ import annotations

@@ -24,9 +24,12 @@ DIGITS = [str(path) for path in onnxray_models.samples("lenet")]
 _CHUNKS = 700
 """Images of which the judge takes several chunks."""
 
+_EARLY = 0.05
+"""Share of the moments that fall into the start of the process."""
+
 COMMANDS: dict[str, list[str]] = {
     "short": ["lots", "lenet", *DIGITS[::10], "--self", "inhibit", "--layer", "ip2"],
-    "lots": ["lots", "lenet", *DIGITS[::5], "--self", "inhibit", "--layer", "ip1", "--layer", "ip2"],
+    "lots": ["lots", "lenet", *DIGITS[::5], "--self", "inhibit"],
     "saliency compare": [
         "saliency", "compare", "lenet", *DIGITS[::10], "--methods", "gradient,grad-cam,occlusion,rise",
         "--set", "rise.masks=200", "--curve-steps", "5",
@@ -55,25 +58,44 @@ class Told:
 
 
 def killed(name: str, folder: Path, moments: Sequence[tuple[float, signal.Signals]]) -> Told:
-    """Kill the command once at each moment (a share of an undisturbed run's time), and go on with it each time."""
+    """Kill the command once at each moment, and go on with it each time.
+
+    A moment is a share of the time from when the run's folder is there, in an undisturbed run, to its end; below 0.05 it
+    falls before that, while the process starts.
+    """
     command, whole = COMMANDS[name], folder / "undisturbed"
+    process = child("-m", "onnxray", *command, "-o", whole)
+    at_work = _wait(process, whole)
     begun = time.perf_counter()
-    status, error = _run([*command, "-o", str(whole)])
-    assert status == 0, error
+    _, error = process.communicate()
+    assert process.returncode == 0, error
     took = time.perf_counter() - begun
     told, expected = Told(), contents(whole)
     for number, (share, sent) in enumerate(moments):
         place = folder / f"killed-{number}"
         told.runs += 1
-        for fault in _killed_once([*command, "-o", str(place)], place, share * took, sent, expected, told):
-            told.faults.append(f"{name}, {sent.name} after {share * took:.2f} s: {fault}")
+        early = share < _EARLY
+        after = at_work * share / _EARLY if early else share * took
+        for fault in _killed_once([*command, "-o", str(place)], place, early, after, sent, expected, told):
+            told.faults.append(f"{name}, {sent.name} at {share:.3f}: {fault}")
     return told
 
 
+def _wait(process: subprocess.Popen[str], place: Path) -> float:
+    """Wait until the run has begun its folder, or has ended; seconds."""
+    begun = time.perf_counter()
+    while not (place / JOURNAL).exists() and process.poll() is None:
+        time.sleep(0.005)
+    return time.perf_counter() - begun
+
+
 def _killed_once(
-    command: list[str], place: Path, after: float, sent: signal.Signals, expected: dict[str, Any], told: Told
-) -> Iterator[str]:
+    command: list[str], place: Path, early: bool, after: float, sent: signal.Signals, expected: dict[str, Any],
+    told: Told,
+) -> Iterator[str]:  # fmt: skip
     process = child("-m", "onnxray", *command)
+    if not early:
+        _wait(process, place)
     try:
         process.communicate(timeout=after)
     except subprocess.TimeoutExpired:
