@@ -68,7 +68,7 @@ def classify(
     else:
         _show(items)
     if interrupted:
-        say_interrupted()
+        say_interrupted(resumes=False)
 
 
 def _show(items: list[dict[str, Any]]) -> None:

@@ -45,9 +45,10 @@ def finish(
         say_interrupted()
 
 
-def say_interrupted() -> NoReturn:
-    """The end of a run that was interrupted. Errors: typer.Exit with status 130."""
-    text.print(line(("interrupted", "red"), ": what was finished is kept; --resume goes on with it"))
+def say_interrupted(*, resumes: bool = True) -> NoReturn:
+    """The end of a run that was interrupted, and whether --resume goes on. Errors: typer.Exit with status 130."""
+    how = "; --resume goes on with it" if resumes else ""
+    text.print(line(("interrupted", "red"), f": what was finished is kept{how}"))
     raise typer.Exit(130)
 
 
