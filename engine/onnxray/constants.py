@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from onnxray.attribute_values import value_of
 from onnxray.graph import Graph, Node
 
 
@@ -15,7 +16,7 @@ def attribute(node: Node, name: str, default: Any) -> Any:
     """The attribute of a node, or its default."""
     for entry in node.proto.attribute:
         if entry.name == name:
-            return onnx.helper.get_attribute_value(entry)
+            return value_of(entry)
     return default
 
 
@@ -30,5 +31,5 @@ def constant(graph: Graph, name: str) -> NDArray[Any] | None:
         if entry.name == "value":
             return onnx.numpy_helper.to_array(entry.t)
         if entry.name in {"value_int", "value_ints", "value_float", "value_floats"}:
-            return np.asarray(onnx.helper.get_attribute_value(entry))
+            return np.asarray(value_of(entry))
     return None

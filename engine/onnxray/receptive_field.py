@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
 
+from onnxray.attribute_values import value_of
 from onnxray.graph import Graph, Node
 
 _POINTWISE = frozenset({
@@ -134,7 +134,7 @@ def _reach(
         return None
     if sum(bool(name) and name in graph.readers_of for name in node.outputs) > 1:
         return None
-    attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.proto.attribute}
+    attributes = {a.name: value_of(a) for a in node.proto.attribute}
     before = reaches[read[0]]
     if node.operator in {"Conv", "MaxPool", "AveragePool"}:
         return _window(graph, node, attributes, before, shapes) if read == [node.inputs[0]] else None

@@ -45,8 +45,7 @@ def check_opsets(model: onnx.ModelProto) -> None:
 
 
 def check_tensors(model: onnx.ModelProto, left_out: Collection[str]) -> None:
-    """Refuse constants of another type than they say, or whose shape takes more numbers than they hold; attributes of
-    functions where there is none.
+    """Refuse constants of another type than they say, or whose shape takes more numbers than they hold.
 
     ``left_out``: initialisers that lie elsewhere.
     Errors: ModelFileError naming the constant.
@@ -56,15 +55,10 @@ def check_tensors(model: onnx.ModelProto, left_out: Collection[str]) -> None:
             _check(tensor, f"weight {tensor.name!r}")
     for described, tensor in inner_tensors(model):
         _check(tensor, described)
-    bodies = ((model.graph.node, False), *((function.node, True) for function in model.functions))
-    for node, in_function in ((node, within) for nodes, within in bodies for node in all_nodes(nodes)):
-        for attribute in node.attribute:
-            if attribute.ref_attr_name and not in_function:
-                raise ModelFileError(
-                    f"attribute {attribute.name!r} of node {node.name or node.op_type!r} refers to a function's attribute "
-                    f"{attribute.ref_attr_name[:200]!r}, and the node is in none; the file is damaged"
-                )
-            if node.op_type == "Constant" and attribute.type != _CONSTANTS.get(attribute.name, attribute.type):
+    bodies = (model.graph.node, *(function.node for function in model.functions))
+    for node in (node for nodes in bodies for node in all_nodes(nodes)):
+        for attribute in node.attribute if node.op_type == "Constant" else ():
+            if attribute.type != _CONSTANTS.get(attribute.name, attribute.type):
                 raise ModelFileError(
                     f"attribute {attribute.name!r} of Constant {node.name or list(node.output)!r} is of the type "
                     f"{attribute.type}; {_CONSTANTS[attribute.name]} was expected, the file is damaged"

@@ -16,7 +16,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("checks", "forks", "bundled"),
     ("warned",),
     ("machine", "processor"),
-    ("opened_file", "skeleton", "tensors", "bodies"),
+    ("opened_file", "skeleton", "tensors", "bodies", "attribute_values"),
     ("external_data", "inference"),
     ("private_copies",),
     ("container", "structure", "soundness"),

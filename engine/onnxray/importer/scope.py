@@ -12,6 +12,7 @@ import onnx
 import torch
 from torch import nn
 
+from onnxray.attribute_values import value_of
 from onnxray.errors import UnsupportedOperator
 from onnxray.graph import Graph, Node
 
@@ -86,7 +87,7 @@ class Weights:
 
     def _constant(self, name: str) -> np.ndarray[Any, Any]:
         attribute = self.constant_nodes[name].proto.attribute[0]
-        value = onnx.helper.get_attribute_value(attribute)
+        value = value_of(attribute)
         if attribute.name == "value":
             try:
                 return np.array(onnx.numpy_helper.to_array(value))
@@ -141,7 +142,7 @@ class Scope:
         """The node's attributes by name; strings decoded."""
         found = {}
         for attribute in self.node.proto.attribute:
-            value = onnx.helper.get_attribute_value(attribute)
+            value = value_of(attribute)
             found[attribute.name] = value.decode() if isinstance(value, bytes) else value
         return found
 

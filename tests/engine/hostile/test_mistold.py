@@ -98,8 +98,20 @@ def test_weights_of_a_type_that_onnx_does_not_know(number: int, tmp_path: Path) 
 def test_attributes_of_functions_where_there_is_none() -> None:
     model = models.parse("g (float[N,4] x) => (float[4,N] y) { [turn] y = Transpose <perm = [1, 0]> (x) }")
     model.graph.node[0].attribute[0].ref_attr_name = "order"
-    with pytest.raises(ModelFileError, match="'perm' of node 'turn' refers to a function's attribute 'order'"):
-        onnxray.open(model)
+    with pytest.raises(ModelFileError, match="'perm' refers to a function's attribute 'order'"):
+        onnxray.to_torch(model, verify=False)
+
+
+def test_attributes_of_functions_where_only_the_layout_is_asked_for(tmp_path: Path) -> None:
+    from support.mutation_pictures import picture_networks
+
+    model = picture_networks()["transformer"]
+    turn = next(node for node in model.graph.node if node.op_type == "Transpose")
+    turn.attribute[0].ref_attr_name = "order"
+    (tmp_path / "m.onnx").write_bytes(model.SerializeToString())
+    Image.new("L", (8, 8), 7).save(tmp_path / "a.png")
+    done = CliRunner().invoke(app, ["saliency", "grad-cam", str(tmp_path / "m.onnx"), str(tmp_path / "a.png")])
+    assert isinstance(done.exception, SystemExit), done.exception
 
 
 def test_attributes_of_functions_are_theirs() -> None:
