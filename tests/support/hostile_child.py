@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -29,6 +30,8 @@ def main() -> None:
     torch.set_num_threads(1)
     bound(memory)
     opened: list[str] = []
+    private = tempfile.TemporaryDirectory()  # for copies that ONNX Runtime maps, which have no name
+    tempfile.tempdir = private.name
     sys.addaudithook(lambda event, args: opened.append(str(args[0])) if event == "open" else None)
     watch = Watch(canary)
 
@@ -102,7 +105,7 @@ def _is_outside(name: str, folder: Path) -> bool:
         return name.startswith("/proc/self/environ")
     own = [folder, Path(sys.prefix), Path(sys.base_prefix), ROOT, Path(os.environ["ONNXRAY_CACHE"]), Path("/usr/lib")]
     own += [Path(entry) for entry in sys.path if entry]
-    own += [Path(os.devnull)]
+    own += [Path(os.devnull), Path(tempfile.gettempdir())]
     resolved = Path(name).resolve() if "\x00" not in name else Path("/")
     return not any(resolved.is_relative_to(place) or resolved.is_relative_to(place.resolve()) for place in own)
 
