@@ -125,13 +125,13 @@ def test_memory_and_files_stay_as_they_were(tmp_path: Path, opened: int, asked: 
         model.values(x, ["conv1"])
         model.pullback(x, {"ip1": lambda v, _: v})
 
-    for _ in range(opened):  # the first hundred settle pools and arenas
+    for _ in range(max(opened, 20)):  # the first ones settle pools and arenas, by some MiB at once
         use()
     opened_files, memory = files(), resident()
     for _ in range(opened):
         use()
     assert files() <= opened_files
-    assert resident() < memory + 8 + 0.02 * opened
+    assert resident() < memory + 16 + 0.02 * opened
     model = onnxray.open(path, models.GREY)
     for _ in range(100):
         model.predict(x[:1]).scores  # noqa: B018
