@@ -176,7 +176,10 @@ print("alive")
 
 def test_weights_that_are_cut_short_do_not_end_the_process(files: tuple[Path, Path, bytes]) -> None:
     path, weights, _ = files
-    done = subprocess.run([sys.executable, "-c", TRUNCATED, path, weights], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", TRUNCATED, path, weights], capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )  # fmt: skip
     assert (done.returncode, done.stdout) == (0, "alive\n"), done.stderr
 
 
