@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-_SHOWN = 60
+from onnxray.short_values import short
 
 
 def digest(*values: object) -> str:
@@ -40,12 +40,7 @@ def first_difference(before: object, now: object, name: str = "") -> str | None:
         return None
     if name.endswith("sha256"):
         return f"{name.removesuffix('.sha256').removesuffix('sha256')} differs in its contents"
-    return f"{name}: {_short(before)} there, {_short(now)} here"
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+    return f"{name}: {short(before)} there, {short(now)} here"
 
 
 def _feed(found: hashlib._Hash, value: object) -> None:
