@@ -11,6 +11,7 @@ from onnxray.batching import Array, Arrays, Batch
 from onnxray.check_memory import Memory
 from onnxray.errors import OnnxrayError
 from onnxray.graph import Graph
+from onnxray.verification import differences
 
 _BRANCHING = frozenset({"If", "Loop"})
 _TOLERANCE = 1e-4
@@ -91,11 +92,8 @@ def _compared(
             if found.dtype.kind not in "fiub":
                 continue
             short = found.dtype == np.float16 or found.dtype.kind != "f"
-            found, wanted = found.astype(np.float64), wanted.astype(np.float64)
-            with np.errstate(invalid="ignore"):
-                off = np.where((found == wanted) | (np.isnan(found) & np.isnan(wanted)), 0, np.abs(found - wanted))
-            finite = np.abs(wanted[np.isfinite(wanted)])
+            off, finite = differences(wanted, found), np.abs(wanted[np.isfinite(wanted)].astype(np.float64))
             allowed = (_SHORT_TOLERANCE if short else _TOLERANCE) * max(finite.max(initial=0), 1e-6)
             if not (off <= allowed).all():
-                return f"value {name!r} of a sample depends on the others in its batch (by {np.nanmax(off):.2g})"
+                return f"value {name!r} of a sample depends on the others in its batch (by {off.max():.2g})"
     return ""
