@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from functools import cached_property
 
 import numpy as np
-import onnx
 
 from onnxray.batching import Array
+from onnxray.constants import constant
 from onnxray.graph import Graph, Node
 from onnxray.importer.carried import MICROSOFT, MOVING, ORIGINS
 from onnxray.verification import differences
@@ -98,12 +98,8 @@ class Steps:
         name = self._scale_of(node)
         if name is None:
             return None
-        if name in self._graph.initializers:
-            return self._graph.weight(name)
-        producer = self._graph.producer_of.get(name)
-        if producer is not None and producer.operator == "Constant" and producer.proto.attribute[0].name == "value":
-            return np.asarray(onnx.numpy_helper.to_array(producer.proto.attribute[0].t))
-        return known.get(name)
+        stored = constant(self._graph, name)
+        return known.get(name) if stored is None else stored
 
     def _type_of(self, name: str) -> str:
         value = self._graph.values.get(name)

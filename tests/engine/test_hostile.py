@@ -316,6 +316,14 @@ def test_sparse_weights_are_refused_by_the_twin_alone() -> None:
         opened.pullback(x, {"y": np.ones((2, 4))})
 
 
+def test_a_constant_that_states_no_value() -> None:
+    model = models.parse("g (float[N,2] x) => (float[N,2] y) { c = Constant <value_float = 2.0> ()  y = Mul (x, c) }")
+    del model.graph.node[0].attribute[:]
+    for verify in (False, True):
+        with pytest.raises(onnxray.errors.OnnxrayError, match="'c'|Constant"):
+            onnxray.to_torch(model, verify=verify)
+
+
 def test_a_constant_that_points_outside_is_not_read(tmp_path: Path) -> None:
     (tmp_path / "secret.bin").write_bytes(np.ones(4, np.float32).tobytes())
     model = models.parse(

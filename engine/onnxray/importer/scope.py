@@ -86,7 +86,9 @@ class Weights:
         return dict(self._tensors)
 
     def _constant(self, name: str) -> np.ndarray[Any, Any]:
-        attribute = self.constant_nodes[name].proto.attribute[0]
+        attribute = next(iter(self.constant_nodes[name].proto.attribute), None)
+        if attribute is None:
+            raise UnsupportedOperator(f"constant {name!r}: its node states no value; the file is damaged")
         value = value_of(attribute)
         if attribute.name == "value":
             try:
