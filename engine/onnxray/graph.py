@@ -21,7 +21,7 @@ from onnxray.container import Container, read_container
 from onnxray.element_types import element_type_name
 from onnxray.errors import ModelFileError
 from onnxray.inference import with_inferred_types
-from onnxray.soundness import check_functions, check_opsets, check_tensors
+from onnxray.soundness import check_equations, check_functions, check_opsets, check_tensors
 from onnxray.structure import find_features, find_fixed_batch, find_last_convolution, find_logits, find_origins
 
 Dim = int | str | None
@@ -250,6 +250,7 @@ def _checked(container: Container) -> onnx.ModelProto:
             model = onnx.inliner.inline_local_functions(model)
         except Exception as error:  # whatever the C++ side threw
             raise ModelFileError(f"the model's own functions cannot be inlined: {error}") from None
+    check_equations(model)
     return model
 
 

@@ -32,7 +32,7 @@ from onnxray.runtime import Judge
 from onnxray.seeding import accepted_inputs
 from onnxray.short_values import short
 from onnxray.structure import class_labels, verdict_output
-from onnxray.verdict import head_of, per_class, probabilities_of
+from onnxray.verdict import check_rows, head_of, per_class, probabilities_of
 from onnxray.verification import TOLERANCE, seeded_pixels
 
 if TYPE_CHECKING:
@@ -113,6 +113,8 @@ class Model:
         output, logits = verdict_output(self.graph), self.aliases["logits"]
         raw = self.judge.outputs(feeds, [output], through=through)[output]
         given = per_class(self.graph, output, raw)
+        if isinstance(images, Pixels):
+            check_rows(output, given, len(images))
         classes = given.argmax(1)
 
         def read_logits() -> Array:
@@ -131,8 +133,12 @@ class Model:
     def classify(self, images: object) -> NDArray[np.int64]:
         """The winning classes alone, (N,): what a line search asks hundreds of times."""
         output = verdict_output(self.graph)
-        found = self.judge.outputs(self.feeds(images), [output])[output]
-        return np.asarray(per_class(self.graph, output, found).argmax(1), np.int64)
+        pixels = self.pixels(images) if self.profile is not None else images
+        found = self.judge.outputs(self.feeds(pixels), [output])[output]
+        given = per_class(self.graph, output, found)
+        if isinstance(pixels, Pixels):
+            check_rows(output, given, len(pixels))
+        return np.asarray(given.argmax(1), np.int64)
 
     def label(self, index: int) -> str:
         """A class in the profile's words, else in those that the file lists, else its number."""

@@ -54,6 +54,15 @@ def per_class(graph: Graph, name: str, raw: Array) -> NDArray[np.float64]:
     return scores
 
 
+def check_rows(output: str, scores: NDArray[np.float64], samples: int) -> None:
+    """Refuse scores that are not one row a sample, as where a weight is the output. Errors: InputError."""
+    if len(scores) != samples:
+        raise InputError(
+            f"output {output!r} gives {len(scores)} rows for {samples} images, not one score a class for each; read it "
+            "with `onnxray values`"
+        )
+
+
 def output_form(graph: Graph, output: str, given: NDArray[np.float64]) -> Form:
     """What the numbers (N, K) of ``output`` are: probabilities, their logarithms, or what a softmax makes them of.
 

@@ -1,5 +1,6 @@
 """Files that are no model, damaged models and models that ask for what cannot be had: one line each, never a traceback."""
 
+import copy
 from collections.abc import Callable
 from pathlib import Path
 
@@ -314,6 +315,50 @@ def test_sparse_weights_are_refused_by_the_twin_alone() -> None:
     np.testing.assert_allclose(opened.judge.outputs({"x": x})["y"], x @ dense)
     with pytest.raises(UnsupportedOperator, match="'w'"):
         opened.pullback(x, {"y": np.ones((2, 4))})
+
+
+DOTS = ("i.j,jk", "i..j,jk", "....ij,jk", "......,jk", "...i...j,jk", "ij,j.k", "ij,jk->i..k", ". . .,jk", ".,jk->i")
+
+
+@pytest.mark.parametrize("equation", DOTS)
+@pytest.mark.parametrize("place", ["graph", "body", "function"])
+def test_dots_in_an_equation_that_onnx_would_never_come_to_the_end_of(equation: str, place: str) -> None:
+    node = f'Einsum <equation = "{equation}"> (x, x)'
+    text = {
+        "graph": f"g (float[2,2] x) => (float[2,2] y) {{ y = {node} }}",
+        "body": f"g (float[2,2] x, bool b) => (float[2,2] y) {{ y = If (b) <then_branch = t () => (float[2,2] u) "
+        f"{{ u = {node} }}, else_branch = e () => (float[2,2] v) {{ v = Identity (x) }}> }}",
+        "function": f'g (float[2,2] x) => (float[2,2] y) {{ y = own.f <e = "{equation}"> (x) }}',
+    }[place]
+    function = '<domain: "own", opset_import: ["": 17]> f <e> (x) => (y) { y = Einsum <equation: string = @e> (x, x) }'
+    model = onnx.parser.parse_model(
+        f'<ir_version: 8, opset_import: ["": 17, "own": 1]> {text} {function if place == "function" else ""}'
+    )
+    with pytest.raises(ModelFileError, match="Einsum .*equation"):
+        onnxray.open(model)
+
+
+def test_equations_with_three_dots_are_read() -> None:
+    model = models.parse('g (float[2,2] x) => (float[2,2] y) { y = Einsum <equation = "...ij,...jk->...ik"> (x, x) }')
+    assert onnxray.open(model).graph.values["y"].shape == (2, 2)
+
+
+def test_an_output_that_is_no_row_for_each_image() -> None:
+    model = models.lenet()
+    model.graph.output[0].name = next(t.name for t in model.graph.initializer if len(t.dims) == 2)
+    opened = onnxray.open(model, models.GREY)
+    for question in (opened.predict, opened.classify):
+        with pytest.raises(onnxray.errors.InputError, match="rows for 2 images"):
+            question(models.pictures(2))
+
+
+def test_a_name_of_many_parts_is_no_tower_of_modules() -> None:
+    deep = ".".join("x" * 20_000)
+    model = models.parse("g (float[N,2] x) => (float[N,2] y) { y = Mul (x, w) }", {"w": np.ones(2, np.float32)})
+    model.graph.initializer[0].name = model.graph.node[0].input[1] = deep
+    module = onnxray.to_torch(model, verify=False)
+    assert copy.deepcopy(module).parameter_names == module.parameter_names
+    assert max(name.count(".") for name, _ in module.named_modules()) < 5
 
 
 def test_a_constant_that_states_no_value() -> None:

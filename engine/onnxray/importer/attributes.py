@@ -18,6 +18,8 @@ WEIGHTS, NODES = "weights", "nodes"
 
 _IDENTIFIER = re.compile(r"[A-Za-z0-9_]{1,80}", re.ASCII)
 _PARAMETER = re.compile(r"[A-Za-z0-9_:/-]+(\.[A-Za-z0-9_:/-]+)*", re.ASCII)
+DEEPEST = 32
+"""Parts of a Parameter's name: each is a module in a module, and copying follows them by recursion."""
 _ABSOLUTE = re.compile(r"/|[A-Za-z]:")
 
 
@@ -47,9 +49,10 @@ def keeps_its_name(name: str, module: nn.Module) -> bool:
     What stands before a dot becomes a submodule, and ``GraphModule.to_folder`` writes each to a file of that name: no
     absolute path, which would lead out of the folder.
     """
-    parts = name.split(".")
+    parts = name.split(".", DEEPEST)
     return (
-        _PARAMETER.fullmatch(name) is not None
+        len(parts) <= DEEPEST
+        and _PARAMETER.fullmatch(name) is not None
         and not any(
             part.startswith("__") or keyword.iskeyword(part) or hasattr(nn.Module, part) or _of_its_own(module, part)
             for part in parts

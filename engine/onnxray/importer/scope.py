@@ -15,6 +15,7 @@ from torch import nn
 from onnxray.attribute_values import value_of
 from onnxray.errors import UnsupportedOperator
 from onnxray.graph import Graph, Node
+from onnxray.importer.attributes import DEEPEST
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class Weights:
     @cached_property
     def folders(self) -> frozenset[str]:
         """The names that stand before a dot in a weight's name: modules hold what is below them."""
-        parts = (name.split(".") for name in self._graph.initializers)
+        parts = (name.split(".", DEEPEST) for name in self._graph.initializers)
         return frozenset(".".join(part[:k]) for part in parts for k in range(1, len(part)))
 
     def __contains__(self, name: str) -> bool:
