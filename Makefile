@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 PACKAGES := .venv/.packages
 
-.PHONY: demo test check bench sweep clean
+.PHONY: demo test check bench sweep rooms clean
 
 demo: $(READY)
 	$(BIN)/onnxray demo
@@ -23,6 +23,9 @@ bench: $(READY)
 
 sweep: $(READY)
 	$(BIN)/pytest -m slow
+
+rooms: $(READY)
+	$(BIN)/python benchmarks/draw_rooms.py
 
 clean:
 	rm -rf .venv build dist onnxray-out .pytest_cache .mypy_cache .ruff_cache

@@ -27,7 +27,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / folder) for folder in ("engine", "models")]
 
 import onnxray  # noqa: E402
-from onnxray.methods.maximize import Maximize  # noqa: E402
+from onnxray.methods.synthesis.maximize import Maximize  # noqa: E402
 from train_lenet import read_idx  # noqa: E402
 
 CODE, WIDTH, BATCH, RATE = 500, 48, 128, 1e-3

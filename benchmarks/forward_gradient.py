@@ -21,7 +21,7 @@ from measure import Row, Setting, print_rows, say, setting, side_by_side
 from torch import nn
 
 import onnxray
-from onnxray.profile import Profile
+from onnxray.images.profile.profile import Profile
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tests" / "support"))
 import exporting

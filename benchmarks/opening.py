@@ -19,6 +19,8 @@ from pathlib import Path
 
 from measure import Row, Setting, in_own_process, print_rows, row_of, say, setting
 
+from onnxray.graph.classifier.output import logits_of
+
 HERE = Path(__file__).resolve()
 
 
@@ -109,8 +111,8 @@ def after_imports(kind: str, path: str) -> float:
     import onnx
     import onnxruntime
 
-    import onnxray.model
-    import onnxray.twin
+    import onnxray.engines.twin
+    import onnxray.model.model
 
     image = np.random.default_rng(0).integers(0, 256, (1, 3, 224, 224), np.uint8)
     with tempfile.TemporaryDirectory() as cache:
@@ -121,7 +123,7 @@ def after_imports(kind: str, path: str) -> float:
             onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
         else:
             model = onnxray.open(path, "vgg-face")
-            logits = model.graph.logits
+            logits = logits_of(model.graph)
             model.pullback(image, {logits: np.eye(1, model.graph.values[logits].shape[1], dtype=np.float32)})
         return time.perf_counter() - start
 

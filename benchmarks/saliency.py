@@ -20,9 +20,9 @@ from measure import Row, Setting, print_rows, say, setting, side_by_side
 from torch import nn
 
 import onnxray
-from onnxray.differentiate import gradient
-from onnxray.methods.gradient import Gradient
-from onnxray.objectives import ClassScore
+from onnxray.methods.saliency.gradient.gradient import Gradient
+from onnxray.objectives.class_score import ClassScore
+from onnxray.objectives.gradients import gradient
 
 PROFILE = "torchvision"
 LARGEST_DIFFERENCE = 0.02

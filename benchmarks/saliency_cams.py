@@ -19,10 +19,10 @@ from measure import Row, Setting, print_rows, say, setting, side_by_side
 from torch import nn
 
 import onnxray
-from onnxray.images import Pixels
-from onnxray.method import Run, silent
-from onnxray.methods.grad_cam import GradCAM
-from onnxray.objectives import ClassScore
+from onnxray.images.pixels import Pixels
+from onnxray.methods.run import Run, silent
+from onnxray.methods.saliency.activation.grad_cam import GradCAM
+from onnxray.objectives.class_score import ClassScore
 
 AIM = 0.4
 LARGEST_DIFFERENCE = 1e-3

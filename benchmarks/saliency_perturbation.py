@@ -92,9 +92,9 @@ def makers(kind: str) -> Callable[[str, int, np.ndarray], Callable[[], np.ndarra
 
 def onnxrays(kind: str, path: str, amount: int, pixels: np.ndarray) -> Callable[[], np.ndarray]:
     import onnxray
-    from onnxray.methods.occlusion import Occlusion
-    from onnxray.methods.rise import Rise
-    from onnxray.profile import Profile
+    from onnxray.images.profile.profile import Profile
+    from onnxray.methods.saliency.perturbation.occlusion import Occlusion
+    from onnxray.methods.saliency.perturbation.rise import RISE
 
     profile = Profile(
         name="benchmark", layout="NCHW", channels="RGB", scale=SCALE, mean=MEAN, std=STD, size=(SIZE, SIZE)
@@ -102,7 +102,7 @@ def onnxrays(kind: str, path: str, amount: int, pixels: np.ndarray) -> Callable[
     model = onnxray.open(path, profile)
     model.predict(pixels)
     if kind == "rise":
-        rise = Rise(masks=amount, cells=CELLS, keep=KEEP, fill="black", score="logit")
+        rise = RISE(masks=amount, cells=CELLS, keep=KEEP, fill="black", score="logit")
         return lambda: rise(model, pixels, TARGET).items[0].heat
     occlusion = Occlusion(size=SQUARE, stride=amount, fill=str(FILL), patches="patches" in kind)
     return lambda: occlusion(model, pixels, TARGET).items[0].heat

@@ -22,18 +22,18 @@ from skimage.data import chelsea
 
 import onnxray
 import onnxray_models
-from onnxray.believe.check import Check
-from onnxray.believe.compare import compare
-from onnxray.believe.summary import summarize
-from onnxray.map_item import MapItem
-from onnxray.map_objects import Reference, with_objects
-from onnxray.method_text import configured
-from onnxray.methods import family
-from onnxray.objects import box_overlap, is_pointed_at, threshold
-from onnxray.report.belief_report import check_pictures, comparison_pictures
+from onnxray.assess.maps.check import Check
+from onnxray.assess.maps.comparison import compare
+from onnxray.assess.maps.summary import summarize
+from onnxray.methods.catalogue import family
+from onnxray.methods.options_from_text import configured
+from onnxray.methods.saliency.base import Saliency
+from onnxray.methods.saliency.found_objects import box_overlap, is_pointed_at, threshold
+from onnxray.methods.saliency.item import MapItem
+from onnxray.methods.saliency.objects_of_maps import Reference, with_objects
+from onnxray.report.map_check_report import check_pictures, comparison_pictures
 from onnxray.report.saliency_report import sheets
-from onnxray.results import Result
-from onnxray.saliency import Saliency
+from onnxray.results.result import Result
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "saliency.md"
 MARKERS = ("<!-- photographs: written by benchmarks/saliency_photos.py -->", "<!-- photographs: end -->")

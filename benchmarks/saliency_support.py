@@ -33,8 +33,8 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / folder) for folder in ("engine", "models")]
 
 from onnxray.errors import OnnxrayError  # noqa: E402
-from onnxray.methods import family  # noqa: E402
-from onnxray.saliency import Saliency  # noqa: E402
+from onnxray.methods.catalogue import family  # noqa: E402
+from onnxray.methods.saliency.base import Saliency  # noqa: E402
 
 PAGE = HERE.parent / "docs" / "saliency-support.md"
 SECONDS = 420
@@ -115,8 +115,8 @@ def run(answer: Connection, path: Path, side: int, methods: Sequence[str]) -> No
     import torch
 
     import onnxray
-    from onnxray.profile import Profile
-    from onnxray.verification import seeded_pixels
+    from onnxray.engines.seeded_inputs import seeded_pixels
+    from onnxray.images.profile.profile import Profile
 
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     torch.set_num_threads(1)

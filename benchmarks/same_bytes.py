@@ -22,10 +22,10 @@ sys.path[:1] = [str(ROOT / part) for part in ("engine", "adapters", "models", "t
 import numpy as np  # noqa: E402
 
 import onnxray_models  # noqa: E402
-from onnxray.image_files import read_png  # noqa: E402
-from onnxray.methods import family  # noqa: E402
-from onnxray.saliency import Saliency  # noqa: E402
-from onnxray.synthesis import Synthesis  # noqa: E402
+from onnxray.images.files import read_png  # noqa: E402
+from onnxray.methods.catalogue import family  # noqa: E402
+from onnxray.methods.saliency.base import Saliency  # noqa: E402
+from onnxray.methods.synthesis.base import Synthesis  # noqa: E402
 from support.killed import contents  # noqa: E402
 
 _SHORT = {

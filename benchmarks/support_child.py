@@ -20,7 +20,7 @@ sys.path[:0] = [str(HERE.parent / folder) for folder in ("engine", "models", "te
 
 import exporting  # noqa: E402
 
-import onnxray.export  # noqa: E402, F401
+import onnxray.model.to_torch  # noqa: E402, F401
 from onnxray.errors import OnnxrayError  # noqa: E402
 
 exporting.allow_torchvision()

@@ -18,11 +18,11 @@ import torch
 from measure import Row, Setting, print_rows, setting, side_by_side
 
 import onnxray
-from onnxray.ascent import climb
-from onnxray.maximization import Setting as Preset
-from onnxray.maximization import recipe
-from onnxray.method import Run
-from onnxray.sought import channels_of
+from onnxray.methods.run import Run
+from onnxray.methods.synthesis.ascent.loop import climb
+from onnxray.methods.synthesis.parts.maximize_presets import Setting as Preset
+from onnxray.methods.synthesis.parts.maximize_presets import recipe
+from onnxray.objectives.target_lists import channels_of
 
 VALUE, BLOCK = "block3.conv1", 3
 GRID_STEPS, STEPS = 3, 16

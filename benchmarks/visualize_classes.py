@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 import onnxray
-from onnxray.methods.maximize import Maximize
+from onnxray.methods.synthesis.maximize import Maximize
 
 CLASSES = {
     1: "goldfish", 9: "ostrich", 17: "jay", 76: "tarantula", 130: "flamingo", 207: "golden retriever",

@@ -16,22 +16,23 @@ from typing import TYPE_CHECKING, Any
 from onnxray._version import __version__
 
 if TYPE_CHECKING:
-    from onnxray import errors, goals, methods
-    from onnxray.export import to_torch
-    from onnxray.model import Model
-    from onnxray.model import open_model as open
-    from onnxray.profile import Profile
+    from onnxray import errors, methods
+    from onnxray.images.profile.profile import Profile
+    from onnxray.model.model import Model
+    from onnxray.model.opening import open_model as open
+    from onnxray.model.to_torch import to_torch
+    from onnxray.objectives import goals
 
 __all__ = ["Model", "Profile", "__version__", "errors", "goals", "methods", "open", "to_torch"]
 
 _LAZY = {
-    "Model": ("onnxray.model", "Model"),
-    "Profile": ("onnxray.profile", "Profile"),
+    "Model": ("onnxray.model.model", "Model"),
+    "Profile": ("onnxray.images.profile.profile", "Profile"),
     "errors": ("onnxray.errors", None),
-    "goals": ("onnxray.goals", None),
+    "goals": ("onnxray.objectives.goals", None),
     "methods": ("onnxray.methods", None),
-    "open": ("onnxray.model", "open_model"),
-    "to_torch": ("onnxray.export", "to_torch"),
+    "open": ("onnxray.model.opening", "open_model"),
+    "to_torch": ("onnxray.model.to_torch", "to_torch"),
 }
 
 

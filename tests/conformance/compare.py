@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from onnxray.importer.scope import torch_tensor
+from onnxray.importer.nodes.weights import torch_tensor
 
 RTOL = {torch.bfloat16: 2**-6, torch.float16: 2**-9}
 """At least so much for the short floats, compared in float32: two units in the last place, as onnx's own runner has it

@@ -14,7 +14,7 @@ import onnxray
 from conformance.cases import Case, operators
 from conformance.compare import difference, tensors
 from onnxray.errors import UnsupportedOperator
-from onnxray.importer.module import forward_all
+from onnxray.importer.imported_module import forward_all
 
 REASONS = {
     "strings": "torch has no strings",

@@ -20,7 +20,7 @@ from conformance.cases import Case
 from conformance.compare import tensors
 from conformance.doubled import as_double, doubled, is_real
 from conformance.outcome import is_random
-from onnxray.importer.module import forward_all
+from onnxray.importer.imported_module import forward_all
 
 Real = NDArray[np.float64]
 Function = Callable[[list[Any]], list[Any]]

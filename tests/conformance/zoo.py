@@ -17,12 +17,12 @@ import torch
 
 from conformance.cases import operators
 from conformance.outcome import Outcome, refused
+from onnxray.engines.agreement.comparison import compare
+from onnxray.engines.judge import Judge
+from onnxray.engines.twin import Twin
 from onnxray.errors import UnsupportedOperator
-from onnxray.graph import read_graph
-from onnxray.model import Model
-from onnxray.runtime import Judge
-from onnxray.twin import Twin
-from onnxray.verification import compare
+from onnxray.graph.reading import read_graph
+from onnxray.model.model import Model
 
 TOLERANCES = {"float32": 1e-3, "float16": 1e-3, "int8": 5e-2}
 """Largest difference of an output, relative to its largest number, by the file's arithmetic; ``compare`` adds what

@@ -24,14 +24,14 @@ from skimage.data import astronaut, chelsea
 from torch import nn
 
 import onnxray
-from onnxray.methods.deconvnet import DeconvNet
-from onnxray.methods.gradient import Gradient
-from onnxray.methods.guided_backpropagation import GuidedBackpropagation
-from onnxray.methods.input_x_gradient import InputXGradient
-from onnxray.methods.integrated_gradients import IntegratedGradients
-from onnxray.methods.smoothgrad import SmoothGrad
-from onnxray.profile import Profile
-from onnxray.saliency import Saliency
+from onnxray.images.profile.profile import Profile
+from onnxray.methods.saliency.base import Saliency
+from onnxray.methods.saliency.gradient.deconvnet import DeconvNet
+from onnxray.methods.saliency.gradient.gradient import Gradient
+from onnxray.methods.saliency.gradient.guided_backpropagation import GuidedBackpropagation
+from onnxray.methods.saliency.gradient.input_x_gradient import InputXGradient
+from onnxray.methods.saliency.gradient.integrated_gradients import IntegratedGradients
+from onnxray.methods.saliency.gradient.smoothgrad import SmoothGrad
 from support import exporting
 from support.squeezenet import squeezenet
 

@@ -20,19 +20,19 @@ from onnx import numpy_helper
 from torch import nn
 
 import onnxray
-import onnxray.resample
+import onnxray.images.interpolation
 from conformance import zoo
-from onnxray.map_item import MapItem
-from onnxray.methods.cam import CAM
-from onnxray.methods.eigen_cam import EigenCAM
-from onnxray.methods.grad_cam import GradCAM
-from onnxray.methods.grad_cam_plus_plus import GradCAMPlusPlus
-from onnxray.methods.guided_grad_cam import GuidedGradCAM
-from onnxray.methods.hires_cam import HiResCAM
-from onnxray.methods.layer_cam import LayerCAM
-from onnxray.methods.score_cam import ScoreCAM
-from onnxray.methods.xgrad_cam import XGradCAM
-from onnxray.profile import Profile
+from onnxray.images.profile.profile import Profile
+from onnxray.methods.saliency.activation.cam import CAM
+from onnxray.methods.saliency.activation.eigen_cam import EigenCAM
+from onnxray.methods.saliency.activation.grad_cam import GradCAM
+from onnxray.methods.saliency.activation.grad_cam_plus_plus import GradCAMPlusPlus
+from onnxray.methods.saliency.activation.guided_grad_cam import GuidedGradCAM
+from onnxray.methods.saliency.activation.hires_cam import HiResCAM
+from onnxray.methods.saliency.activation.layer_cam import LayerCAM
+from onnxray.methods.saliency.activation.score_cam import ScoreCAM
+from onnxray.methods.saliency.activation.xgrad_cam import XGradCAM
+from onnxray.methods.saliency.item import MapItem
 from support import exporting
 from support.behind import Behind
 
@@ -168,7 +168,7 @@ def test_eigen_cam_up_to_the_sign_that_it_does_not_have(squeezenet: Any) -> None
     maps = theirs("EigenCAM", net, net.net.pool5, x, CLASSES)
     for item, projected, map_ in zip(ours(EigenCAM(layer="pool5_1"), model, x, CLASSES), expected, maps):
         same(item.attribution, projected)
-        turned = onnxray.resample.bilinear(np.maximum(-item.attribution, 0), item.heat.shape)
+        turned = onnxray.images.interpolation.bilinear(np.maximum(-item.attribution, 0), item.heat.shape)
         assert min(np.abs(scaled(heat) - map_).max() for heat in (item.heat, turned)) < TOLERANCE
 
 

@@ -11,10 +11,10 @@ import torch
 from torch import nn
 
 import onnxray
-from onnxray.masks import RandomMasks
-from onnxray.methods.occlusion import Occlusion
-from onnxray.methods.rise import Rise
-from onnxray.profile import Profile
+from onnxray.images.profile.profile import Profile
+from onnxray.methods.saliency.perturbation.occlusion import Occlusion
+from onnxray.methods.saliency.perturbation.random_masks import RandomMasks
+from onnxray.methods.saliency.perturbation.rise import RISE
 from peers.test_peers import CLASSES, SIDE, as_onnx, native, needs
 from support import models, packages
 from support.behind import Behind
@@ -88,7 +88,7 @@ def test_diannas_rise_under_the_same_masks(
     profile = Profile(
         name="raw", layout="NCHW", channels="RGB", scale=1 / 255, mean=(0.0,) * 3, std=(1.0,) * 3, size=(SIDE, SIDE)
     )
-    item = Rise(masks=50, cells=5, keep=0.3, fill="black")(
+    item = RISE(masks=50, cells=5, keep=0.3, fill="black")(
         onnxray.open(tmp_path / "net.onnx", profile), pixels[:1], 2, seed=3
     ).items[0]
     masks = RandomMasks.drawn(50, 5, 0.3, (SIDE, SIDE), np.random.default_rng(3)).rows(0, 50)[..., None]

@@ -16,9 +16,9 @@ import torch
 from torch import nn
 
 import onnxray
-from onnxray.believe.curves import blurred, insertion_and_deletion
-from onnxray.profile import Profile
-from onnxray.targets import read_target
+from onnxray.assess.maps.insertion_deletion import blurred, insertion_and_deletion
+from onnxray.images.profile.profile import Profile
+from onnxray.objectives.targets import read_target
 from peers.test_peers import as_onnx, needs
 from support import models
 from support.behind import Behind

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from onnxray.profile import Profile
+from onnxray.images.profile.profile import Profile
 
 
 class Behind(nn.Module):

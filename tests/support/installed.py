@@ -13,7 +13,7 @@ from PIL import Image
 from skimage.data import astronaut
 
 import onnxray
-from onnxray.profile import Profile
+from onnxray.images.profile.profile import Profile
 from support import packages
 
 Array = NDArray[Any]

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import onnxray_models
-from onnxray.believe.item import CheckedItem
-from onnxray.journal import JOURNAL, digest_of_file, read_journal
-from onnxray.report.belief_report import comparison_pictures
-from onnxray.results import Result
-from onnxray.run_folder import STAGING
+from onnxray.assess.maps.item import CheckedItem
+from onnxray.report.map_check_report import comparison_pictures
+from onnxray.results.journal import JOURNAL, digest_of_file, read_journal
+from onnxray.results.result import Result
+from onnxray.results.run_folder import STAGING
 from support.children import child
 
 DIGITS = [str(path) for path in onnxray_models.samples("lenet")]

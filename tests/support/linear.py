@@ -9,7 +9,7 @@ import onnx
 from numpy.typing import NDArray
 
 import onnxray
-from onnxray.profile import Profile
+from onnxray.images.profile.profile import Profile
 from support import models
 
 Array = NDArray[Any]

@@ -9,7 +9,7 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from onnxray.profile import Profile
+from onnxray.images.profile.profile import Profile
 
 Array = NDArray[Any]
 

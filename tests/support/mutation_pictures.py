@@ -6,7 +6,8 @@ import numpy as np
 import onnx
 from onnx import ModelProto, TensorProto, numpy_helper
 
-from onnxray.profile import Profile
+from onnxray.images.profile.profile import Profile
+from onnxray.images.profile.toml_form import toml_of
 from support import models
 
 _R = models.random
@@ -98,7 +99,7 @@ def described() -> ModelProto:
         labels=("cat", "dog", "a third"),
     )  # fmt: skip
     told = {
-        "onnxray.profile": profile.to_toml(), "labels": json.dumps(["cat", "dog", "a third"]), "author": "somebody",
+        "onnxray.profile": toml_of(profile), "labels": json.dumps(["cat", "dog", "a third"]), "author": "somebody",
         "names": "{0: 'cat', 1: 'dog', 2: 'a third'}", "Image.BitmapPixelFormat": "Gray8",
     }  # fmt: skip
     for key, value in told.items():

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import onnxray
-from onnxray.profile import Profile
+from onnxray.images.profile.profile import Profile
 from support import models
 
 Array = NDArray[Any]

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import onnx
 
-from onnxray.profile import Profile
+from onnxray.images.profile.profile import Profile
 from support import models
 
 

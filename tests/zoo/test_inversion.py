@@ -6,7 +6,7 @@ import pytest
 
 import onnxray
 from conformance import zoo
-from onnxray.methods.invert import Invert
+from onnxray.methods.synthesis.invert import Invert
 from support import packages
 
 if TYPE_CHECKING:

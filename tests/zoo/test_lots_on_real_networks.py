@@ -8,9 +8,9 @@ from skimage.data import astronaut
 
 import onnxray
 import onnxray_models
-from onnxray.goals import TargetImages, TargetValues
-from onnxray.lots_summary import summarize
-from onnxray.methods.lots import LOTS
+from onnxray.methods.lots.lots import LOTS
+from onnxray.methods.lots.summary import summarize
+from onnxray.objectives.goals import TargetImages, TargetValues
 
 ZOO = Path(__file__).parents[3] / "shared" / "zoo"
 pytestmark = pytest.mark.skipif(not ZOO.is_dir(), reason="the models are not beside this checkout")

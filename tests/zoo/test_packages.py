@@ -14,7 +14,7 @@ from skimage.data import coffee
 
 import onnxray
 from onnxray.errors import RuntimeRefusal, UnsupportedOperator
-from onnxray.model import Model
+from onnxray.model.model import Model
 from support import packages
 from support.installed import FACE, INSTALLED, REFUSED, Array, Feeds, Installed, astronaut, protobuf
 

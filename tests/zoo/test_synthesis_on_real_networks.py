@@ -5,8 +5,8 @@ import pytest
 
 import onnxray
 from conformance import zoo
-from onnxray.methods.deepdream import DeepDream
-from onnxray.methods.maximize import Maximize
+from onnxray.methods.synthesis.deepdream import DeepDream
+from onnxray.methods.synthesis.maximize import Maximize
 
 FILE = "squeezenet_v1.1_qdq_int8.onnx"
 pytestmark = pytest.mark.skipif(not zoo.files(), reason="no models in ../shared/zoo, nor where ONNXRAY_ZOO says")

@@ -5,7 +5,7 @@ from torch import nn
 
 import onnxray
 from conformance import report, tables, zoo
-from onnxray.processor import u8s8_saturates
+from onnxray.engines.processor import u8s8_saturates
 
 pytestmark = pytest.mark.skipif(not zoo.files(), reason="no models in ../shared/zoo, nor where ONNXRAY_ZOO says")
 

@@ -10,17 +10,17 @@ import typer
 from typer.core import TyperGroup
 
 from onnxray._version import __version__
-from onnxray.cli.apply import apply
-from onnxray.cli.classify import classify
-from onnxray.cli.demo import demo
-from onnxray.cli.inspect import inspect
-from onnxray.cli.invert import invert
-from onnxray.cli.lots import lots
-from onnxray.cli.saliency import app as saliency
-from onnxray.cli.values import values
-from onnxray.cli.verify import verify
-from onnxray.cli.visualize import app as visualize
-from onnxray.shown_text import one_line
+from onnxray.cli.commands.apply import apply
+from onnxray.cli.commands.classify import classify
+from onnxray.cli.commands.demo import demo
+from onnxray.cli.commands.inspect import inspect
+from onnxray.cli.commands.invert import invert
+from onnxray.cli.commands.lots import lots
+from onnxray.cli.commands.saliency import app as saliency
+from onnxray.cli.commands.values import values
+from onnxray.cli.commands.verify import verify
+from onnxray.cli.commands.visualize import app as visualize
+from onnxray.errors.shown_text import one_line
 
 # The root of what typer says of wrong usage; it is click's, and where that is depends on typer's version.
 _UsageError: type[Any] = typer.BadParameter.__bases__[0]

@@ -1,30 +1,23 @@
-"""The methods, one file each: ``onnxray.methods.lots.LOTS`` and whatever stands beside it."""
+"""The methods, each by its class and by its file: ``onnxray.methods.GradCAM``, ``onnxray.methods.grad_cam.GradCAM``.
+
+``dir(onnxray.methods)`` lists them all; ``help(onnxray.methods.GradCAM)`` says what one computes, its options and
+whom it is from. A family is a folder: lots, saliency, synthesis.
+"""
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
-from typing import Any, TypeVar
+from typing import Any
 
-T = TypeVar("T")
+from onnxray.methods.catalogue import look_up, names, serve_by_file
+
+serve_by_file()
 
 
 def __getattr__(name: str) -> Any:
-    if name in _names():
-        return importlib.import_module(f"{__name__}.{name}")
-    raise AttributeError(f"onnxray.methods has no method {name!r}")
+    if name.startswith("__"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return look_up(name)
 
 
-def family(base: type[T]) -> dict[str, type[T]]:
-    """Name -> method class, of every method that is a ``base``, in order of name."""
-    found = {}
-    for name in _names():
-        module = importlib.import_module(f"{__name__}.{name}")
-        for thing in vars(module).values():
-            if isinstance(thing, type) and issubclass(thing, base) and thing.__module__ == module.__name__:
-                found[getattr(thing, "name", name)] = thing
-    return dict(sorted(found.items()))
-
-
-def _names() -> list[str]:
-    return [module.name for module in pkgutil.iter_modules(__path__)]
+def __dir__() -> list[str]:
+    return names()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from onnxray.report.contact_sheet import Cell, Row
+from onnxray.images.drawing.contact_sheet import Cell, Row
+from onnxray.methods.synthesis.item import SynthesisItem
 from onnxray.report.pages import drawn_pages
 from onnxray.report.synthesis_report import trace_plot
-from onnxray.results import Result
-from onnxray.synthesis_item import SynthesisItem
+from onnxray.results.result import Result
 
 _CELLS = 256
 

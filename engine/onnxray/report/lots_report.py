@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from onnxray.lots_item import LotsItem, Shown
-from onnxray.lots_summary import LayerSummary
-from onnxray.report.contact_sheet import Cell, Row
+from onnxray.images.drawing.contact_sheet import Cell, Row
+from onnxray.methods.lots.item import LotsItem, Shown
+from onnxray.methods.lots.summary import LayerSummary
 from onnxray.report.pages import drawn_pages
 from onnxray.report.stability_plot import LayerSpread, stability_plot
-from onnxray.results import Provenance, Result
+from onnxray.results.provenance import Provenance
+from onnxray.results.result import Result
 
 _ROWS = 24
 

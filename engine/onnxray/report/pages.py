@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 
-from onnxray.report.contact_sheet import Row, contact_sheet_pages
-from onnxray.results import Provenance
+from onnxray.images.drawing.contact_sheet import Row, contact_sheet_pages
+from onnxray.results.provenance import Provenance
 
 
 def drawn_pages(

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxray.map_item import MapItem
-from onnxray.report.contact_sheet import Bar, Cell, Row
-from onnxray.report.heat_map import colour_bar
+from onnxray.images.drawing.contact_sheet import Bar, Cell, Row
+from onnxray.images.drawing.heat_map import colour_bar
+from onnxray.methods.saliency.item import MapItem
 from onnxray.report.pages import drawn_pages
-from onnxray.results import Result
+from onnxray.results.result import Result
 
 _ROWS = 40
 

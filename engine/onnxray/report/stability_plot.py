@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from onnxray.errors import InputError
-from onnxray.metrics import quantile_with_infinities
-from onnxray.report import NO_MARKUP, clean_text, shorten
-from onnxray.report.own_style import own_style
+from onnxray.images.drawing.plot_style import own_style
+from onnxray.images.drawing.text import NO_MARKUP, clean_text, shorten
+from onnxray.methods.lots.summary import quantile_with_infinities
 
 __all__ = ["LayerSpread", "stability_plot"]
 
@@ -65,9 +65,10 @@ def stability_plot(layers: Sequence[LayerSpread], *, title: str, unreached_label
     """Draw L2, Linf and PASS over the layers, in the order given, as the bytes of a PNG.
 
     A box spans the quartiles, the line in it is the median, a point is an image (see
-    :func:`onnxray.metrics.quantile_with_infinities`: what was not reached counts as infinity). Where a quartile is
-    infinite the box is hatched and runs into the band of ``unreached_label``, where a cross is an image. Under each
-    layer stands the share that was reached. A norm that spans more than a factor of ten is drawn logarithmic.
+    :func:`onnxray.methods.lots.summary.quantile_with_infinities`: what was not reached counts as infinity). Where a
+    quartile is infinite the box is hatched and runs into the band of ``unreached_label``, where a cross is an image.
+    Under each layer stands the share that was reached. A norm that spans more than a factor of ten is drawn
+    logarithmic.
 
     InputError for no layers, a layer without L2 or Linf, norms that are negative or NaN, and shares outside [0, 1].
     """

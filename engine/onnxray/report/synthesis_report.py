@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from onnxray.report import NO_MARKUP, clean_text
-from onnxray.report.contact_sheet import Cell, Row
-from onnxray.report.own_style import own_style
+from onnxray.images.drawing.contact_sheet import Cell, Row
+from onnxray.images.drawing.plot_style import own_style
+from onnxray.images.drawing.text import NO_MARKUP, clean_text
+from onnxray.methods.synthesis.item import SynthesisItem
 from onnxray.report.pages import drawn_pages
-from onnxray.results import Result
-from onnxray.synthesis_item import SynthesisItem
+from onnxray.results.result import Result
 
 _CELLS, _CURVES = 256, 24
 _SAID = "under each picture: what was climbed, and what ONNX Runtime says of the saved picture"

@@ -8,10 +8,10 @@ import pytest
 
 import onnxray
 from onnxray.errors import InputError
-from onnxray.methods.gradient import Gradient
-from onnxray.methods.occlusion import Occlusion
-from onnxray.mixing import places
-from onnxray.sample_places import Apart, Lost
+from onnxray.graph.samples.mixing import places
+from onnxray.graph.samples.places import Apart, Lost
+from onnxray.methods.saliency.gradient.gradient import Gradient
+from onnxray.methods.saliency.perturbation.occlusion import Occlusion
 from support import models
 
 R = models.random
@@ -72,8 +72,8 @@ def test_what_lies_before_the_mixing_is_fed_in_parts(monkeypatch: pytest.MonkeyP
 
 
 def test_without_memory_for_all_it_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("onnxray.mixing._room", lambda: 2.0**20)
-    monkeypatch.setattr("onnxray.mixing._LIGHT", 100)
+    monkeypatch.setattr("onnxray.graph.samples.mixing._room", lambda: 2.0**20)
+    monkeypatch.setattr("onnxray.graph.samples.mixing._LIGHT", 100)
     model, many = onnxray.open(net(CENTRED)), R(0, 60_000, 4)
     for engine in ("judge", "twin"):
         with pytest.raises(
@@ -152,7 +152,7 @@ def test_what_no_rule_knows_is_tried_once_and_remembered(monkeypatch: pytest.Mon
     assert model.values(MANY, ["y"])["y"].shape == (300, 4)
     assert model.mixing.found(("y",)) is None
     again = onnxray.open(proto)
-    monkeypatch.setattr("onnxray.deciding._compared", lambda *_: pytest.fail("tried again"))
+    monkeypatch.setattr("onnxray.engines.agreement.batch_decision._compared", lambda *_: pytest.fail("tried again"))
     assert again.values(MANY, ["y"])["y"].shape == (300, 4)
 
 

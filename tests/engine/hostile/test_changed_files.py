@@ -14,11 +14,12 @@ import pytest
 from onnx import numpy_helper
 
 import onnxray
-from onnxray import opened_file, private_copies, session_source
-from onnxray.container import read_container
+from onnxray.engines import session_source
+from onnxray.engines.judge import Judge
 from onnxray.errors import ModelFileError, OnnxrayError
-from onnxray.graph import read_graph
-from onnxray.runtime import Judge
+from onnxray.graph.file import opened_file, private_copies
+from onnxray.graph.file.container import read_container
+from onnxray.graph.reading import read_graph
 from support import models
 
 X = models.pictures(2)

@@ -17,17 +17,17 @@ import onnx
 import pytest
 
 import onnxray
-from onnxray import check_memory, integer_products
-from onnxray.check_memory import Memory, cache_folder
+from onnxray.engines import check_memory, integer_products
+from onnxray.engines.check_memory import Memory, cache_folder
+from onnxray.engines.integer_products import saturates
 from onnxray.errors import MismatchError, ModelFileError
-from onnxray.graph import read_graph
-from onnxray.integer_products import saturates
+from onnxray.graph.reading import read_graph
 from support import models
+from support.paths import ROOT
 
 FACTS = {"worst_relative": float, "against": str}
 FOUND = {"worst_relative": 1e-6, "against": "this processor"}
 DESCRIBED = {"profile": None, "onnxray": "0", "device": "cpu"}
-ROOT = Path(__file__).parents[3]
 
 
 def memory(**more: Any) -> Memory:
@@ -309,7 +309,7 @@ def test_no_home_is_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="only root becomes another user")
 def test_a_user_without_an_entry_and_without_a_home() -> None:
     program = (
-        "import sys, os; sys.path[:0] = ['engine']; import onnxray.check_memory as c; os.setuid(54321); "
+        "import sys, os; sys.path[:0] = ['engine']; import onnxray.engines.check_memory as c; os.setuid(54321); "
         "assert c.cache_folder() is None"
     )
     kept = {key: value for key, value in os.environ.items() if key not in {"HOME", "ONNXRAY_CACHE", "XDG_CACHE_HOME"}}

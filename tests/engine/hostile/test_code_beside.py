@@ -9,6 +9,7 @@ import pytest
 
 import onnxray
 from support import models
+from support.paths import ROOT
 
 TRAP = "open({mark!r}, 'a').write(__name__ + ' ')\nraise SystemExit(7)\n"
 SHADOWS = ("multiprocessing", "socket", "runpy", "torch", "numpy", "onnxruntime", "sitecustomize", "usercustomize")
@@ -52,8 +53,7 @@ def test_plots_are_drawn_by_no_program_of_a_file_beside(tmp_path: Path) -> None:
 
 
 def _path() -> str:
-    root = Path(__file__).parents[3]
-    return os.pathsep.join(str(root / part) for part in ("engine", "models"))
+    return os.pathsep.join(str(ROOT / part) for part in ("engine", "models"))
 
 
 @pytest.mark.parametrize("before", ["{outside}", "C:", "{outside}.deeper"])

@@ -11,7 +11,7 @@ import torch
 from torch import fx
 
 import onnxray
-from onnxray.importer.module import ImportedModule
+from onnxray.importer.imported_module import ImportedModule
 from support import models
 
 R = models.random

@@ -9,9 +9,9 @@ import pytest
 from onnx import numpy_helper
 
 import onnxray
-from onnxray import external_data
 from onnxray.errors import ModelFileError
-from onnxray.graph import read_graph
+from onnxray.graph.file import external_data
+from onnxray.graph.reading import read_graph
 from support import models
 
 SHAPE = (2, 3)

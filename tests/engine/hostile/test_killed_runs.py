@@ -16,16 +16,17 @@ from typer.testing import CliRunner
 
 import onnxray
 import onnxray_models
-from onnxray import keeping
 from onnxray.cli.app import app
-from onnxray.cli.common import run_folder
+from onnxray.cli.parts.document import run_folder
 from onnxray.errors import OutputError
-from onnxray.journal import JOURNAL, read_journal
-from onnxray.keeping import Keeping
-from onnxray.lots_item import LotsItem
-from onnxray.methods.lots import LOTS
-from onnxray.results import Result, write_folder
-from onnxray.run_folder import STAGING, RunFolder, new_folder
+from onnxray.methods.lots.item import LotsItem
+from onnxray.methods.lots.lots import LOTS
+from onnxray.results import keeping
+from onnxray.results.journal import JOURNAL, read_journal
+from onnxray.results.keeping import Keeping
+from onnxray.results.result import Result
+from onnxray.results.run_folder import STAGING, RunFolder, new_folder
+from onnxray.results.saved_files import write_folder
 from support.killed import contents, killed, without_times
 
 DIGITS = [str(path) for path in onnxray_models.samples("lenet")]
@@ -55,7 +56,7 @@ def counted(ticks: list[int]) -> Iterator[Callable[[int, int, str], None]]:
 
 
 def stop(monkeypatch: pytest.MonkeyPatch, command: str, count: int, with_: Callable[[], Any]) -> None:
-    monkeypatch.setattr(f"onnxray.cli.{command}.progress_bar", lambda: stopped_at(count, with_))
+    monkeypatch.setattr(f"onnxray.cli.commands.{command}.progress_bar", lambda: stopped_at(count, with_))
 
 
 def interrupt() -> None:
@@ -115,7 +116,7 @@ def test_an_interrupted_run_is_incomplete_and_the_resumed_one_equals_an_undistur
     module, command = RUNS[name]
     ticks: list[int] = []
     with monkeypatch.context() as patch:
-        patch.setattr(f"onnxray.cli.{module}.progress_bar", lambda: counted(ticks))
+        patch.setattr(f"onnxray.cli.commands.{module}.progress_bar", lambda: counted(ticks))
         whole = run(*command, "-o", tmp_path / "whole")
     assert whole.exit_code == 0, (whole.stderr, whole.exception)
     with monkeypatch.context() as patch:
@@ -132,7 +133,7 @@ def test_an_interrupted_run_is_incomplete_and_the_resumed_one_equals_an_undistur
 
 
 def test_values_and_apply_go_on_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from onnxray import batching
+    from onnxray.engines import chunks as batching
 
     monkeypatch.setattr(batching, "_CHUNK_LIMIT", 3)
     command = ("values", "lenet", *DIGITS[:10], "--value", "ip1")

@@ -15,13 +15,16 @@ from typer.testing import CliRunner
 
 import onnxray
 from onnxray.cli.app import app
-from onnxray.depths import depths
 from onnxray.errors import UnknownValue
-from onnxray.graph import Graph, read_graph
-from onnxray.naming import LONGEST_PATTERN, resolve, resolve_values
-from onnxray.receptive_field import local_field
-from onnxray.structure import find_logits, layer_weights, weight_layers
-from onnxray.value_shapes import live_bytes
+from onnxray.graph.classifier.output import aliases_of, logits_of
+from onnxray.graph.depths import depths
+from onnxray.graph.facts import Graph
+from onnxray.graph.fixed_batch import fixed_batch_of
+from onnxray.graph.reading import read_graph
+from onnxray.graph.receptive_field import local_field
+from onnxray.graph.value_names import LONGEST_PATTERN, resolve, resolve_values
+from onnxray.graph.value_shapes import live_bytes
+from onnxray.graph.weight_layers import layer_weights, weight_layers
 
 Node = onnx.helper.make_node
 
@@ -72,23 +75,23 @@ def shapes_of(graph: Graph) -> dict[str, tuple[int, ...]]:
 
 
 QUESTIONS: dict[str, Callable[[Graph], Any]] = {
-    "aliases": lambda graph: graph.aliases,
-    "logits": find_logits,
-    "batch": lambda graph: graph.fixed_batch,
+    "aliases": lambda graph: aliases_of(graph),
+    "logits": logits_of,
+    "batch": lambda graph: fixed_batch_of(graph),
     "depths": lambda graph: depths(graph, graph.outputs[-1].name, 8),
     "layers": weight_layers,
     "weights": layer_weights,
     "live bytes": lambda graph: live_bytes(graph, shapes_of(graph), [graph.outputs[-1].name]),
     "field": lambda graph: local_field(graph, "x", [graph.outputs[-1].name], shapes_of(graph), {}),
     "names": lambda graph: [_refused(graph, text) for text in ("nowhere", "v1x", "v/v0", "V1")],
-    "patterns": lambda graph: resolve_values(graph, ("*v*", "v?"), graph.aliases),
+    "patterns": lambda graph: resolve_values(graph, ("*v*", "v?"), aliases_of(graph)),
 }
 SIZES = (500, 4000)
 
 
 def _refused(graph: Graph, text: str) -> str:
     with pytest.raises(UnknownValue) as caught:
-        resolve(graph, text, graph.aliases)
+        resolve(graph, text, aliases_of(graph))
     return str(caught.value)
 
 
@@ -161,7 +164,7 @@ def test_a_long_shape_is_read_no_further_than_a_shape_is_long() -> None:
     nodes = [Node("Reshape", ["x", "s"], [f"v{k}"]) for k in range(300)]
     graph = built(nodes, ("v299",), s=numbers)
     started = time.process_time()
-    assert graph.fixed_batch is None
+    assert fixed_batch_of(graph) is None
     assert time.process_time() - started < 0.5
 
 
@@ -179,7 +182,7 @@ def test_tables_are_bounded_and_say_what_is_left_out(tmp_path: Path, monkeypatch
     nodes = [Node("Relu", [f"v{k - 1}" if k else "x"], [f"v{k}"], name="n" * 10**5) for k in range(20)]
     path = tmp_path / "m.onnx"
     path.write_bytes(built(nodes, ("v19",)).proto.SerializeToString())
-    monkeypatch.setattr(importlib.import_module("onnxray.cli.inspect"), "MOST_ROWS", 5)
+    monkeypatch.setattr(importlib.import_module("onnxray.cli.commands.inspect"), "MOST_ROWS", 5)
     result = CliRunner().invoke(app, ["inspect", str(path), "--values"])
     assert result.exit_code == 0
     assert "16 more are left out here: onnxray inspect " in result.stdout

@@ -9,10 +9,12 @@ import onnx
 import pytest
 from onnx import helper
 
-from onnxray import inference
 from onnxray.errors import ModelFileError
-from onnxray.graph import body_of, read_graph
-from onnxray.soundness import DEEPEST_CALLS, LARGEST_INLINED, check_functions
+from onnxray.graph.classifier.output import aliases_of
+from onnxray.graph.file import shape_inference as inference
+from onnxray.graph.file.checks import DEEPEST_CALLS, LARGEST_INLINED, check_functions
+from onnxray.graph.fixed_batch import fixed_batch_of
+from onnxray.graph.reading import body_of, read_graph
 from support import models
 
 node = helper.make_node
@@ -97,8 +99,8 @@ def chained_functions(count: int) -> onnx.ModelProto:
 
 def opened(model: onnx.ModelProto) -> None:
     graph = read_graph(model)
-    assert graph.aliases
-    assert graph.fixed_batch is None
+    assert aliases_of(graph)
+    assert fixed_batch_of(graph) is None
     for proto in (one.proto for one in graph.nodes if one.operator == "If"):
         body_of(graph, proto.attribute[0].g)
 

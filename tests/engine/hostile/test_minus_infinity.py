@@ -14,12 +14,12 @@ from typer.testing import CliRunner
 import onnxray
 from onnxray.cli.app import app
 from onnxray.errors import OnnxrayError
-from onnxray.image_files import save_png
-from onnxray.methods.gradient import Gradient
-from onnxray.methods.lots import LOTS
-from onnxray.methods.maximize import Maximize
-from onnxray.methods.occlusion import Occlusion
-from onnxray.methods.score_cam import ScoreCAM
+from onnxray.images.files import save_png
+from onnxray.methods.lots.lots import LOTS
+from onnxray.methods.saliency.activation.score_cam import ScoreCAM
+from onnxray.methods.saliency.gradient.gradient import Gradient
+from onnxray.methods.saliency.perturbation.occlusion import Occlusion
+from onnxray.methods.synthesis.maximize import Maximize
 from support import models
 
 

@@ -10,9 +10,9 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import onnxray
-from onnxray.applying import apply_network
 from onnxray.cli.app import app
 from onnxray.errors import InputError, ModelFileError, OnnxrayError
+from onnxray.model.picture_network import apply_network
 from support import models
 
 

@@ -16,11 +16,11 @@ import pytest
 from PIL import Image, ImageOps
 
 from onnxray.errors import ImageError
-from onnxray.image_files import read_picture
-from onnxray.images import read_images
-from onnxray.picture_memory import MAX_BYTES, MAX_PIXELS, MAX_SCANS, bytes_to_read
-from onnxray.picture_turning import turning, upright
-from onnxray.profile import Profile
+from onnxray.images.decoding_memory import MAX_BYTES, MAX_PIXELS, MAX_SCANS, bytes_to_read
+from onnxray.images.files import read_picture
+from onnxray.images.orientation import turning, upright
+from onnxray.images.pixels import read_images
+from onnxray.images.profile.profile import Profile
 
 
 def chunk(kind: bytes, data: bytes) -> bytes:
@@ -162,10 +162,10 @@ import json, sys
 from pathlib import Path
 from PIL import Image
 from onnxray.errors import ImageError
-from onnxray.images import read_images
-from onnxray.picture_memory import bytes_to_read
-from onnxray.picture_turning import turning
-from onnxray.profile import Profile
+from onnxray.images.pixels import read_images
+from onnxray.images.decoding_memory import bytes_to_read
+from onnxray.images.orientation import turning
+from onnxray.images.profile.profile import Profile
 
 def status(key):
     return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith(key)) * 1024

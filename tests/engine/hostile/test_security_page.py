@@ -2,10 +2,10 @@
 
 import importlib
 import re
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[3]
-ROW = re.compile(r"\| [^|]+ \| ([0-9,]+) \| `([a-z_]+)\.([A-Z_]+)` \|")
+from support.paths import ROOT
+
+ROW = re.compile(r"\| [^|]+ \| ([0-9,]+) \| `([a-z_.]+)\.([A-Z_]+)` \|")
 
 
 def test_the_limits_are_those_of_the_source() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 import onnxray
 from onnxray.errors import InputError
-from onnxray.model import Model
+from onnxray.model.model import Model
 from support import models
 
 READ = "g ({kind}[N,4] x) => (float[N,4] y) {{ y = Cast <to = 1> (x) }}"

@@ -5,71 +5,88 @@ from pathlib import Path
 
 import pytest
 
+from support.paths import ROOT
 from support.source_rules import Found, findings
 
-ROOT = Path(__file__).resolve().parents[3]
 _E = "engine/onnxray/"
 
 FIELDS = "names of a dataclass's own fields, or of a literal list of them"
 LAZY = "names out of a literal table, looked up before"
-METHODS = "names that pkgutil finds in this package's own folder"
+METHODS = "names that pkgutil finds in this package's own folders"
 
 ALLOWED: dict[tuple[str, str, str], str] = {
     (f"{_E}__init__.py", "__getattr__", "import_module"): LAZY,
     (f"{_E}__init__.py", "__getattr__", "getattr"): LAZY,
-    (f"{_E}methods/__init__.py", "__getattr__", "import_module"): METHODS,
-    (f"{_E}methods/__init__.py", "family", "import_module"): METHODS,
     (
-        f"{_E}importer/bridge.py",
+        f"{_E}importer/onnx2torch_bridge.py",
         "_call",
         "import_module",
     ): "torchvision and torchvision.ops, whole literals of onnx2torch",
-    (f"{_E}importer/bridge.py", "_call", "getattr"): "what onnx2torch's own source imports from torchvision",
-    (f"{_E}importer/bridge.py", "_load_onnx2torch", "sys.modules"): "stand-ins for torchvision, put in and taken out",
-    (f"{_E}importer/bridge.py", "Bridge._share", "setattr"): "Parameters of modules that onnx2torch made, by its names",
-    (f"{_E}importer/build.py", "Walk.text_module", "fx call_module"): "callers give what helper_attribute made",
-    (f"{_E}importer/build.py", "Walk.finish", "__dict__"): "submodules whose names attributes.py made",
+    (f"{_E}importer/onnx2torch_bridge.py", "_call", "getattr"): "what onnx2torch's own source imports from torchvision",
     (
-        f"{_E}importer/module.py",
+        f"{_E}importer/onnx2torch_bridge.py",
+        "_load_onnx2torch",
+        "sys.modules",
+    ): "stand-ins for torchvision, put in and taken out",
+    (
+        f"{_E}importer/onnx2torch_bridge.py",
+        "Bridge._share",
+        "setattr",
+    ): "Parameters of modules that onnx2torch made, by its names",
+    (f"{_E}importer/walk.py", "Walk.text_module", "fx call_module"): "callers give what helper_attribute made",
+    (f"{_E}importer/walk.py", "Walk.finish", "__dict__"): "submodules whose names attributes.py made",
+    (
+        f"{_E}importer/imported_module.py",
         "register_weights",
         "add_module",
     ): "parts that keeps_its_name let through, or made names",
-    (f"{_E}importer/module.py", "register_weights", "register_parameter"): "as above",
-    (f"{_E}importer/module.py", "ImportedModule.__deepcopy__", "setattr"): FIELDS,
-    (f"{_E}importer/module.py", "ImportedModule.__deepcopy__", "getattr"): FIELDS,
-    (f"{_E}importer/ops/ml_trees.py", "Ensemble.__init__", "register_buffer"): FIELDS,
-    (f"{_E}importer/ops/ml_trees.py", "Ensemble.__init__", "getattr"): FIELDS,
-    (f"{_E}importer/ops/casting.py", "", "getattr"): "types by a literal table",
-    (f"{_E}importer/carried.py", "_float8", "getattr"): "types by literals",
-    (f"{_E}importer/scope.py", "torch_tensor", "getattr"): "types by a literal set",
+    (f"{_E}importer/imported_module.py", "register_weights", "register_parameter"): "as above",
+    (f"{_E}importer/imported_module.py", "ImportedModule.__deepcopy__", "setattr"): FIELDS,
+    (f"{_E}importer/imported_module.py", "ImportedModule.__deepcopy__", "getattr"): FIELDS,
+    (f"{_E}importer/ops/classical/trees.py", "Ensemble.__init__", "register_buffer"): FIELDS,
+    (f"{_E}importer/ops/classical/trees.py", "Ensemble.__init__", "getattr"): FIELDS,
+    (f"{_E}importer/ops/quantised/casting.py", "", "getattr"): "types by a literal table",
+    (f"{_E}importer/nodes/integers_as_floats.py", "_float8", "getattr"): "types by literals",
+    (f"{_E}importer/nodes/weights.py", "torch_tensor", "getattr"): "types by a literal set",
     (
-        f"{_E}importer/ops/quantization.py",
+        f"{_E}importer/ops/quantised/quantization.py",
         "_torch_type",
         "getattr",
     ): "numpy's names of onnx's numbers; no dtype is refused",
-    (f"{_E}importer/ops/signal.py", "output_type", "getattr"): "numpy's names of onnx's numbers; no dtype is refused",
-    (f"{_E}twin.py", "_as_input", "getattr"): "numpy's names of onnx's float types",
-    (f"{_E}methods/attention_rollout.py", "rollout", "getattr"): "check_choices let through mean, max and min alone",
-    (f"{_E}full_verification.py", "Verification.to_dict", "getattr"): FIELDS,
-    (f"{_E}full_verification.py", "_row", "getattr"): FIELDS,
-    (f"{_E}lots_summary.py", "LayerSummary.to_dict", "getattr"): FIELDS,
-    (f"{_E}method.py", "Method.options", "getattr"): FIELDS,
-    (f"{_E}method.py", "check_choices", "getattr"): FIELDS,
-    (f"{_E}methods/deepdream.py", "DeepDream.__post_init__", "getattr"): FIELDS,
-    (f"{_E}methods/invert.py", "Invert.__post_init__", "getattr"): FIELDS,
-    (f"{_E}methods/maximize.py", "Maximize.__post_init__", "getattr"): FIELDS,
-    (f"{_E}methods/occlusion.py", "Occlusion.__post_init__", "getattr"): FIELDS,
-    (f"{_E}methods/rise.py", "Rise.__post_init__", "getattr"): FIELDS,
-    (f"{_E}methods/value_occlusion.py", "ValueOcclusion.__post_init__", "getattr"): FIELDS,
-    (f"{_E}profile.py", "Profile.__post_init__", "getattr"): FIELDS,
-    (f"{_E}profile.py", "Profile._check_numbers", "getattr"): FIELDS,
-    (f"{_E}profile.py", "Profile._check_numbers", "__setattr__"): FIELDS,
-    (f"{_E}profile.py", "Profile._check_choice", "getattr"): FIELDS,
-    (f"{_E}profile_toml.py", "write_toml", "getattr"): FIELDS,
-    (f"{_E}first_check.py", "note", "format"): "sentences of a literal table",
-    (f"{_E}identity.py", "_feed", "getattr"): FIELDS,
-    (f"{_E}runtime.py", "", "import ctypes"): "malloc_trim of the C library, by a literal",
-    (f"{_E}runtime.py", "return_freed_memory", "CDLL"): "the C library that is loaded already",
+    (
+        f"{_E}importer/ops/pictures/signal.py",
+        "output_type",
+        "getattr",
+    ): "numpy's names of onnx's numbers; no dtype is refused",
+    (f"{_E}engines/twin.py", "_as_input", "getattr"): "numpy's names of onnx's float types",
+    (
+        f"{_E}methods/saliency/activation/attention_rollout.py",
+        "rollout",
+        "getattr",
+    ): "check_choices let through mean, max and min alone",
+    (f"{_E}engines/agreement/full_check.py", "Verification.to_dict", "getattr"): FIELDS,
+    (f"{_E}engines/agreement/full_check.py", "_row", "getattr"): FIELDS,
+    (f"{_E}methods/lots/summary.py", "LayerSummary.to_dict", "getattr"): FIELDS,
+    (f"{_E}methods/method.py", "Method.options", "getattr"): FIELDS,
+    (f"{_E}methods/option_checks.py", "check_choices", "getattr"): FIELDS,
+    (f"{_E}methods/synthesis/deepdream.py", "DeepDream.__post_init__", "getattr"): FIELDS,
+    (f"{_E}methods/synthesis/invert.py", "Invert.__post_init__", "getattr"): FIELDS,
+    (f"{_E}methods/synthesis/maximize.py", "Maximize.__post_init__", "getattr"): FIELDS,
+    (f"{_E}methods/saliency/perturbation/occlusion.py", "Occlusion.__post_init__", "getattr"): FIELDS,
+    (f"{_E}methods/saliency/perturbation/rise.py", "RISE.__post_init__", "getattr"): FIELDS,
+    (f"{_E}methods/saliency/perturbation/value_occlusion.py", "ValueOcclusion.__post_init__", "getattr"): FIELDS,
+    (f"{_E}images/profile/profile.py", "Profile.__post_init__", "getattr"): FIELDS,
+    (f"{_E}images/profile/profile.py", "Profile._check_numbers", "getattr"): FIELDS,
+    (f"{_E}images/profile/profile.py", "Profile._check_numbers", "__setattr__"): FIELDS,
+    (f"{_E}images/profile/profile.py", "Profile._check_choice", "getattr"): FIELDS,
+    (f"{_E}images/profile/toml_form.py", "toml_of", "getattr"): FIELDS,
+    (f"{_E}engines/agreement/first_check.py", "note", "format"): "sentences of a literal table",
+    (f"{_E}results/run_identity.py", "_feed", "getattr"): FIELDS,
+    (f"{_E}engines/judge.py", "", "import ctypes"): "malloc_trim of the C library, by a literal",
+    (f"{_E}engines/judge.py", "return_freed_memory", "CDLL"): "the C library that is loaded already",
+    (f"{_E}methods/catalogue.py", "look_up", "import_module"): METHODS,
+    (f"{_E}methods/catalogue.py", "ByFile.create_module", "import_module"): METHODS,
+    (f"{_E}methods/catalogue.py", "_method_in", "import_module"): METHODS,
 }
 """(file, function, what) -> why no file's text can come there."""
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from onnxray.cli.streams import standard_streams
+from onnxray.cli.parts.standard_streams import standard_streams
+from support.paths import ROOT
 
-ROOT = Path(__file__).parents[3]
 FULL = Path("/dev/full")
 
 pytestmark = pytest.mark.skipif(not FULL.exists(), reason="shells and /dev/full")

@@ -20,12 +20,12 @@ from rich.table import Table
 from typer.testing import CliRunner, Result
 
 from onnxray.cli.app import app
-from onnxray.cli.consoles import PlainConsole, line
+from onnxray.cli.parts.console import PlainConsole, line
 from onnxray.errors import OnnxrayError
-from onnxray.profile_toml import write_toml
-from onnxray.report import clean_text
-from onnxray.results import write_folder
-from onnxray.shown_text import json_text, one_line, shortened, terminal, toml_string
+from onnxray.errors.shown_text import json_text, one_line, shortened, terminal, toml_string
+from onnxray.images.drawing.text import clean_text
+from onnxray.images.profile.toml_form import toml_of
+from onnxray.results.saved_files import write_folder
 from support import models
 
 FAKE = "x\nonnxray: OK: every value agrees.\r\n"
@@ -267,7 +267,7 @@ def test_pictures_and_plots_get_text_that_can_be_drawn() -> None:
 
 def test_nothing_writes_another_kind_of_document() -> None:
     """A new sink (HTML, SVG) needs an escaping function of its own in shown_text.py, and a test here."""
-    engine = Path(app.__module__ and write_toml.__code__.co_filename).parent
+    engine = Path(app.__module__ and toml_of.__code__.co_filename).parent
     for path in engine.rglob("*.py"):
         text = path.read_text(encoding="utf-8")
         assert not re.search(r"<svg|<html|format=.(svg|pdf|pgf)|\.to_html|import (html|xml)|console\.export", text), (
@@ -287,7 +287,7 @@ def test_paths_that_are_no_utf8(tmp_path: Path) -> None:
     other = folder / os.fsdecode(b"t\xfe.png")
     Image.fromarray(np.random.default_rng(1).integers(0, 256, (14, 14), np.uint8)).save(other)
     profile = folder / os.fsdecode(b"p\xff.toml")
-    profile.write_text(write_toml(models.GREY))
+    profile.write_text(toml_of(models.GREY))
     out = folder / os.fsdecode(b"out\xff")
     for command in (
         ("inspect", model), ("classify", model, picture), ("verify", model, picture),

@@ -18,6 +18,7 @@ from support.damage_places import CANARY
 from support.damage_texts import TEXT_PLACES, WAYS, put
 from support.mutation_pictures import picture_networks
 from support.mutations import serialised
+from support.paths import ROOT
 from support.payloads import MARK, SINKS, payloads
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="inotify and limits of memory")
@@ -137,17 +138,16 @@ def test_the_child_sees_what_it_has_to_see(tmp_path: Path) -> None:
     for path in paths:
         path.parent.mkdir(parents=True)
         path.write_bytes(models.lenet().SerializeToString())
-    root = Path(__file__).parents[3]
     script = BEHAVES.format(
-        memory=str(hostile.MEMORY), canary=str(tmp_path / CANARY), cases=CASES | OTHER_CASES, tests=str(root / "tests")
+        memory=str(hostile.MEMORY), canary=str(tmp_path / CANARY), cases=CASES | OTHER_CASES, tests=str(ROOT / "tests")
     )
     environment = {
         **os.environ, "ONNXRAY_CACHE": str(tmp_path / "c"), "ONNXRAY_FUZZ_COMMANDS": "inspect",
-        "PYTHONPATH": os.pathsep.join(str(root / part) for part in ("engine", "models", "tests")),
+        "PYTHONPATH": os.pathsep.join(str(ROOT / part) for part in ("engine", "models", "tests")),
     }  # fmt: skip
     done = subprocess.run(
         [sys.executable, "-c", script], input="".join(f"{path}\n" for path in paths), capture_output=True, text=True,
-        check=False, cwd=root, env=environment,
+        check=False, cwd=ROOT, env=environment,
     )  # fmt: skip
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     found = [answer for answer in answers if answer.get("done")]

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 import onnxray
-from onnxray.image_files import save_png
+from onnxray.images.files import save_png
 from support import models
 
 COUNT = 50

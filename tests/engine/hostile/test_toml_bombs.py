@@ -12,12 +12,13 @@ import pytest
 
 import onnxray
 from onnxray.errors import OnnxrayError, ProfileError
-from onnxray.profile import MAX_LABEL, Profile
-from onnxray.profile_discovery import METADATA_KEY, discover
-from onnxray.profile_toml import read_mean
-from onnxray.short_values import short
-from onnxray.side_text import MAX_BARE, MAX_DEPTH, MAX_DOTS, MAX_TOML, parse_json, parse_toml
+from onnxray.errors.short_values import short
+from onnxray.images.profile.discovery import METADATA_KEY, discover
+from onnxray.images.profile.profile import MAX_LABEL, Profile
+from onnxray.images.profile.side_text import MAX_BARE, MAX_DEPTH, MAX_DOTS, MAX_TOML, parse_json, parse_toml
+from onnxray.images.profile.toml_form import read_mean, read_profile
 from support import models
+from support.graph_facts import graph_facts
 
 GOOD = {
     "name": '"a"', "layout": '"NCHW"', "channels": '"GREY"', "scale": "1.0", "mean": "[0]", "std": "[1]",
@@ -125,7 +126,7 @@ def test_the_check_before_parsing_lets_every_toml_pass_that_a_profile_may_be() -
 def test_json_beside_a_model(tmp_path: Path) -> None:
     base = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3, "size": {"height": 8, "width": 8}}
     value = SimpleNamespace(name="x", shape=("N", 3, 8, 8), dtype="float32")
-    graph: Any = SimpleNamespace(
+    graph: Any = graph_facts(
         path=tmp_path / "m.onnx", inputs=(value,), producer="", metadata={}, logits="y", features=None
     )
     whole = json.dumps(base)[:-1]
@@ -182,7 +183,7 @@ def test_labels_and_means_in_files(tmp_path: Path) -> None:
     for text, message in (("a\n" * 1_000_001, "1000001 lines; at most 1000000"), ("x" * 5000, "at most 1000 char")):
         (tmp_path / "labels.txt").write_text(text)
         with pytest.raises(ProfileError, match=message) as caught:
-            Profile.from_toml(path)
+            read_profile(path)
         assert len(str(caught.value)) < 1000
     for header in ("{'descr': '<f4', 'fortran_order': False, 'shape': (" + "9" * 400 + ",), }",
                    "{'descr': '<f4', 'fortran_order': False, 'shape': (" + "1, " * 40 + "), }",

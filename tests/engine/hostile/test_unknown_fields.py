@@ -9,9 +9,9 @@ import onnx
 import pytest
 
 import onnxray
-from onnxray import skeleton
 from onnxray.errors import ModelFileError
-from onnxray.graph import read_graph
+from onnxray.graph.file import skeleton
+from onnxray.graph.reading import read_graph
 from support import models
 
 HOLE = 3 << 30

@@ -11,13 +11,14 @@ import pytest
 import onnxray
 from onnxray import goals
 from onnxray.errors import InputError, OnnxrayError
-from onnxray.image_files import save_png
-from onnxray.map_item import MapItem
-from onnxray.method import Method
-from onnxray.methods import family
-from onnxray.methods.gradient import Gradient
-from onnxray.methods.lots import LOTS
-from onnxray.results import Result
+from onnxray.images.files import save_png
+from onnxray.images.profile.toml_form import read_profile
+from onnxray.methods.catalogue import family
+from onnxray.methods.lots.lots import LOTS
+from onnxray.methods.method import Method
+from onnxray.methods.saliency.gradient.gradient import Gradient
+from onnxray.methods.saliency.item import MapItem
+from onnxray.results.result import Result
 from support import models
 
 WRONG: tuple[Any, ...] = (
@@ -120,8 +121,9 @@ def test_profiles_and_goals(opened: dict[str, onnxray.Model]) -> None:
         for wrong in WRONG:
             for name in known:
                 yield f"Profile {name}", lambda w=wrong, n=name: onnxray.Profile(**{**known, n: w})
-            for verb in ("encode", "decode", "from_toml"):
+            for verb in ("encode", "decode"):
                 yield f"Profile.{verb}", lambda w=wrong, v=verb: getattr(models.GREY, v)(w)
+            yield "read_profile", lambda w=wrong: read_profile(w)
             yield "TargetImages", lambda w=wrong: lots(model, X, goals.TargetImages(images=w))
             yield "pairing", lambda w=wrong: goals.TargetImages(images=X, pairing=w)
             yield "TargetValues", lambda w=wrong: lots(model, X, goals.TargetValues(values=w))

@@ -12,12 +12,12 @@ import torch
 from torch import nn
 from torch.nn.modules.conv import _ConvNd
 
-from onnxray.graph import Node
+from onnxray.graph.facts import Node
 from onnxray.importer.fusions.pattern import Cut, Fusion, is_plain, replacing
+from onnxray.importer.nodes.scope import Converted, Scope
 from onnxray.importer.ops import CONVERTERS
-from onnxray.importer.ops.convolution import PaddedConv
-from onnxray.importer.ops.normalization import BatchNorm, ComputedBatchNorm
-from onnxray.importer.scope import Converted, Scope
+from onnxray.importer.ops.neural.convolution import PaddedConv
+from onnxray.importer.ops.neural.normalization import BatchNorm, ComputedBatchNorm
 
 
 class WeightedConv(nn.Module):

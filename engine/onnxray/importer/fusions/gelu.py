@@ -6,7 +6,7 @@ import math
 
 from torch import nn
 
-from onnxray.graph import Node
+from onnxray.graph.facts import Node
 from onnxray.importer.fusions.pattern import Cut, Fusion, is_plain, replacing
 
 _CLOSE = 1e-6

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from functools import partial
 
-from onnxray.graph import Node
+from onnxray.graph.facts import Node
 from onnxray.importer.fusions.pattern import Cut, Fusion, is_plain, replacing
-from onnxray.importer.ops.normalization import LayerNorm
-from onnxray.importer.ops.parameters import numbers
+from onnxray.importer.nodes.shape_parameters import numbers
+from onnxray.importer.ops.neural.normalization import LayerNorm
 
 
 def layer_norm(node: Node, cut: Cut) -> Fusion | None:

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from onnxray.graph import Node
+from onnxray.graph.facts import Node
 from onnxray.importer.fusions.pattern import Cut, Fusion, is_plain, replacing
 
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from onnxray.graph import Dim, Graph, Node
-from onnxray.importer.scope import Scope, Weights
+from onnxray.graph.facts import Dim, Graph, Node
+from onnxray.importer.nodes.scope import Scope
+from onnxray.importer.nodes.weights import Weights
 
 _REAL = frozenset({"float32", "float64"})
 

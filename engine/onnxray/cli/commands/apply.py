@@ -1,0 +1,97 @@
+"""onnxray apply: a network from pictures to pictures, run on pictures of any size."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from onnxray.cli.parts.arguments import ImagesArgument, ModelArgument
+from onnxray.cli.parts.command_frame import progress_bar
+from onnxray.cli.parts.console import table_console
+from onnxray.cli.parts.document import command_line, document, print_json, provenance_of
+from onnxray.cli.parts.finishing import say_interrupted
+from onnxray.cli.parts.limits import limited
+from onnxray.cli.parts.shared_options import Growing, with_shared_options
+from onnxray.errors import InputError
+from onnxray.images.pixels import Pixels, read_at_own_size
+from onnxray.model.picture_network import apply_network
+
+if TYPE_CHECKING:
+    from onnxray.model.model import Model
+    from onnxray.results.keeping import Keeping
+
+
+@limited
+@with_shared_options
+def apply(
+    model: ModelArgument,
+    images: ImagesArgument,
+    range_: Annotated[
+        str, typer.Option("--range", metavar="auto|255|1|signed", help="What the output's numbers mean as a picture.")
+    ] = "auto",
+    size: Annotated[int, typer.Option("--size", help="Pixels of the longer side at most.")] = 1024,
+    overlap: Annotated[
+        int | None,
+        typer.Option("--overlap", help="Pixels that tiles share, where the size is fixed: 32, or a quarter of a tile."),
+    ] = None,
+    *,
+    shared: Growing,
+) -> None:
+    """Turn pictures into what an image-to-image network makes of them, by ONNX Runtime.
+
+    Pictures keep their size. A network of fixed size sees overlapping tiles, which are blended.
+    Example: onnxray apply candy.onnx photo.jpg --profile raw --range 255
+    """
+    opened = shared.open(model)
+    if opened.profile is None:
+        raise InputError("the model's input is no image (no profile fits it); state how pixels enter it with --profile")
+    if size < 1:
+        raise InputError(f"size is {size}; a whole number from 1 was expected")
+    started = time.perf_counter()
+    pictures = read_at_own_size(images, opened.profile, size)
+    interrupted = False
+    with shared.keeping("apply", range=range_, size=size, overlap=overlap) as keep:
+        journal = keep.start(
+            lambda: provenance_of(opened, "apply"), (images, *((one.names, one.array) for one in pictures))
+        )
+        try:
+            with progress_bar() as tick:
+                for place, picture in enumerate(pictures):
+                    if (place,) not in journal.ended:
+                        _apply(opened, keep, place, picture, overlap, range_)
+                    tick(place + 1, len(pictures), "pictures")
+        except KeyboardInterrupt:
+            if not keep.count:
+                raise
+            interrupted = True
+        report = document(opened, "apply", keep.entries) | {
+            "seconds": round(time.perf_counter() - started, 3), "command": command_line(), "interrupted": interrupted,
+        }  # fmt: skip
+        report = keep.complete_plain(report, {})
+    if shared.json:
+        print_json(report)
+    else:
+        for item in report["items"]:
+            table_console().print(
+                f"{keep.path / item['files']['image']}: {item['tiles']} tile(s), numbers from "
+                f"{item['least']:.4g} to {item['largest']:.4g} read as {item['range']}"
+            )
+    if interrupted:
+        say_interrupted()
+
+
+def _apply(model: Model, keep: Keeping, place: int, picture: Pixels, overlap: int | None, range_: str) -> None:
+    """Apply the network to one picture, and keep it."""
+    applied = apply_network(model, picture.array[0], overlap=overlap, range=range_)
+    path = picture.names[0]
+    name = f"{place}-{Path(path).stem if path else 'picture'}.png"
+    item = {
+        "path": path, "size": list(applied.image.shape[1:]), "range": applied.range,
+        "least": applied.least, "largest": applied.largest, "tiles": applied.tiles,
+        "notes": list(picture.notes), "files": {"image": name},
+    }  # fmt: skip
+    keep.add_entry((place,), item, {name: applied.image})
+    keep.end((place,))

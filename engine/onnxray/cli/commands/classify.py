@@ -1,0 +1,77 @@
+"""onnxray classify: what the file itself says of images."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from onnxray.cli.parts.arguments import ImagesArgument, ModelArgument
+from onnxray.cli.parts.console import table_console
+from onnxray.cli.parts.document import document, print_json, write_document
+from onnxray.cli.parts.finishing import say_interrupted
+from onnxray.cli.parts.kept_chunks import Chunks
+from onnxray.cli.parts.limits import limited
+from onnxray.cli.parts.shared_options import Opening, with_shared_options
+
+
+@limited
+@with_shared_options
+def classify(
+    model: ModelArgument,
+    images: ImagesArgument,
+    top: Annotated[int, typer.Option(help="How many classes to list for each image.", min=1)] = 5,
+    *,
+    shared: Opening,
+) -> None:
+    """Classify images by ONNX Runtime on the file itself.
+
+    Example: onnxray classify lenet four.png
+    """
+    opened = shared.open(model)
+    pixels = opened.pixels(images)
+    notes, interrupted = list(pixels.notes), False
+    chunks = Chunks(len(pixels))
+    try:
+        predictions = opened.predict(pixels, through=chunks.through)
+    except KeyboardInterrupt:
+        if not chunks.done:
+            raise
+        interrupted, pixels = True, pixels.rows(slice(0, chunks.done))
+        predictions = opened.predict(pixels, through=chunks.through)
+    order = predictions.probabilities.argsort(1, kind="stable")[:, ::-1][:, :top]
+
+    def said(index: int, k: int) -> dict[str, Any]:
+        score, probability = float(predictions.scores[index, k]), float(predictions.probabilities[index, k])
+        row = {"class": k, "label": opened.label(k), "score": score, "probability": probability}
+        return row | {"score": None, "reason": "the file rules this class out"} if score == -math.inf else row
+
+    items: list[dict[str, Any]] = []
+    for index, ranked in enumerate(order):
+        best = said(index, int(predictions.classes[index]))
+        listed = [said(index, int(k)) for k in ranked]
+        items.append({"path": pixels.names[index], **best, "top": listed})
+    notes = list(dict.fromkeys([*notes, *predictions.notes]))
+    found = document(opened, "classify", items, image_notes=notes)
+    if interrupted:
+        found |= {"interrupted": True, "incomplete": True}
+    write_document(found, shared.out)
+    if shared.json:
+        print_json(found)
+    else:
+        _show(items)
+    if interrupted:
+        say_interrupted(resumes=False)
+
+
+def _show(items: list[dict[str, Any]]) -> None:
+    """For people."""
+    table = Table("image", "class", "label", "probability", "score")
+    for item in items:
+        for rank, row in enumerate(item["top"]):
+            name = str(item["path"]) if rank == 0 else ""
+            score = "-inf" if row["score"] is None else f"{row['score']:.3f}"
+            table.add_row(name, str(row["class"]), row["label"], f"{row['probability']:.4f}", score)
+    table_console().print(table)

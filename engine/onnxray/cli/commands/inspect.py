@@ -1,0 +1,126 @@
+"""onnxray inspect: what is in a model file, and how it is going to be read."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from onnxray.cli.parts.arguments import JsonOption, ModelArgument, OutOption, ProfileOption, StrictOption
+from onnxray.cli.parts.command_frame import open_model
+from onnxray.cli.parts.console import line, table_console
+from onnxray.cli.parts.document import document, print_json, write_document
+from onnxray.cli.parts.limits import limited
+from onnxray.errors.shown_text import shortened
+
+if TYPE_CHECKING:
+    from onnxray.graph.facts import Value
+    from onnxray.model.model import Model
+
+
+MOST_ROWS = 20_000
+"""Values in the table, which takes a millisecond for each; the document has all."""
+LONGEST_CELL = 200
+
+
+@limited
+def inspect(
+    model: ModelArgument,
+    values: Annotated[bool, typer.Option("--values", help="List every value, not the layers with weights alone.")] = (
+        False
+    ),
+    profile: ProfileOption = None,
+    strict: StrictOption = False,
+    json: JsonOption = False,
+    out: OutOption = None,
+) -> None:
+    """Show a model's inputs, outputs, layers and values, opsets, producer, batch, and the profile in force.
+
+    Tells how more samples than the file's own batch go through the twin: free (the file leaves its batch free), rewrite
+    (rewritten for any batch), vmap (by torch.vmap), or loop (one batch of the file's own after the other). Where the
+    file fixes its batch this is tried the first time, by torch against ONNX Runtime, and remembered.
+
+    Example: onnxray inspect lenet --values
+    """
+    opened = open_model(model, profile, "cpu", strict)
+    graph = opened.graph
+    from onnxray.graph.weight_layers import weight_layers
+
+    layers = weight_layers(graph)
+    weighted = frozenset(layers)
+    found = document(
+        opened, "inspect", [_row(value, weighted) for value in graph.values.values()],
+        inputs=[_row(value, weighted) for value in graph.inputs],
+        outputs=[_row(value, weighted) for value in graph.outputs],
+        batch=asdict(opened.batch()), aliases=dict(opened.aliases), layers=list(layers), parameters=graph.parameters,
+        nodes=len(graph.nodes), ir_version=graph.proto.ir_version, metadata=dict(graph.metadata),
+    )  # fmt: skip
+    write_document(found, out)
+    if json:
+        print_json(found)
+        return
+    console = table_console()
+    for name, told in _summary(opened, found).items():
+        console.print(line((f"{name:<11}", "bold"), told))
+    shown = [v for v in graph.values.values() if values or v.name in weighted]
+    names = {name: alias for alias, name in opened.aliases.items()}
+    table = Table("value", "shape", "type", "operator", "node", "also called", title="values" if values else "layers")
+    for value in shown[:MOST_ROWS]:
+        cells = (value.name, _shape(value), value.dtype, value.operator, value.node, names.get(value.name))
+        table.add_row(*(shortened(str(cell or ""), LONGEST_CELL) for cell in cells))
+    console.print(table)
+    if len(shown) > MOST_ROWS:
+        console.print(f"{len(shown) - MOST_ROWS} more are left out here: onnxray inspect {model} --json")
+    if not values:
+        console.print(f"{len(graph.values)} values in all: onnxray inspect {model} --values")
+
+
+def _summary(model: Model, found: dict[str, Any]) -> dict[str, str]:
+    graph, profile = model.graph, model.profile
+    told = {
+        "file": str(graph.path or "given as bytes"),
+        "sha256": graph.sha256,
+        "producer": graph.producer or "not stated",
+        "opsets": ", ".join(f"{domain} {version}" for domain, version in graph.opsets.items()),
+        "size": f"{found['parameters']:,} parameters, {found['nodes']} nodes, IR version {found['ir_version']}",
+        "inputs": "; ".join(f"{value.name} {_shape(value)} {value.dtype}" for value in graph.inputs),
+        "outputs": "; ".join(f"{value.name} {_shape(value)} {value.dtype}" for value in graph.outputs),
+        "batch": _batch(found["batch"]),
+        "aliases": ", ".join(f"{alias} = {name}" for alias, name in model.aliases.items()),
+    }
+    if profile is None:
+        return told | {"profile": "none: the input is no image; arrays are taken as they are"}
+    mean = "an image" if not isinstance(profile.mean, tuple) else ", ".join(f"{number:g}" for number in profile.mean)
+    std = ", ".join(f"{number:g}" for number in profile.std)
+    height, width = profile.size
+    source = f"ASSUMED ({'; '.join(profile.reasons)})" if profile.assumed else profile.source
+    return told | {
+        "profile": f"{profile.name}: {profile.channels} {height}x{width} {profile.layout}, {profile.resize}, "
+        f"input = ({profile.scale:g} * pixels - [{mean}]) / [{std}]; from: {source}",
+        "labels": "none" if profile.labels is None else f"{len(profile.labels)}: {', '.join(profile.labels[:5])}, ...",
+    }
+
+
+def _batch(batch: dict[str, Any]) -> str:
+    own = "free in the file" if batch["file"] is None else f"{batch['file']} in the file"
+    return f"{own}; twin: {batch['twin']} ({batch['reason']})"
+
+
+def _shape(value: Value) -> str:
+    if value.shape is None:
+        return "?"
+    return "[" + ", ".join("?" if dim is None else str(dim) for dim in value.shape) + "]"
+
+
+def _row(value: Value, layers: frozenset[str]) -> dict[str, Any]:
+    return {
+        "name": value.name,
+        "kind": value.kind,
+        "shape": None if value.shape is None else list(value.shape),
+        "dtype": value.dtype,
+        "node": value.node,
+        "operator": value.operator,
+        "layer": value.name in layers,
+    }

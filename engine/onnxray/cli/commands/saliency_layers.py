@@ -1,0 +1,54 @@
+"""onnxray saliency layers: where class activation maps can be made, and where they are if nothing is said."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import numpy as np
+import typer
+from rich.table import Table
+
+from onnxray.cli.parts.arguments import JsonOption, ModelArgument, ProfileOption, StrictOption
+from onnxray.cli.parts.command_frame import open_model
+from onnxray.cli.parts.console import table_console
+from onnxray.cli.parts.document import document, print_json
+from onnxray.cli.parts.limits import limited
+
+
+@limited
+def layers(
+    model: ModelArgument,
+    value: Annotated[
+        str,
+        typer.Option("--value", metavar="NAME", help="The value that the target reads; layers before it are listed."),
+    ] = "logits",
+    profile: ProfileOption = None,
+    strict: StrictOption = False,
+    json: JsonOption = False,
+) -> None:
+    """List the layers with rows and columns that all which the target sees passes through; the default is marked."""
+    from onnxray.model.layers.grid import read_space
+    from onnxray.model.layers.map_layers import find_layers
+
+    opened = open_model(model, profile, "cpu", strict)
+    wanted = opened.select_values([value])
+    shape = opened.profile.shape if opened.profile is not None else (1, 1, 1)
+    space = read_space(opened, np.full((1, *shape), 127, np.float32))
+    found = find_layers(space, wanted)
+    items = [
+        {
+            "name": grid.value, "shape": list(grid.shape), "rows": grid.height, "columns": grid.width,
+            "channels": grid.channels, "other_tokens": grid.before + grid.after, "default": grid.value == found.default,
+        }
+        for grid in found.candidates
+    ]  # fmt: skip
+    if json:
+        print_json(document(opened, "saliency layers", items, value=wanted[0]))
+        return
+    table = Table("layer", "shape", "rows x columns", "channels", "")
+    for item, grid in zip(items, found.candidates):
+        table.add_row(
+            grid.value, str(list(grid.shape)), grid.kind.split(",")[0], str(grid.channels),
+            "default" if item["default"] else "",
+        )  # fmt: skip
+    table_console().print(table)

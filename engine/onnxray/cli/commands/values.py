@@ -1,0 +1,101 @@
+"""onnxray values: any named values of images, written to a .npz file."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+from collections.abc import Mapping
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+from rich.table import Table
+
+from onnxray.cli.parts.arguments import ImagesArgument, ModelArgument
+from onnxray.cli.parts.console import table_console
+from onnxray.cli.parts.document import document, print_json, provenance_of
+from onnxray.cli.parts.finishing import say_interrupted
+from onnxray.cli.parts.kept_chunks import Chunks
+from onnxray.cli.parts.limits import limited
+from onnxray.cli.parts.shared_options import Growing, with_shared_options
+
+_LONGEST = 200
+
+
+@limited
+@with_shared_options
+def values(
+    model: ModelArgument,
+    images: ImagesArgument,
+    value: Annotated[
+        list[str],
+        typer.Option("--value", metavar="NAME", help="A value's name, alias, short form or glob; repeatable."),
+    ],
+    engine: Annotated[str, typer.Option(metavar="judge|twin", help="ONNX Runtime, or the torch twin.")] = "judge",
+    *,
+    shared: Growing,
+) -> None:
+    """Write named values of images to values.npz, one array a value, images along its first axis.
+
+    Example: onnxray values lenet four.png --value conv1 --value features
+    """
+    opened = shared.open(model)
+    pixels = opened.pixels(images)
+    notes = list(pixels.notes)
+    options = {"value": value, "engine": engine}
+    with shared.keeping("values", **options) as keep:
+        journal = keep.start(lambda: provenance_of(opened, "values"), (pixels, images))
+        chunks = Chunks(len(pixels), keep, journal.entries)
+        interrupted = False
+        try:
+            found = opened.values(pixels, value, engine=engine, through=chunks.through)  # type: ignore[arg-type]
+        except KeyboardInterrupt:
+            if not chunks.done:
+                raise
+            interrupted, pixels = True, pixels.rows(slice(0, chunks.done))
+            found = opened.values(pixels, value, engine=engine, through=chunks.through)  # type: ignore[arg-type]
+        keys = {name: _key(name) for name in found}
+        items = [
+            {
+                "name": name, "key": keys[name], "shape": list(array.shape), "dtype": str(array.dtype),
+                "files": {"array": "values.npz"},
+            }
+            for name, array in found.items()
+        ]  # fmt: skip
+        archive = _npz({keys[name]: array for name, array in found.items()})
+        more = {"images": list(pixels.names), "engine": engine, "image_notes": notes}
+        report = document(opened, "values", items, **more) | {"interrupted": interrupted}
+        if not interrupted:
+            keep.drop(chunks.names)
+        report = keep.complete_plain(report, {"values.npz": archive})
+    if shared.json:
+        print_json(report)
+    else:
+        table = Table("value", "shape", "type", title=str(keep.path / "values.npz"))
+        for name, array in found.items():
+            table.add_row(name, str(list(array.shape)), str(array.dtype))
+        table_console().print(table)
+    if interrupted:
+        say_interrupted()
+
+
+def _key(name: str) -> str:
+    """A value's name in the archive: it leads into no folder, and is no longer than a file system takes."""
+    quoted = quote(name, safe=" :;,()[]{}=+-_@")
+    if len(quoted) <= _LONGEST:
+        return quoted
+    return f"{quoted[: _LONGEST // 2]}~{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()}"
+
+
+def _npz(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    """What np.savez writes, for keys that it takes for its own options as well; text as text, never as a pickle."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for key, array in arrays.items():
+            with archive.open(f"{key}.npy", "w", force_zip64=True) as member:
+                plain = array.astype(np.str_) if array.dtype == object else array
+                np.lib.format.write_array(member, np.asanyarray(plain), allow_pickle=False)
+    return stream.getvalue()

@@ -1,0 +1,69 @@
+"""Arguments and options that commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    pass
+
+
+ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help="An .onnx file, or a bundled model: lenet.")]
+
+
+ImagesArgument = Annotated[
+    list[str], typer.Argument(metavar="IMAGE...", help="Image files, or folders of images.", show_default=False)
+]
+
+
+ProfileOption = Annotated[
+    str | None,
+    typer.Option(
+        "--profile",
+        metavar="NAME|FILE.toml",
+        help="How pixels become the model's input: caffe-imagenet, vgg-face, torchvision, timm-half, tensorflow, unit, "
+        "raw, lenet, or a TOML file. Found beside the model or in it where not given; guessed at last, which is said.",
+    ),
+]
+
+
+DeviceOption = Annotated[str, typer.Option("--device", metavar="cpu|cuda", help="Where both engines run.")]
+
+
+StrictOption = Annotated[bool, typer.Option("--strict", help="Refuse a profile that was only guessed.")]
+
+
+ApproximateOption = Annotated[
+    bool,
+    typer.Option(
+        "--approximate",
+        help="Give gradients also where this processor saturates u8 x s8 products, so that they cannot be checked.",
+    ),
+]
+
+
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print one JSON document on standard output, and nothing else there.")
+]
+
+
+OutOption = Annotated[
+    Path | None,
+    typer.Option("-o", "--out", metavar="DIR", help="Folder for pictures and result.json.", show_default=False),
+]
+
+
+ResumeOption = Annotated[
+    bool,
+    typer.Option(
+        "--resume",
+        help="With -o DIR: go on with this same run, which was stopped or killed in DIR; what is finished there is "
+        "taken over. A folder that is empty or not there yet begins one.",
+    ),
+]
+
+
+SeedOption = Annotated[int, typer.Option("--seed", help="Seed of whatever is random.")]

@@ -1,0 +1,84 @@
+"""What the commands share: options, errors as one line, the run folder, the JSON document."""
+
+from __future__ import annotations
+
+import functools
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from onnxray.cli.parts.console import line, text
+from onnxray.cli.parts.memory_limit import memory_ran_out
+from onnxray.cli.parts.stopping import stoppable
+from onnxray.errors import OnnxrayError
+from onnxray.errors.shown_text import one_line, terminal
+
+if TYPE_CHECKING:
+    from onnxray.methods.run import Progress as Tick
+    from onnxray.model.model import Model
+
+F = TypeVar("F", bound=Callable[..., None])
+
+
+def guarded(command: F) -> F:
+    """An error of ours is one line on standard error and status 1; an interruption is status 130.
+
+    So is memory that ran out, and a warning of a library is one line too.
+    """
+
+    @functools.wraps(command)
+    def run(*args: Any, **kwargs: Any) -> None:
+        try:
+            with stoppable(), warnings.catch_warnings():
+                warnings.showwarning = _show_warning
+                command(*args, **kwargs)
+        except typer.Exit:
+            raise
+        except KeyboardInterrupt:
+            print("onnxray: interrupted", file=sys.stderr)
+            raise typer.Exit(130) from None
+        except Exception as error:
+            told = memory_ran_out(error) or error
+            if not isinstance(told, OnnxrayError):
+                raise
+            print(f"onnxray: {told}", file=sys.stderr)
+            raise typer.Exit(1) from None
+
+    return run  # type: ignore[return-value]
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *_place: Any, **_more: Any) -> None:
+    print(one_line(f"onnxray: {category.__name__}: {message}"), file=sys.stderr)
+
+
+def open_model(model: str, profile: str | None, device: str, strict: bool, *, approximate: bool = False) -> Model:
+    """Open a model, and say where its profile was guessed."""
+    from onnxray.model.opening import open_model as opened_model
+
+    opened = opened_model(model, profile, device=device, strict=strict, approximate=approximate)
+    if opened.profile is not None and opened.profile.assumed:
+        reasons = "; ".join(opened.profile.reasons)
+        name = f"assumed profile {opened.profile.name}"
+        text.print(line((name, "yellow"), f": {reasons}. State it with --profile."))
+    return opened
+
+
+@contextmanager
+def progress_bar() -> Iterator[Tick]:
+    """A bar on standard error; quiet where that is no terminal."""
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=text, transient=True, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task("", total=None)
+
+        def tick(done: int, total: int, what: str) -> None:
+            bar.update(task, completed=done, total=total, description=terminal(what, _LONGEST_TASK))
+
+        yield tick
+
+
+_LONGEST_TASK = 200

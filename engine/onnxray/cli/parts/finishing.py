@@ -1,0 +1,57 @@
+"""How a run that made pictures ends: completed with its sheets, told as a table or as the one JSON document."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import typer
+
+from onnxray.cli.parts.console import line, table_console, text
+from onnxray.cli.parts.document import command_line, print_json
+from onnxray.results.result import Result
+
+if TYPE_CHECKING:
+    from onnxray.results.keeping import Keeping
+
+
+def finish(
+    result: Result[Any],
+    keep: Keeping,
+    *,
+    json: bool,
+    drawn: Callable[[Result[Any]], Mapping[str, bytes]],
+    told: Callable[[Result[Any]], None],
+) -> None:
+    """Complete a run and tell of it; status 130 where it was interrupted.
+
+    drawn: the run's sheets, file name -> bytes; ``sheet.png``, or the first of them, is pointed at. told: prints it.
+    """
+    stamp = dataclasses.replace(result.provenance, command=tuple(command_line()))
+    result = dataclasses.replace(result, provenance=stamp, folder=keep.path)
+    sheets = drawn(result)
+    document = keep.complete(result, sheets)
+    for note in result.provenance.notes:
+        text.print(note)
+    if json:
+        print_json(document)
+    else:
+        told(result)
+        shown = "sheet.png" if "sheet.png" in sheets else next(iter(sheets), None)
+        pictures = f"pictures: {keep.path / shown}   " if shown is not None else ""
+        table_console().print(f"{pictures}numbers: {keep.path / 'result.json'}")
+    if result.provenance.interrupted:
+        say_interrupted()
+
+
+def say_interrupted(*, resumes: bool = True) -> NoReturn:
+    """The end of a run that was interrupted, and whether --resume goes on. Errors: typer.Exit with status 130."""
+    how = "; --resume goes on with it" if resumes else ""
+    text.print(line(("interrupted", "red"), f": what was finished is kept{how}"))
+    raise typer.Exit(130)
+
+
+def number_cell(value: Any) -> str:
+    """One of a method's own numbers in a table: short, "-" where there is none."""
+    return f"{value:.4g}" if isinstance(value, float) else str("-" if value is None else value)

@@ -1,0 +1,237 @@
+"""``--timeout`` and ``--memory``: a command's work in a process of its own, which is killed when it has had enough.
+
+A model may ask for work or memory without end anywhere: in a run of ONNX Runtime, while it starts (it folds a constant
+Loop then, and cannot be told to stop), in torch, in onnx's own inference. A process of its own stops all of them alike.
+It also bounds itself, so that it does not outlive a parent that was killed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import functools
+import importlib
+import inspect
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from onnxray.cli.parts.command_frame import guarded
+from onnxray.cli.parts.memory_limit import check_limits_memory, limit_memory, read_size
+from onnxray.cli.parts.standard_streams import standard_streams
+from onnxray.errors import MemoryLimitReached, OnnxrayError, RuntimeRefusal, TimeLimitReached
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+_TIMEOUT = typer.Option(
+    "--timeout",
+    metavar="SECONDS",
+    min=0.1,
+    help="Stop after so long, whatever the model does, with status 1; by default nothing is stopped.",
+    show_default=False,
+)
+_MEMORY = typer.Option(
+    "--memory",
+    metavar="SIZE",
+    parser=read_size,
+    help="The most memory to work in (4GB, 500MB, 2GiB; address space, of which libraries alone take 1 to 3 GB), with "
+    "status 1 where it is not enough; by default nothing is bounded.",
+    show_default=False,
+)
+_ADDED = {"timeout": Annotated[float | None, _TIMEOUT], "memory": Annotated[int | None, _MEMORY]}
+_GRACE = 5.0
+"""Seconds that a child has to hear an interruption, and after which one whose parent is gone ends by itself."""
+_HEARD = b"heard"
+_SAFE = "PYTHONSAFEPATH"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What a command's work may take: seconds, and bytes of address space; None bounds nothing."""
+
+    timeout: float | None = None
+    memory: int | None = None
+
+
+def limited(command: Callable[..., None]) -> Callable[..., None]:
+    """Make a function a command: with --timeout and --memory, and errors as one line (:func:`guarded`).
+
+    Errors: TimeLimitReached; MemoryLimitReached; RuntimeRefusal where a native library crashed in the child.
+    """
+    signature = inspect.signature(command, eval_str=True)
+    parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in signature.parameters.values()]
+    parameters.append(inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context))
+    parameters += [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
+        for name, kind in _ADDED.items()
+    ]
+    alone = guarded(command)
+
+    @functools.wraps(command)
+    def run(context: typer.Context, timeout: float | None = None, memory: int | None = None, **given: Any) -> None:
+        if timeout is None and memory is None:
+            alone(**given)
+        else:
+            in_child(_path(context), given, Limits(timeout=timeout, memory=memory))
+
+    run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {p.name: p.annotation for p in parameters}
+    return run
+
+
+def _path(context: typer.Context) -> tuple[str, ...]:
+    """What was typed between ``onnxray`` and the arguments."""
+    path: list[str] = []
+    while context.parent is not None:
+        path.insert(0, str(context.info_name))
+        context = context.parent  # type: ignore[assignment]
+    return tuple(path)
+
+
+def registered(path: tuple[str, ...]) -> Callable[..., None]:
+    """The command that is called so."""
+    app: typer.Typer = importlib.import_module("onnxray.cli.app").app
+    for name in path[:-1]:
+        app = next(one.typer_instance for one in app.registered_groups if one.name == name and one.typer_instance)
+    commands = ((info.name, info.callback) for info in app.registered_commands)
+    return next(run for name, run in commands if run is not None and (name or run.__name__) == path[-1])
+
+
+@guarded
+def in_child(path: tuple[str, ...], given: dict[str, Any], limits: Limits) -> None:
+    """Do the work of the command ``path`` in a child, and end as it ended."""
+    if limits.memory is not None:
+        check_limits_memory()
+    start = multiprocessing.get_context("spawn")
+    answers, writer = start.Pipe(duplex=False)
+    child = start.Process(target=_work, args=(writer, path, given, limits), daemon=True)
+    with _no_code_from_here():
+        child.start()
+    writer.close()
+    interrupted = False
+    try:
+        try:
+            child.join(limits.timeout)
+        except KeyboardInterrupt:  # the command in the child keeps what is finished, and says so
+            interrupted = True
+            _interrupt(child.pid)
+            if not answers.poll(_GRACE):
+                raise
+            child.join()  # interrupted once more, it is killed
+        if child.exitcode is None:
+            raise TimeLimitReached(
+                f"the work was not done within {limits.timeout:g} s and was stopped; give it longer with --timeout, "
+                "or check whether the model loops without end"
+            )
+    finally:
+        child.kill()
+        child.join()
+    status = _status(answers)
+    if status is None and interrupted:
+        raise KeyboardInterrupt
+    if status is None:
+        raise _crashed(child.exitcode or 0, limits)
+    if status:
+        raise typer.Exit(status)
+
+
+@contextmanager
+def _no_code_from_here() -> Iterator[None]:
+    """Python starts a child by ``python -c``, which takes modules from the working folder: there may lie a stranger's
+    ``socket.py`` beside the model. Then the child's own list of folders becomes that of its parent.
+    """
+    before = os.environ.get(_SAFE)
+    os.environ[_SAFE] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_SAFE]
+        else:
+            os.environ[_SAFE] = before
+
+
+def _interrupt(pid: int | None) -> None:
+    """Pass an interruption on; on Windows the console gives it to every process that it has."""
+    if sys.platform != "win32" and pid is not None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGINT)
+
+
+def _status(answers: Connection) -> int | None:
+    """The exit status that a child told, which is the last that it says; None where it was ended before."""
+    said = b""
+    with contextlib.suppress(EOFError, OSError):
+        while True:
+            said = answers.recv_bytes()
+    return int(said) if said.isdigit() else None
+
+
+def _crashed(code: int, limits: Limits) -> OnnxrayError:
+    how = f"signal {-code}" if code < 0 else f"status {code}"
+    ended = f"a native library ended the process with {how} on this model; it"
+    if limits.memory is None:
+        return RuntimeRefusal(f"{ended} is damaged, or needs more memory than there is")
+    return MemoryLimitReached(
+        f"{ended} needs more than the {limits.memory / 1e9:.3g} GB of address space that --memory gives, or is damaged"
+    )
+
+
+def _work(told: Connection, path: tuple[str, ...], given: dict[str, Any], limits: Limits) -> None:
+    """In the child: the command itself. Its exit status is told at the end, when all is written."""
+    _hear_the_parent(told)
+    if limits.memory is not None:
+        limit_memory(limits.memory)
+    with open(os.devnull, "w") as nowhere:  # noqa: PTH123
+        if limits.timeout is not None:  # a thread of C, which needs no GIL
+            faulthandler.dump_traceback_later(limits.timeout + _GRACE, exit=True, file=nowhere)
+        try:
+            with standard_streams(native_errors=False):
+                status = _status_of(path, given)
+        except SystemExit:
+            status = 1
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+    told.send_bytes(b"%d" % status)
+
+
+def _status_of(path: tuple[str, ...], given: dict[str, Any]) -> int:
+    try:
+        guarded(lambda: registered(path)(context=None, **given))()  # guarded: the memory may not do for the imports
+    except typer.Exit as done:
+        return done.exit_code
+    except Exception:  # a fault of ours; told here, while there is a standard error
+        traceback.print_exc()
+        return 1
+    return 0
+
+
+def _hear_the_parent(told: Connection) -> None:
+    """An interruption comes from the terminal, from the parent, or from both: it is heard once, and answered."""
+
+    def interrupted(_number: int, _frame: object) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+        told.send_bytes(_HEARD)
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupted)
+    threading.Thread(target=_end_with_the_parent, daemon=True).start()
+
+
+def _end_with_the_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

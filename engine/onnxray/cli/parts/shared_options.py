@@ -1,0 +1,96 @@
+"""The options that commands share: written once, given to a command as one value."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, get_type_hints
+
+from onnxray.cli.parts.arguments import (
+    ApproximateOption,
+    DeviceOption,
+    JsonOption,
+    OutOption,
+    ProfileOption,
+    ResumeOption,
+    SeedOption,
+    StrictOption,
+)
+from onnxray.cli.parts.command_frame import open_model
+from onnxray.cli.parts.document import default_folder
+from onnxray.errors import InputError
+
+if TYPE_CHECKING:
+    from onnxray.model.model import Model
+    from onnxray.results.keeping import Keeping
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opening:
+    """How the model is opened, where what is found is written, and how it is told."""
+
+    profile: ProfileOption = None
+    device: DeviceOption = "cpu"
+    strict: StrictOption = False
+    approximate: ApproximateOption = False
+    json: JsonOption = False
+    out: OutOption = None
+
+    def open(self, model: str) -> Model:
+        """Open a model as these options say."""
+        return open_model(model, self.profile, self.device, self.strict, approximate=self.approximate)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Growing(Opening):
+    """Those of a command whose run folder grows as items are finished."""
+
+    resume: ResumeOption = False
+
+    @contextmanager
+    def keeping(self, name: str, **options: Any) -> Iterator[Keeping]:
+        """Hold the folder of a run. options: what makes the run what it is, beside its method, model and inputs."""
+        from onnxray.results.keeping import Keeping
+        from onnxray.results.run_folder import RunFolder
+
+        if self.resume and self.out is None:
+            raise InputError("--resume needs the folder of the run that is gone on with: -o DIR")
+        folder = RunFolder.fresh(default_folder(name)) if self.out is None else RunFolder.claim(self.out)
+        with Keeping.into(folder, name, resume=self.resume, options=options) as keep:
+            yield keep
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shared(Growing):
+    """Those of a command that runs a method: what seeds it, too."""
+
+    seed: SeedOption = 0
+
+
+def with_shared_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of ``Shared`` or ``Opening`` in place of its parameter ``shared``, as annotated."""
+    signature = inspect.signature(command, eval_str=True)
+    kind = signature.parameters["shared"].annotation
+    hints = get_type_hints(kind, include_extras=True)
+    added = [
+        inspect.Parameter(
+            field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name]
+        )
+        for field in dataclasses.fields(kind)
+    ]
+    parameters: list[inspect.Parameter] = []
+    for parameter in signature.parameters.values():
+        own = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)]
+        parameters += added if parameter.name == "shared" else own
+
+    @functools.wraps(command)
+    def run(**given: Any) -> None:
+        command(shared=kind(**{one.name: given.pop(one.name) for one in added}), **given)
+
+    run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {p.name: p.annotation for p in parameters}
+    return run

@@ -1,0 +1,1 @@
+"""Whether the twin gives the judge's numbers."""

@@ -1,0 +1,107 @@
+"""Batches of any size, in chunks, also for files that fix their batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from onnxray.arrays import Array, Arrays
+from onnxray.errors import InputError
+from onnxray.graph.facts import Graph
+from onnxray.graph.fixed_batch import fixed_batch_of
+
+Feed = Callable[[Arrays], list[Array]]
+"""Feeds a chunk to an engine."""
+Through = Callable[[Feed], Feed]
+"""What chunks go through beside: a memory of them, say."""
+
+_CHUNK_ELEMENTS = 2_000_000
+_CHUNK_LIMIT = 256
+_LARGEST_FILLED = 2**31
+
+
+Way = Literal["free", "rewrite", "vmap", "loop"]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """How samples go through the twin: ``file`` is the batch that the file fixes, None where it is free.
+
+    ``twin``: ``free``, the file's own graph at any batch; ``rewrite``, a graph in which every node was placed for any
+    batch; ``vmap``, torch.vmap over the file's own batch; ``loop``, one batch of the file's own after the other.
+    """
+
+    file: int | None
+    twin: Way
+    reason: str
+
+
+def chunk_size(graph: Graph, feeds: Arrays, *, together: bool = False) -> int:
+    """How many samples are fed at once: the file's own batch where it fixes one, else by the size of a sample.
+
+    together: several of the file's own batches may be fed at once.
+    """
+    fixed = fixed_batch_of(graph)
+    if fixed is not None and not together:
+        return fixed
+    elements = sum(array[:1].size if array.ndim else 1 for array in feeds.values())
+    size = int(np.clip(_CHUNK_ELEMENTS // max(1, elements), 1, _CHUNK_LIMIT))
+    return size if fixed is None else max(size // fixed, 1) * fixed
+
+
+def in_chunks(
+    graph: Graph,
+    feeds: Arrays,
+    names: tuple[str, ...],
+    size: int,
+    run: Feed,
+) -> dict[str, Array]:
+    """Feed a batch in chunks of ``size`` and join what comes back along the batch axis.
+
+    Where the file fixes its batch, the last chunk is filled up to a multiple of it with copies of its last sample,
+    which are cut off again; an input without axes serves all chunks. Inputs without a common batch are fed as they are.
+    Errors: InputError where a value has no batch axis, so that the chunks of a larger batch cannot be joined.
+    """
+    fixed = fixed_batch_of(graph)
+    whole = {name: array for name, array in feeds.items() if not array.ndim and fixed is not None}
+    feeds = {name: array for name, array in feeds.items() if name not in whole}
+    counts = {len(array) if array.ndim else 0 for array in feeds.values()}
+    if len(counts) != 1 or 0 in {array.ndim for array in feeds.values()}:
+        return dict(zip(names, run({**feeds, **whole})))
+    total = counts.pop()
+    if total == 0:
+        raise InputError("no samples were given; at least one is needed")
+    pieces: dict[str, list[Array]] = {name: [] for name in names}
+    fixed = fixed_batch_of(graph)
+    if fixed is not None and fixed * max(array[:1].size for array in feeds.values()) > _LARGEST_FILLED:
+        raise InputError(f"the file fixes its batch at {fixed}, more than there is memory for; is it damaged?")
+    for start in range(0, total, size):
+        part = {name: array[start : start + size] for name, array in feeds.items()}
+        count = len(next(iter(part.values())))
+        missing = -count % (fixed or 1)
+        if missing:
+            part = {name: np.concatenate([array, *[array[-1:]] * missing]) for name, array in part.items()}
+        fed = count + missing
+        for name, value in zip(names, run({**part, **whole})):
+            constant = name in graph.initializers or (name in graph.values and name not in graph.depends_on_input)
+            if constant or (total == fed and count == fed):
+                pieces[name] = [value]
+            elif _has_batch_axis(graph, name, value, fed, pieces[name][:1]):
+                pieces[name].append(value[: len(value) // fed * count])
+            else:
+                raise InputError(
+                    f"value {name!r} of shape {list(value.shape)} has no batch axis; give one batch of {size} at most"
+                )
+    return {name: parts[0] if len(parts) == 1 else np.concatenate(parts) for name, parts in pieces.items()}
+
+
+def _has_batch_axis(graph: Graph, name: str, value: Array, fed: int, before: list[Array]) -> bool:
+    """Whether a chunk's value of ``fed`` samples may be joined with those before along the first axis."""
+    if not value.ndim or len(value) % fed or any(piece.shape[1:] != value.shape[1:] for piece in before):
+        return False
+    known = graph.values.get(name)
+    first = known.shape[0] if known is not None and known.shape else None
+    return fixed_batch_of(graph) is not None or not isinstance(first, int) or first == 1 == fed

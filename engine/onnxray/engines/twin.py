@@ -1,0 +1,345 @@
+"""The twin: the same graph as a torch autodiff graph, cut to what is asked, read and pulled back from by ONNX names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import numpy as np
+import torch
+
+from onnxray.arrays import Array, Arrays
+from onnxray.engines.chunks import Batch, Through, chunk_size, in_chunks
+from onnxray.engines.cotangents import Cotangents, Tensors
+from onnxray.errors import DeviceError, InputError, NotDifferentiable, RuntimeRefusal, UnsupportedOperator
+from onnxray.errors.forks import check_process
+from onnxray.graph.facts import Graph, Value
+from onnxray.graph.fixed_batch import fixed_batch_of
+from onnxray.graph.samples.mixing import Mixing
+from onnxray.importer.backward_rules import PLAIN, BackwardRules
+from onnxray.importer.batches.any_batch import FreeCuts
+from onnxray.importer.batches.moved_samples import batches
+from onnxray.importer.batches.sample_axes import NotPlaced
+from onnxray.importer.batches.ways import by_rewrite, by_vmap, check_lengths
+from onnxray.importer.imported_module import ImportedModule, forward_all
+from onnxray.importer.walk import Importer
+
+Encode = Callable[[torch.Tensor], torch.Tensor]
+
+STARTED_BY: Final = os.getpid()
+"""The process that loaded the twins: whose torch has the threads that they need."""
+
+
+class Twin:
+    """The torch side of one model.
+
+    ``encode`` maps the variable (pixels) to the model's input and is inside the differentiated graph. ``batch``: how
+    more samples than the file's own batch go through; one batch after the other where it is None.
+    """
+
+    def __init__(
+        self, graph: Graph, encode: Encode, device: str = "cpu", batch: Batch | None = None,
+        mixing: Mixing | None = None,
+    ) -> None:  # fmt: skip
+        self.graph = graph
+        self.mixing = mixing or Mixing(graph)
+        self.batch = batch
+        self.device = torch_device(device)
+        self.importer = Importer(graph, channels_last=self.device.type == "cpu", fused=True)
+        self._cuts = FreeCuts(self.importer)
+        self._encode = encode
+
+    def values(self, variables: Arrays, names: Sequence[str], *, through: Through | None = None) -> dict[str, Array]:
+        """Give the values ``names`` for a batch of any size."""
+        wanted = tuple(names)
+
+        def chunk(part: Arrays) -> list[Array]:
+            with torch.no_grad():
+                tensors = self._tensors(part, requires_grad=False)
+                return [_of_tensor(name, value) for name, value in zip(wanted, self._forward(wanted, tensors))]
+
+        feed = chunk if through is None else through(chunk)
+        return in_chunks(self.graph, variables, wanted, self._chunk_size(wanted, variables), feed)
+
+    def prepare(self, names: Sequence[str]) -> None:
+        """Build what gives the values ``names`` ahead of its first use. Errors: UnsupportedOperator."""
+        self._cut(tuple(names))
+
+    def pullback(
+        self, variables: Arrays, names: Sequence[str], cotangents: Cotangents, *, rules: BackwardRules = PLAIN
+    ) -> dict[str, Array]:
+        """Give J^T c for every variable: d<c, value>/d variable, c held fixed.
+
+        ``cotangents`` is called once a chunk with the values, so that a cotangent may depend on them (LOTS' t - f(x)).
+        ``rules``: what takes the place of the rectifiers' derivative.
+        Errors: NotDifferentiable where a value holds no real numbers, where no variable reaches it, or where the
+        gradient is NaN or infinite.
+        """
+        wanted = tuple(names)
+        self.check_differentiable(wanted)
+        total = _length(variables)
+        place = 0
+
+        def chunk(part: Arrays) -> list[Array]:
+            nonlocal place
+            tensors = self._tensors(part, requires_grad=True)
+            variable = {name: tensor for name, tensor in tensors.items() if tensor.requires_grad}
+            values = dict(zip(wanted, self._forward(wanted, tensors, rules)))
+            fed = _length(part)
+            count = min(fed, total - place)  # fewer than fed where the chunk was filled up to the file's own batch
+            found = _gradients(values, list(variable.values()), cotangents, slice(place, place + count), fed)
+            place += count
+            return [_array(gradient) for gradient in found]
+
+        real = [name for name, array in variables.items() if np.issubdtype(array.dtype, np.floating)]
+        if not real:
+            raise NotDifferentiable("the model's inputs hold whole numbers; gradients exist for real numbers alone")
+        labels = tuple(f"d/d {name}" for name in real)
+        size = self._chunk_size(wanted, variables, rules)
+        joined = in_chunks(self.graph, variables, labels, size, chunk)
+        return {name: joined[label] for name, label in zip(real, labels)}
+
+    def layer_pullback(
+        self,
+        variables: Arrays,
+        layer: str,
+        names: Sequence[str],
+        cotangents: Cotangents,
+        *,
+        rules: BackwardRules = PLAIN,
+    ) -> tuple[Array, Array]:
+        """Give the value ``layer`` and J^T c with respect to it: what Grad-CAM and its kin read.
+
+        Costs the forward pass and the backward pass from ``names`` to the layer alone: what stands before the layer is
+        run without a gradient. Errors: as for ``pullback``; NotDifferentiable where no name depends on the layer.
+        """
+        wanted = tuple(names)
+        self.check_differentiable((*wanted, layer))
+        beside = self.graph.beside(layer, wanted)
+        if set(wanted) & set(beside):
+            name = next(name for name in wanted if name in beside)
+            raise NotDifferentiable(f"value {name!r} does not depend on {layer!r}; there is no gradient between them")
+        after = self._cut(wanted, given=(layer, *beside), rules=rules)
+        total = _length(variables)
+        place = 0
+
+        def chunk(part: Arrays) -> list[Array]:
+            nonlocal place
+            with torch.no_grad():
+                given = self._forward((layer, *beside), self._tensors(part, requires_grad=False))
+            point = given[0].detach().requires_grad_()
+            others = given[1:]
+            values = dict(zip(wanted, told_as_refusal(lambda: forward_all(after, (point, *others)))))
+            fed = _length(part)
+            count = min(fed, total - place)
+            found = _gradients(values, [point], cotangents, slice(place, place + count), fed)
+            place += count
+            return [_array(point), _array(found[0])]
+
+        labels = (layer, f"d/d {layer}")
+        size = self.mixing.chunk(variables, (*wanted, layer), chunk_size(self.graph, variables))
+        joined = in_chunks(self.graph, variables, labels, size, chunk)
+        return joined[labels[0]], joined[labels[1]]
+
+    def differentiable(
+        self, names: Sequence[str], *, rules: BackwardRules = PLAIN
+    ) -> Callable[[torch.Tensor], Tensors]:
+        """The values ``names`` as a function of pixels, through which torch differentiates: what an ascent climbs.
+
+        Takes (N, ...) tensors of any N on any device, gives values on the twin's own; where the file fixes its batch,
+        the samples go through in its portions. ``rules``: what takes the place of the rectifiers' derivative.
+        Errors: NotDifferentiable where a value holds no real numbers or does not depend on the input; InputError for
+        models of several inputs.
+        """
+        wanted = tuple(names)
+        self.check_differentiable(wanted)
+        if len(self.graph.inputs) != 1:
+            raise InputError(f"the model has {len(self.graph.inputs)} inputs; images are synthesised for one alone")
+        entry, own = self.graph.inputs[0].name, fixed_batch_of(self.graph)
+
+        def values(pixels: torch.Tensor) -> Tensors:
+            count, pixels = len(pixels), pixels.to(self.device)
+            if own is None or own == count:
+                return dict(zip(wanted, self._forward(wanted, {entry: pixels}, rules)))
+            missing = -count % own
+            filled = torch.cat([pixels, *[pixels[-1:]] * missing]) if missing else pixels
+            size = self._chunk_size(wanted, {entry: filled.detach().cpu().numpy()}, rules)
+            parts = [self._forward(wanted, {entry: part}, rules) for part in torch.split(filled, size)]
+            joined = (torch.cat(pieces) for pieces in zip(*parts))
+            return {name: _samples(v, count, len(filled)) for name, v in zip(wanted, joined)}
+
+        return values
+
+    def _chunk_size(self, names: tuple[str, ...], variables: Arrays, rules: BackwardRules = PLAIN) -> int:
+        """Samples at once: as many as memory takes, or one batch of the file's own where they go one by one."""
+        return self.mixing.chunk(variables, names, self._together(names, variables, rules))
+
+    def _together(self, names: tuple[str, ...], variables: Arrays, rules: BackwardRules) -> int:
+        own, total = fixed_batch_of(self.graph), _length(variables)
+        if own is None or self.batch is None or self.batch.twin == "loop" or total <= own:
+            return chunk_size(self.graph, variables)
+        if self.batch.twin == "rewrite":
+            try:  # a value that no output depends on may lie behind a node that is not placed
+                first = {name: array[:own] if array.ndim else array for name, array in variables.items()}
+                self._cuts.cut(names, self._inputs(self._tensors(first, requires_grad=False)), rules)
+            except NotPlaced:
+                return own
+        return chunk_size(self.graph, variables, together=True)
+
+    def slopes(
+        self,
+        variables: Arrays,
+        names: Sequence[str],
+        cotangents: Cotangents,
+        at: Sequence[str],
+        *,
+        rules: BackwardRules = PLAIN,
+    ) -> dict[str, tuple[Array, Array]]:
+        """Give (value, d<c, names>/d value) for every value in ``at``, by one backward pass: where a gradient is lost.
+
+        The batch is fed at once, as it is. Values that no gradient is defined at are left out; it is zero where
+        ``names`` do not depend on a value. Errors: NotDifferentiable.
+        """
+        wanted = tuple(names)
+        self.check_differentiable(wanted)
+        asked = tuple(dict.fromkeys((*wanted, *at)))
+        values = dict(zip(asked, self._forward(asked, self._tensors(variables, requires_grad=True), rules)))
+        points = {name: values[name] for name in at if values[name].requires_grad}
+        ends = {name: values[name] for name in wanted}
+        found = _gradients(ends, list(points.values()), cotangents, slice(0, _length(variables)), _length(variables))
+        return {name: (_array(value), _array(slope)) for (name, value), slope in zip(points.items(), found)}
+
+    def _cut(
+        self, names: tuple[str, ...], *, given: tuple[str, ...] = (), rules: BackwardRules = PLAIN
+    ) -> ImportedModule:
+        module = self.importer.cut(names, given=given, rules=rules)
+        return module if self.device.type == "cpu" else module.to(self.device)
+
+    def _tensors(self, part: Arrays, *, requires_grad: bool) -> Tensors:
+        tensors = {}
+        for name, array in part.items():
+            tensor = torch.from_numpy(np.array(array, order="C")).to(self.device)
+            tensors[name] = tensor.requires_grad_(requires_grad and tensor.is_floating_point())
+        return tensors
+
+    def _inputs(self, tensors: Tensors) -> tuple[torch.Tensor, ...]:
+        return tuple(_as_input(self._encode(tensors[value.name]), value) for value in self.graph.inputs)
+
+    def _forward(
+        self, names: tuple[str, ...], tensors: Tensors, rules: BackwardRules = PLAIN
+    ) -> tuple[torch.Tensor, ...]:
+        check_process(STARTED_BY, "the torch twin")
+        own = fixed_batch_of(self.graph)
+
+        def run() -> tuple[torch.Tensor, ...]:
+            inputs = self._inputs(tensors)
+            if own is None:
+                check_lengths([(v.name, v.shape[0] if v.shape else None) for v in self.graph.inputs], inputs)
+                return forward_all(self._cut(names, rules=rules), inputs)
+            if batches(own, *(tensor for tensor in inputs if tensor.ndim)) == 1:
+                return forward_all(self._cut(names, rules=rules), inputs)
+            if self.batch is not None and self.batch.twin == "rewrite":
+                return by_rewrite(self._cuts, names, inputs, own, rules)
+            return by_vmap(self._cut(names, rules=rules), inputs, own)
+
+        return told_as_refusal(run)
+
+    def check_differentiable(self, names: tuple[str, ...]) -> None:
+        """Refuse values that hold no real numbers or do not depend on the input. Errors: NotDifferentiable."""
+        for name in names:
+            value = self.graph.values.get(name)
+            if value is not None and value.dtype and not value.is_float:
+                raise NotDifferentiable(f"value {name!r} holds {value.dtype}; gradients exist for real numbers alone")
+            if name not in self.graph.depends_on_input:
+                raise NotDifferentiable(f"value {name!r} does not depend on the input; its gradient is nowhere defined")
+
+
+def _length(arrays: Arrays) -> int:
+    """How many samples arrays hold."""
+    return max(len(array) if array.ndim else 1 for array in arrays.values())
+
+
+def _gradients(
+    values: Tensors, variables: list[torch.Tensor], cotangents: Cotangents, place: slice, fed: int
+) -> list[torch.Tensor]:
+    """d<c, values>/d variables for the samples at ``place`` of a chunk of ``fed``; finite."""
+    for name, value in values.items():
+        if not value.requires_grad:
+            raise NotDifferentiable(f"value {name!r} is a step function of the input; no gradient reaches it")
+    seen = {name: _samples(value, place.stop - place.start, fed) for name, value in values.items()}
+    with torch.no_grad():
+        given = cotangents({name: value.detach() for name, value in seen.items()}, place)
+    root: torch.Tensor = _Pairing.apply(tuple(given[name] for name in seen), *seen.values())  # type: ignore[no-untyped-call]
+    gradients = torch.autograd.grad(root, variables, allow_unused=True)
+    found = [torch.zeros_like(v) if gradient is None else gradient for v, gradient in zip(variables, gradients)]
+    if not all(bool(torch.isfinite(gradient).all()) for gradient in found):
+        raise NotDifferentiable(
+            f"the gradient of {', '.join(map(repr, values))} holds NaN or infinity; are there NaN in the "
+            "weights, or in the values on the way?"
+        )
+    return found
+
+
+def told_as_refusal(run: Callable[[], tuple[torch.Tensor, ...]]) -> tuple[torch.Tensor, ...]:
+    """Run a module; what torch raises becomes one line. Errors: RuntimeRefusal."""
+    try:
+        return run()
+    except (RuntimeError, IndexError, TypeError, ValueError, KeyError) as error:
+        first = str(error).strip().splitlines() or [type(error).__name__]
+        raise RuntimeRefusal(f"the torch twin cannot run the model on this input: {first[0][:300]}") from None
+
+
+class _Pairing(torch.autograd.Function):
+    """sum of <c, v> over pairs, as the root of a gradient: d/dv is c. The sum itself nobody reads: it is given as 0.
+
+    A root of one number: for any other torch imports sympy, a third of a second, to compare two shapes.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, cotangents: tuple[torch.Tensor, ...], *values: torch.Tensor) -> torch.Tensor:
+        """Keep the cotangents."""
+        ctx.cotangents = cotangents
+        return values[0].new_zeros(())
+
+    @staticmethod
+    def backward(ctx: Any, _: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        """Give them."""
+        return (None, *ctx.cotangents)
+
+
+def _of_tensor(name: str, value: object) -> Array:
+    """A value's numbers. Errors: UnsupportedOperator for a sequence, which the file may not have told of."""
+    if not isinstance(value, torch.Tensor):
+        raise UnsupportedOperator(f"value {name!r} is no tensor but a {type(value).__name__}; read what it is made of")
+    return _array(value)
+
+
+def _array(tensor: torch.Tensor) -> Array:
+    """The tensor's numbers in C order, whatever layout the convolutions computed in."""
+    tensor = tensor.detach().cpu().contiguous()
+    return np.asarray((tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy())  # numpy has no bfloat16
+
+
+def _as_input(tensor: torch.Tensor, value: Value) -> torch.Tensor:
+    """The variable in the graph input's kind of float; whole-number inputs take real numbers as they are."""
+    return tensor.to(getattr(torch, value.dtype)) if value.is_float and tensor.is_floating_point() else tensor
+
+
+def _samples(value: torch.Tensor, count: int, fed: int) -> torch.Tensor:
+    """The part of a chunk's value that belongs to its first ``count`` samples of ``fed``."""
+    return value if count == fed or not value.ndim else value[: len(value) // fed * count]
+
+
+def use_one_thread() -> None:
+    """Let torch compute without a pool: for a forked process, to which the pool's threads did not come along."""
+    torch.set_num_threads(1)
+
+
+def torch_device(device: str) -> torch.device:
+    """The torch device that ``cpu`` or ``cuda`` means. Errors: DeviceError where it is not there."""
+    if device == "cuda" and not torch.cuda.is_available():
+        raise DeviceError("device 'cuda': torch finds no CUDA device here; use --device cpu")
+    if device not in {"cpu", "cuda"}:
+        raise DeviceError(f"unknown device {device!r}; use 'cpu' or 'cuda'")
+    return torch.device(device)

@@ -1,0 +1,1 @@
+"""Facts of an ONNX file, told from the file alone."""

@@ -1,0 +1,139 @@
+"""A graph read from a file, bytes or a ModelProto, and the graph of a body (If, Loop, Scan)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Literal
+
+import onnx
+import onnx.inliner
+
+from onnxray.errors import ModelFileError
+from onnxray.graph.facts import Dim, Graph, Node, Value
+from onnxray.graph.file.bodies import bodies_of, captured_by
+from onnxray.graph.file.checks import check_equations, check_functions, check_opsets, check_tensors
+from onnxray.graph.file.container import Container, read_container
+from onnxray.graph.file.element_types import element_type_name
+from onnxray.graph.file.shape_inference import with_inferred_types
+
+
+def read_graph(source: str | os.PathLike[str] | bytes | onnx.ModelProto) -> Graph:
+    """Parse a model (path, bytes or ModelProto) without reading its weights.
+
+    Errors: ModelFileError where it is no ONNX model, or where its nodes do not form a graph.
+    """
+    try:
+        container = read_container(source)
+        return graph_of(container, _checked(container))
+    except (MemoryError, RecursionError) as error:
+        short = "memory" if isinstance(error, MemoryError) else "depth"
+        raise ModelFileError(f"the model takes more {short} to open than there is") from None
+
+
+def _checked(container: Container) -> onnx.ModelProto:
+    """The skeleton, looked through, its own functions written out. Errors: ModelFileError."""
+    model = container.skeleton
+    check_opsets(model)
+    check_tensors(model, container.regions)
+    if model.functions:
+        check_functions(model)
+        try:
+            model = onnx.inliner.inline_local_functions(model)
+        except Exception as error:  # whatever the C++ side threw
+            raise ModelFileError(f"the model's own functions cannot be inlined: {error}") from None
+    check_equations(model)
+    return model
+
+
+def graph_of(container: Container, model: onnx.ModelProto) -> Graph:
+    """The facts of a parsed model whose large weights, if any, lie in ``container``."""
+    proto = with_inferred_types(model)
+    graph = proto.graph
+    initializers = {tensor.name: tensor for tensor in graph.initializer}
+    opsets = {entry.domain or "ai.onnx": entry.version for entry in model.opset_import}
+    infos = {info.name: info for info in (*graph.value_info, *graph.output, *graph.input)}
+    nodes = tuple(_nodes(graph))
+    inputs = tuple(_value(info.name, infos, "input") for info in graph.input if info.name not in initializers)
+    values = {value.name: value for value in inputs}
+    sparse = {tensor.values.name for tensor in graph.sparse_initializer}
+    texts = [*infos, *initializers, *sparse, *(entry.key for entry in model.metadata_props)]
+    texts += [text for node in nodes for text in (node.name, node.operator, node.domain, *node.inputs, *node.outputs)]
+    texts += [entry.value for entry in model.metadata_props]
+    if not all(isinstance(text, str) for text in texts):  # protobuf gives bytes in place of what is no text
+        raise ModelFileError("a name in the graph is no UTF-8 text; the file is damaged")
+    for node in nodes:
+        if not any(node.outputs):
+            raise ModelFileError(f"node {node.name!r} ({node.operator}) computes nothing; the file is damaged")
+        for name in node.reads:
+            if name not in values and name not in initializers and name not in sparse:
+                raise ModelFileError(
+                    f"node {node.name!r} ({node.operator}) reads {name!r}, which nothing before it defines; "
+                    "the file is damaged or its nodes are out of order"
+                )
+        for name in filter(None, node.outputs):
+            if name in values or name in initializers:
+                raise ModelFileError(f"value {name!r} is defined twice, again by node {node.name!r} ({node.operator})")
+            values[name] = _value(name, infos, "constant" if node.operator == "Constant" else "node", node)
+    outputs = []
+    for info in graph.output:
+        if info.name not in values and info.name not in initializers:
+            raise ModelFileError(f"the graph's output {info.name!r} is computed by no node; the file is damaged")
+        outputs.append(values.get(info.name) or _value(info.name, infos, "constant"))
+    if not outputs:
+        raise ModelFileError("the graph has no outputs, so there is nothing to predict")
+    metadata = {entry.key: entry.value for entry in model.metadata_props}
+    frozen = MappingProxyType
+    return Graph(
+        container, proto, inputs, tuple(outputs), frozen(values), nodes,
+        frozen(initializers), frozen(opsets), frozen(metadata),
+    )  # fmt: skip
+
+
+def body_of(graph: Graph, body: onnx.GraphProto) -> Graph:
+    """A subgraph (of If, Loop, Scan, ...) as a graph of its own: the outer values that it reads become inputs."""
+    model = onnx.ModelProto(ir_version=graph.proto.ir_version, opset_import=graph.proto.opset_import)
+    model.graph.CopyFrom(body)
+    for name in sorted(captured_by(body)):
+        model.graph.input.append(graph.stated.get(name) or onnx.ValueInfoProto(name=name))
+    container = Container(None, b"", model, MappingProxyType({}))
+    return graph_of(container, model)
+
+
+def _nodes(graph: onnx.GraphProto) -> list[Node]:
+    nodes = []
+    for index, proto in enumerate(graph.node):
+        captures = sorted({name for body in bodies_of(proto) for name in captured_by(body)})
+        name = proto.name or f"{proto.op_type}_{index}"
+        inputs, outputs = tuple(proto.input), tuple(proto.output)
+        domain = "" if proto.domain == "ai.onnx" else proto.domain
+        nodes.append(Node(index, name, proto.op_type, domain, inputs, outputs, tuple(captures), proto))
+    return nodes
+
+
+def _value(
+    name: str,
+    infos: Mapping[str, onnx.ValueInfoProto],
+    kind: Literal["input", "node", "constant"],
+    node: Node | None = None,
+) -> Value:
+    info = infos.get(name)
+    shape: tuple[Dim, ...] | None = None
+    dtype = ""
+    if info is not None and info.type.HasField("tensor_type"):
+        tensor = info.type.tensor_type
+        if tensor.HasField("shape"):
+            shape = tuple(_dim(dim) for dim in tensor.shape.dim)
+        if tensor.elem_type:
+            dtype = element_type_name(tensor.elem_type)
+    elif info is not None:
+        kinds = info.type, info.type.sequence_type.elem_type
+        dtype = "map" if any(kind.HasField("map_type") for kind in kinds) else ""
+    return Value(name, kind, shape, dtype, node.name if node else None, node.operator if node else None)
+
+
+def _dim(dim: onnx.TensorShapeProto.Dimension) -> Dim:
+    if dim.HasField("dim_value"):
+        return dim.dim_value if dim.dim_value > 0 else None  # Paddle writes -1, CNTK 0, for a free dimension
+    return dim.dim_param or None

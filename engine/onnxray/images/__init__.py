@@ -1,0 +1,1 @@
+"""Pictures in and out: pixels, files, 8 bits, distances."""

@@ -1,0 +1,1 @@
+"""Arrays as pictures: contact sheets, heat maps, outlines, mosaics."""

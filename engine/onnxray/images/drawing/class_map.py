@@ -1,0 +1,75 @@
+"""Which class is predicted where: a map in flat colours over the image, and its legend."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from onnxray.arrays import Image8
+from onnxray.images.drawing.contact_sheet import page_font
+from onnxray.images.drawing.text import clean_text, shorten
+from onnxray.images.eight_bits import to_uint8
+
+# The image's own class is left pale; the others take Okabe and Ito's colours, told apart by every kind of vision.
+_COLOURS = (
+    (240, 240, 240), (0, 114, 178), (230, 159, 0), (0, 158, 115), (213, 94, 0), (204, 121, 167), (240, 228, 66),
+)  # fmt: skip
+_OTHERS = (150, 150, 150)
+_COVER = 0.65
+_WIDTH, _ROW, _SWATCH, _EDGE = 224, 24, 14, 8
+
+
+def draw_class_map(
+    image: NDArray[np.float32], classes: NDArray[np.int64], own: int, label: Callable[[int], str]
+) -> dict[str, Image8]:
+    """``class-map``, at the image's size, and ``class-map-legend``: uint8, CHW.
+
+    classes: (rows, columns), the class predicted at each position; own: that of the image itself. The most frequent
+    classes have a colour each, the rest share one.
+    """
+    found, counts = np.unique(classes, return_counts=True)
+    ranked = [int(found[k]) for k in np.argsort(-counts, kind="stable") if found[k] != own]
+    shown = [own, *ranked[: len(_COLOURS) - 1]]
+    rest = ranked[len(_COLOURS) - 1 :]
+    colours = np.full((*classes.shape, 3), _OTHERS, np.uint8)
+    for number, colour in zip(shown, _COLOURS):
+        colours[classes == number] = colour
+    height, width = image.shape[1:]
+    flat = Image.fromarray(colours).resize((width, height), Image.Resampling.NEAREST)
+    grey = np.broadcast_to(image.astype(np.float64).mean(0)[:, :, None], (height, width, 3))
+    mixed = to_uint8(grey * (1 - _COVER) + np.asarray(flat, np.float64) * _COVER)
+    shares = {int(number): count / classes.size for number, count in zip(found, counts)}
+    lines = [(_mixed(colour), label(number), shares.get(number, 0.0)) for number, colour in zip(shown, _COLOURS)]
+    if rest:
+        lines.append((_mixed(_OTHERS), f"{len(rest)} other classes", sum(shares[number] for number in rest)))
+    return {"class-map": np.ascontiguousarray(mixed.transpose(2, 0, 1)), "class-map-legend": _legend(lines)}
+
+
+def _mixed(colour: tuple[int, int, int]) -> tuple[int, int, int]:
+    """A colour as it looks over middle grey."""
+    red, green, blue = (round(127.5 * (1 - _COVER) + part * _COVER) for part in colour)
+    return red, green, blue
+
+
+def _legend(lines: list[tuple[tuple[int, int, int], str, float]]) -> Image8:
+    page = Image.new("RGB", (_WIDTH, _ROW * len(lines) + 2 * _EDGE), "white")
+    canvas, font = ImageDraw.Draw(page), page_font(13)
+    for place, (colour, text, share) in enumerate(lines):
+        top = _EDGE + place * _ROW + (_ROW - _SWATCH) // 2
+        canvas.rectangle((_EDGE, top, _EDGE + _SWATCH, top + _SWATCH), fill=colour, outline="#5c5c5c")
+        left = _EDGE + _SWATCH + 8
+        number = f"{share:.1%}"
+        room = _WIDTH - left - _EDGE - font.getlength(f"  {number}")
+        shown = shorten(clean_text(text), partial(_fits, font, room))
+        canvas.text((left, top - 1), shown, fill="#1a1a1a", font=font)
+        canvas.text((_WIDTH - _EDGE - font.getlength(number), top - 1), number, fill="#5c5c5c", font=font)
+    return np.ascontiguousarray(np.asarray(page).transpose(2, 0, 1))
+
+
+def _fits(font: Any, room: float, text: str) -> bool:
+    return bool(font.getlength(text) <= room)

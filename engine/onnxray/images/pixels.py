@@ -1,0 +1,307 @@
+"""Images of any kind to the pixels a method sees: float32 NCHW, RGB or grey, in [0, 255], at the model's size.
+
+This is the one place where pictures are resized. An image already at the model's size is taken bit for bit.
+Files are decoded in files.py, whose PNG functions are offered here too.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from onnxray.errors import ImageError
+from onnxray.images.decoding_memory import MAX_PIXELS
+from onnxray.images.eight_bits import to_uint8
+from onnxray.images.files import SUFFIXES, bands, in_bands, png_bytes, read_picture, read_png, save_png
+from onnxray.images.placement import placement
+
+if TYPE_CHECKING:
+    from onnxray.images.profile.profile import Profile
+
+__all__ = ["Pixels", "fit", "png_bytes", "read_at_own_size", "read_images", "read_png", "save_png"]
+
+_RESAMPLING: Final = {
+    "nearest": Image.Resampling.NEAREST,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+    "box": Image.Resampling.BOX,
+    "hamming": Image.Resampling.HAMMING,
+}
+_IN_UNIT: Final = "values all below 1: pixels are expected in [0, 255]"
+# Rec. 601, as Pillow's conversion to grey
+_LUMA: Final = np.array([0.299, 0.587, 0.114])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pixels:
+    """Images as every method sees them.
+
+    array: read-only float32 of shape (N, channels, height, width), RGB or grey, in [0, 255]. names: the path of each,
+    None where it came as an array or a picture in memory. notes: what was done to them, each beginning with the image.
+    plain: they are no images but samples of whatever shape and type the model takes, one a row.
+    """
+
+    array: NDArray[np.float32]
+    names: tuple[str | None, ...]
+    notes: tuple[str, ...] = ()
+    plain: bool = False
+
+    def __post_init__(self) -> None:
+        image = self.array.dtype == np.float32 and self.array.ndim == 4
+        if not (image or self.plain) or len(self.names) != len(self.array):
+            raise ImageError(
+                f"pixels of shape {self.array.shape} and type {self.array.dtype} with {len(self.names)} names; "
+                "expected float32 of shape (N, channels, height, width) and a name each"
+            )
+        view = self.array.view()  # the caller's own array stays as writable as it was
+        view.flags.writeable = False
+        object.__setattr__(self, "array", view)
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def rows(self, index: NDArray[np.int64] | slice) -> Pixels:
+        """These of them, repetitions allowed, without the notes."""
+        places = np.arange(len(self))[index]
+        return Pixels(self.array[index], tuple(self.names[k] for k in places), plain=self.plain)
+
+    def replaced(self, array: NDArray[Any]) -> Pixels:
+        """The same images with other pixels (noise, an occluder), one for each; clipped to nothing."""
+        return Pixels(np.asarray(array, self.array.dtype), self.names, plain=self.plain)
+
+
+def read_images(images: object, profile: Profile) -> Pixels:
+    """Return images as pixels at the profile's size.
+
+    images: one of these or a sequence of them: the path of a file, or of a folder, which stands for its image files
+    in order of name; a PIL image; an array of uint8 or floats in [0, 255]. Arrays are NCHW (CHW and, for grey, HW for
+    one image); NHWC and HWC where the last axis is 1 or 3 and the channel axis of NCHW is neither. Transparent
+    pictures are laid on white, float arrays resized as floats (whole numbers as the 8-bit image they are). Arrays that
+    seem to be given in [0, 1] are warned of.
+    Errors: ImageError naming the image, what is wrong with it and what was expected.
+    """
+    single = isinstance(images, str | os.PathLike | Image.Image) or not isinstance(images, Sequence)
+    items: Sequence[object] = [images] if single else images  # type: ignore[assignment]
+    planes: list[NDArray[np.float32]] = []
+    names: list[str | None] = []
+    notes: list[str] = []
+    small = False
+    for item in _expanded(items):
+        for one, said in _pixels(item, len(planes), profile):
+            notes += [f"{_label(item, len(planes))}: {note}" for note in said]
+            small |= _IN_UNIT in said and not isinstance(item, Path)
+            planes.append(one)
+            names.append(str(item) if isinstance(item, Path) else None)
+    if not planes:
+        raise ImageError("no images given; expected paths, PIL images or arrays")
+    if small:  # of arrays alone: a command says the notes, and not everything that is asked of a model can hold them
+        warnings.warn(next(note for note in notes if note.endswith(_IN_UNIT)), UserWarning, stacklevel=3)
+    return Pixels(np.stack(planes), tuple(names), tuple(notes))
+
+
+def read_at_own_size(images: object, profile: Profile, longest: int) -> list[Pixels]:
+    """Return images as pixels at their own sizes, one ``Pixels`` of a single image for each; see ``read_images``.
+
+    Only the profile's channels and interpolation count. longest: the longer side is reduced to it, aspect kept; what is
+    smaller stays as it is. Errors: ImageError.
+    """
+    if isinstance(images, Pixels):
+        return [images.rows(slice(k, k + 1)) for k in range(len(images))]
+    single = isinstance(images, str | os.PathLike | Image.Image) or not isinstance(images, Sequence)
+    items: Sequence[object] = [images] if single else images  # type: ignore[assignment]
+    found: list[Pixels] = []
+    for item in _expanded(items):
+        label = _label(item, len(found))
+        if isinstance(item, Path | Image.Image):
+            wide, high = read_picture(item, label, grey=False)[0].size
+        else:
+            high, wide = _batch(item, label).shape[2:]
+        share = min(1.0, longest / max(high, wide))
+        size = (max(1, round(high * share)), max(1, round(wide * share)))
+        plain = (0.0,) * profile.channel_count  # a mean image has a size of its own
+        own = replace(profile, mean=plain, size=size, resize="stretch")
+        found += _each(read_images([item], own))
+    if not found:
+        raise ImageError("no images given; expected paths, PIL images or arrays")
+    return found
+
+
+def _each(pixels: Pixels) -> Iterator[Pixels]:
+    for k in range(len(pixels)):
+        yield replace(pixels.rows(slice(k, k + 1)), notes=pixels.notes)
+
+
+def _expanded(items: Sequence[object]) -> Iterator[object]:
+    """Yield the items, with folders opened and every path as a Path."""
+    for item in items:
+        if not isinstance(item, str | os.PathLike):
+            yield item
+            continue
+        name = os.fspath(item)
+        if not isinstance(name, str) or not name or "\0" in name:
+            raise ImageError(f"the path {name!r}; expected the path of an image or a folder")
+        path = Path(name)
+        try:
+            inside = sorted(path.iterdir()) if path.is_dir() else [path]
+        except OSError as error:
+            raise ImageError(f"{path}: cannot be read ({error})") from error
+        if path.is_dir():
+            inside = [p for p in inside if p.suffix.lower() in SUFFIXES and not p.name.startswith(".") and p.is_file()]
+            if not inside:
+                raise ImageError(f"{path}: a folder without image files; looked for {' '.join(sorted(SUFFIXES))}")
+        yield from inside
+
+
+def _label(item: object, index: int) -> str:
+    """Return what an image is called in notes and errors: its path, or its place among the pixels."""
+    return str(item) if isinstance(item, Path) else f"image {index}"
+
+
+def _pixels(item: object, first: int, profile: Profile) -> Iterator[tuple[NDArray[np.float32], list[str]]]:
+    """Yield every image of one item as (channels, height, width), with notes; first is the place of the first."""
+    label, notes = _label(item, first), list[str]()
+    if isinstance(item, Path | Image.Image):
+        picture, notes = read_picture(item, label, grey=profile.channels == "GREY")
+        if picture.mode != "F":
+            picture, resized = fit(picture, profile, label)
+            yield _chw(np.asarray(picture, dtype=np.float32)), notes + resized
+            return
+        yield _placed_floats(picture, profile, label, notes)
+        return
+    arrays = _batch(item, label)
+    for index, array in enumerate(arrays, first):
+        yield _placed(array, profile, _label(item, index), notes)
+
+
+def _batch(item: object, label: str) -> NDArray[Any]:
+    """Return an array of one or many images as NCHW."""
+    expected = "expected a path, a PIL image, or an array of uint8 or floats in [0, 255]"
+    if not hasattr(item, "__array__"):
+        raise ImageError(f"{label}: is a {type(item).__name__}; {expected}")
+    try:
+        array = np.asarray(item)
+    except Exception as error:  # other libraries' arrays: on a device, wanting gradients
+        raise ImageError(f"{label}: gives no array ({error}); {expected}") from error
+    if array.dtype != np.uint8 and array.dtype.kind != "f":
+        raise ImageError(f"{label}: is an array of {array.dtype}; {expected}")
+    shape, refused = array.shape, False
+    if array.ndim == 2:
+        array = array[None, None]
+    elif array.ndim == 3:
+        array = array[None]
+    if array.ndim != 4 or 0 in shape:
+        refused = True
+    elif array.shape[1] not in (1, 3):
+        refused = array.shape[3] not in (1, 3)
+        array = array.transpose(0, 3, 1, 2)
+    if refused:
+        raise ImageError(
+            f"{label}: is an array of shape {shape}; expected NCHW, or NHWC with 1 or 3 channels last "
+            "(one image: CHW, HWC, or HW for grey)"
+        )
+    return array
+
+
+def _placed(
+    array: NDArray[Any], profile: Profile, label: str, notes: list[str]
+) -> tuple[NDArray[np.float32], list[str]]:
+    """Bring one (channels, height, width) array to the profile's channels and size."""
+    grey, notes = profile.channels == "GREY", list(notes)
+    if array.dtype != np.uint8:
+        low, high = float(array.min()), float(array.max())
+        if not (low >= 0 and high <= 255):  # NaN fails every comparison
+            raise ImageError(f"{label}: values from {low:g} to {high:g}; expected pixels in [0, 255], no NaN")
+        if (array == np.rint(array)).all():
+            array = array.astype(np.uint8)
+        elif high <= 1:
+            notes.append(_IN_UNIT)
+    if array.shape == profile.shape:
+        return array.astype(np.float32), notes
+    if array.dtype == np.uint8:
+        picture, said = read_picture(Image.fromarray(_hwc(array)), label, grey=grey)
+        picture, resized = fit(picture, profile, label)
+        return _chw(np.asarray(picture, dtype=np.float32)), notes + said + resized
+    if grey and len(array) == 3:
+        array = np.tensordot(_LUMA, array, axes=1)[None]
+        notes.append("colour converted to grey (ITU-R 601 luma)")
+    elif not grey and len(array) == 1:
+        array = np.repeat(array, 3, axis=0)
+        notes.append("grey repeated in red, green and blue")
+    planes = [
+        fit(Image.fromarray(plane), profile, label, channel) for channel, plane in enumerate(array.astype(np.float32))
+    ]
+    # Bicubic and Lanczos overshoot.
+    pixels = np.clip(np.stack([np.asarray(plane) for plane, _ in planes]), 0, 255)
+    return pixels, notes + planes[0][1]
+
+
+def _placed_floats(
+    picture: Image.Image, profile: Profile, label: str, notes: list[str]
+) -> tuple[NDArray[np.float32], list[str]]:
+    """The same for a picture of mode F, grey, of which no whole copy is made."""
+    grey, notes = profile.channels == "GREY", list(notes)
+    low, high, whole = np.float32(np.inf), np.float32(-np.inf), True
+    for _, band in bands(picture):
+        array = np.asarray(band)
+        low, high = np.minimum(low, array.min()), np.maximum(high, array.max())  # NaN stays
+        whole = whole and bool((array == np.rint(array)).all())
+    if not (low >= 0 and high <= 255):
+        raise ImageError(f"{label}: values from {low:g} to {high:g}; expected pixels in [0, 255], no NaN")
+    if whole:
+        picture = in_bands(picture, "L", lambda band: Image.fromarray(to_uint8(np.asarray(band))))
+        picture, said = read_picture(picture, label, grey=grey)
+        picture, resized = fit(picture, profile, label)
+        return _chw(np.asarray(picture, dtype=np.float32)), notes + said + resized
+    if high <= 1:
+        notes.append(_IN_UNIT)
+    if not grey:
+        notes.append("grey repeated in red, green and blue")
+    planes = [fit(picture, profile, label, channel) for channel in range(profile.channel_count)]
+    return np.clip(np.stack([np.asarray(plane) for plane, _ in planes]), 0, 255), notes + planes[0][1]
+
+
+def _hwc(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.ascontiguousarray(array[0] if len(array) == 1 else array.transpose(1, 2, 0))
+
+
+def _chw(array: NDArray[np.float32]) -> NDArray[np.float32]:
+    return array[None] if array.ndim == 2 else array.transpose(2, 0, 1)
+
+
+def fit(image: Image.Image, profile: Profile, label: str = "image", channel: int = 0) -> tuple[Image.Image, list[str]]:
+    """Bring a picture to the profile's size by its rule; one that has the size is returned itself.
+
+    The rules are told in placement.py; the rest of a padded picture is the profile's mean colour. Reducing is
+    anti-aliased.
+    image: mode L, RGB, or F, which is then the given channel. Returns the picture and notes.
+    Errors: ImageError for a picture so elongated that it would take more than MAX_PIXELS.
+    """
+    height, width = profile.size
+    w, h = image.size
+    if (h, w) == (height, width):
+        return image, []
+    resampling = _RESAMPLING[profile.interpolation]
+    place = placement(profile, w, h)
+    new_w, new_h = place.resized
+    if profile.resize == "stretch":
+        return image.resize((width, height), resampling), [f"resized {w}x{h} -> {width}x{height}"]
+    if profile.resize == "pad":
+        colour = profile.mean_colour
+        fill: Any = colour[channel] if image.mode == "F" else tuple(round(value) for value in colour)
+        canvas = Image.new(image.mode, (width, height), fill if image.mode != "L" else fill[0])
+        canvas.paste(image.resize((new_w, new_h), resampling), (-place.left, -place.top))
+        return canvas, [f"resized {w}x{h} -> {new_w}x{new_h}, padded to {width}x{height}"]
+    if new_w * new_h > MAX_PIXELS:
+        raise ImageError(f"{label}: {w}x{h} would be resized to {new_w}x{new_h}; cut it to a less elongated picture")
+    resized = image.resize((new_w, new_h), resampling) if (new_w, new_h) != (w, h) else image
+    note = f"resized {w}x{h} -> {new_w}x{new_h}, centre crop {width}x{height}"
+    return resized.crop((place.left, place.top, place.left + width, place.top + height)), [note]

@@ -1,0 +1,1 @@
+"""How pixels become the model's input, and where that is said."""

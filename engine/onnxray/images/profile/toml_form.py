@@ -1,0 +1,183 @@
+"""A profile as TOML, and the side files a TOML may name: read and written, nothing else.
+
+    name = "my net"                 layout = "NCHW"         channels = "BGR"        size = [224, 224]
+    scale = 1.0                     mean = [104, 117, 123]  std = [1, 1, 1]
+    # these may be left out
+    resize = "crop"                 interpolation = "bilinear"                      crop_fraction = 0.875
+    range = [0, 255]                labels = "synset.txt"   logits = "prob_in"      features = "pool5"
+
+mean may name a .npy file of shape (C, H, W) and labels a text file of one label a line, both in the TOML's folder.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import math
+import re
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from onnxray.errors import ProfileError
+from onnxray.errors.short_values import short
+from onnxray.errors.shown_text import terminal, toml_string
+from onnxray.images.profile.class_names import MAX_LABELS
+from onnxray.images.profile.profile import MeanImage, Profile
+from onnxray.images.profile.side_text import parse_toml
+
+NEEDED: Final = ("name", "layout", "channels", "scale", "mean", "std", "size")
+OPTIONAL: Final = ("resize", "interpolation", "crop_fraction", "range", "labels", "logits", "features")
+MAX_SIDE_FILE: Final = 8 * 2**20
+_MAX_HEADER: Final = 10_000
+_HEADER: Final = re.compile(
+    r"""\{\s*+(?=[^}]*'descr':\s*+'([<>|=]?[a-zA-Z][0-9]{0,3})')(?=[^}]*'fortran_order':\s*+(True|False))"""
+    r"""(?=[^}]*'shape':\s*+\(((?:[0-9]{1,18}+L?(?:,\s*+|(?=\)))){0,32}+)\))[^}]*\}\s*+"""
+)
+
+
+def read_side_file(path: Path) -> bytes:
+    """Return the bytes of a small file beside a model. Errors: ProfileError if unreadable or above 8 MiB."""
+    try:
+        # A pipe or a device would block for ever, or never end.
+        if not path.is_file():
+            raise ProfileError(f"{path}: no such file")
+        with path.open("rb") as stream:
+            data = stream.read(MAX_SIDE_FILE + 1)
+    except (OSError, ValueError) as error:
+        raise ProfileError(f"{path}: cannot be read ({error})") from error
+    if len(data) > MAX_SIDE_FILE:
+        raise ProfileError(f"{path}: larger than {MAX_SIDE_FILE >> 20} MiB; expected a small file beside the model")
+    return data
+
+
+def read_side_text(path: Path) -> str:
+    """Return a small UTF-8 file as text. Errors: ProfileError."""
+    try:
+        return read_side_file(path).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ProfileError(f"{path}: is not UTF-8 text ({error.reason} at byte {error.start})") from error
+
+
+def read_profile(source: str | Path, origin: str = "TOML text") -> Profile:
+    """Read a profile from a TOML file (a Path) or from TOML text (a str, called origin in errors).
+
+    Errors: ProfileError, one line naming the file, the key, its value and what was expected.
+    """
+    return Profile(**_fields(source, origin))
+
+
+def _fields(source: str | Path, origin: str) -> dict[str, Any]:
+    folder: Path | None = None
+    text: str
+    if isinstance(source, Path):
+        folder, origin, text = source.parent, terminal(source.name), read_side_text(source)
+    elif isinstance(source, str):
+        text = source
+    else:
+        raise ProfileError(f"{origin}: is {short(source)}; a Path, or TOML as text, was expected")
+    try:
+        table = parse_toml(text)
+    except ValueError as error:
+        hint = "" if folder else "; a file is given as a pathlib.Path, a str is the text itself"
+        raise ProfileError(f"{origin}: is no TOML ({error}){hint}") from error
+    for key in table:
+        if key not in NEEDED + OPTIONAL:
+            near = difflib.get_close_matches(key[:40], NEEDED + OPTIONAL, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else "the keys are " + ", ".join(NEEDED + OPTIONAL)
+            raise ProfileError(f"{origin}: unknown key {short(key)}; {hint}")
+    missing = [key for key in NEEDED if key not in table]
+    if missing:
+        raise ProfileError(f"{origin}: missing {', '.join(missing)}; a profile needs {', '.join(NEEDED)}")
+    fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
+    if isinstance(fields["mean"], str):
+        fields["mean"] = read_mean(_beside(folder, fields["mean"], "mean", origin))
+    if isinstance(fields.get("labels"), str):
+        path = _beside(folder, fields["labels"], "labels", origin)
+        fields["labels"] = _lines(path)
+    return {**fields, "source": origin}
+
+
+def _lines(path: Path) -> tuple[str, ...]:
+    labels = tuple(read_side_text(path).rstrip().splitlines())
+    if len(labels) > MAX_LABELS:
+        raise ProfileError(f"{path}: {len(labels)} lines; at most {MAX_LABELS} class names are taken, one a line")
+    return labels
+
+
+def _beside(folder: Path | None, name: str, key: str, origin: str) -> Path:
+    """Return the path of a side file, which may not leave the folder of the TOML, by a link either."""
+    if folder is None:
+        raise ProfileError(
+            f"{origin}: {key} is {short(name)}; a profile that is no file of its own cannot name side files"
+        )
+    try:
+        root, path = folder.resolve(), (folder / name).resolve()
+    except (OSError, ValueError, RuntimeError) as error:
+        raise ProfileError(f"{origin}: {key} is {short(name)}; no such file ({error})") from error
+    if not path.is_relative_to(root) or path == root:
+        raise ProfileError(f"{origin}: {key} is {short(name)}; expected a file in the folder of the profile")
+    return path
+
+
+def read_mean(path: Path) -> MeanImage:
+    """Read a mean image from a .npy file of shape (C, H, W), never unpickling. Errors: ProfileError."""
+    data = read_side_file(path)
+    try:
+        dtype, fortran, shape, start = _npy_header(data)
+    except (ValueError, TypeError) as error:
+        raise ProfileError(f"{path}: is no .npy file of format 1 or 2 ({error})") from error
+    # The header is believed only as far as the file reaches: nothing is allocated on its word.
+    if dtype.kind not in "fiu" or len(data) - start != math.prod(shape) * dtype.itemsize or 0 in shape:
+        raise ProfileError(
+            f"{path}: {dtype} of shape {shape} in {len(data)} bytes; expected numbers of shape (C, H, W)"
+        )
+    array = np.frombuffer(data, dtype, offset=start).reshape(shape, order="F" if fortran else "C")
+    return MeanImage(array.astype(np.float64), path.name, hashlib.sha256(data).hexdigest())
+
+
+def _npy_header(data: bytes) -> tuple[np.dtype[Any], bool, tuple[int, ...], int]:
+    """Type, Fortran order, shape, and where the numbers start. Errors: ValueError, TypeError.
+
+    Read by a pattern: numpy hands the header to ``ast.literal_eval``.
+    """
+    width = {b"\x93NUMPY\x01\x00": 2, b"\x93NUMPY\x02\x00": 4}.get(data[:8])
+    if width is None:
+        raise ValueError("its first bytes are another's")
+    start = 8 + width + int.from_bytes(data[8 : 8 + width], "little")
+    if not 8 + width < start <= min(len(data), _MAX_HEADER):
+        raise ValueError(f"its header ends at byte {start} of {len(data)}; at most {_MAX_HEADER} are taken")
+    found = _HEADER.fullmatch(data[8 + width : start].decode("latin1"))
+    if found is None:
+        raise ValueError("its header does not state descr, fortran_order and shape")
+    descr, fortran, shape = found.groups()
+    return np.dtype(descr), fortran == "True", tuple(int(size) for size in re.findall("[0-9]+", shape)), start
+
+
+def toml_of(profile: Profile) -> str:
+    """A profile as TOML, which ``read_profile`` reads back (source, assumed and reasons are not in it).
+
+    Errors: ProfileError for a mean image that has no file of its own.
+    """
+    mean: object = profile.mean
+    if not isinstance(mean, tuple):
+        mean = profile.to_dict()["mean"]["path"]
+        if not mean:
+            raise ProfileError(
+                f"profile {profile.name!r}: its mean image is in no file; write MeanImage.npy_bytes() beside the TOML "
+                "and give the MeanImage that path"
+            )
+    pairs = {key: getattr(profile, key) for key in NEEDED + OPTIONAL} | {"mean": mean}
+    return "".join(f"{key} = {_toml_value(value)}\n" for key, value in pairs.items() if value is not None)
+
+
+def _toml_value(value: object) -> str:
+    if isinstance(value, tuple):
+        return "[" + ", ".join(_toml_value(one) for one in value) + "]"
+    if isinstance(value, str):
+        try:
+            return toml_string(value)
+        except ValueError:
+            raise ProfileError(f"the text {value!r} of a profile is no Unicode, which TOML has to be") from None
+    return repr(value)

@@ -1,0 +1,1 @@
+"""Any number of the file's own batches at once."""

@@ -1,0 +1,1 @@
+"""What a converter sees of a node: attributes, weights, shapes, number types."""

@@ -1,0 +1,1 @@
+"""Converters of com.microsoft, the operators that ONNX Runtime adds."""

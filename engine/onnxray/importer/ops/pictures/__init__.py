@@ -1,0 +1,1 @@
+"""Converters of what resizes, samples and finds in pictures and signals."""

@@ -1,0 +1,1 @@
+"""Converters of casts, quantisation and products of whole numbers."""

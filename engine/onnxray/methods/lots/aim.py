@@ -1,0 +1,289 @@
+"""What a LOTS run aims at, prepared once: pairs of origin and target, their classes and representations, the stop."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnxray.arrays import Image8
+from onnxray.errors import InputError, ZeroGradient
+from onnxray.graph.classifier.predictions import Predictions
+from onnxray.images.eight_bits import to_uint8
+from onnxray.images.pixels import Pixels
+from onnxray.model.model import Model
+from onnxray.objectives.goals import Goal, Own, TargetImages, TargetValues
+from onnxray.objectives.representations import given_representations
+from onnxray.objectives.targets import class_index
+
+Representations = Mapping[str, NDArray[Any]]
+
+_SAME = 1e-6
+"""Representations closer than this share of their norms are one: float32 tells no direction between them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stop:
+    """When a pair has arrived: see the options of LOTS. ``until`` is resolved, never auto."""
+
+    until: str
+    target_class: str | None = None
+    linf: float = 128.0
+    metric: str = "euclidean"
+    distance: float = 0.5
+    relative: bool = True
+
+    def resolved_for(self, goal: Goal) -> str:
+        """The stop that ``auto`` means for a goal."""
+        if self.until != "auto":
+            return self.until
+        if isinstance(goal, TargetImages) or self.target_class is not None:
+            return "target-class"
+        if isinstance(goal, Own):
+            return "other-class" if goal.mode == "inhibit" else "linf"
+        return "distance"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shots:
+    """Images as the judge sees them: 8-bit NCHW, where they came from, and its predictions."""
+
+    images: Image8
+    names: tuple[str | None, ...]
+    predictions: Predictions
+
+    @classmethod
+    def of(cls, model: Model, pixels: Pixels) -> Shots:
+        """Round to 8 bits and classify."""
+        images = to_uint8(pixels.array)
+        return cls(images=images, names=pixels.names, predictions=model.predict(as_pixels(images)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Aim:
+    """Pairs (origin, target) and when each has arrived. What is by pair counts all pairs of the run."""
+
+    mode: str
+    sign: float
+    until: str
+    stop: Stop
+    origins: Shots
+    targets: Shots | None
+    given: Representations | None
+    """Representations that were given alone, by layer."""
+    source: str | None
+    origin_of: NDArray[np.int64]
+    target_of: NDArray[np.int64]
+    wanted_class: NDArray[np.int64] | None
+    notes: tuple[str, ...]
+    elements: int
+    """How many numbers a pair takes while it is worked on: its image, and its representations at all layers."""
+
+    def __len__(self) -> int:
+        return len(self.origin_of)
+
+    def origin(self, pairs: int | NDArray[np.int64]) -> Image8:
+        """The origins of pairs."""
+        return np.asarray(self.origins.images[self.origin_of[pairs]])
+
+    def origin_name(self, pair: int) -> str:
+        """How an origin is called in messages."""
+        index = int(self.origin_of[pair])
+        return self.origins.names[index] or f"origin {index}"
+
+    def group(self, model: Model, layers: Sequence[str], pairs: NDArray[np.int64]) -> Group:
+        """Read the representations of a few neighbouring pairs, and check that each has something to do.
+
+        Errors: InputError where an origin is as near as is wanted already, ZeroGradient where it is the target itself.
+        """
+        before = _read(model, self.origins.images, self.origin_of[pairs], layers)
+        wanted: Representations | None = None
+        if self.given is not None:
+            wanted = {layer: self.given[layer][self.target_of[pairs]] for layer in layers}
+        elif self.targets is not None:
+            wanted = _read(model, self.targets.images, self.target_of[pairs], layers)
+        group = Group(aim=self, pairs=pairs, before=before, wanted=wanted)
+        for layer in layers:
+            group.check(layer)
+        return group
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """Some pairs of a run with their representations, which are aligned with ``pairs``."""
+
+    aim: Aim
+    pairs: NDArray[np.int64]
+    before: Representations
+    """What each origin's representation is, by layer."""
+    wanted: Representations | None
+    """What each pair aims at, by layer; None where the own representation is moved."""
+
+    def rows(self, pairs: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Where pairs stand in this group."""
+        return np.asarray(pairs - self.pairs[0])
+
+    def goals(self, layer: str, pairs: NDArray[np.int64]) -> NDArray[Any] | None:
+        """The representations that pairs aim at; None where the own one is moved."""
+        return None if self.wanted is None else self.wanted[layer][self.rows(pairs)]
+
+    def distances(
+        self, layer: str, values: NDArray[Any], pairs: NDArray[np.int64], metric: str | None = None
+    ) -> NDArray[np.float64]:
+        """Distance of representations to what each pair aims at; to zero where the own one is moved."""
+        flat = values.reshape(len(values), -1).astype(np.float64)
+        goals = self.goals(layer, pairs)
+        wanted = np.zeros_like(flat) if goals is None else goals.reshape(len(goals), -1).astype(np.float64)
+        if (metric or self.aim.stop.metric) == "euclidean" or goals is None:
+            return np.asarray(np.linalg.norm(flat - wanted, axis=1))
+        norms = np.linalg.norm(flat, axis=1) * np.linalg.norm(wanted, axis=1)
+        return np.asarray(1 - (flat * wanted).sum(1) / np.maximum(norms, 1e-300))
+
+    def met(self, model: Model, layer: str, images: Image8, pairs: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Whether each 8-bit image has arrived where its pair aims, by the judge."""
+        aim = self.aim
+        if aim.until == "linf":
+            moved = images.astype(np.int64) - aim.origin(pairs)
+            return np.asarray(np.abs(moved).reshape(len(images), -1).max(1) >= aim.stop.linf)
+        if aim.until == "distance":
+            values = model.values(as_pixels(images), [layer])[layer]
+            return np.asarray(self.distances(layer, values, pairs) <= self._threshold(layer, pairs))
+        classes = model.classify(as_pixels(images))
+        if aim.wanted_class is not None:
+            return np.asarray(classes == aim.wanted_class[pairs])
+        return np.asarray(classes != aim.origins.predictions.classes[aim.origin_of[pairs]])
+
+    def check(self, layer: str) -> None:
+        """Refuse pairs that have nothing to do at a layer."""
+        if self.wanted is None:
+            return
+        if self.aim.stop.metric == "cosine" and not all(goal.any() for goal in self.wanted[layer]):
+            raise InputError(
+                f"a target's representation at {layer!r} is all zeros, so it has no direction for a cosine"
+            )
+        both = (self.before[layer], self.wanted[layer])
+        own, its = (array.reshape(len(self.pairs), -1).astype(np.float64) for array in both)
+        size, norm = np.linalg.norm(own, axis=1), np.linalg.norm(its, axis=1)
+        if self.aim.stop.metric == "cosine":
+            its = its * (np.where(size > 0, size, norm) / norm)[:, None]
+        for pair in self.pairs[np.linalg.norm(own - its, axis=1) <= _SAME * size]:
+            raise ZeroGradient(
+                f"{self.aim.origin_name(int(pair))} has the target's representation at {layer!r} already, so the "
+                "gradient is zero; give another target"
+            )
+        if self.aim.until == "distance":
+            start = self.distances(layer, self.before[layer], self.pairs)
+            for row in np.flatnonzero(start <= self._threshold(layer, self.pairs)):
+                name = self.aim.origin_name(int(self.pairs[row]))
+                raise InputError(
+                    f"{name} is as near to the target at {layer!r} as is wanted already ({start[row]:.4g}); give a "
+                    "smaller distance"
+                )
+
+    def zero_gradient(self, pair: int, layer: str, gradient: NDArray[Any]) -> ZeroGradient:
+        """The error that says so."""
+        origin = self.aim.origin_name(pair)
+        if not np.isfinite(gradient).all():
+            return ZeroGradient(f"{origin}: the gradient at {layer!r} holds NaN or infinity; are the weights finite?")
+        return ZeroGradient(
+            f"{origin}: the gradient at {layer!r} is zero everywhere (dead or saturated units), so no direction can be "
+            "taken from it; choose another layer"
+        )
+
+    def _threshold(self, layer: str, pairs: NDArray[np.int64]) -> NDArray[np.float64]:
+        stop = self.aim.stop
+        if not stop.relative:
+            return np.full(len(pairs), stop.distance)
+        return stop.distance * self.distances(layer, self.before[layer][self.rows(pairs)], pairs)
+
+
+def prepare(model: Model, pixels: Pixels, goal: Goal, layers: Sequence[str], stop: Stop) -> Aim:
+    """Read targets and representations, and check that every pair has something to do.
+
+    Errors: InputError where an origin is of the target's class already, a target does not fit, or nothing says which
+    class to reach.
+    """
+    origins = Shots.of(model, pixels)
+    targets: Shots | None = None
+    given: Representations | None = None
+    source: str | None = None
+    notes: tuple[str, ...] = ()
+    count, mode = 1, "targeted"
+    probe = model.values(as_pixels(origins.images[:1]), layers)
+    for layer in layers:
+        if probe[layer].ndim == 0 or len(probe[layer]) != 1:
+            raise InputError(
+                f"{layer!r} has the shape {list(probe[layer].shape)} for one image, not one representation an image; "
+                "choose another layer"
+            )
+    if isinstance(goal, TargetImages):
+        pictures = model.pixels(goal.images)
+        targets, notes = Shots.of(model, pictures), tuple(f"target {note}" for note in pictures.notes)
+        count = len(targets.images)
+    elif isinstance(goal, TargetValues):
+        given, count = given_representations(model, goal, {layer: probe[layer].shape[1:] for layer in layers})
+        source = goal.source or "array"
+    else:
+        mode = goal.mode
+    origin_of, target_of = _pairs(len(origins.images), count, goal)
+    until = stop.resolved_for(goal)
+    if until == "distance" and targets is None and given is None:
+        raise InputError(f"until 'distance' needs a target, {mode} has none; use 'other-class' or 'linf'")
+    wanted = None
+    if until == "target-class":
+        wanted = _wanted_class(model, stop, targets, target_of, origins)
+        _refuse_arrived(model, wanted, origin_of, origins)
+    return Aim(
+        mode=mode, sign=-1.0 if mode == "inhibit" else 1.0, until=until, stop=stop, origins=origins, targets=targets,
+        given=given, source=source, origin_of=origin_of, target_of=target_of, wanted_class=wanted, notes=notes,
+        elements=4 * origins.images[0].size + 2 * sum(value.size for value in probe.values()),
+    )  # fmt: skip
+
+
+def as_pixels(images: NDArray[Any]) -> Pixels:
+    """Images that are at the model's size already."""
+    return Pixels(images.astype(np.float32), (None,) * len(images))
+
+
+def _read(model: Model, images: Image8, rows: NDArray[np.int64], layers: Sequence[str]) -> Representations:
+    """Representations of some of the images, each read once."""
+    unique, place = np.unique(rows, return_inverse=True)
+    values = model.values(as_pixels(images[unique]), layers)
+    return {layer: values[layer] if len(unique) == len(rows) else values[layer][place] for layer in layers}
+
+
+def _pairs(origins: int, targets: int, goal: Goal) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    every = np.arange(origins)
+    if targets == 1:
+        return every, np.zeros(origins, np.int64)
+    if isinstance(goal, TargetImages) and goal.pairing == "all":
+        return np.repeat(every, targets), np.tile(np.arange(targets), origins)
+    if targets == origins:
+        return every, every
+    if origins == 1:
+        return np.zeros(targets, np.int64), np.arange(targets)
+    raise InputError(f"{origins} origins and {targets} targets; give one target, one for each origin, or --pairs all")
+
+
+def _wanted_class(
+    model: Model, stop: Stop, targets: Shots | None, target_of: NDArray[np.int64], origins: Shots
+) -> NDArray[np.int64]:
+    if stop.target_class is None:
+        if targets is None:
+            raise InputError("until 'target-class' needs a class: give a target image, or --target-class")
+        return np.asarray(targets.predictions.classes[target_of])
+    count = origins.predictions.probabilities.shape[1]
+    return np.full(len(target_of), class_index(model, str(stop.target_class), count))
+
+
+def _refuse_arrived(model: Model, wanted: NDArray[np.int64], origin_of: NDArray[np.int64], origins: Shots) -> None:
+    classes = origins.predictions.classes[origin_of]
+    for pair in np.flatnonzero(classes == wanted):
+        index = int(origin_of[pair])
+        raise InputError(
+            f"{origins.names[index] or f'origin {index}'} is of the target's class {model.label(int(wanted[pair]))!r} "
+            "already; give an origin or a target of another class"
+        )

@@ -1,0 +1,145 @@
+"""What LOTS found for one origin, one target and one layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Self
+
+from onnxray.arrays import Image8
+from onnxray.images.distances import PassScore
+from onnxray.results.item import Item
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """An image as the judge sees it: the winning class, its label, its score before the softmax and probability."""
+
+    path: str | None
+    class_: int
+    label: str
+    score: float
+    probability: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "path": self.path, "class": self.class_, "label": self.label,
+            "score": self.score, "probability": self.probability,
+        }  # fmt: skip
+
+    @classmethod
+    def restore(cls, document: Mapping[str, Any]) -> Self:
+        """From JSON."""
+        return cls(class_=document["class"], **{n: document[n] for n in ("path", "label", "score", "probability")})
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LotsItem(Item):
+    """One perturbed image and its numbers; everything is measured on the 8-bit pictures.
+
+    l2, linf: of image - origin, in grey levels. ssim: unaligned. similarity: PASS. distance_*: of the representation to
+    the target's (Euclidean, or 1 - cosine); for ``inhibit`` and ``magnify`` the Euclidean norm of the representation
+    itself. scale: the multiple of eta / max|eta| that was added (line search), or the grey levels a step (steps > 1).
+    steps: gradients taken. success: whether the goal in ``until`` was reached on the 8-bit image, by the judge.
+    """
+
+    mode: str
+    layer: str
+    origin: Shown
+    target: Shown | None
+    target_source: str | None
+    success: bool
+    until: str
+    search: str
+    scale: float
+    steps: int
+    class_: int
+    label: str
+    score: float
+    probability: float
+    l2: float
+    linf: float
+    similarity: PassScore | None
+    ssim: float | None
+    metric: str
+    distance_before: float
+    distance_after: float
+    cosine_before: float | None
+    cosine_after: float | None
+    gain: float
+    reason: str | None
+    stems: Mapping[str, str] = field(repr=False)
+    images: Mapping[str, Image8] = field(repr=False)
+
+    def numbers(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        score = self.similarity
+        return {
+            "mode": self.mode,
+            "origin": self.origin.to_dict(),
+            "target": None if self.target is None else self.target.to_dict(),
+            "target_values": self.target_source,
+            "layer": self.layer,
+            "success": self.success,
+            "until": self.until,
+            "class": self.class_,
+            "label": self.label,
+            "score": self.score,
+            "probability": self.probability,
+            "l2": self.l2,
+            "linf": self.linf,
+            "ssim": self.ssim,
+            "pass": None if score is None else score.score,
+            "aligned": False if score is None else score.aligned,
+            "homography": None if score is None else [list(row) for row in score.homography],
+            "correlation": None if score is None else score.correlation,
+            "alignment_note": None if score is None else score.reason,
+            "scale": self.scale,
+            "steps": self.steps,
+            "search": self.search,
+            "metric": self.metric,
+            "distance_before": self.distance_before,
+            "distance_after": self.distance_after,
+            "cosine_similarity_before": self.cosine_before,
+            "cosine_similarity_after": self.cosine_after,
+            "perturbation_gain": self.gain,
+            "reason": self.reason,
+        }
+
+    def pictures(self) -> dict[str, tuple[str, Image8]]:
+        """The origin, the target where there is one, the perturbed image, and the perturbation around grey 128."""
+        return {role: (self.stems[role], self.images[role]) for role in self.images}
+
+    @classmethod
+    def restore(cls, document: Mapping[str, Any], pictures: Mapping[str, Image8]) -> Self:
+        """Build the item again from its part of result.json and its PNGs."""
+        plain = {f.name: document[f.name] for f in fields(cls) if f.name in document}
+        plain |= {
+            "class_": document["class"],
+            "origin": Shown.restore(document["origin"]),
+            "target": None if document["target"] is None else Shown.restore(document["target"]),
+            "target_source": document["target_values"],
+            "similarity": None
+            if document["pass"] is None
+            else PassScore(
+                score=document["pass"],
+                ssim=document["ssim"],
+                aligned=document["aligned"],
+                homography=_matrix(document["homography"]),
+                correlation=document["correlation"],
+                reason=document["alignment_note"],
+            ),
+            "cosine_before": document["cosine_similarity_before"],
+            "cosine_after": document["cosine_similarity_after"],
+            "gain": document["perturbation_gain"],
+            "stems": {role: name.removesuffix(".png") for role, name in document["files"].items()},
+            "images": dict(pictures),
+        }
+        return cls(**plain)
+
+
+def _matrix(rows: Any) -> tuple[tuple[float, float, float], tuple[float, float, float], tuple[float, float, float]]:
+    """Three rows of three, as tuples."""
+    (a, b, c), (d, e, f), (g, h, i) = rows
+    return (a, b, c), (d, e, f), (g, h, i)

@@ -1,0 +1,221 @@
+"""LOTS: move an image until its representation at a layer meets a target's (Rozsa, Guenther, Boult 2016).
+
+    eta_l(x, t) = J_l(x)^T (t - f_l(x)),   x' = round(clip(x + s * eta / max|eta|, 0, 255))              (eq. 3)
+    eta_l(x)    = J_l(x)^T (+f_l(x)) to magnify, J_l(x)^T (-f_l(x)) to inhibit the own representation    (eq. 4)
+
+t is the representation of a target image, or given alone; under the cosine metric only its direction counts, and it is
+taken at the norm of f_l(x) (our choice: it reaches the direction with less). steps=1 takes the gradient once and
+searches the smallest s (the paper); steps > 1 takes it anew at each step of ``step_size`` grey levels (the paper's
+step-and-adjust), keeping the iterate in floats. Success is tested on the 8-bit image, after rounding and after the last
+step, by ONNX Runtime.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnxray.arrays import Image8
+from onnxray.errors import InputError
+from onnxray.graph.weight_layers import weight_layers
+from onnxray.images.eight_bits import to_uint8
+from onnxray.images.pixels import Pixels
+from onnxray.methods.lots.aim import Group, Stop, as_pixels, prepare
+from onnxray.methods.lots.item import LotsItem
+from onnxray.methods.lots.line_search import Found, candidate, direction_of, resolve_search, search_scale
+from onnxray.methods.lots.measurement import measure
+from onnxray.methods.method import Method
+from onnxray.methods.option_checks import check_choices, check_range
+from onnxray.methods.run import Run
+from onnxray.model.model import Model
+from onnxray.objectives.goals import as_goal
+
+# Pairs share their gradients in groups: large enough to be fast, small enough to come out, and to fit in memory.
+_GROUP = 64
+_GROUP_ELEMENTS = 64_000_000
+
+
+@final
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LOTS(Method[LotsItem]):
+    """Move images until their representation at a layer meets a target's, fades, or grows."""
+
+    name: ClassVar[str] = "lots"
+    item_type: ClassVar[type[Any]] = LotsItem
+
+    layer: Annotated[
+        str | tuple[str, ...] | None, "value or values attacked, one after the other; default: the layers with weights"
+    ] = None
+    steps: Annotated[int, "gradients taken; 1 is the paper's line search, more is step-and-adjust"] = 1
+    step_size: Annotated[float, "grey levels a step, of the pixel that moves most (steps > 1)"] = 1.0
+    until: Annotated[
+        Literal["auto", "target-class", "other-class", "linf", "distance"],
+        "when to stop; auto: target-class for target images, distance for target values, other-class to inhibit, "
+        "linf to magnify",
+    ] = "auto"
+    linf: Annotated[
+        float, "the L_inf to go to, in grey levels (until linf; the paper: 128 on LeNet, 64 on VGG Face)"
+    ] = 128.0
+    target_class: Annotated[str | None, "class to reach, by number or label, where no target image states it"] = None
+    metric: Annotated[Literal["euclidean", "cosine"], "distance of representations; cosine is 1 - similarity"] = (
+        "euclidean"
+    )
+    distance: Annotated[float, "distance to the target's representation to go to (until distance)"] = 0.5
+    relative: Annotated[bool, "whether the distance is a share of the distance at the origin"] = True
+    max_scale: Annotated[int, "largest scale of the line search; pixels saturate, so more than 255 can matter"] = 1024
+    search: Annotated[
+        Literal["auto", "exhaustive", "bisection"],
+        "line search over all integer scales, or by growth and bisection; auto: by the size of the image",
+    ] = "auto"
+
+    def __post_init__(self) -> None:
+        check_choices(self)
+        check_range("steps", self.steps, 1, 100_000)
+        check_range("step_size", self.step_size, 1e-3, 255)
+        check_range("linf", self.linf, 1, 255)
+        check_range("max_scale", self.max_scale, 1, 65_536)
+        check_range("distance", self.distance, 0, 1e30)
+
+    def run(self, model: Model, pixels: Pixels, goal: Any, run: Run) -> Iterator[LotsItem]:
+        """Give an item for every origin (and target) and layer, origins outermost."""
+        layers = self._layers(model)
+        stop = Stop(
+            until=self.until, target_class=self.target_class, linf=self.linf,
+            metric=self.metric, distance=self.distance, relative=self.relative,
+        )  # fmt: skip
+        aim = prepare(model, pixels, as_goal(goal), layers, stop)
+        for note in aim.notes:
+            run.note(note)
+        if self.steps == 1 and aim.until != "linf":
+            search = resolve_search(self.search, aim.origins.images[0].size)
+            run.note(f"line search: {search}, scales 1 to {self.max_scale}")
+        size = max(1, min(_GROUP, _GROUP_ELEMENTS // aim.elements))
+        for start, own in run.units(range(0, len(aim), size)):
+            group = aim.group(model, layers, np.arange(start, min(start + size, len(aim))))
+            yield from (self._search if self.steps == 1 else self._adjust)(model, group, layers, own)
+        run.progress(len(aim) * len(layers), len(aim) * len(layers), "done")
+
+    def _layers(self, model: Model) -> tuple[str, ...]:
+        if self.layer is None:
+            layers = weight_layers(model.graph)
+            if not layers:
+                raise InputError(
+                    "the graph has no layers with weights to take by default; name the values: --layer NAME"
+                )
+            return layers
+        layers = model.select_values((self.layer,) if isinstance(self.layer, str) else self.layer)
+        if not layers:
+            raise InputError("no layer was named; name one or several, or leave it to the layers with weights")
+        return layers
+
+    def _search(self, model: Model, group: Group, layers: tuple[str, ...], run: Run) -> Iterator[LotsItem]:
+        """One gradient a pair and layer, and the smallest scale along it; pairs come out one by one."""
+        directions = {layer: self._directions(model, group, layer) for layer in layers}
+        total = len(group.aim) * len(layers)
+        for (row, pair), own in run.units(enumerate(group.pairs.tolist())):
+            for index, layer in enumerate(layers):
+                own.progress(pair * len(layers) + index, total, layer)
+                found = self._searched(model, group, layer, pair, directions[layer][row])
+                yield measure(model, group, layer, pair, found, 1)
+
+    def _directions(self, model: Model, group: Group, layer: str) -> list[NDArray[np.float64]]:
+        found = []
+        gradients = self._gradient(model, group, layer, group.pairs, group.aim.origin(group.pairs))
+        for pair, gradient in zip(group.pairs.tolist(), gradients):
+            direction = direction_of(gradient)
+            if direction is None:
+                raise group.zero_gradient(pair, layer, gradient)
+            found.append(direction)
+        return found
+
+    def _gradient(
+        self, model: Model, group: Group, layer: str, pairs: NDArray[np.int64], x: NDArray[Any]
+    ) -> NDArray[np.float32]:
+        """eta for a batch: the pullback of the change that is wanted at ``layer``."""
+        goals = group.goals(layer, pairs)
+
+        def change(value: Any, place: slice) -> Any:
+            if goals is None:
+                return group.aim.sign * value
+            target = value.new_tensor(goals[place])
+            if self.metric == "cosine":
+                own, its = (array.reshape(len(array), -1).norm(dim=1) for array in (value, target))
+                target = target * (own / its).reshape(-1, *[1] * (value.ndim - 1))
+            return target - value
+
+        return np.asarray(model.pullback(as_pixels(x), {layer: change}))
+
+    def _searched(self, model: Model, group: Group, layer: str, pair: int, direction: NDArray[np.float64]) -> Found:
+        """The smallest scale along one direction."""
+        origin = group.aim.origin(pair)
+        if group.aim.until == "linf":
+            return Found(candidate(origin, direction, self.linf), self.linf, reached=True, search="none")
+
+        def hits(images: Image8) -> NDArray[np.bool_]:
+            return group.met(model, layer, images, np.full(len(images), pair))
+
+        search = resolve_search(self.search, origin.size)
+        return search_scale(origin, direction, hits, max_scale=self.max_scale, search=search)
+
+    def _adjust(self, model: Model, group: Group, layers: tuple[str, ...], run: Run) -> Iterator[LotsItem]:
+        """Step-and-adjust for all pairs of a group at once, layer after layer; interrupted, the pairs that arrived."""
+        ended: dict[tuple[int, int], tuple[Found, int]] = {}
+
+        def finished() -> Iterator[LotsItem]:
+            for (pair, index), (found, steps) in sorted(ended.items(), key=lambda entry: entry[0]):
+                yield measure(model, group, layers[index], pair, found, steps)
+
+        try:
+            for index, layer in enumerate(layers):
+                for pair, found, steps in self._adjusted(model, group, layer, run, index, len(layers)):
+                    ended[pair, index] = found, steps
+        except KeyboardInterrupt:
+            yield from finished()
+            raise
+        yield from finished()
+
+    def _adjusted(
+        self, model: Model, group: Group, layer: str, run: Run, index: int, layers: int
+    ) -> Iterator[tuple[int, Found, int]]:
+        """A gradient a step; each pair comes out when its goal is met, the others at the end.
+
+        A pair whose gradient vanishes on the way stays where it is.
+        """
+        pairs = group.pairs
+        x = group.aim.origin(pairs).astype(np.float32)
+        place = int(pairs[0]) * layers + index * len(pairs)
+        taken = np.zeros(len(pairs), np.int64)
+        active, stuck = np.arange(len(pairs)), list[int]()
+
+        def end(row: int, *, reached: bool) -> tuple[int, Found, int]:
+            image = to_uint8(x[row])
+            return int(pairs[row]), Found(image, self.step_size, reached, "step-and-adjust"), int(taken[row])
+
+        for step in range(1, self.steps + 1):
+            gradients = self._gradient(model, group, layer, pairs[active], x[active])
+            for row, gradient in zip(active.tolist(), gradients):
+                direction = direction_of(gradient)
+                if direction is None and step == 1:
+                    raise group.zero_gradient(int(pairs[row]), layer, gradient)
+                if direction is not None:
+                    x[row] = np.clip(x[row] + self.step_size * direction, 0, 255)
+                    taken[row] = step
+            stuck += active[taken[active] < step].tolist()
+            active = active[taken[active] == step]
+            if active.size:
+                met = group.met(model, layer, to_uint8(x[active]), pairs[active])
+                for row in active[met]:
+                    yield end(int(row), reached=True)
+                active = active[~met]
+            left = active.size + len(stuck)
+            run.progress(
+                place + len(pairs) - left, len(group.aim) * layers, f"{layer}, step {step}: {active.size} on the way"
+            )
+            if not active.size:
+                break
+        for row in (*active.tolist(), *stuck):
+            yield end(row, reached=False)

@@ -1,0 +1,114 @@
+"""The sealed base of every method: a frozen value whose fields are its options, and a ``run``."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, final
+
+import numpy as np
+
+from onnxray.errors import InputError
+from onnxray.errors.short_values import short
+from onnxray.errors.type_checks import check_callable, check_kind
+from onnxray.images.pixels import Pixels
+from onnxray.model.model import Model
+from onnxray.results.finished_items import Tape
+from onnxray.results.item import ItemT
+from onnxray.results.provenance import Provenance, provenance
+from onnxray.results.result import Result
+
+if TYPE_CHECKING:
+    from onnxray.results.keeping import Keeping
+from onnxray.methods.run import Progress, Run, silent
+
+
+class Method(ABC, Generic[ItemT]):
+    """A configured method. Subclasses are frozen keyword-only dataclasses, one file each.
+
+    Calling one reads the images, seeds, runs, stamps provenance. With ``keep_partial`` an interruption (Ctrl-C) ends
+    the run and gives what is finished, marked ``interrupted``.
+    """
+
+    name: ClassVar[str]
+    item_type: ClassVar[type[Any]]
+    images_only: ClassVar[bool] = True
+    """Whether a model whose input is no image is refused."""
+    needs_images: ClassVar[bool] = True
+    """Whether it works on images at all; where not, none may be given (activation maximisation starts from noise)."""
+
+    @final
+    def __call__(
+        self,
+        model: Model,
+        images: object = None,
+        goal: object = None,
+        *,
+        seed: int = 0,
+        progress: Progress | None = None,
+        keep_partial: bool = False,
+        keep: Keeping | None = None,
+        each: Callable[[ItemT], ItemT] | None = None,
+    ) -> Result[ItemT]:
+        """Run on images (paths, PIL images or arrays), towards a goal where the method takes one.
+
+        keep: where items are written as they are finished (see onnxray.results.keeping). each: done to every item
+        before that.
+        """
+        started = time.perf_counter()
+        if not isinstance(model, Model):
+            raise InputError(f"the model is a {type(model).__name__}; open it first: onnxray.open(path)")
+        if model.profile is None and self.images_only:
+            raise InputError(
+                f"{self.name} works on images, and this model's input is no image (no profile fits it); "
+                "state how pixels enter it with --profile"
+            )
+        if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+            raise InputError(f"seed is {short(seed)}; a whole number from 0 was expected")
+        if images is None and not self.needs_images and model.profile is not None:
+            pixels = Pixels(np.zeros((0, *model.profile.shape), np.float32), ())
+        else:
+            pixels = model.pixels(() if images is None else images)
+        check_callable("progress", progress, "done", "total", "what", optional=True)
+        check_callable("each", each, "item", optional=True)
+        if keep is not None:
+            from onnxray.results.keeping import Keeping  # it writes what methods give
+
+            check_kind("keep", keep, Keeping)
+        check_kind("keep_partial", keep_partial, bool)
+        tape = Tape[ItemT](keep)
+
+        def stamp() -> Provenance:
+            seconds = round(time.perf_counter() - started + tape.seconds, 3)
+            return provenance(
+                model, name=self.name, options=self.options(), seed=seed, seconds=seconds, notes=tape.notes
+            )
+
+        mixed = model.mixing.note()
+        tape.notes_of(()).extend([*pixels.notes, *([] if mixed is None else [mixed])])
+        if keep is not None:
+            tape.begin(*keep.begin(stamp, (pixels, images, goal, self.options()), self.item_type))
+        interrupted = False
+        try:
+            run = Run(np.random.default_rng(seed), progress or silent, tape.notes_of(()), images, tape)
+            for item in self.run(model, pixels, goal, run):
+                if not isinstance(item, self.item_type):
+                    raise TypeError(f"method {self.name!r} gave a {type(item).__name__}; its author must mend that")
+                tape.add(item if each is None else each(item))
+        except KeyboardInterrupt:
+            if not keep_partial or not tape.items:
+                raise
+            tape.settle()
+            interrupted = True
+        return Result(dataclasses.replace(stamp(), interrupted=interrupted), tape.items)
+
+    @abstractmethod
+    def run(self, model: Model, pixels: Pixels, goal: Any, run: Run) -> Iterator[ItemT]:
+        """Give items as they are finished."""
+
+    def options(self) -> dict[str, Any]:
+        """The options, as they stand in provenance."""
+        assert dataclasses.is_dataclass(self)
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}

@@ -1,0 +1,1 @@
+"""Maps of what a prediction goes by."""

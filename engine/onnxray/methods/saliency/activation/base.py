@@ -1,0 +1,107 @@
+"""The base of class activation maps: a layer's feature maps, weighed, summed, rectified, brought to the picture's size.
+
+    M = upsample(ReLU(L)),   L_ij = sum_k a_k,ij A_k,ij
+
+A (channels k, rows i, columns j) is a layer's value, a what a method weighs it with. L as it is, of the layer's own
+size and before the rectifier, is the map's attribution. Nothing is scaled to [0, 1], so that images can be compared.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnxray.errors import ZeroGradient
+from onnxray.images.interpolation import bilinear
+from onnxray.images.pixels import Pixels
+from onnxray.methods.run import Run
+from onnxray.methods.saliency.base import Map, Saliency
+from onnxray.model.layers.grid import Grid, read_space
+from onnxray.model.layers.map_layers import choose_layers
+from onnxray.model.model import Model
+from onnxray.objectives.gradients import layer_gradient
+from onnxray.objectives.objective import Objective
+
+Maps = NDArray[np.float64]
+
+NO_EVIDENCE = "no positive evidence: the map is negative everywhere"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassActivation(Saliency):
+    """A class activation map at one layer or several, one map each."""
+
+    layer: Annotated[
+        str | tuple[str, ...] | None,
+        "value or values the maps are made at; default: the last with rows and columns before the pooling",
+    ] = None
+
+    def maps(self, model: Model, pixels: Pixels, objective: Objective, run: Run) -> Iterator[tuple[int, Map]]:
+        """A map for every image and layer, images outermost."""
+        grids = layers_of(self, model, pixels, objective, run)
+        found: list[Maps] = []
+        for done, grid in enumerate(grids):
+            run.progress(done, len(grids), f"at {grid.value}")
+            found.append(self.attributions(model, pixels, objective, grid, run))
+        for row in range(len(pixels)):
+            for grid, attributions in zip(grids, found):
+                yield row, rectified_map(attributions[row], grid, pixels)
+
+    @abstractmethod
+    def attributions(self, model: Model, pixels: Pixels, objective: Objective, grid: Grid, run: Run) -> Maps:
+        """L of every image at a layer: (N, h, w)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GradientActivation(ClassActivation):
+    """A class activation map whose weights come from the gradient of the score at the layer."""
+
+    def attributions(self, model: Model, pixels: Pixels, objective: Objective, grid: Grid, run: Run) -> Maps:
+        """From the layer's value and the gradient there."""
+        values, slopes = layer_maps(model, pixels, objective, grid)
+        return self.combined(values, slopes)
+
+    @abstractmethod
+    def combined(self, values: Maps, slopes: Maps) -> Maps:
+        """L (N, h, w) from A and g = dS/dA, both (N, channels, h, w)."""
+
+
+def layers_of(method: Any, model: Model, pixels: Pixels, objective: Objective, run: Run) -> tuple[Grid, ...]:
+    """The layers of a method with the option ``layer``; that it was chosen by itself is noted.
+
+    Errors: InputError for a layer without rows and columns, or not before the target; UnknownValue.
+    """
+    given = method.layer or ()
+    space = read_space(model, pixels.array[:1])
+    grids = choose_layers(space, objective.values, (given,) if isinstance(given, str) else given)
+    if not given:
+        run.note(f"layer {grids[0].value!r} ({grids[0].kind}) was chosen; others: onnxray saliency layers MODEL")
+    return grids
+
+
+def layer_maps(model: Model, pixels: Pixels, objective: Objective, grid: Grid) -> tuple[Maps, Maps]:
+    """A and dS/dA, (N, channels, h, w) each. Errors: ZeroGradient naming the layer; as ``layer_gradient``."""
+    values, slopes = layer_gradient(model, pixels, grid.value, objective)
+    found, slope = (grid.maps(array).astype(np.float64) for array in (values, slopes))
+    for row in np.flatnonzero(~slope.any(axis=(1, 2, 3))):
+        raise ZeroGradient(
+            f"the {objective.describe(int(row))} of {pixels.names[row] or f'image {row}'} does not change with "
+            f"{grid.value!r}: its gradient is zero at every place of the picture, so the map says nothing; "
+            "name an earlier layer"
+        )
+    return found, slope
+
+
+def rectified_map(attribution: Maps, grid: Grid, pixels: Pixels) -> Map:
+    """The map of one image from L (h, w)."""
+    height, width = pixels.array.shape[2:]
+    heat = bilinear(np.maximum(attribution, 0), (height, width))
+    reason = None if heat.any() else NO_EVIDENCE
+    return Map(
+        heat=heat.astype(np.float32), attribution=attribution.astype(np.float32), layer=grid.value, reason=reason
+    )

@@ -1,0 +1,63 @@
+"""Guided Grad-CAM (Selvaraju et al. 2017, arXiv 1610.02391, section 3.2): Grad-CAM in the detail of pixels.
+
+    M_c = upsample(ReLU(L)) * R_c
+
+L: Grad-CAM at the layer (see grad_cam.py), R: guided backpropagation at the pixels, channel by channel. The paper
+upsamples bilinearly; captum's GuidedGradCam does so with interpolate_mode="bilinear" (its own default is "nearest").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Annotated, ClassVar, final
+
+import numpy as np
+
+from onnxray.images.interpolation import bilinear
+from onnxray.images.pixels import Pixels
+from onnxray.methods.run import Run
+from onnxray.methods.saliency.activation.base import NO_EVIDENCE, layer_maps, layers_of
+from onnxray.methods.saliency.activation.grad_cam import grad_cam
+from onnxray.methods.saliency.base import Map, Saliency
+from onnxray.methods.saliency.gradient.base import CHANNELS, Channels, reduced
+from onnxray.methods.saliency.gradient.rectifiers import rectifier_rules
+from onnxray.model.model import Model
+from onnxray.objectives.gradients import gradient
+from onnxray.objectives.objective import Objective
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class GuidedGradCAM(Saliency):
+    """Grad-CAM times guided backpropagation: pixels that speak for the score, where the layer does too."""
+
+    name: ClassVar[str] = "guided-grad-cam"
+
+    layer: Annotated[
+        str | tuple[str, ...] | None,
+        "value or values Grad-CAM is made at; default: the last with rows and columns before the pooling",
+    ] = None
+    channels: Annotated[Channels, CHANNELS] = "maximum"
+    rectifiers: Annotated[
+        str | tuple[str, ...],
+        "operator whose derivative is replaced: Relu, Clip (Relu6 is one), LeakyRelu, PRelu; may be repeated",
+    ] = ("Relu",)
+
+    def maps(self, model: Model, pixels: Pixels, objective: Objective, run: Run) -> Iterator[tuple[int, Map]]:
+        """A map for every image and layer, images outermost."""
+        rules, note = rectifier_rules(model, objective, "guided", self.rectifiers)
+        run.note(note)
+        grids = layers_of(self, model, pixels, objective, run)
+        size = (pixels.array.shape[2], pixels.array.shape[3])
+        coarse = []
+        for done, grid in enumerate(grids):
+            run.progress(done, len(grids) + 1, f"at {grid.value}")
+            coarse.append(grad_cam(*layer_maps(model, pixels, objective, grid)))
+        fine = gradient(model, pixels, objective, rules)
+        for row, slopes in enumerate(fine):
+            for grid, maps in zip(grids, coarse):
+                product = bilinear(np.maximum(maps[row], 0), size) * slopes
+                found = reduced(product.astype(np.float32), pixels, self.channels)
+                reason = None if found.heat.any() else NO_EVIDENCE
+                yield row, replace(found, layer=grid.value, reason=reason)

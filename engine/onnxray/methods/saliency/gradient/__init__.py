@@ -1,0 +1,1 @@
+"""Maps from gradients with respect to pixels."""

@@ -1,0 +1,117 @@
+"""A saliency map of one image, its numbers and its pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnxray.arrays import Image8
+from onnxray.results.item import Item
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MapItem(Item):
+    """One map of one image.
+
+    heat: (height, width) at the image's size, what is drawn; for samples that are no images, of the sample's shape.
+    attribution: what the method computed before it was reduced or resized, per input channel or at the layer's size.
+    signed: whether evidence against the target counts, below zero. shown_at: the number at the end of the colour scale;
+    shown_from: at its beginning, of an unsigned map.
+    target: what was explained, in words; target_score: its value by the judge. class_, label, score, probability: the
+    judge's verdict on the image; None where the model is no classifier. numbers: what else the method has to say; more:
+    what of it are arrays, by name. object_: what was found in the map (see objects_of_maps.py), where it was asked
+    for; colormap: what it is drawn in.
+    """
+
+    path: str | None
+    class_: int | None
+    label: str | None
+    score: float | None
+    probability: float | None
+    target: str
+    target_score: float
+    method: str
+    layer: str | None
+    signed: bool
+    shown_at: float
+    numbers_: Mapping[str, Any]
+    reason: str | None
+    stem: str = field(repr=False)
+    heat: NDArray[np.float32] = field(repr=False)
+    attribution: NDArray[np.float32] = field(repr=False)
+    images: Mapping[str, Image8] = field(repr=False)
+    object_: Mapping[str, Any] | None = None
+    colormap: str = "auto"
+    shown_from: float = 0.0
+    more: Mapping[str, NDArray[Any]] = field(default_factory=dict, repr=False)
+
+    @property
+    def peak(self) -> tuple[int, ...]:
+        """Where the map is largest: (row, column)."""
+        return tuple(int(k) for k in np.unravel_index(int(self.heat.argmax()), self.heat.shape))
+
+    def numbers(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "path": self.path, "class": self.class_, "label": self.label, "score": self.score,
+            "probability": self.probability, "target": self.target, "target_score": self.target_score,
+            "method": self.method, "layer": self.layer, "signed": self.signed, "peak": list(self.peak),
+            "minimum": float(self.heat.min()), "maximum": float(self.heat.max()), "sum": float(self.heat.sum()),
+            "shown_at": self.shown_at, "shown_from": self.shown_from, "colormap": self.colormap,
+            "object": self.object_, **self.numbers_, "numbers": list(self.numbers_), "arrays": list(self.more),
+            "reason": self.reason,
+        }  # fmt: skip
+
+    def pictures(self) -> dict[str, tuple[str, NDArray[Any]]]:
+        """``image``, ``map`` alone, the heat map over the image, ``overlay``, and ``levels``: the map in 16-bit grey.
+
+        heat = minimum + level * (maximum - minimum) / 65535, the two as they stand in the numbers. ``mask`` and
+        ``object`` where an object was looked for. None for samples that are no images. The image itself is one file
+        for all maps of it.
+        """
+        shown: dict[str, NDArray[Any]] = dict(self.images)
+        if shown:
+            shown["levels"] = to_levels(self.heat)
+        return {
+            role: (self.stem if role == "image" else f"{self._own_stem}-{role}", picture)
+            for role, picture in shown.items()
+        }
+
+    def arrays(self) -> dict[str, tuple[str, NDArray[Any]]]:
+        """``heat``, ``attribution`` (float32) and what else the method gives, as .npy files."""
+        found = {"heat": self.heat, "attribution": self.attribution, **self.more}
+        return {role: (f"{self._own_stem}-{role}", array) for role, array in found.items()}
+
+    @property
+    def _own_stem(self) -> str:
+        return f"{self.stem}-{self.method}" + (f"-{self.layer}" if self.layer else "")
+
+    @classmethod
+    def restore(cls, document: Mapping[str, Any], pictures: Mapping[str, NDArray[Any]]) -> Self:
+        """Build the item again from its part of result.json and its files."""
+        same = ("path", "label", "score", "probability", "target", "target_score", "method", "layer", "signed",
+                "shown_at", "shown_from", "reason", "colormap")  # fmt: skip
+        drawn = set(pictures) - {"heat", "attribution", "levels", *document["arrays"]}
+        return cls(
+            **{name: document[name] for name in same},
+            class_=document["class"],
+            numbers_={name: document[name] for name in document["numbers"]},
+            stem=document["files"].get("image", "sample.png").removesuffix(".png"),
+            heat=pictures["heat"],
+            attribution=pictures["attribution"],
+            object_=document["object"],
+            more={role: pictures[role] for role in document["arrays"]},
+            images={role: picture for role, picture in pictures.items() if role in drawn},
+        )
+
+
+def to_levels(heat: NDArray[np.float32]) -> NDArray[np.uint16]:
+    """round(65535 (M - min M) / (max M - min M)), (1, height, width); zeros for a map of one number."""
+    real = heat.astype(np.float64)
+    low, span = real.min(), float(np.ptp(real))
+    levels: NDArray[np.uint16] = np.rint((real - low) * (65535 / span if span else 0.0)).astype(np.uint16)[None]
+    return levels

@@ -1,0 +1,1 @@
+"""Maps from what the judge says of perturbed copies."""

@@ -1,0 +1,1 @@
+"""Pictures made by climbing an objective."""

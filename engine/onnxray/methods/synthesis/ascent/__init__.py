@@ -1,0 +1,1 @@
+"""The one loop that climbs, and its parts."""

@@ -1,0 +1,114 @@
+"""Caricature: what a layer sees in a picture, exaggerated (Mahendran & Vedaldi 2016, Visualizing deep CNNs using
+natural pre-images, section 6).
+
+    max_x <ref, phi(x)> - R_alpha(x) - R_TV(x),   ref = max(phi0, 0) / ||max(phi0, 0)||^2,   x_0 the picture itself
+
+R_alpha = 1/(HW) sum_px (||x_px - mean|| / B)^6,  R_TV = 1/(HW V^2) sum (dx)^2 + (dy)^2,  B = 80, V = B / 6.5, colour
+norms about the model's mean. Steps, jitter and constants are those of the authors' nnpreimage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, final
+
+import numpy as np
+
+from onnxray.errors import InputError, ZeroGradient
+from onnxray.images.eight_bits import to_uint8
+from onnxray.images.pixels import Pixels
+from onnxray.methods.option_checks import check_range
+from onnxray.methods.run import Run
+from onnxray.methods.synthesis.base import Stepwise
+from onnxray.methods.synthesis.item import SynthesisItem
+from onnxray.model.layers.scales import at_scale, space_of
+from onnxray.model.model import Model
+from onnxray.objectives.style import Direction
+
+_B = 80.0
+_V = _B / 6.5
+_ALPHA = 6.0
+_HALVINGS = 4
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Caricature(Stepwise):
+    """Pictures in which what a layer sees is exaggerated."""
+
+    name: ClassVar[str] = "caricature"
+
+    layer: Annotated[
+        str | tuple[str, ...] | None,
+        "value or values whose representation is exaggerated, one after the other; default: the first wide value at a "
+        "sixteenth of the input's height",
+    ] = None
+    steps: Annotated[int, "steps of the ascent"] = 300
+    weight: Annotated[float, "of the representation against the regularisers"] = 20.0
+    jitter: Annotated[int, "pixels of play of the window that is seen at a step; -1: a quarter of the layer's"] = -1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_range("steps", self.steps, 1, 1_000_000)
+        check_range("weight", self.weight, 1e-9, 1e9)
+        check_range("jitter", self.jitter, -1, 1000)
+
+    def run(self, model: Model, pixels: Pixels, goal: Any, run: Run) -> Iterator[SynthesisItem]:
+        """Give a caricature for each picture and layer."""
+        if goal is not None:
+            raise InputError("a caricature is of layers, not of a target; name them with --layer")
+        from onnxray.methods.synthesis.ascent.loop import climb
+
+        assert model.profile is not None
+        if self.layer is None:
+            layers: tuple[str, ...] = (at_scale(space_of(model), _HALVINGS).value,)
+            run.note(f"layer {layers[0]!r}, chosen by its scale; another: --layer")
+        else:
+            layers = model.select_values((self.layer,) if isinstance(self.layer, str) else self.layer)
+        for layer, at_layer in run.units(layers):
+            values = np.maximum(model.values(pixels, [layer])[layer].astype(np.float64), 0)
+            positive = values.reshape(len(pixels), -1)
+            squares = (positive**2).sum(1, keepdims=True)
+            if not squares.all():
+                raise ZeroGradient(f"{layer!r} holds nothing above zero for a picture; there is nothing to exaggerate")
+            shape = values.shape[2:] if values.ndim == 4 else ()
+            stride = max(1, round(model.profile.size[0] / shape[0])) if shape else 1
+            plan = self._plan(model, max(round(stride / 4), 1) if self.jitter < 0 else self.jitter)
+            for place, own in at_layer.units(range(len(pixels))):
+                objective = self.weight * Direction(layer, (positive / squares)[place : place + 1])
+                start = pixels.array[place : place + 1]
+                path = pixels.names[place]
+                climbed = climb(model, objective, plan, own, start=start, every=self.every)
+                yield from self.items(
+                    model, climbed, stems=[f"{place}-{Path(path).stem if path else 'picture'}-{layer}"],
+                    targets=[f"<max(phi0, 0), {layer}>"], layers=[layer], paths=[path],
+                    beside=[{"origin": to_uint8(start[0])}],
+                )  # fmt: skip
+
+    def _plan(self, model: Model, jitter: int) -> Any:
+        from onnxray.methods.synthesis.ascent.loop import Ascent
+        from onnxray.methods.synthesis.ascent.optimizers import DecayingAdaGrad
+        from onnxray.methods.synthesis.ascent.parametrizations import Pixels as PixelImage
+        from onnxray.methods.synthesis.ascent.projections import Bounds
+        from onnxray.methods.synthesis.ascent.regularizers import AlphaNorm, TotalVariation
+        from onnxray.methods.synthesis.ascent.transforms import Crop
+
+        assert model.profile is not None
+        area = float(model.profile.size[0] * model.profile.size[1])
+        rate = 0.05 * _B**2 / _ALPHA * area
+        return Ascent(
+            steps=self.steps,
+            parametrization=PixelImage(),
+            transforms=(Crop(pixels=jitter),) if jitter else (),
+            regularizers=(
+                AlphaNorm(
+                    weight=1.0, alpha=_ALPHA, centre=model.profile.mean_colour, scale=1 / area / _B**_ALPHA,
+                    by_pixel=True,
+                ),
+                TotalVariation(weight=1.0, scale=1 / area / _V**2),
+            ),
+            projections=(Bounds(),),
+            optimizer=DecayingAdaGrad(schedule=((rate, self.steps),)),
+        )  # fmt: skip

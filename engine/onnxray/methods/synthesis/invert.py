@@ -1,0 +1,225 @@
+"""Inversion: an image that has a given representation (Mahendran & Vedaldi 2015, 2016).
+
+    x* = argmin_x  ||m (f_l(x) - f_0)||^2 / ||m f_0||^2 + sum_k w_k R_k(x),   f_0 = f_l(x_0), or given alone
+
+f_0 is ONNX Runtime's on the 8-bit x_0; m selects a part of the representation. What is reported as the error is the
+first term by ONNX Runtime on the 8-bit image that is saved. The presets are told in onnxray.inversion.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnxray.errors import InputError
+from onnxray.graph.depths import depths, spatial_stride
+from onnxray.images.distances import l2, perceptual_similarity
+from onnxray.images.eight_bits import to_uint8
+from onnxray.images.pixels import Pixels
+from onnxray.methods.option_checks import check_range
+from onnxray.methods.run import Run
+from onnxray.methods.synthesis.base import Stepwise, verdict_on
+from onnxray.methods.synthesis.item import SynthesisItem
+from onnxray.model.model import Model
+from onnxray.objectives.goals import TargetValues
+from onnxray.objectives.gradients import judged
+from onnxray.objectives.matching import Match, mask_of
+from onnxray.objectives.representations import given_representations
+
+if TYPE_CHECKING:
+    from onnxray.methods.synthesis.ascent.loop import Climbed
+    from onnxray.methods.synthesis.parts.invert_presets import Setting
+
+# Images and their samples are climbed together: large enough to be fast, small enough to come out and to fit in memory.
+_GROUP = 16
+_DEPTHS = 4
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Invert(Stepwise):
+    """Images that have the representation of another at a layer: what the layer has kept of it."""
+
+    name: ClassVar[str] = "invert"
+    needs_images: ClassVar[bool] = False
+
+    layer: Annotated[
+        str | tuple[str, ...] | None, "value or values inverted, repeatable; default: four of all depths"
+    ] = None
+    preset: Annotated[
+        Literal["plain", "tv1", "tv2", "alpha-norm", "mahendran-2015", "mahendran-2016"],
+        "prior, optimiser and schedule; tv1, tv2: total variation with exponent 1, 2",
+    ] = "tv1"
+    part: Annotated[
+        Literal["all", "centre", "half-channels"],
+        "what of the representation is matched; centre: the 5 x 5 positions in the middle",
+    ] = "all"
+    samples: Annotated[int, "images for each representation, from different noise"] = 1
+    steps: Annotated[int | None, "steps; default: the preset's"] = None
+    weight: Annotated[float, "factor on the preset's prior"] = 1.0
+    rate: Annotated[float | None, "learning rate, in the preset's unit; default: the preset's"] = None
+    jitter: Annotated[int | None, "pixels of random shift; default: the preset's, by the layer's stride"] = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_range("samples", self.samples, 1, 1000)
+        check_range("weight", self.weight, 0, 1e30)
+        for name, low, high in (("steps", 1, 1_000_000), ("rate", 1e-30, 1e30), ("jitter", 0, 1000)):
+            value = getattr(self, name)
+            whole = isinstance(value, int) and not isinstance(value, bool)
+            if value is not None and not (whole or (name == "rate" and isinstance(value, float))):
+                raise InputError(f"{name} is {value!r}; a {'' if name == 'rate' else 'whole '}number was expected")
+            if value is not None:
+                check_range(name, value, low, high)
+
+    def run(self, model: Model, pixels: Pixels, goal: Any, run: Run) -> Iterator[SynthesisItem]:
+        """Give an item for each layer, image and sample, layers outermost in graph order."""
+        sources, layers = self._sources(model, pixels, goal)
+        total = len(layers) * len(sources.names)
+        group = max(1, _GROUP // self.samples)
+        pieces = itertools.product(enumerate(layers), range(0, len(sources.names), group))
+        for ((depth, layer), start), own in run.units(pieces):
+            rows = np.arange(start, min(start + group, len(sources.names)))
+            before = depth * len(sources.names) + start
+
+            def progress(
+                done: int, steps: int, what: str, before: int = before, count: int = len(rows), at: str = layer
+            ) -> None:
+                share = before + done / max(1, steps) * count
+                run.progress(int(1000 * share), 1000 * total, f"{at}: {what}")
+
+            yield from self._layer(model, layer, sources, rows, own.telling(progress))
+
+    def _layer(self, model: Model, layer: str, sources: _Sources, rows: NDArray[np.int64], run: Run) -> Any:
+        from onnxray.methods.synthesis.ascent.stages import climb_in_turn
+        from onnxray.methods.synthesis.parts.invert_presets import recipe
+
+        setting = self._setting(model, layer, sources)
+        plan = recipe(setting)
+        own = np.repeat(rows, self.samples)
+        references = sources.representations[layer]
+        match = Match(layer, references[own], mask_of(self.part, layer, references.shape[1:]))
+        begin = plan.start(setting, len(own), run.random)
+        objective = match if plan.factor == 1 else plan.factor * match
+        each = (objective,) * len(plan.stages)
+        climbed = climb_in_turn(model, each, plan.stages, run, start=begin, every=self.every)
+        numbers, reason = self._measured(model, climbed, match, sources, own)
+        if reason is not None:
+            climbed = dataclasses.replace(climbed, reason="; ".join(filter(None, (climbed.reason, reason))))
+        yield from self.items(
+            model, climbed,
+            stems=[f"{sources.stem(int(row))}-{layer}-{k % self.samples}" for k, row in enumerate(own)],
+            targets=[self.part] * len(own),
+            layers=[layer] * len(own), paths=[sources.names[row] for row in own], numbers=numbers,
+            beside=[{} if sources.images is None else {"original": sources.images[row]} for row in own],
+        )  # fmt: skip
+
+    def _measured(
+        self, model: Model, climbed: Climbed, match: Match, sources: _Sources, own: NDArray[np.int64]
+    ) -> tuple[list[dict[str, Any]], str | None]:
+        """The numbers of each image, by the judge on 8 bits, and why some could not be had."""
+        images = to_uint8(climbed.images)
+        verdict = verdict_on(model, images)
+        found, reason = [], None
+        for k, (image, row) in enumerate(zip(images, own)):
+            alone = Pixels(image[None].astype(np.float32), (None,))
+            numbers: dict[str, Any] = {"error": float(-judged(model, alone, match.rows(np.array([k])))[0])}
+            if sources.images is not None:
+                origin = sources.images[row]
+                before = None if sources.classes is None else int(sources.classes[row])
+                agrees = None if verdict is None or before is None else bool(verdict.classes[k] == before)
+                numbers["same_class"] = agrees
+                numbers["l2"], numbers["pass"], numbers["ssim"] = l2(image, origin), None, None
+                try:
+                    score = perceptual_similarity(image, origin)
+                    numbers["pass"], numbers["ssim"] = score.score, score.ssim
+                except InputError as error:
+                    reason = f"no SSIM and PASS: {error}"
+                numbers["original_class"] = before
+                numbers["original_label"] = None if before is None else sources.labels[row]
+            others = [images[j] for j in np.flatnonzero(own == row) if j != k]
+            numbers["sample"] = k % self.samples
+            numbers["other_samples_l2"] = float(np.mean([l2(image, other) for other in others])) if others else None
+            found.append(numbers)
+        return found, reason
+
+    def _setting(self, model: Model, layer: str, sources: _Sources) -> Setting:
+        from onnxray.methods.synthesis.parts.invert_presets import Setting
+
+        assert model.profile is not None
+        graph = model.graph
+        whole = len(graph.needed_for([output.name for output in graph.outputs]))
+        return Setting(
+            preset=self.preset, shape=model.profile.shape, mean=model.profile.mean_colour,
+            depth=min(1.0, len(graph.needed_for([layer])) / max(1, whole)),
+            stride=spatial_stride(graph, layer, model.profile.size, lambda name: _shape(model, name)),
+            weight=self.weight, steps=self.steps, rate=self.rate, jitter=self.jitter,
+        )  # fmt: skip
+
+    def _sources(self, model: Model, pixels: Pixels, goal: Any) -> tuple[_Sources, tuple[str, ...]]:
+        """Whose representations, or which, at which layers."""
+        if goal is not None and not isinstance(goal, TargetValues):
+            raise InputError(f"the goal is {goal!r}; TargetValues(values=...) was expected, or images and no goal")
+        if bool(len(pixels)) == (goal is not None):
+            raise InputError("give either images or a representation alone (--values FILE), and not both")
+        given = goal.values if goal is not None and isinstance(goal.values, Mapping) else {}
+        wanted = (self.layer,) if isinstance(self.layer, str) else self.layer or tuple(map(str, given))
+        if not wanted and goal is not None:
+            raise InputError("the representation is given without its layer; name it with --layer NAME")
+        names = model.select_values(wanted) if wanted else depths(model.graph, model.aliases["logits"], _DEPTHS)
+        if not names:
+            raise InputError("the model has no layers with weights to choose among; name values with --layer NAME")
+        model.twin.check_differentiable(names)
+        layers = tuple(name for name in model.graph.values if name in names)
+        assert model.profile is not None
+        if goal is not None:
+            blank = Pixels(np.zeros((1, *model.profile.shape), np.float32), (None,))
+            probe = model.values(blank, layers)
+            found, count = given_representations(model, goal, {name: probe[name].shape[1:] for name in layers})
+            sources = _Sources(names=(goal.source,) * count, representations=found)
+            return sources, layers
+        images = to_uint8(pixels.array)
+        shown = pixels.replaced(images)
+        verdict = verdict_on(model, images)
+        representations = {}
+        for name, array in model.values(shown, layers).items():
+            if array.ndim == 0 or len(array) != len(shown):
+                raise InputError(
+                    f"{name!r} has the shape {list(array.shape)} for {len(shown)} image(s), not one representation an "
+                    "image; choose another layer"
+                )
+            representations[name] = np.array(array, np.float32)
+        sources = _Sources(
+            names=pixels.names, representations=representations, images=images,
+            classes=None if verdict is None else verdict.classes, labels=() if verdict is None else verdict.labels,
+        )  # fmt: skip
+        return sources, layers
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Sources:
+    """What is inverted; images, classes and labels where the representations are images' own."""
+
+    names: tuple[str | None, ...]
+    representations: Mapping[str, NDArray[np.float32]]
+    images: NDArray[np.uint8] | None = None
+    classes: NDArray[np.int64] | None = None
+    labels: tuple[str, ...] = ()
+
+    def stem(self, row: int) -> str:
+        """What its files are called."""
+        name = self.names[row]
+        return f"{Path(name).stem if name else 'inverted'}-{row}"
+
+
+def _shape(model: Model, name: str) -> tuple[int, ...]:
+    assert model.profile is not None
+    blank = Pixels(np.zeros((1, *model.profile.shape), np.float32), (None,))
+    return model.values(blank, [name])[name].shape

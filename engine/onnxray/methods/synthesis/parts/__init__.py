@@ -1,0 +1,1 @@
+"""Presets and losses that methods of synthesis are put together from."""

@@ -1,0 +1,1 @@
+"""The one object: a graph, its judge, its twin and its profile."""

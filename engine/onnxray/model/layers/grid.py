@@ -1,0 +1,188 @@
+"""Values as maps over the picture: (N, C, h, w) from whatever layout a network keeps them in.
+
+    (N, C, h, w)   convolutions            (N, h, w, C)   Swin, ConvNeXt, TensorFlow
+    (N, T, C)      tokens: T = h w, and class, register or distillation tokens beside them, which are left out
+
+Which axes are rows, columns and tokens is followed through the graph (graph/axis_factors.py), never guessed from their
+sizes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnxray.errors import InputError, RuntimeRefusal
+from onnxray.graph.axis_factors import Axes, Axis, Shape, picture, spatial
+from onnxray.graph.axis_rules import track
+from onnxray.graph.fixed_batch import fixed_batch_of
+from onnxray.model.model import Model
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Where a value holds the picture's rows and columns: on two axes, or row by row on one of tokens.
+
+    before, after: how many other tokens stand around those of the picture. shape: the value's, of one sample.
+    """
+
+    value: str
+    shape: Shape
+    rows: int
+    columns: int
+    height: int
+    width: int
+    before: int = 0
+    after: int = 0
+
+    @property
+    def kind(self) -> str:
+        """The layout in words."""
+        if self.rows == self.columns:
+            beside = self.before + self.after
+            other = f" and {beside} other token{'s' if beside > 1 else ''}" if beside else ""
+            return f"{self.height} x {self.width} tokens{other}"
+        return f"{self.height} x {self.width}, channels on axis {self.channel_axes}"
+
+    @property
+    def channel_axes(self) -> str:
+        """The axes that are neither samples, rows nor columns."""
+        return ", ".join(str(a) for a in range(1, len(self.shape)) if a not in {self.rows, self.columns})
+
+    @property
+    def channels(self) -> int:
+        """How many numbers the value has at a place."""
+        return int(np.prod([self.shape[a] for a in range(1, len(self.shape)) if a not in {self.rows, self.columns}]))
+
+    def maps(self, array: NDArray[Any]) -> NDArray[Any]:
+        """(N, C, h, w) of a value, or of its gradient; tokens beside the picture's are left out.
+
+        Errors: InputError where the array is not of the value's shape.
+        """
+        if array.shape[1:] != self.shape[1:]:
+            raise InputError(
+                f"{self.value!r} has the shape {list(array.shape)} here, {list(self.shape)} was expected; "
+                "its rows and columns cannot be told"
+            )
+        if self.rows == self.columns:
+            array = np.moveaxis(array, self.rows, -1)[..., self.before : self.before + self.height * self.width]
+        else:
+            array = np.moveaxis(array, (self.rows, self.columns), (-2, -1))
+        return np.ascontiguousarray(array.reshape(len(array), self.channels, self.height, self.width))
+
+
+@dataclass(frozen=True)
+class Space:
+    """The rows and columns of every value of a model's graph, as far as they can be told."""
+
+    model: Model
+    layout: str
+    shapes: Mapping[str, Shape]
+
+    @cached_property
+    def axes(self) -> dict[str, Axes]:
+        """Value -> its axes."""
+        name = self.model.graph.inputs[0].name
+        return track(self.model.graph, self.shapes, {name: picture(self.shapes[name], self.layout)})
+
+    def grid(self, value: str) -> Grid:
+        """The rows and columns of a value. Errors: InputError naming the value, where it has none that can be told."""
+        shape = self.shapes.get(value)
+        if shape is not None and (len(shape) < 3 or sum(size > 1 for size in shape[1:]) < 2):
+            raise InputError(
+                f"{value!r} has the shape {list(shape)}, no rows and columns; name a layer before the pooling: "
+                "onnxray saliency layers MODEL"
+            )
+        axes = self.axes.get(value)
+        if axes is None or shape is None:
+            raise InputError(
+                f"{value!r}{'' if shape is None else f' has the shape {list(shape)}, and'} which of its axes are rows "
+                "and columns cannot be told from the graph; those of which it can: onnxray saliency layers MODEL"
+            )
+        found = _grid(value, shape, axes)
+        if found is None:
+            raise InputError(
+                f"{value!r} has the shape {list(shape)}, whose axes are not one grid over the picture (windows, an "
+                "attention matrix, or pooled); layers that are: onnxray saliency layers MODEL"
+            )
+        return found
+
+    def grids(self, values: Iterable[str]) -> dict[str, Grid]:
+        """Those of ``values`` that have rows and columns, with them."""
+        found = {}
+        for value in values:
+            if value in self.axes:
+                grid = _grid(value, self.shapes[value], self.axes[value])
+                if grid is not None:
+                    found[value] = grid
+        return found
+
+
+def read_space(model: Model, sample: NDArray[Any]) -> Space:
+    """Follow rows and columns through a model's graph; ``sample``: pixels of one image, (1, channels, height, width).
+
+    Shapes that the file does not state are measured by the judge on the sample. Errors: InputError where the model's
+    input is no image.
+    """
+    if model.profile is None:
+        raise InputError("the model's input is no image (no profile fits it), so no value has rows and columns")
+    graph = model.graph
+    batch = fixed_batch_of(graph) or 1
+    shapes: dict[str, Shape] = {name: tuple(tensor.dims) for name, tensor in graph.initializers.items()}
+    first = graph.inputs[0].shape
+    symbol = first[0] if first else None
+    unknown = []
+    for value in graph.values.values():
+        stated = value.shape
+        if stated is not None and stated and isinstance(symbol, str) and stated[0] == symbol:
+            stated = (batch, *stated[1:])
+        if stated is not None and all(isinstance(size, int) for size in stated):
+            shapes[value.name] = tuple(int(size) for size in stated if isinstance(size, int))
+        elif value.kind == "node":
+            unknown.append(value.name)
+    feeds = model.feeds(sample)
+    shapes.update({name: (batch, *array.shape[1:]) for name, array in feeds.items()})
+    if batch == 1 and unknown:
+        with contextlib.suppress(
+            RuntimeRefusal
+        ):  # sequences and the like; what follows of them has no rows and columns
+            shapes.update({name: array.shape for name, array in model.judge.values(feeds, unknown, once=True).items()})
+    return Space(model, model.profile.layout, shapes)
+
+
+def _grid(value: str, shape: Shape, axes: Axes) -> Grid | None:
+    if any(factor.letter != "N" for factor in axes[0]):
+        return None
+    rows = [a for a, axis in enumerate(axes) if _holds(axis, "H")]
+    columns = [a for a, axis in enumerate(axes) if _holds(axis, "W")]
+    if len(rows) != 1 or len(columns) != 1:
+        return None
+    row, column = rows[0], columns[0]
+    if row != column:
+        own, other = spatial(axes[row]), spatial(axes[column])
+        if len(axes[row]) != 1 or len(axes[column]) != 1 or own[0].letter != "H" or other[0].letter != "W":
+            return None
+        return Grid(value, shape, row, column, own[0].size, other[0].size)
+    return token_grid(value, shape, axes[row], row)
+
+
+def token_grid(value: str, shape: Shape, axis: Axis, place: int) -> Grid | None:
+    """The rows and columns on one axis of tokens, which stands at ``place``; None where it is none."""
+    before = after = 0
+    if len(axis) == 1 and axis[0].letter == "T":
+        before, after, axis = axis[0].before, axis[0].after, axis[0].content
+    if [factor.letter for factor in axis] != ["H", "W"] or not all(factor.outermost for factor in axis):
+        return None
+    return Grid(value, shape, place, place, axis[0].size, axis[1].size, before, after)
+
+
+def _holds(axis: Axis, letter: str) -> bool:
+    """Whether an axis runs over the whole picture along a letter."""
+    inner = [part for factor in axis for part in (factor.content or (factor,))]
+    return any(factor.letter == letter and factor.outermost for factor in inner)

@@ -1,0 +1,153 @@
+"""Which layers of a network class activation maps can be made at, and which of them is taken where none is named.
+
+A layer is a candidate where everything that the target learns of the picture's places passes through it. The default is
+the last candidate before the pooling. Where a class token alone is read in the end, the last block hands its other
+tokens on to nobody; what counts then is the last value whose tokens are still looked at, before keys and values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from onnxray.errors import InputError
+from onnxray.graph.axis_factors import spatial
+from onnxray.graph.facts import Node
+from onnxray.graph.operator_kinds import CONVOLUTIONS, INTEGER_LAYERS, LINEAR, POOLING, RESHAPING, UNCHANGING
+from onnxray.model.layers.grid import Grid, Space
+
+_SELECTING = frozenset({"Gather", "Slice", "Split"})
+# What only moves, thins out or projects the places of the value before it, which is the one to look at.
+_HANDING_ON = POOLING | LINEAR | RESHAPING | UNCHANGING | {"Cast", "Transpose"}
+
+_LAYERS = CONVOLUTIONS | LINEAR | INTEGER_LAYERS
+
+
+@dataclass(frozen=True)
+class Layers:
+    """Candidates in graph order, and the default's name; None where the network has none."""
+
+    candidates: tuple[Grid, ...]
+    default: str | None
+
+
+def find_layers(space: Space, names: Iterable[str]) -> Layers:
+    """The candidates for a target that reads the values ``names``."""
+    wanted = tuple(names)
+    needed = space.model.graph.needed_for(wanted)
+    last_read = last_reads(space, needed, wanted)
+    inputs = {value.name for value in space.model.graph.inputs}
+    open_values = {name for name in inputs if name in last_read}
+    passed: list[str] = []
+    for node in needed:
+        open_values.difference_update(name for name in node.reads if last_read.get(name) == node.index)
+        made = [name for name in node.outputs if last_read.get(name, -1) > node.index]
+        open_values.update(made)
+        if len(open_values) == 1 and made:
+            passed.append(made[0])
+    usable = _computed(needed) & last_read.keys() - set(wanted)
+    grids = space.grids(name for name in passed if name in usable)
+    if not grids:  # branches to the very end: the last that anyone looks at
+        grids = space.grids(name for node in needed for name in node.outputs if name in usable)
+    last = next(reversed(grids), None)
+    default = None if last is None else _source(space, last, inputs)
+    if default is not None and default not in grids:
+        grids = space.grids([*grids, default])
+    order = {name: place for place, name in enumerate(space.model.graph.values)}
+    return Layers(tuple(sorted(grids.values(), key=lambda grid: order[grid.value])), default)
+
+
+def choose_layers(space: Space, names: Iterable[str], given: Sequence[str]) -> tuple[Grid, ...]:
+    """The layers that a user names, or the default. Errors: InputError, UnknownValue."""
+    wanted = tuple(names)
+    if not given:
+        found = find_layers(space, wanted)
+        if found.default is None:
+            raise InputError(
+                f"no value before {', '.join(map(repr, wanted))} is a grid over the picture, as far as the graph "
+                "tells; this method needs one"
+            )
+        return (space.grid(found.default),)
+    chosen = space.model.select_values(given)
+    before = {name for node in space.model.graph.needed_for(wanted) for name in node.reads}
+    for name in chosen:
+        if name not in before:
+            raise InputError(
+                f"the layer {name!r} does not stand before {', '.join(map(repr, wanted))}, which the target reads; "
+                "name one that does: onnxray saliency layers MODEL"
+            )
+    return tuple(space.grid(name) for name in chosen)
+
+
+def _computed(needed: Sequence[Node]) -> set[str]:
+    """The values that some layer with weights has made; others are the picture itself, cut or padded."""
+    found: set[str] = set()
+    for node in needed:
+        if node.operator in _LAYERS or any(name in found for name in node.reads):
+            found.update(filter(None, node.outputs))
+    return found
+
+
+def last_reads(space: Space, needed: Sequence[Node], wanted: Sequence[str]) -> dict[str, int]:
+    """Value -> the last node that looks at its places; only those that some node does, on the way to ``wanted``.
+
+    needed: the nodes that those are computed by, in graph order.
+    """
+    moving = space.model.graph.depends_on_input
+    last: dict[str, int] = {name: len(space.model.graph.nodes) for name in wanted if _holds_places(space, name)}
+    for node in reversed(needed):
+        for name in node.reads:
+            if name in moving and name not in last and _holds_places(space, name) and _looks(space, node, name, last):
+                last[name] = node.index
+    return last
+
+
+def _holds_places(space: Space, name: str) -> bool:
+    """Whether a value holds places of the picture; one that cannot be told of counts as if."""
+    if name not in space.axes:
+        return len(space.shapes.get(name, (1, 1))) > 1
+    return any(spatial(axis) for axis in space.axes[name])
+
+
+def _looks(space: Space, node: Node, name: str, last: dict[str, int]) -> bool:
+    """Whether a node passes something on of what a value holds at the picture's places."""
+    if node.operator in {"Shape", "Size"}:
+        return False
+    outputs = [output for output in node.outputs if output]
+    if node.operator in _SELECTING and all(output in space.axes for output in outputs):
+        return any(output in last for output in outputs)
+    if _contracts(space, node, name) or any(output not in space.axes for output in outputs):
+        return True
+    kept = [output for output in outputs if _holds_places(space, output)]
+    return any(output in last for output in kept) or not kept
+
+
+def _contracts(space: Space, node: Node, name: str) -> bool:
+    """Whether a node sums over the places of one of its inputs."""
+    axes = space.axes.get(name)
+    if axes is None or node.operator not in {"MatMul", "Attention"}:
+        return False
+    if node.operator == "Attention":
+        return name in node.inputs[1:3]
+    return (name == node.inputs[0] and bool(spatial(axes[-1]))) or (
+        name == node.inputs[1] and len(axes) > 1 and bool(spatial(axes[-2]))
+    )
+
+
+def _source(space: Space, name: str, inputs: set[str]) -> str:
+    """The value before operators that only hand its places on."""
+    graph = space.model.graph
+    while True:
+        node = graph.producer_of.get(name)
+        moving = [read for read in node.inputs if read in graph.depends_on_input] if node is not None else []
+        if node is None or len(moving) != 1 or moving[0] in inputs or not space.grids(moving):
+            return name
+        if node.operator not in _HANDING_ON and not (node.operator == "Add" and _projected(space, moving[0])):
+            return name
+        name = moving[0]
+
+
+def _projected(space: Space, name: str) -> bool:
+    """Whether a value comes out of a linear layer, so that a constant added to it is the layer's bias."""
+    node = space.model.graph.producer_of.get(name)
+    return node is not None and node.operator in {"MatMul", "Gemm"}

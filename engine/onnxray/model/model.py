@@ -1,0 +1,328 @@
+"""Model: graph, judge, twin and profile behind four verbs: predict, values, pullback, verify."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnxray.arrays import Array, Arrays
+from onnxray.engines.agreement.batch_decision import decided, mixes
+from onnxray.engines.agreement.comparison import TOLERANCE
+from onnxray.engines.agreement.first_check import Agreement, check, in_exact_products, note, remembered
+from onnxray.engines.casting import cast, fed_arrays
+from onnxray.engines.chunks import Batch, Through
+from onnxray.engines.integer_products import saturates
+from onnxray.engines.judge import Judge
+from onnxray.engines.machine import versions
+from onnxray.engines.seeded_inputs import accepted_inputs, seeded_pixels
+from onnxray.errors import InputError, OnnxrayError
+from onnxray.errors.forks import ProcessLock, check_process, torch_came_along
+from onnxray.errors.short_values import short
+from onnxray.errors.type_checks import check_callable, check_kind, check_names
+from onnxray.graph.classifier.output import aliases_of, class_labels, verdict_output
+from onnxray.graph.classifier.predictions import Predictions
+from onnxray.graph.classifier.scores import check_rows, head_of, per_class, probabilities_of
+from onnxray.graph.facts import Graph
+from onnxray.graph.fixed_batch import fixed_batch_of
+from onnxray.graph.samples.mixing import Mixing
+from onnxray.graph.value_names import Selection, resolve, resolve_values
+from onnxray.images.pixels import Pixels, read_images
+from onnxray.images.profile.profile import Profile
+
+if TYPE_CHECKING:
+    import torch
+
+    from onnxray.engines.agreement.full_check import Verification
+    from onnxray.engines.twin import Twin
+
+Cotangent = NDArray[Any] | Callable[["torch.Tensor", slice], "torch.Tensor"]
+
+
+@final
+class Model:
+    """One ONNX model, opened. Nothing runs until it is asked for; ``open`` is the way to make one.
+
+    Threads may share a model: what is started is started once, and no lock is held while an engine runs. A forked
+    process may predict with it; gradients only where no gradient was asked for before the fork (DeviceError says so),
+    and with one thread where torch was loaded by then. 'spawn' has no such limits.
+    """
+
+    def __init__(
+        self, graph: Graph, profile: Profile | None, device: str = "cpu", *, approximate: bool = False
+    ) -> None:
+        self.graph = graph
+        self.profile = profile
+        self.device = device
+        self.approximate = approximate
+        self.mixing = Mixing(graph, self._found_mixing)
+        self.judge = Judge(graph, device, self.mixing)
+        self._twin: Twin | None = None
+        self._trusted = False
+        self._agreement: Agreement | None = None
+        self._batch: Batch | None = None
+        self._starting = ProcessLock()
+
+    @cached_property
+    def aliases(self) -> Mapping[str, str]:
+        """``logits``, ``features``, ``last-conv``; the profile's word on the first two counts."""
+        stated: dict[str, str] = {}
+        if self.profile is not None:
+            for alias, name in (("logits", self.profile.logits), ("features", self.profile.features)):
+                if name is not None:
+                    stated[alias] = resolve(self.graph, name, aliases_of(self.graph)).value
+        return {**aliases_of(self.graph), **stated}
+
+    def select(self, text: str) -> Selection:
+        """Resolve a name as a user types it: a value, NAME:CHANNEL or NAME:CHANNEL,Y,X. Errors: UnknownValue."""
+        check_kind("the name of a value", text, str)
+        return resolve(self.graph, text, self.aliases)
+
+    def select_values(self, texts: Sequence[str]) -> tuple[str, ...]:
+        """Resolve names, aliases and globs to whole values. Errors: UnknownValue."""
+        return resolve_values(self.graph, check_names(texts), self.aliases)
+
+    def pixels(self, images: object) -> Pixels:
+        """Read images as the profile says: float32 NCHW, RGB or grey, in [0, 255], at the model's size.
+
+        For a model of one input that is no image: samples, an array as the model takes it, wrapped as they are.
+        """
+        if isinstance(images, Pixels):
+            return images
+        if self.profile is not None:
+            return read_images(images, self.profile)
+        arrays = fed_arrays(self.graph.inputs, images)
+        if len(arrays) != 1 or not (array := next(iter(arrays.values()))).ndim or not len(array):
+            raise InputError("the model's input is no image; give arrays as the model takes them")
+        return Pixels(array, (None,) * len(array), plain=True)
+
+    def predict(self, images: object, *, through: Through | None = None) -> Predictions:
+        """Classify images (paths, PIL images or arrays) by the file itself.
+
+        Errors: ImageError, InputError, RuntimeRefusal; InputError where the output is not one score a class.
+        """
+        check_callable("through", through, "run", optional=True)
+        if self.profile is not None:
+            images = self.pixels(images)
+        feeds = self.feeds(images)
+        output, logits = verdict_output(self.graph), self.aliases["logits"]
+        raw = self.judge.outputs(feeds, [output], through=through)[output]
+        given = per_class(self.graph, output, raw)
+        if isinstance(images, Pixels):
+            check_rows(output, given, len(images))
+        classes = given.argmax(1)
+
+        def read_logits() -> Array:
+            return raw if logits == output else self.judge.values(feeds, [logits])[logits]
+
+        def scores(array: Array) -> NDArray[np.float64]:
+            flat = array.reshape(given.shape) if array.size == given.size and array.ndim > 1 else array
+            return per_class(self.graph, logits, flat)
+
+        return Predictions(
+            classes, probabilities_of(self.graph, output, given), tuple(map(self.label, classes)),
+            head_of(self.graph, logits, output, given), read_logits, scores,
+            images.notes if isinstance(images, Pixels) else (), self.mixing.note,
+        )  # fmt: skip
+
+    def classify(self, images: object) -> NDArray[np.int64]:
+        """The winning classes alone, (N,): what a line search asks hundreds of times."""
+        output = verdict_output(self.graph)
+        pixels = self.pixels(images) if self.profile is not None else images
+        found = self.judge.outputs(self.feeds(pixels), [output])[output]
+        given = per_class(self.graph, output, found)
+        if isinstance(pixels, Pixels):
+            check_rows(output, given, len(pixels))
+        return np.asarray(given.argmax(1), np.int64)
+
+    def label(self, index: int) -> str:
+        """A class in the profile's words, else in those that the file lists, else its number."""
+        if not isinstance(index, int | np.integer) or isinstance(index, bool):
+            raise InputError(f"the class is {short(index)}; a whole number was expected")
+        labels = self.profile.labels if self.profile is not None else None
+        if labels is None:
+            labels = self._listed
+        return labels[index] if labels is not None and 0 <= index < len(labels) else str(int(index))
+
+    @cached_property
+    def _listed(self) -> tuple[str, ...] | None:
+        labels = class_labels(self.graph)
+        return None if labels is None else tuple(map(str, labels))
+
+    def values(
+        self,
+        images: object,
+        names: Sequence[str],
+        engine: Literal["judge", "twin"] = "judge",
+        *,
+        through: Through | None = None,
+    ) -> dict[str, Array]:
+        """Give named values for images: name -> array of shape (N, ...), by ONNX Runtime or by the torch twin.
+
+        through: what the chunks of the batch go through.
+
+        Errors: UnknownValue; RuntimeRefusal or UnsupportedOperator where the engine cannot run what is asked.
+        """
+        if not isinstance(engine, str) or engine not in {"judge", "twin"}:
+            raise InputError(f"engine {short(engine)} is unknown; use 'judge' (ONNX Runtime) or 'twin' (torch)")
+        check_callable("through", through, "run", optional=True)
+        wanted = self.select_values(names)
+        if engine == "judge":
+            return self.judge.values(self.feeds(images), wanted, through=through)
+        variables = self.variables(images)
+        return self.batched_twin(variables).values(variables, wanted, through=through)
+
+    def pullback(self, images: object, cotangents: Mapping[str, Cotangent]) -> Any:
+        """J^T c summed over the values: d/d pixels of sum_v <c_v, v(pixels)>, the cotangents c held fixed.
+
+        ``cotangents``: value name -> array of the value's shape (N, ...) or (...) for every image, or a function of
+        the value (torch tensor, place in the batch). Gives float32 NCHW at the model's size, per grey level; for a
+        model whose input is no image, an array like the input (a dict where there are several).
+        Errors: MismatchError where the twin does not reproduce the judge, NotDifferentiable, UnknownValue, InputError.
+        """
+        if not isinstance(cotangents, Mapping):
+            raise InputError(f"the cotangents are {short(cotangents)}; a dict of them by names of values was expected")
+        if not cotangents:
+            raise InputError("no cotangents were given; at least one value's is needed")
+        resolved = {self.select_values([name])[0]: cotangent for name, cotangent in cotangents.items()}
+        if len(resolved) != len(cotangents):
+            raise InputError(f"two of {list(cotangents)} name the same value; give each value one cotangent")
+        variables = self.variables(images)
+        twin = self.batched_twin(variables)
+        from onnxray.engines.cotangents import read_cotangents
+
+        total = max(len(array) if array.ndim else 1 for array in variables.values())
+        give = read_cotangents(resolved, total)
+        gradients = twin.pullback(variables, tuple(resolved), give)
+        return next(iter(gradients.values())) if len(gradients) == 1 else gradients
+
+    def verify(self, images: object = None, *, tolerance: float = TOLERANCE) -> Verification:
+        """Compare twin and judge on every real or quantised value that is read or given, on given or seeded inputs.
+
+        What is too far off is bisected: each node alone, on the judge's inputs; see
+        ``engines/agreement/full_check.py``.
+        Where this processor saturates u8 x s8 products of the file, the judge is made exact, which the result states.
+        """
+        check_kind("tolerance", tolerance, float)
+        described = "given" if images is not None else "seeded (uniform noise and smooth waves, seed 0)"
+        given = self._seeded() if images is None else images
+        if not self.saturates:
+            return self._verified(self.judge, given, described, tolerance)
+        run = functools.partial(self._verified, images=given, described=described, tolerance=tolerance)
+        return in_exact_products(self.judge, self.feeds(given), run)
+
+    def _verified(
+        self, judge: Judge, images: object, described: str = "seeded", tolerance: float = TOLERANCE
+    ) -> Verification:
+        from onnxray.engines.agreement.full_check import verify
+
+        return verify(judge, self._new_twin(), self.feeds(images), self.variables(images), described, tolerance)
+
+    def feeds(self, images: object) -> Arrays:
+        """What the judge is fed: encoded pixels, or arrays as they are."""
+        if self.profile is None:
+            return fed_arrays(self.graph.inputs, images.array if isinstance(images, Pixels) else images)
+        value = self.graph.inputs[0]
+        encoded = self.profile.encode(self.pixels(images).array)
+        if value.dtype and not value.is_float:
+            encoded = np.rint(encoded)
+        return {value.name: cast(encoded, value, computed=True) if value.dtype != "bfloat16" else encoded}
+
+    def variables(self, images: object) -> Arrays:
+        """What is differentiated with respect to: pixels, or arrays as they are."""
+        if self.profile is None:
+            return fed_arrays(self.graph.inputs, images.array if isinstance(images, Pixels) else images)
+        return {self.graph.inputs[0].name: self.pixels(images).array}
+
+    def _seeded(self) -> object:
+        if self.profile is None:
+            return accepted_inputs(self.graph, lambda feeds: self.judge.outputs(feeds, once=True))
+        pixels = seeded_pixels(self.profile.shape)
+        own = fixed_batch_of(self.graph) or 1
+        return np.resize(pixels, (own, *pixels.shape[1:])) if own > len(pixels) else pixels
+
+    def _found_mixing(self, names: tuple[str, ...]) -> str | None:
+        """Why the samples of values depend on each other, by the judge on seeded samples; tried once a file."""
+        try:
+            feeds = self.feeds(self._seeded())
+        except OnnxrayError as error:
+            return f"whether the samples of a batch depend on each other could not be tried ({error})"
+        return mixes(self.graph, self.versions(), names, feeds, self.judge.together)
+
+    def _new_twin(self) -> Twin:
+        came_along = torch_came_along()
+        from onnxray.engines.twin import STARTED_BY, Twin, use_one_thread
+
+        check_process(STARTED_BY, "the torch twin")
+        with self._starting:
+            if self._twin is None:
+                if came_along:
+                    use_one_thread()
+                encode = (lambda pixels: pixels) if self.profile is None else self.profile.encode
+                self._twin = Twin(self.graph, encode, self.device, mixing=self.mixing)
+            return self._twin
+
+    @property
+    def twin(self) -> Twin:
+        """The torch twin, after its outputs were compared with the judge's: once a file, remembered.
+
+        Errors: MismatchError where they differ, UnsupportedOperator.
+        """
+        twin = self._new_twin()
+        with self._starting:
+            if not self._trusted:
+                described = {"profile": self.profile and self.profile.to_dict(), **self.versions()}
+                self._agreement = remembered(self.graph, described, self._check)
+                self._trusted = True
+        return twin
+
+    def _check(self) -> Agreement:
+        twin, images = self._new_twin(), self._seeded()
+        variables = self.variables(images)
+        return check(
+            self.judge, self.feeds(images), lambda names: twin.values(variables, names),
+            lambda judge: self._verified(judge, images), prepare=twin.prepare, approximate=self.approximate,
+        )  # fmt: skip
+
+    def batch(self) -> Batch:
+        """How samples go through the twin: a file that fixes its batch is tried once, which is remembered.
+
+        A file that the twin cannot run goes one batch of its own after the other, by the judge alone.
+        """
+        with self._starting:
+            if self._batch is None:
+                self._batch = decided(self.graph, self.versions(), self._decide_batch)
+                assert self._batch is not None
+            return self._batch
+
+    def _decide_batch(self) -> Batch:
+        from onnxray.engines.agreement.batch_trial import decide
+
+        twin = self._new_twin()
+        return decide(twin.importer, self.judge.where_exact(), twin.device)
+
+    def batched_twin(self, variables: Arrays) -> Twin:
+        """The checked twin; where more samples than the file's own batch are fed, by the way that was decided."""
+        twin, own = self.twin, fixed_batch_of(self.graph)
+        more = own is not None and any(array.ndim and len(array) > own for array in variables.values())
+        if more and twin.batch is None:
+            twin.batch = self.batch()  # of two threads both set the same
+        return twin
+
+    @cached_property
+    def saturates(self) -> bool | None:
+        """Whether this processor saturates u8 x s8 products of the file; None where it holds none: not tried."""
+        return saturates(self.graph)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What every result of this model says of the processor; nothing where products are exact."""
+        return (note(self._agreement),) if self.saturates else ()
+
+    def versions(self) -> dict[str, str]:
+        """Versions and device that results depend on; stated with every result."""
+        return versions(self.device)

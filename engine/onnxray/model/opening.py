@@ -1,0 +1,41 @@
+"""A model opened: from a path, a bundled name, bytes or a ModelProto."""
+
+from __future__ import annotations
+
+import os
+
+from onnxray.errors import ProfileError
+from onnxray.errors.type_checks import check_kind
+from onnxray.graph.reading import read_graph
+from onnxray.images.profile.discovery import discover
+from onnxray.images.profile.profile import Profile
+from onnxray.model.model import Model
+from onnxray.model.sources import Source, bundled
+
+
+def open_model(
+    source: Source,
+    profile: Profile | str | os.PathLike[str] | None = None,
+    *,
+    device: str = "cpu",
+    strict: bool = False,
+    approximate: bool = False,
+) -> Model:
+    """Open an ONNX model: a path, a bundled name such as ``lenet``, bytes, or a ModelProto. Only parses.
+
+    profile: a Profile, a built-in family's name or a TOML file; by default it is searched beside the model, in its
+    metadata, and inferred at last, which is marked ``assumed``. strict: refuse an assumed profile. approximate: give
+    gradients also where this processor saturates u8 x s8 products, so that they cannot be checked; results say so.
+    Errors: ModelFileError, ProfileError.
+    """
+    check_kind("the device", device, str)
+    for name, value in (("strict", strict), ("approximate", approximate)):
+        check_kind(name, value, bool)
+    graph = read_graph(bundled(source))
+    found = discover(graph, profile)
+    if strict and found is not None and found.assumed:
+        raise ProfileError(
+            f"the profile {found.name!r} is assumed ({'; '.join(found.reasons)}) and --strict refuses that; "
+            "state it with --profile, or in a TOML file beside the model"
+        )
+    return Model(graph, found, device, approximate=approximate)

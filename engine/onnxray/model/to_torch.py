@@ -1,0 +1,103 @@
+"""``to_torch``: an ONNX model as a plain torch module, for every tool that wants one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from onnxray.arrays import Array, Arrays
+from onnxray.engines.agreement.batch_decision import decided
+from onnxray.engines.agreement.batch_trial import decide
+from onnxray.engines.agreement.first_check import check
+from onnxray.engines.agreement.full_check import Verification
+from onnxray.engines.agreement.full_check import verify as verify_in_full
+from onnxray.engines.judge import Judge
+from onnxray.engines.machine import versions
+from onnxray.engines.seeded_inputs import accepted_inputs, seeded_inputs
+from onnxray.engines.twin import Twin, told_as_refusal
+from onnxray.errors import InputError
+from onnxray.errors.type_checks import check_kind
+from onnxray.graph.facts import Graph
+from onnxray.graph.fixed_batch import fixed_batch_of
+from onnxray.graph.reading import read_graph
+from onnxray.importer.batches.any_batch import FreeCuts
+from onnxray.importer.batches.ways import looped
+from onnxray.importer.imported_module import ImportedModule, forward_all, register_weights
+from onnxray.importer.nodes.weights import torch_tensor
+from onnxray.importer.walk import Importer
+from onnxray.model.model import Model
+from onnxray.model.sources import Source, bundled
+
+
+def to_torch(
+    model_or_path: Model | Source, *, trainable: bool = False, verify: bool = True, fused: bool = False
+) -> ImportedModule:
+    """Convert a model to a plain ``torch.nn.Module`` in eval mode, ``forward(*graph inputs)``, no profile in front.
+
+    One output comes back as a Tensor, several as a tuple in the graph's order. Every node is a submodule (nn.ReLU for
+    Relu), found by ``module.layer(onnx_name)``. trainable: the float initialisers are Parameters that require
+    gradients, under their ONNX names; else frozen. verify: compare the outputs with ONNX Runtime's on seeded inputs.
+    fused: compute as the pullbacks do, which is faster: nodes together where only their last value is read, batch
+    normalisation folded into convolutions (equal but for rounding); ``layer`` then finds those last values alone, and
+    attention has no second derivatives.
+
+    A file that fixes its batch at b becomes a module for every multiple of b. Where it can be rewritten, and ONNX
+    Runtime's numbers batch by batch confirm that, all samples go through at once. Elsewhere, and with verify off where
+    nothing was confirmed before, they go b at a time, and a hook on a layer is called once for each b.
+    Errors: InputError where trainable and fused are both asked for, UnsupportedOperator, MismatchError, RuntimeRefusal
+    where verify is on and ONNX Runtime or the module cannot run on seeded inputs; the module raises InputError for
+    other batches, and where an output has no batch axis to join b and b along.
+    """
+    for name, value in (("trainable", trainable), ("verify", verify), ("fused", fused)):
+        check_kind(name, value, bool)
+    graph = model_or_path.graph if isinstance(model_or_path, Model) else read_graph(bundled(model_or_path))
+    if trainable and fused:
+        raise InputError("fused=True computes with weights of its own, which trainable=True cannot train; ask for one")
+    importer = Importer(graph, trainable=trainable, channels_last=fused, fused=fused)
+    judge = Judge(graph)
+    names = tuple(output.name for output in graph.outputs)
+    module = importer.cut(names)
+    if verify:
+        _verify(module, importer, judge, accepted_inputs(graph, judge.outputs))
+    module = _for_any_batch(importer, judge, names, verify=verify)
+    register_weights(module, importer.weights)
+    return module
+
+
+def _for_any_batch(importer: Importer, judge: Judge, names: tuple[str, ...], *, verify: bool) -> ImportedModule:
+    """The module itself where the batch is free, else the rewritten one, else one that feeds the file's own batch."""
+    graph, cpu = importer.graph, torch.device("cpu")
+    if all(not value.shape or not isinstance(value.shape[0], int) for value in graph.inputs) and not fixed_batch_of(
+        graph
+    ):
+        return importer.cut(names)
+    batch = decided(graph, versions("cpu"), (lambda: decide(importer, judge.where_exact(), cpu)) if verify else None)
+    if batch is not None and batch.twin == "rewrite" and _all_fixed(graph):
+        feeds = seeded_inputs(graph)
+        return FreeCuts(importer).cut(
+            names, tuple(torch_tensor(feeds[v.name], f"input {v.name!r}") for v in graph.inputs)
+        )
+    return looped(importer.cut(names), graph)
+
+
+def _all_fixed(graph: Graph) -> bool:
+    """Whether the shapes that a rewritten graph states are those of every input that it will be given."""
+    dims = (dim for value in graph.inputs for dim in (value.shape or (None,))[1:])
+    return all(isinstance(dim, int) for dim in dims) and all(value.shape is not None for value in graph.inputs)
+
+
+def _verify(module: ImportedModule, importer: Importer, judge: Judge, feeds: Arrays) -> None:
+    inputs = tuple(torch_tensor(feeds[name].copy(), f"input {name!r}") for name in module.input_names)
+
+    def twin(names: Sequence[str]) -> dict[str, Array]:
+        known = set(names) <= set(module.output_names)
+        cut = module if known else importer.cut(tuple(names))
+        with torch.no_grad():
+            found = dict(zip(cut.output_names, told_as_refusal(lambda: forward_all(cut, inputs))))
+        return {name: found[name].detach().numpy() for name in names}
+
+    def full(judge: Judge) -> Verification:
+        return verify_in_full(judge, Twin(judge.graph, lambda x: x), feeds, feeds, "seeded")
+
+    check(judge, feeds, twin, full)

@@ -1,0 +1,1 @@
+"""What is asked of a model: targets, objectives, goals, and their gradients."""

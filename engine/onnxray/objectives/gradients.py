@@ -1,0 +1,85 @@
+"""Gradients and judged scores of objectives: the one place where methods meet the two engines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnxray.errors import NotDifferentiable
+from onnxray.images.pixels import Pixels
+from onnxray.model.model import Model
+from onnxray.objectives.objective import Objective
+
+if TYPE_CHECKING:
+    import torch
+
+    from onnxray.importer.backward_rules import BackwardRules
+
+Floats = NDArray[np.float32]
+
+
+def judged(model: Model, pixels: Pixels, objective: Objective) -> NDArray[np.float64]:
+    """(N,): the objective by ONNX Runtime on the pixels as they are, in float64 from the values on.
+
+    Errors: UnknownValue, RuntimeRefusal.
+    """
+    values = model.judge.values(model.feeds(pixels), objective.values)
+    return np.asarray(objective.score(widened(values), slice(0, len(pixels))), np.float64)
+
+
+def widened(values: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Numbers in float64; text stays as it is."""
+    return {name: a.astype(np.float64) if a.dtype.kind in "fiub" else a for name, a in values.items()}
+
+
+def gradient(
+    model: Model, pixels: Pixels, objective: Objective, rules: BackwardRules | None = None
+) -> NDArray[np.float32]:
+    """d objective_n / d pixels_n, (N, channels, height, width), per grey level; of a model whose input is no image, an
+    array like the input.
+
+    rules: what takes the place of the rectifiers' derivative (guided backpropagation, deconvnet).
+    Errors: NotDifferentiable, MismatchError, UnsupportedOperator.
+    """
+    from onnxray.importer.backward_rules import PLAIN
+
+    found = model.batched_twin(model.variables(pixels)).pullback(
+        model.variables(pixels), objective.values, cotangents(objective), rules=rules or PLAIN
+    )
+    return np.asarray(next(iter(found.values())))
+
+
+def layer_gradient(
+    model: Model, pixels: Pixels, layer: str, objective: Objective, rules: BackwardRules | None = None
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """The value ``layer`` and d objective_n / d layer, both of the layer's shape; nothing before it is differentiated.
+
+    Errors: NotDifferentiable where the objective does not depend on the layer; as ``gradient``.
+    """
+    from onnxray.importer.backward_rules import PLAIN
+
+    return model.twin.layer_pullback(
+        model.variables(pixels), layer, objective.values, cotangents(objective), rules=rules or PLAIN
+    )
+
+
+def cotangents(objective: Objective) -> Any:
+    """d objective / d values at the values of a chunk: what the twin pulls back."""
+    import torch
+
+    def give(values: Mapping[str, torch.Tensor], place: slice) -> Mapping[str, torch.Tensor]:
+        with torch.enable_grad():
+            leaves = {name: value.detach().requires_grad_() for name, value in values.items()}
+            total = objective.score(leaves, place).sum()
+        if not total.requires_grad:
+            raise NotDifferentiable(f"{objective.describe(0)} does not change with {', '.join(objective.values)}")
+        found = torch.autograd.grad(total, list(leaves.values()), allow_unused=True)
+        return {
+            name: torch.zeros_like(leaf) if slope is None else slope
+            for (name, leaf), slope in zip(leaves.items(), found)
+        }
+
+    return give

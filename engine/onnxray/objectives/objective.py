@@ -1,0 +1,122 @@
+"""What is differentiated or scored: a real number for each sample, computed from named values.
+
+Objectives are frozen values that compose: ``a + b``, ``a - b``, ``2 * a``. They take numpy arrays (the judge) and torch
+tensors (the twin) alike, so that what a map explains and what an occlusion measures is written once.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Index = NDArray[np.int64]
+
+
+class Objective(ABC):
+    """A real number for each sample of a batch. Parameters that differ from sample to sample have one row for each."""
+
+    @property
+    @abstractmethod
+    def values(self) -> tuple[str, ...]:
+        """The values that it reads, by their ONNX names."""
+
+    @abstractmethod
+    def score(self, values: Mapping[str, Any], place: slice) -> Any:
+        """(n,) from values of n samples, which stand at ``place`` in the batch; numpy or torch, as it was given."""
+
+    @abstractmethod
+    def rows(self, index: Index) -> Objective:
+        """The same objective for a batch made of these rows of this one's batch, repetitions allowed."""
+
+    @abstractmethod
+    def describe(self, row: int) -> str:
+        """What it is for one sample, in words."""
+
+    def __add__(self, other: Objective) -> Objective:
+        return Sum(((1.0, self), (1.0, other)))
+
+    def __sub__(self, other: Objective) -> Objective:
+        return Sum(((1.0, self), (-1.0, other)))
+
+    def __mul__(self, factor: float) -> Objective:
+        return Sum(((float(factor), self),))
+
+    __rmul__ = __mul__
+
+    def __neg__(self) -> Objective:
+        return self * -1.0
+
+
+@dataclass(frozen=True, eq=False)
+class Sum(Objective):
+    """sum_k w_k o_k."""
+
+    terms: tuple[tuple[float, Objective], ...]
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """All that its terms read."""
+        return tuple(dict.fromkeys(name for _, term in self.terms for name in term.values))
+
+    def score(self, values: Mapping[str, Any], place: slice) -> Any:
+        """The weighted sum."""
+        parts = [weight * term.score(values, place) for weight, term in self.terms]
+        return sum(parts[1:], start=parts[0])
+
+    def rows(self, index: Index) -> Objective:
+        """Each term's rows."""
+        return Sum(tuple((weight, term.rows(index)) for weight, term in self.terms))
+
+    def describe(self, row: int) -> str:
+        """Each term with its weight."""
+        return " + ".join(f"{weight:g} * {term.describe(row)}" for weight, term in self.terms)
+
+
+def namespace(array: Any) -> Any:
+    """The library whose functions take ``array``: numpy, or torch."""
+    if isinstance(array, np.ndarray):
+        return np
+    import torch
+
+    return torch
+
+
+@dataclass(frozen=True, eq=False)
+class Each(Objective):
+    """o_n for sample n: several targets in one batch. Each of ``objectives`` is for a batch of one."""
+
+    objectives: tuple[Objective, ...]
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """All that they read."""
+        return tuple(dict.fromkeys(name for objective in self.objectives for name in objective.values))
+
+    def score(self, values: Mapping[str, Any], place: slice) -> Any:
+        """Each sample's own."""
+        count = place.stop - place.start
+        parts = {name: _samples(values[name], count) for name in self.values}
+        scores = [
+            objective.score({name: parts[name][k] for name in objective.values}, slice(0, 1))
+            for k, objective in enumerate(self.objectives[place])
+        ]
+        return namespace(next(iter(values.values()))).concatenate(scores)
+
+    def rows(self, index: Index) -> Objective:
+        """Those of these rows."""
+        return Each(tuple(self.objectives[k] for k in index))
+
+    def describe(self, row: int) -> str:
+        """The row's own words."""
+        return self.objectives[row].describe(0)
+
+
+def _samples(value: Any, count: int) -> Any:
+    """The rows of each sample of a value, which may have several a sample (windows)."""
+    rows = len(value) // count
+    return np.split(value, count) if isinstance(value, np.ndarray) else value.split(rows)

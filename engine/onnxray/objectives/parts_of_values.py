@@ -1,0 +1,126 @@
+"""A channel, a place or a number of a value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from onnxray.errors import InputError
+from onnxray.graph.value_names import Selection
+from onnxray.objectives.objective import Index, Objective
+
+
+@dataclass(frozen=True, eq=False)
+class Part(Objective):
+    """The mean of a value, of one channel of it, or one neuron: mean a[n], mean a[n, c], a[n, c, y, x].
+
+    Channels stand on axis 1. Where a value has several rows a sample (windows), they are averaged over too. single:
+    whether what is selected is known to be one number a sample, so that no mean is spoken of.
+    """
+
+    selection: Selection
+    single: bool = False
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """The one value."""
+        return (self.selection.value,)
+
+    def score(self, values: Mapping[str, Any], place: slice) -> Any:
+        """The mean."""
+        array = values[self.selection.value]
+        count = place.stop - place.start
+        if self.selection.channel is not None:
+            if array.ndim < 2 or self.selection.channel >= array.shape[1]:
+                raise InputError(
+                    f"{self.selection.value!r} has the shape {list(array.shape)}; there is no channel "
+                    f"{self.selection.channel}"
+                )
+            array = array[:, self.selection.channel]
+        if self.selection.position is not None:
+            row, column = self.selection.position
+            if array.ndim != 3 or row >= array.shape[1] or column >= array.shape[2]:
+                raise InputError(
+                    f"{self.selection.value!r} has no position {row},{column} in a channel of the shape "
+                    f"{list(array.shape[1:])}"
+                )
+            array = array[:, row, column]
+        return array.reshape(count, -1).mean(1)
+
+    def rows(self, index: Index) -> Objective:
+        """Itself: it is the same for every sample."""
+        return self
+
+    def describe(self, row: int) -> str:
+        """The name as a user types it."""
+        s = self.selection
+        at = "" if s.position is None else f",{s.position[0]},{s.position[1]}"
+        name = s.value if s.channel is None else f"{s.value}:{s.channel}{at}"
+        return name if self.single or s.position is not None else f"mean of {name}"
+
+
+@dataclass(frozen=True, eq=False)
+class Element(Objective):
+    """One number of a value: a[n][i_n], the index i_n after the batch axis; ``index`` is (N, rank - 1).
+
+    A detector's score or box coordinate is such a number.
+    """
+
+    value: str
+    index: Index
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """The one value."""
+        return (self.value,)
+
+    def score(self, values: Mapping[str, Any], place: slice) -> Any:
+        """The number."""
+        array = values[self.value]
+        return array[(np.arange(len(array)), *self.index[place].T)]
+
+    def rows(self, index: Index) -> Objective:
+        """The indices of these rows."""
+        return replace(self, index=self.index[index])
+
+    def describe(self, row: int) -> str:
+        """The name and the index."""
+        return f"{self.value}[{','.join(map(str, self.index[row]))}]"
+
+
+@dataclass(frozen=True, eq=False)
+class Channels(Objective):
+    """mean a[n, c_n], or a[n, c_n, y, x] with one position (y, x) for all: a channel for each sample.
+
+    Where a value has several rows a sample (windows), they are averaged over too.
+    """
+
+    value: str
+    channels: Index
+    position: tuple[int, int] | None = None
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """The one value."""
+        return (self.value,)
+
+    def score(self, values: Mapping[str, Any], place: slice) -> Any:
+        """The channel's mean, or its neuron."""
+        array, count = values[self.value], place.stop - place.start
+        channels = np.repeat(self.channels[place], len(array) // count)
+        own = array[np.arange(len(array)), channels]
+        if self.position is not None:
+            own = own[:, self.position[0], self.position[1]]
+        return own.reshape(count, -1).mean(1)
+
+    def rows(self, index: Index) -> Objective:
+        """The channels of these rows."""
+        return replace(self, channels=self.channels[index])
+
+    def describe(self, row: int) -> str:
+        """The name as a user types it."""
+        name = f"{self.value}:{self.channels[row]}"
+        return f"mean of {name}" if self.position is None else f"{name},{self.position[0]},{self.position[1]}"

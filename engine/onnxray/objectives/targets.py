@@ -1,0 +1,222 @@
+"""What a user wants explained, as text or as a value: a class, a channel, a neuron, a number of a detector, a likeness.
+
+9, class:9, "tabby cat"       a class, by number or label; without a target, the judge's own class of each image
+conv5_3:12, conv5_3:12,4,7    a channel (its mean) or a neuron of any named value; value:NAME where it could be both
+scores[812,1], scores[max,1]  one number of a value, batch axis left out; max: where it is largest, image by image
+like:FILE, like:FILE@features the cosine of an embedding with that of an image, or with one in a .npy file
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnxray.errors import InputError
+from onnxray.graph.classifier.output import closing_sigmoid, closing_softmax, verdict_output
+from onnxray.graph.classifier.predictions import Predictions
+from onnxray.images.pixels import Pixels
+from onnxray.model.model import Model
+from onnxray.objectives.class_score import ClassScore, LabelKept, Score
+from onnxray.objectives.likeness import Similarity
+from onnxray.objectives.objective import Objective
+from onnxray.objectives.parts_of_values import Element, Part
+
+_ELEMENT = re.compile(r"(?P<value>.+)\[(?P<index>(\d+|max)(,(\d+|max))*)\]")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Like:
+    """The embedding of an image (path, PIL image, array), or a given one (``values``), at a value of the model."""
+
+    image: object = None
+    values: NDArray[Any] | None = None
+    at: str | None = None
+
+
+Target = Objective | Like | str | int | None
+
+
+def read_target(
+    model: Model, pixels: Pixels, target: object, score: Score = "logit", verdict: Predictions | None = None
+) -> Objective:
+    """An objective for each image from what a user states; see the top of the file for the forms of text.
+
+    score: how a class is scored. verdict: the judge's own on these images, where it was asked already.
+    Errors: InputError, UnknownValue.
+    """
+    if isinstance(target, Objective):
+        return target
+    if isinstance(target, Like):
+        return _likeness(model, pixels, target)
+    if isinstance(target, os.PathLike):
+        target = f"like:{os.fspath(target)}"
+    if target is None:
+        labels = _labels_alone(model, pixels)
+        if labels is not None:
+            return LabelKept(verdict_output(model.graph), labels)
+        said = verdict or model.predict(pixels)
+        return _class_score(model, said, said.classes, score)
+    if isinstance(target, int | np.integer) and not isinstance(target, bool):
+        target = f"class:{int(target)}"
+    if not isinstance(target, str) or not target:
+        raise InputError(
+            f"the target is {target!r}; expected a class (number or label), the name of a value, a Like, an Objective"
+        )
+    return _named(model, pixels, target, score, verdict)
+
+
+def class_index(model: Model, text: str, count: int) -> int:
+    """The class that a label or a number means, of ``count``; a label wins. Errors: InputError."""
+    text = text.removeprefix("class:")
+    found = [index for index in range(count) if model.label(index) == text]
+    if not found and text.isdecimal() and len(text) < 10 and int(text) < count:
+        found = [int(text)]
+    if len(found) != 1:
+        known = f"the classes {', '.join(map(str, found))} are all labelled" if found else "there is no class"
+        raise InputError(f"{known} {text!r}; give a number from 0 to {count - 1}, or a label of the profile")
+    return found[0]
+
+
+def describe_scores(model: Model, objective: Objective) -> tuple[str, ...]:
+    """What should be said of an objective: that the softmax was looked through, or that one was named and is not."""
+    output = verdict_output(model.graph)
+    if not isinstance(objective, ClassScore):
+        softmaxes = {name: closing_softmax(model.graph, name) for name in objective.values}
+        return tuple(
+            f"{name!r} is a softmax, read as named; its gradient fades where it is sure: {node.inputs[0]!r} does not"
+            for name, node in softmaxes.items()
+            if node is not None
+        )
+    said = list[str]()
+    softmax, sigmoid = closing_softmax(model.graph, output), closing_sigmoid(model.graph, output)
+    if objective.value != output:
+        seen = f"the output {output!r} is a softmax; " if softmax is not None else ""
+        seen = f"the output {output!r} is a sigmoid, each class by itself; " if sigmoid is not None else seen
+        said.append(f"{seen}the target is read at the logits {objective.value!r}")
+    if objective.head is not None:
+        reading = objective.head.probabilities
+        if softmax is None and sigmoid is None and reading.form == "probability":
+            said.append(
+                f"the output {output!r} holds probabilities already, and no softmax closes it: logit means them"
+            )
+        elif reading.value == output != objective.value and "probability" in objective.kind:
+            said.append(f"probabilities are read at {output!r}, as it rounds them")
+    return tuple(said)
+
+
+def _named(model: Model, pixels: Pixels, text: str, score: Score, verdict: Predictions | None) -> Objective:
+    if text.startswith("like:"):
+        source, _, at = text.removeprefix("like:").partition("@")
+        if source.endswith(".npy"):
+            return _likeness(
+                model, pixels, Like(values=read_array(Path(source), "one embedding"), at=at or None), source
+            )
+        return _likeness(model, pixels, Like(image=source, at=at or None), source)
+    if text.startswith("class:"):
+        return _class_of(model, pixels, text, score, verdict)
+    element = _ELEMENT.fullmatch(text)
+    if element is not None and text not in model.graph.values:
+        return _element(model, pixels, model.select_values([element["value"]])[0], element["index"])
+    if not text.startswith("value:"):
+        labels = model.profile.labels if model.profile is not None else None
+        if text.isdecimal() or (labels is not None and text in labels):  # a number is a class
+            found = _class_of(model, pixels, text, score, verdict)
+            if text in model.graph.values:
+                raise InputError(f"{text!r} is a class and a value; say class:{text} or value:{text}")
+            return found
+    selection = model.select(text)
+    value = model.graph.values[selection.value]
+    if not value.is_float and value.dtype:
+        raise InputError(f"{selection.value!r} holds {value.dtype}; a target holds real numbers")
+    numbers = value.shape[1:] if value.shape is not None else (None,)
+    if selection.channel is None and any(number != 1 for number in numbers):
+        raise InputError(
+            f"{selection.value!r} has the shape {list(value.shape or ())}, more than one number an image; name a "
+            f"channel ({selection.value}:0), a neuron ({selection.value}:0,3,4) or a number ({selection.value}[0])"
+        )
+    left = numbers if selection.channel is None else numbers[1:]
+    return Part(selection, single=value.shape is not None and all(number == 1 for number in left))
+
+
+def _class_of(model: Model, pixels: Pixels, text: str, score: Score, verdict: Predictions | None) -> ClassScore:
+    said = verdict or model.predict(pixels.rows(slice(0, 1)))
+    found = class_index(model, text, said.probabilities.shape[1])
+    return _class_score(model, said, np.full(len(pixels), found), score)
+
+
+def _class_score(model: Model, said: Predictions, classes: NDArray[np.int64], score: Score) -> ClassScore:
+    labels = tuple(model.label(int(c)) for c in classes)
+    return ClassScore(model.aliases["logits"], np.asarray(classes, np.int64), score, labels, said.head)
+
+
+def _element(model: Model, pixels: Pixels, value: str, index: str) -> Element:
+    array = model.values(pixels, [value])[value]
+    parts = index.split(",")
+    if array.ndim != len(parts) + 1 or len(array) != len(pixels):
+        raise InputError(
+            f"{value!r} has the shape {list(array.shape)}; {value}[{index}] needs {array.ndim - 1} numbers, one an "
+            "axis, batch left out"
+        )
+    for part, size in zip(parts, array.shape[1:]):
+        if part != "max" and int(part) >= size:
+            raise InputError(f"{value}[{index}]: {part} is beyond the axis of {size} in the shape {list(array.shape)}")
+    free = [axis for axis, part in enumerate(parts) if part == "max"]
+    found = np.tile([0 if part == "max" else int(part) for part in parts], (len(array), 1)).astype(np.int64)
+    if free:
+        taken = array[(slice(None), *(slice(None) if part == "max" else int(part) for part in parts))]
+        best = np.unravel_index(taken.reshape(len(array), -1).argmax(1), taken.shape[1:])
+        found[:, free] = np.stack(best, axis=1)
+    return Element(value, found)
+
+
+def _likeness(model: Model, pixels: Pixels, like: Like, source: str | None = None) -> Similarity:
+    at = model.select_values([like.at])[0] if like.at is not None else model.graph.outputs[0].name
+    if (like.image is None) == (like.values is None):
+        raise InputError("a Like needs one of image and values")
+    if like.values is not None:
+        references = np.asarray(like.values, np.float64).reshape(1, -1)
+        source = source or "a given embedding"
+    else:
+        image = model.pixels(like.image)
+        if len(image) != 1:
+            raise InputError(f"{len(image)} images are given to be like; one was expected")
+        references = model.values(image, [at])[at].astype(np.float64).reshape(1, -1)
+        source = source or image.names[0] or "a given image"
+    if not np.isfinite(references).all() or not references.any():
+        raise InputError(f"the embedding of {source} is zero or not finite; there is nothing to be like")
+    return Similarity(at, np.repeat(references, len(pixels), axis=0), source)
+
+
+def _labels_alone(model: Model, pixels: Pixels) -> NDArray[Any] | None:
+    """(N,): the labels of a classifier that gives no scores, numbers or text; None for other models."""
+    output = verdict_output(model.graph)
+    value = model.graph.values.get(output)
+    rank = None if value is None or value.shape is None else len(value.shape)
+    if value is None or value.is_float or rank not in {1, 2, None}:
+        return None
+    raw = model.judge.outputs(model.feeds(pixels), [output])[output]
+    if raw.dtype.kind not in "iuOSU" or raw.shape not in {(len(pixels),), (len(pixels), 1)}:
+        return None
+    labels = raw.reshape(-1)
+    return None if any(isinstance(label, Mapping) for label in labels) else labels
+
+
+def read_array(path: Path, holding: str) -> NDArray[Any]:
+    """The numbers of a .npy file, which should hold what ``holding`` says. Errors: InputError."""
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"{path} holds no array that can be read: {error}") from None
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu":
+        raise InputError(f"{path} holds no array of numbers; a .npy file with {holding} was expected")
+    return array
+
+
+__all__ = ["Like", "Target", "class_index", "describe_scores", "read_array", "read_target"]

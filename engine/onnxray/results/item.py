@@ -1,0 +1,38 @@
+"""One finding of a method: its numbers and its pictures."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, Self, TypeVar, final
+
+from numpy.typing import NDArray
+
+
+class Item(ABC):
+    """One finding of a method: its numbers and its pictures."""
+
+    @abstractmethod
+    def numbers(self) -> dict[str, Any]:
+        """Plain values for JSON; a number that could not be had is None, with a ``reason`` beside it."""
+
+    @abstractmethod
+    def pictures(self) -> dict[str, tuple[str, NDArray[Any]]]:
+        """Role -> (file stem, 8-bit CHW picture or 16-bit grey one). Equal stems are one file, written once."""
+
+    def arrays(self) -> dict[str, tuple[str, NDArray[Any]]]:
+        """Role -> (file stem, numbers), saved as .npy; none by default."""
+        return {}
+
+    @final
+    def files(self) -> dict[str, tuple[str, NDArray[Any]]]:
+        """Pictures and arrays."""
+        return {**self.pictures(), **self.arrays()}
+
+    @classmethod
+    @abstractmethod
+    def restore(cls, document: Mapping[str, Any], pictures: Mapping[str, NDArray[Any]]) -> Self:
+        """Build the item again from its part of the document and its pictures (and arrays), by role."""
+
+
+ItemT = TypeVar("ItemT", bound=Item)

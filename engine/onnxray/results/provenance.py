@@ -1,0 +1,65 @@
+"""What a result came from: enough to make it again, and to see what was assumed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from onnxray.engines.judge import providers_for
+from onnxray.engines.machine import describe_machine
+from onnxray.graph.classifier.output import closing_sigmoid, closing_softmax, verdict_output
+from onnxray.model.model import Model
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provenance:
+    """What a result came from: enough to make it again, and to see what was assumed."""
+
+    model: Mapping[str, Any]
+    profile: Mapping[str, Any] | None
+    method: Mapping[str, Any]
+    seed: int
+    device: str
+    versions: Mapping[str, str]
+    seconds: float
+    machine: Mapping[str, Any] = field(default_factory=dict)
+    command: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    interrupted: bool = False
+
+
+def provenance(
+    model: Model, *, name: str, options: Mapping[str, Any], seed: int, seconds: float, notes: Sequence[str]
+) -> Provenance:
+    """State what a method ran on."""
+    graph, profile = model.graph, model.profile
+    notes = [*notes]
+    if profile is not None and profile.assumed:
+        notes.insert(0, f"ASSUMED profile {profile.name!r}: {'; '.join(profile.reasons)}; state it with --profile")
+    output = verdict_output(graph)
+    closed = closing_softmax(graph, output) or closing_sigmoid(graph, output)
+    if closed is None and (profile is None or profile.labels is None):
+        notes.append(f"no softmax closes the graph: its output {output!r} is taken as one score a class")
+    notes += model.notes
+    return Provenance(
+        model={
+            "path": None if graph.path is None else str(graph.path),
+            "sha256": graph.sha256,
+            "opsets": dict(graph.opsets),
+            "producer": graph.producer,
+            "logits": model.aliases["logits"],
+        },
+        profile=None if profile is None else profile.to_dict(),
+        method={"name": name, "options": dict(options)},
+        seed=seed,
+        device=model.device,
+        versions=model.versions(),
+        seconds=seconds,
+        machine={
+            **describe_machine(),
+            "u8s8_saturates": model.saturates,
+            "providers": list(providers_for(model.device)),
+        },
+        notes=tuple(dict.fromkeys(notes)),
+    )

@@ -1,0 +1,110 @@
+"""Seeded inputs: sizes for free dimensions that the judge accepts."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import onnx
+import pytest
+
+import onnxray
+from onnxray.arrays import Arrays
+from onnxray.engines.judge import Judge
+from onnxray.engines.seeded_inputs import accepted_inputs, seeded_shapes
+from onnxray.errors import RuntimeRefusal
+from onnxray.graph.reading import read_graph
+from support import models
+
+R = models.random
+
+
+def shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
+    graph = read_graph(model)
+    return {name: array.shape for name, array in accepted_inputs(graph, Judge(graph).outputs).items()}
+
+
+def windows(kernel: int, dims: str = "N,H,W,5") -> onnx.ModelProto:
+    """NHWC, as keras2onnx writes it: a transposed convolution without padding."""
+    text = f"g (float[{dims}] x) => (float[N,C,A,B] y) {{ t = Transpose <perm = [0, 3, 1, 2]> (x) y = Conv (t, w) }}"
+    return models.parse(text, {"w": R(0, 2, 5, kernel, kernel)})
+
+
+@pytest.mark.parametrize(("kernel", "size"), [(1, 2), (3, 8), (8, 8), (9, 32), (60, 64), (100, 224)])
+def test_free_sides_grow_until_the_window_fits(kernel: int, size: int) -> None:
+    assert shapes(windows(kernel)) == {"x": (2, size, size, 5)}
+
+
+def test_a_fixed_side_stays() -> None:
+    assert shapes(windows(3, "N,H,12,5")) == {"x": (2, 8, 12, 5)}
+
+
+def test_gradients_and_modules_of_a_model_that_needs_room() -> None:
+    model = windows(12)
+    assert onnxray.open(model).verify().agrees
+    x = R(1, 2, 16, 16, 5)
+    opened = onnxray.open(model)
+    gradient = opened.pullback(x, {"y": np.ones((2, 5, 5), np.float32)})
+    step = np.zeros_like(x)
+    step[1, 7, 8, 3] = 0.5
+    change = opened.values(x + step, ["y"])["y"].sum() - opened.values(x - step, ["y"])["y"].sum()
+    np.testing.assert_allclose(gradient[1, 7, 8, 3], change, rtol=1e-3)
+    assert onnxray.to_torch(model) is not None
+
+
+def test_an_output_that_comes_back_empty_is_no_check() -> None:
+    """At 2 and 8 the slice is empty and the judge runs all the same."""
+    model = models.parse(
+        "g (float[N,T] x) => (float[N,U] y) { s = Constant <value = int64[1] {20}> () "
+        "e = Constant <value = int64[1] {100}> () a = Constant <value = int64[1] {1}> () y = Slice (x, s, e, a) }"
+    )
+    assert shapes(model) == {"x": (2, 32)}
+
+
+def test_where_every_size_leaves_an_output_empty_the_first() -> None:
+    model = models.parse(
+        "g (float[N,T] x) => (float[N,U] y) { s = Constant <value = int64[1] {5000}> () "
+        "e = Constant <value = int64[1] {6000}> () a = Constant <value = int64[1] {1}> () y = Slice (x, s, e, a) }"
+    )
+    assert shapes(model) == {"x": (2, 2)}
+
+
+def test_dimensions_of_one_name_are_of_one_size() -> None:
+    model = models.parse(
+        "g (float[N,3,H,H] x, float[H,N] m, float[1,C,H,H] z) => (float[N,4,A,A] y) "
+        "{ c = Conv (x, w) d = MatMul (m, m) y = Add (c, c) }",
+        {"w": R(0, 4, 3, 3, 3)},
+    )
+    assert seeded_shapes(read_graph(model), free=8) == {"x": (2, 3, 2, 2), "m": (2, 2), "z": (1, 8, 2, 2)}
+    alone = "g (float[N,3,H,H] x, float[1,1,H,H] m) => (float[N,3,H,H] y) { y = Mul (x, m) }"
+    assert seeded_shapes(read_graph(models.parse(alone)), free=8) == {"x": (2, 3, 8, 8), "m": (1, 1, 8, 8)}
+
+
+@pytest.mark.parametrize("dims", ["N,4", "4,4", "N"])
+def test_a_graph_that_leaves_its_batch_alone_free_is_not_run(dims: str) -> None:
+    def run(feeds: Arrays) -> Mapping[str, np.ndarray]:
+        raise AssertionError
+
+    graph = read_graph(models.parse(f"g (float[{dims}] x) => (float[{dims}] y) {{ y = Relu (x) }}"))
+    assert next(iter(accepted_inputs(graph, run).values())).dtype == np.float32
+
+
+def test_what_is_refused_at_every_size_is_refused_with_the_first_reason() -> None:
+    model = windows(3, "N,H,W,C")  # a channel too few at 2, too many at 8
+    with pytest.raises(RuntimeRefusal, match="ONNX Runtime refuses the input") as at_all:
+        shapes(model)
+    graph = read_graph(model)
+    with pytest.raises(RuntimeRefusal) as at_first:
+        Judge(graph).outputs({"x": np.zeros((2, 2, 2, 2), np.float32)})
+    assert str(at_all.value) == str(at_first.value)
+
+
+def test_huge_inputs_are_not_tried() -> None:
+    tried = []
+
+    def run(feeds: Arrays) -> Mapping[str, np.ndarray]:
+        tried.append(feeds["x"].shape)
+        raise RuntimeRefusal("no")
+
+    graph = read_graph(models.parse("g (float[N,300,A,B,C] x) => (float[N,300,A,B,C] y) { y = Relu (x) }"))
+    with pytest.raises(RuntimeRefusal):
+        accepted_inputs(graph, run)
+    assert tried == [(2, 300, 2, 2, 2), (2, 300, 8, 8, 8)]

@@ -1,0 +1,218 @@
+"""Model: what it predicts is what the file says, and the four verbs refuse what cannot be meant."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from PIL import Image
+
+import onnxray
+from onnxray.errors import InputError, OnnxrayError, ProfileError, UnknownValue
+from support import models
+from support.paths import ROOT
+
+X = models.pictures(4)
+
+
+def softmax(scores: np.ndarray) -> np.ndarray:
+    powers = np.exp(scores - scores.max(1, keepdims=True))
+    return np.asarray(powers / powers.sum(1, keepdims=True))
+
+
+def ending(ends: str, output: str = "y") -> onnx.ModelProto:
+    """A linear classifier of four numbers with another end."""
+    return models.parse(
+        f"g (float[N,4] x) => (float[] {output}) {{ z = Gemm (x, w, b) {ends} }}",
+        {"w": models.random(0, 4, 3), "b": models.random(1, 3)},
+        opset=13,
+    )
+
+
+def logits_of(x: np.ndarray) -> np.ndarray:
+    return np.asarray(x @ models.random(0, 4, 3) + models.random(1, 3))
+
+
+@pytest.mark.parametrize(
+    "ends",
+    [
+        "y = Identity (z)",
+        "y = Softmax (z)",
+        "y = LogSoftmax (z)",
+        "s = Constant <value = int64[4] {0, 0, 1, 1}> () y = Reshape (z, s)",
+        "p = Softmax (z) y = Identity (p)",
+    ],
+)
+def test_predict_tells_scores_and_probabilities_of_any_end(ends: str) -> None:
+    if "1, 1" in ends:  # (N, K, 1, 1)
+        ends = ends.replace("{0, 0, 1, 1}", "{-1, 3, 1, 1}")
+    x = models.random(2, 5, 4)
+    found = onnxray.open(ending(ends)).predict(x)
+    np.testing.assert_allclose(found.scores, logits_of(x), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(found.probabilities, softmax(logits_of(x)), rtol=1e-4, atol=1e-6)
+    np.testing.assert_array_equal(found.classes, logits_of(x).argmax(1))
+    assert found.labels == tuple(map(str, found.classes))
+    np.testing.assert_array_equal(onnxray.open(ending(ends)).classify(x), found.classes)
+
+
+def test_the_verdict_is_the_files_own(lenet: onnx.ModelProto) -> None:
+    found = onnxray.open(lenet, models.GREY).predict(X)
+    expected = models.run(lenet, {"x": models.GREY.encode(X)})[0]
+    np.testing.assert_array_equal(found.probabilities, expected.astype(np.float64))
+    np.testing.assert_array_equal(found.classes, expected.argmax(1))
+
+
+@pytest.mark.parametrize(
+    ("ends", "shape"),
+    [
+        ("y = ReduceMax <axes = [1], keepdims = 0> (z)", r"\[2\]"),
+        (
+            "s = Constant <value = int64[3] {-1, 3, 1}> () e = Constant <value = int64[3] {1, 1, 2}> () t = Reshape (z, s) y = Expand (t, e)",
+            r"\[2, 3, 2\]",
+        ),
+    ],
+)
+def test_an_output_that_is_no_score_a_class(ends: str, shape: str) -> None:
+    with pytest.raises(
+        InputError, match=rf"output 'y' has the shape {shape}, not one score a class; read it with `onnxray values`"
+    ):
+        onnxray.open(ending(ends)).predict(models.random(0, 2, 4))
+
+
+def test_labels_of_the_profile() -> None:
+    from dataclasses import replace
+
+    named = onnxray.open(models.lenet(), replace(models.GREY, labels=("a", "b", "c")))
+    assert named.label(1) == "b"
+    assert named.label(4) == "4"
+    assert named.label(-1) == "-1"
+    found = named.predict(X)
+    assert found.labels == tuple(named.label(index) for index in found.classes)
+
+
+def test_the_profiles_word_on_logits_and_features_counts() -> None:
+    from dataclasses import replace
+
+    stated = onnxray.open(models.lenet(), replace(models.GREY, logits="ip1", features="pool2"))
+    assert stated.aliases == {"logits": "ip1", "features": "pool2", "last-conv": "conv2"}
+    assert stated.select("logits:3").value == "ip1"
+    with pytest.raises(UnknownValue):
+        _ = onnxray.open(models.lenet(), replace(models.GREY, logits="nowhere")).aliases
+
+
+def test_values_by_name_alias_and_pattern(lenet: onnx.ModelProto) -> None:
+    opened = onnxray.open(lenet, models.GREY)
+    assert list(opened.values(X, ["logits", "conv*", "x"])) == ["ip2", "conv1", "conv2", "x"]
+    assert list(opened.values(X, "conv1")) == ["conv1"]  # one name alone is no row of letters
+    np.testing.assert_array_equal(opened.values(X, ["x"])["x"], models.GREY.encode(X))
+
+
+def test_images_of_every_kind(lenet: onnx.ModelProto, tmp_path: Path) -> None:
+    opened = onnxray.open(lenet, models.GREY)
+    bytes_ = np.rint(X).astype(np.uint8)
+    expected = opened.predict(bytes_).probabilities
+    pictures = [Image.fromarray(image[0]) for image in bytes_]
+    paths = []
+    for index, picture in enumerate(pictures):
+        paths.append(f"{tmp_path}/{index}.png")
+        picture.save(paths[-1])
+    for given in (bytes_.astype(np.float32), bytes_.astype(np.float64), pictures, paths):
+        np.testing.assert_array_equal(opened.predict(given).probabilities, expected)
+
+
+def test_opening_only_parses(lenet: onnx.ModelProto, monkeypatch: pytest.MonkeyPatch) -> None:
+    import onnxruntime
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", lambda *args, **kwargs: pytest.fail("a session was started"))
+    opened = onnxray.open(lenet, models.GREY)
+    assert opened.graph.parameters
+    assert opened.select("conv1:0").channel == 0
+
+
+def test_a_profile_for_what_is_no_image() -> None:
+    assert onnxray.open(ending("y = Identity (z)")).profile is None
+    with pytest.raises(InputError, match="the model's input is no image"):
+        onnxray.open(ending("y = Identity (z)")).predict(["cat.png"])
+    with pytest.raises(InputError, match="'x'"):
+        onnxray.open(ending("y = Identity (z)")).predict({"other": np.zeros((1, 4))})
+    with pytest.raises(ProfileError):
+        onnxray.open(ending("y = Identity (z)"), models.GREY)
+
+
+def test_strict_refuses_what_is_assumed(lenet: onnx.ModelProto) -> None:
+    assert onnxray.open(lenet).profile.assumed
+    with pytest.raises(ProfileError, match="assumed"):
+        onnxray.open(lenet, strict=True)
+    assert not onnxray.open(lenet, models.GREY, strict=True).profile.assumed
+
+
+def test_a_bundled_name_and_a_file_of_that_name(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, lenet: onnx.ModelProto
+) -> None:
+    bundled = onnxray.open("lenet").graph
+    assert bundled.path is not None
+    monkeypatch.chdir(str(tmp_path))
+    onnx.save(lenet, "lenet")
+    assert onnxray.open("lenet", models.GREY).graph.sha256 != bundled.sha256
+
+
+def test_arrays_in_another_type_are_cast() -> None:
+    opened = onnxray.open(ending("y = Identity (z)"))
+    x = models.random(0, 2, 4)
+    np.testing.assert_array_equal(opened.predict(x.astype(np.float64)).scores, opened.predict(x).scores)
+    assert opened.predict(np.ones((1, 4), np.int64)).scores.shape == (1, 3)
+
+
+def test_several_outputs_of_which_a_softmax_closes_one() -> None:
+    opened = onnxray.open(
+        models.parse(
+            "g (float[N,4] x) => (float[N,2,2] boxes, float[N,3] p) "
+            "{ s = Constant <value = int64[3] {-1, 2, 2}> () boxes = Reshape (x, s) z = Gemm (x, w, b) p = Softmax (z) }",
+            {"w": models.random(0, 4, 3), "b": models.random(1, 3)},
+            opset=13,
+        )
+    )
+    x = models.random(2, 3, 4)
+    np.testing.assert_array_equal(opened.predict(x).classes, logits_of(x).argmax(1))
+    assert opened.verify().agrees
+    assert opened.pullback(x, {"boxes": np.ones((2, 2))}).tolist() == np.ones((3, 4)).tolist()
+
+
+def test_attributes_of_the_package() -> None:
+    assert set(onnxray.__all__) <= set(dir(onnxray))
+    for name in onnxray.__all__:
+        assert getattr(onnxray, name) is not None
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        _ = onnxray.nothing
+
+
+def test_every_error_is_an_onnxray_error_of_one_line() -> None:
+    from onnxray import errors
+
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, Exception)]
+    assert len(kinds) >= 13
+    for kind in kinds:
+        assert issubclass(kind, OnnxrayError)
+        assert str(kind("two\n  lines\tand\r\n tabs")) == "two lines and tabs"
+
+
+def test_nothing_is_printed_on_standard_output(lenet: onnx.ModelProto, tmp_path: Path) -> None:
+    path = f"{tmp_path}/m.onnx"
+    onnx.save(lenet, path)
+    code = f"""
+import sys; sys.path[:0] = ['engine', 'tests']
+import onnxray
+from onnxray.errors import OnnxrayError
+from support import models
+model = onnxray.open({path!r}, models.GREY)
+model.predict(models.pictures(1)); model.verify(); model.pullback(models.pictures(1), {{'ip2': models.random(0, 5)}})
+try:
+    onnxray.open({path!r}, models.GREY, device='cuda').predict(models.pictures(1))
+except OnnxrayError:
+    pass
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ""

@@ -1,0 +1,84 @@
+"""The engine's rooms: every file has one, imports go up alone, nothing goes in circles, and no file or folder swells."""
+
+import ast
+import re
+
+import pytest
+
+from support.imports import arrows, files, folder, imports, is_face
+from support.rooms import ORDER, is_leaf, rank
+
+ROOMED = [name for name in files() if name not in ("", "__main__")]
+"""All files but the face of all and the program, which stand below every room."""
+
+
+def test_every_file_stands_in_a_room() -> None:
+    assert [name for name in ROOMED if not is_leaf(name) and folder(name) not in ORDER] == []
+    assert set(ORDER) == {folder(name) for name in ROOMED if not is_leaf(name)}
+
+
+@pytest.mark.parametrize("name", ROOMED)
+def test_imports_go_up_alone(name: str) -> None:
+    for other, where in arrows(name):
+        assert other, f"{name}:{where.line} imports the face of all"
+        beside = folder(other) == folder(name) or (is_leaf(name) and is_leaf(other))
+        assert rank(other) < rank(name) or beside, f"{name}:{where.line} imports {other}, which does not stand above it"
+
+
+def test_no_circle_among_files() -> None:
+    left = {name: {other for other, _ in arrows(name)} for name in files()}
+    while ready := {name for name in left if not left[name] & left.keys()}:
+        left = {name: others for name, others in left.items() if name not in ready}
+    while unread := {name for name in left if not any(name in others for others in left.values())}:
+        left = {name: others for name, others in left.items() if name not in unread}
+    assert {name: sorted(others & left.keys()) for name, others in left.items()} == {}
+
+
+def test_folders_and_files_stay_small() -> None:
+    held = [folder(name) for name in files() if not is_face(name)]
+    assert {place: held.count(place) for place in held if held.count(place) > 15} == {}
+    lengths = {name: len(path.read_text(encoding="utf-8").splitlines()) for name, path in files().items()}
+    assert {name: length for name, length in lengths.items() if length > 350} == {}
+    tops = {name.split(".")[0] for name in files()}
+    assert len(tops) <= 13 + 5
+
+
+def test_no_private_name_is_taken_from_another_file() -> None:
+    taken = [
+        f"{name}:{each.line} {each.module} {each.name}"
+        for name in files()
+        for each in imports(name)
+        if each.module.startswith("onnxray") and re.search(r"(^|\.)_(?!_)", f"{each.module}.{each.name}")
+    ]
+    assert [entry for entry in taken if not entry.endswith("onnxray._version __version__")] == []
+
+
+DEFINING_FACES = ("", "methods", "importer.ops")
+"""Faces that do more than hand names on: they look names up lazily, or hold the table of converters."""
+
+
+@pytest.mark.parametrize("name", [name for name in files() if is_face(name) and name not in DEFINING_FACES])
+def test_a_face_hands_names_on_and_defines_nothing(name: str) -> None:
+    said, *rest = ast.parse(files()[name].read_text(encoding="utf-8")).body
+    assert isinstance(said, ast.Expr), "it says what the folder is"
+    for statement in rest:
+        listed = isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "__all__"
+        assert listed or isinstance(statement, ast.ImportFrom), ast.unparse(statement)
+
+
+HEAVY = {
+    "torch": r"importer(\..*)?|engines\.(twin|cotangents|agreement\..*)|model\.to_torch|objectives\..*"
+    r"|methods\.synthesis\.ascent\..*",
+    "onnx2torch": r"importer\.onnx2torch_bridge",
+    "onnxruntime": r"engines\.(judge|machine|processor)",
+    "matplotlib": r"images\.drawing\..*|report\..*",
+}
+"""The files that may import a heavy library at once; elsewhere it is imported within a function, or not at all."""
+
+
+@pytest.mark.parametrize("library", sorted(HEAVY))
+def test_heavy_libraries_are_imported_in_their_own_rooms_alone(library: str) -> None:
+    users = {name: each for name in files() for each in imports(name) if each.module.split(".")[0] == library}
+    assert users, "nothing imports it at all"
+    eager = [name for name, each in users.items() if not each.inner and not each.typed]
+    assert [name for name in eager if not re.fullmatch(HEAVY[library], name)] == []

@@ -1,0 +1,56 @@
+"""The rooms of the engine, in their order."""
+
+from __future__ import annotations
+
+from support.imports import folder
+
+LEAVES = ("_version", "errors", "arrays")
+"""What stands above all rooms: it imports nothing of the engine but its kind."""
+
+ROOMS: dict[str, tuple[str, ...]] = {
+    "graph": ("graph.file", "graph", "graph.samples", "graph.classifier"),
+    "importer": (
+        "importer.nodes",
+        "importer.ops.neural importer.ops.classical",
+        "importer.ops.pictures importer.ops.quantised",
+        "importer.ops.tensors importer.ops.microsoft",
+        "importer.ops",
+        "importer.fusions",
+        "importer",
+        "importer.batches",
+    ),
+    "engines": ("engines", "engines.agreement"),
+    "images": ("images.profile", "images", "images.drawing"),
+    "model": ("model", "model.layers"),
+    "objectives": ("objectives",),
+    "results": ("results",),
+    "methods": (
+        "methods",
+        "methods.lots methods.saliency methods.synthesis.ascent",
+        "methods.saliency.gradient methods.synthesis.parts",
+        "methods.saliency.activation methods.synthesis",
+        "methods.saliency.perturbation",
+    ),
+    "assess": ("assess", "assess.maps"),
+    "report": ("report",),
+    "cli": ("cli.parts", "cli.commands", "cli"),
+}
+"""The rooms from the top down, and in each its folders from the top down: a file imports only what stands above its own
+folder, or beside it in the folder. Folders in one row are apart: neither imports the other."""
+
+ORDER = {
+    name: (room, row)
+    for room, rows in enumerate(ROOMS.values(), 1)
+    for row, names in enumerate(rows)
+    for name in names.split()
+}
+
+
+def rank(name: str) -> tuple[int, int]:
+    """A file's room and the row of its folder there."""
+    return (0, 0) if is_leaf(name) else ORDER[folder(name)]
+
+
+def is_leaf(name: str) -> bool:
+    """Whether a file stands above all rooms."""
+    return name in LEAVES or folder(name) in LEAVES
