@@ -10,12 +10,19 @@ from conformance.cases import SETS, cases
 from conformance.outcome import REASONS, run
 from conformance.sweep import VERSION, expected_of, unexpected
 
-CHUNKS = {"node": 24, "light": 3}
+CHUNKS = {"node": 24, "light": 9}
+WHOLE_NETWORKS = {5, 6}
+"""Of the light set, one network a chunk, those that every run takes: ShuffleNet and SqueezeNet; the sweep takes all."""
 
 
-@pytest.mark.parametrize(
-    ("family", "chunk"), [(family, chunk) for family in SETS for chunk in range(CHUNKS.get(family, 1))]
-)
+def chunks() -> list[object]:
+    """Every set in parts, by name."""
+    parts = [(family, chunk) for family in SETS for chunk in range(CHUNKS.get(family, 1))]
+    slow = {part for part in parts if part[0] == "light" and part[1] not in WHOLE_NETWORKS}
+    return [pytest.param(*part, marks=[pytest.mark.slow] if part in slow else []) for part in parts]
+
+
+@pytest.mark.parametrize(("family", "chunk"), chunks())
 def test_cases(family: str, chunk: int) -> None:
     chosen = cases(family)[chunk :: CHUNKS.get(family, 1)]
     found = {case.name: run(case) for case in chosen}

@@ -48,7 +48,10 @@ CASES: dict[str, tuple[str, Profile, Any, Any]] = {
 
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda method: str(method.name))
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, marks=[pytest.mark.slow] if case == "a detector's coordinate" else []) for case in CASES],
+)
 def test_targets_other_than_a_photo_s_class(case: str, method: Saliency) -> None:
     """A map of the image's size for each, and the completeness gap met."""
     file, profile, image, target = CASES[case]
