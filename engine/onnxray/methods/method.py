@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -22,6 +23,7 @@ from onnxray.results.result import Result
 
 if TYPE_CHECKING:
     from onnxray.results.keeping import Keeping
+from onnxray.methods.documentation import documentation
 from onnxray.methods.run import Progress, Run, silent
 
 
@@ -33,11 +35,20 @@ class Method(ABC, Generic[ItemT]):
     """
 
     name: ClassVar[str]
+    summary: ClassVar[str]
+    """What the class says of itself; its whole documentation, formula and options included, is put together of it."""
     item_type: ClassVar[type[Any]]
     images_only: ClassVar[bool] = True
     """Whether a model whose input is no image is refused."""
     needs_images: ClassVar[bool] = True
     """Whether it works on images at all; where not, none may be given (activation maximisation starts from noise)."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Show the formula, the source and the options in ``help``, of every method that is no base of others."""
+        super().__init_subclass__(**options)
+        if "name" in cls.__dict__:
+            cls.summary = inspect.cleandoc(cls.__doc__ or "")
+            cls.__doc__ = documentation(cls)
 
     @final
     def __call__(

@@ -77,7 +77,7 @@ def command_of(method: type[Saliency]) -> Callable[..., None]:
                 )
             finish(result, keep, json=shared.json, drawn=_sheets, told=_told)
 
-    command.__doc__ = method.__doc__
+    command.__doc__ = method.summary
     return command
 
 

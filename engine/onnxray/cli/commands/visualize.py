@@ -71,7 +71,7 @@ def command_of(method: type[Synthesis]) -> Callable[..., None]:
                 )
             finish(result, keep, json=shared.json, drawn=_sheets, told=told)
 
-    command.__doc__ = method.__doc__
+    command.__doc__ = method.summary
     return command
 
 
