@@ -67,27 +67,22 @@ def in_chunks(
     """
     fixed = fixed_batch_of(graph)
     whole = {name: array for name, array in feeds.items() if not array.ndim and fixed is not None}
-    feeds = {name: array for name, array in feeds.items() if name not in whole}
-    counts = {len(array) if array.ndim else 0 for array in feeds.values()}
-    if len(counts) != 1 or 0 in {array.ndim for array in feeds.values()}:
-        return dict(zip(names, run({**feeds, **whole})))
-    total = counts.pop()
+    batched = {name: array for name, array in feeds.items() if name not in whole}
+    lengths = {len(array) if array.ndim else 0 for array in batched.values()}
+    if len(lengths) != 1 or 0 in {array.ndim for array in batched.values()}:
+        return dict(zip(names, run({**batched, **whole})))
+    total = lengths.pop()
     if total == 0:
         raise InputError("no samples were given; at least one is needed")
-    pieces: dict[str, list[Array]] = {name: [] for name in names}
-    fixed = fixed_batch_of(graph)
-    if fixed is not None and fixed * max(array[:1].size for array in feeds.values()) > _LARGEST_FILLED:
+    if fixed is not None and fixed * max(array[:1].size for array in batched.values()) > _LARGEST_FILLED:
         raise InputError(f"the file fixes its batch at {fixed}, more than there is memory for; is it damaged?")
+    pieces: dict[str, list[Array]] = {name: [] for name in names}
     for start in range(0, total, size):
-        part = {name: array[start : start + size] for name, array in feeds.items()}
-        count = len(next(iter(part.values())))
-        missing = -count % (fixed or 1)
-        if missing:
-            part = {name: np.concatenate([array, *[array[-1:]] * missing]) for name, array in part.items()}
-        fed = count + missing
+        count = min(size, total - start)
+        fed = count + -count % (fixed or 1)
+        part = {name: _filled(array[start : start + count], fed) for name, array in batched.items()}
         for name, value in zip(names, run({**part, **whole})):
-            constant = name in graph.initializers or (name in graph.values and name not in graph.depends_on_input)
-            if constant or (total == fed and count == fed):
+            if _is_constant(graph, name) or total == fed == count:
                 pieces[name] = [value]
             elif _has_batch_axis(graph, name, value, fed, pieces[name][:1]):
                 pieces[name].append(value[: len(value) // fed * count])
@@ -96,6 +91,17 @@ def in_chunks(
                     f"value {name!r} of shape {list(value.shape)} has no batch axis; give one batch of {size} at most"
                 )
     return {name: parts[0] if len(parts) == 1 else np.concatenate(parts) for name, parts in pieces.items()}
+
+
+def _filled(array: Array, length: int) -> Array:
+    """Samples, and copies of the last up to a length."""
+    missing = length - len(array)
+    return np.concatenate([array, *[array[-1:]] * missing]) if missing else array
+
+
+def _is_constant(graph: Graph, name: str) -> bool:
+    """Whether a value is the same for every batch."""
+    return name in graph.initializers or (name in graph.values and name not in graph.depends_on_input)
 
 
 def _has_batch_axis(graph: Graph, name: str, value: Array, fed: int, before: list[Array]) -> bool:

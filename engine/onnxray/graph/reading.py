@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Literal
 
@@ -48,21 +48,46 @@ def _checked(container: Container) -> onnx.ModelProto:
 
 
 def graph_of(container: Container, model: onnx.ModelProto) -> Graph:
-    """The facts of a parsed model whose large weights, if any, lie in ``container``."""
+    """The facts of a parsed model whose large weights, if any, lie in ``container``. Errors: ModelFileError."""
     proto = with_inferred_types(model)
     graph = proto.graph
     initializers = {tensor.name: tensor for tensor in graph.initializer}
-    opsets = {entry.domain or "ai.onnx": entry.version for entry in model.opset_import}
     infos = {info.name: info for info in (*graph.value_info, *graph.output, *graph.input)}
-    nodes = tuple(_nodes(graph))
-    inputs = tuple(_value(info.name, infos, "input") for info in graph.input if info.name not in initializers)
-    values = {value.name: value for value in inputs}
     sparse = {tensor.values.name for tensor in graph.sparse_initializer}
-    texts = [*infos, *initializers, *sparse, *(entry.key for entry in model.metadata_props)]
+    nodes = tuple(_nodes(graph))
+    metadata = {entry.key: entry.value for entry in model.metadata_props}
+    _check_texts(nodes, [*infos, *initializers, *sparse, *metadata, *metadata.values()])
+    inputs = tuple(_value(info.name, infos, "input") for info in graph.input if info.name not in initializers)
+    values = _values(inputs, nodes, infos, initializers.keys(), sparse)
+    return Graph(
+        container=container,
+        proto=proto,
+        inputs=inputs,
+        outputs=_outputs(graph, values, infos, initializers.keys()),
+        values=MappingProxyType(values),
+        nodes=nodes,
+        initializers=MappingProxyType(initializers),
+        opsets=MappingProxyType({entry.domain or "ai.onnx": entry.version for entry in model.opset_import}),
+        metadata=MappingProxyType(metadata),
+    )
+
+
+def _check_texts(nodes: Sequence[Node], texts: list[object]) -> None:
+    """Refuse names that are no text: protobuf gives bytes in their place."""
     texts += [text for node in nodes for text in (node.name, node.operator, node.domain, *node.inputs, *node.outputs)]
-    texts += [entry.value for entry in model.metadata_props]
-    if not all(isinstance(text, str) for text in texts):  # protobuf gives bytes in place of what is no text
+    if not all(isinstance(text, str) for text in texts):
         raise ModelFileError("a name in the graph is no UTF-8 text; the file is damaged")
+
+
+def _values(
+    inputs: Sequence[Value],
+    nodes: Sequence[Node],
+    infos: Mapping[str, onnx.ValueInfoProto],
+    initializers: Collection[str],
+    sparse: Collection[str],
+) -> dict[str, Value]:
+    """Every value in graph order. Errors: ModelFileError where the nodes form no graph."""
+    values = {value.name: value for value in inputs}
     for node in nodes:
         if not any(node.outputs):
             raise ModelFileError(f"node {node.name!r} ({node.operator}) computes nothing; the file is damaged")
@@ -76,6 +101,16 @@ def graph_of(container: Container, model: onnx.ModelProto) -> Graph:
             if name in values or name in initializers:
                 raise ModelFileError(f"value {name!r} is defined twice, again by node {node.name!r} ({node.operator})")
             values[name] = _value(name, infos, "constant" if node.operator == "Constant" else "node", node)
+    return values
+
+
+def _outputs(
+    graph: onnx.GraphProto,
+    values: Mapping[str, Value],
+    infos: Mapping[str, onnx.ValueInfoProto],
+    initializers: Collection[str],
+) -> tuple[Value, ...]:
+    """The graph's outputs. Errors: ModelFileError where there are none, or nothing computes one."""
     outputs = []
     for info in graph.output:
         if info.name not in values and info.name not in initializers:
@@ -83,12 +118,7 @@ def graph_of(container: Container, model: onnx.ModelProto) -> Graph:
         outputs.append(values.get(info.name) or _value(info.name, infos, "constant"))
     if not outputs:
         raise ModelFileError("the graph has no outputs, so there is nothing to predict")
-    metadata = {entry.key: entry.value for entry in model.metadata_props}
-    frozen = MappingProxyType
-    return Graph(
-        container, proto, inputs, tuple(outputs), frozen(values), nodes,
-        frozen(initializers), frozen(opsets), frozen(metadata),
-    )  # fmt: skip
+    return tuple(outputs)
 
 
 def body_of(graph: Graph, body: onnx.GraphProto) -> Graph:
