@@ -35,6 +35,7 @@ from onnxray.methods.saliency.activation.xgrad_cam import XGradCAM
 from onnxray.methods.saliency.item import MapItem
 from support import exporting
 from support.behind import Behind
+from support.trusted import trusted
 
 Array = NDArray[Any]
 
@@ -106,7 +107,7 @@ class SqueezeNet(nn.Module):
 @pytest.fixture(scope="module")
 def squeezenet() -> tuple[onnxray.Model, nn.Module, Array]:
     model = onnxray.open(MODEL, "caffe-imagenet")
-    model._trusted = True
+    trusted(model)
     assert model.profile is not None
     pixels = model.pixels([PHOTOS / "bvlc_cat.jpg", PHOTOS / "dog.jpg"]).array
     return model, Behind(SqueezeNet().eval(), model.profile).eval(), np.array(pixels)
@@ -210,7 +211,7 @@ def test_captum_s_guided_grad_cam_upsampled_bilinearly(squeezenet: Any) -> None:
 @pytest.mark.parametrize("photo", ["bvlc_cat.jpg", "dog.jpg"])
 def test_cam_of_averaged_class_maps_is_grad_cam_times_the_places(photo: str) -> None:
     model = onnxray.open(MODEL, "caffe-imagenet")
-    model._trusted = True
+    trusted(model)
     own = CAM()(model, PHOTOS / photo).items[0]
     kin = GradCAM(layer="conv10_2")(model, PHOTOS / photo).items[0]
     same(own.attribution / own.attribution.size, kin.attribution)

@@ -14,6 +14,7 @@ import onnxray
 from onnxray.engines.twin import torch_device
 from onnxray.errors import DeviceError, InputError, MismatchError, NotDifferentiable
 from support import models
+from support.trusted import trusted
 
 R = models.random
 X = models.pictures(3, seed=5)
@@ -26,7 +27,7 @@ SHAPES = {
 @pytest.fixture(scope="module")
 def model() -> onnxray.Model:
     opened = onnxray.open(models.lenet(), models.GREY)
-    opened._trusted = True  # the first check has tests of its own; the cache folder is a test's own
+    trusted(opened)
     return opened
 
 

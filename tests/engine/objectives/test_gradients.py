@@ -20,6 +20,7 @@ from onnxray.objectives.objective import Objective
 from onnxray.objectives.parts_of_values import Element, Part
 from onnxray.objectives.targets import Like, read_target
 from support import models
+from support.trusted import trusted
 
 X = models.pictures(3, seed=5)
 PIXELS = Pixels(X, (None,) * 3)
@@ -40,7 +41,7 @@ OBJECTIVES: dict[str, Objective] = {
 @pytest.fixture(scope="module")
 def model() -> onnxray.Model:
     opened = onnxray.open(models.lenet(), models.GREY)
-    opened._trusted = True
+    trusted(opened)
     return opened
 
 
@@ -99,7 +100,7 @@ def test_rows_repeat_an_objective(model: onnxray.Model, kind: str) -> None:
 @pytest.mark.parametrize("layer", ["conv1", "pool1", "conv2", "ip1"])
 def test_the_gradient_at_a_layer(layer: str, batch: int | str) -> None:
     model = onnxray.open(models.lenet(batch), models.GREY)
-    model._trusted = True
+    trusted(model)
     values = by_hand(torch.from_numpy(X).double().requires_grad_())
     score = score_by_hand("margin", values)
     found, slope = layer_gradient(model, PIXELS, layer, OBJECTIVES["margin"])

@@ -18,6 +18,7 @@ from onnxray.objectives.gradients import gradient, judged
 from onnxray.objectives.objective import Objective
 from onnxray.objectives.targets import describe_scores, read_target
 from support import models
+from support.trusted import trusted
 
 WEIGHTS = {
     "w": models.random(0, 12, 6, scale=0.6), "b": models.random(1, 6), "scale": np.array(0.05, np.float32),
@@ -181,7 +182,7 @@ REAL = tuple(name for name in ENDS if not name.startswith("integers of") and nam
 def test_gradients_are_the_slope_of_the_judged_score(name: str, kind: Score) -> None:
     """By central differences of the judge's own numbers."""
     model = opened(name)
-    model._trusted = True
+    trusted(model)
     objective = explained(model, kind)
     found = gradient(model, PIXELS, objective).reshape(3, -1)
     expected, step = np.empty((3, 12)), 1.0

@@ -12,6 +12,7 @@ from onnxray.images.profile.profile import Profile
 from onnxray.model.layers.grid import Space, read_space
 from onnxray.model.layers.map_layers import choose_layers, find_layers
 from support import models
+from support.trusted import trusted
 
 PROFILE = replace(models.GREY, size=(8, 12))
 LAYOUTS = """
@@ -66,7 +67,7 @@ SAME = ("a", "last", "flat", "tokens", "joined", "after", "both", "own", "padded
 @pytest.fixture(scope="module", params=["N", 1])
 def space(request: pytest.FixtureRequest) -> Space:
     model = onnxray.open(models.parse(LAYOUTS.format(batch=request.param), WEIGHTS, opset=13), PROFILE)
-    model._trusted = True
+    trusted(model)
     return read_space(model, pictures(1))
 
 
@@ -160,7 +161,7 @@ TOKEN_WEIGHTS = {
 
 def transformer(read: str) -> onnxray.Model:
     model = onnxray.open(models.parse(CLASS_TOKEN.replace("READ", read), TOKEN_WEIGHTS), PROFILE)
-    model._trusted = True
+    trusted(model)
     return model
 
 

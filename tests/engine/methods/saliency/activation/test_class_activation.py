@@ -26,6 +26,7 @@ from onnxray.methods.saliency.activation.score_cam import ScoreCAM
 from onnxray.methods.saliency.activation.xgrad_cam import XGradCAM
 from onnxray.methods.saliency.item import MapItem
 from support import models
+from support.trusted import trusted
 
 Array = NDArray[Any]
 
@@ -65,7 +66,7 @@ FORMULAS: dict[Any, Callable[[Array, Array], Array]] = {
 
 def opened(weights: dict[str, Array] = WEIGHTS, batch: Any = "N", text: str = TEXT) -> onnxray.Model:
     model = onnxray.open(models.parse(text.format(batch=batch), weights), PROFILE)
-    model._trusted = True
+    trusted(model)
     return model
 
 

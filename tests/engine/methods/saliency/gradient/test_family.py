@@ -24,6 +24,7 @@ from onnxray.methods.saliency.item import MapItem
 from onnxray.objectives.gradients import gradient, judged
 from onnxray.objectives.targets import read_target
 from support import models
+from support.trusted import trusted
 
 Array = NDArray[Any]
 
@@ -56,14 +57,14 @@ def score(x: Array) -> Array:
 @pytest.fixture(scope="module")
 def smooth() -> onnxray.Model:
     opened = onnxray.open(models.parse(SMOOTH, {"w": W, "v": V}))
-    opened._trusted = True
+    trusted(opened)
     return opened
 
 
 @pytest.fixture(scope="module")
 def lenet() -> onnxray.Model:
     opened = onnxray.open(models.lenet(), models.GREY)
-    opened._trusted = True
+    trusted(opened)
     return opened
 
 
@@ -293,7 +294,7 @@ def test_integrated_gradients_with_options_that_do_not_fit(options: Any, message
 @pytest.mark.parametrize("method", METHODS, ids=lambda method: str(method.name))
 def test_files_that_fix_their_batch(lenet: onnxray.Model, method: PixelAttribution, batch: int) -> None:
     fixed = onnxray.open(models.lenet(batch), models.GREY)
-    fixed._trusted = True
+    trusted(fixed)
     close(attributions(method, fixed, PICTURES, "ip2:1"), attributions(method, lenet, PICTURES, "ip2:1"), 1e-4)
 
 

@@ -17,6 +17,7 @@ from onnxray.methods.saliency.gradient.lost_gradient import refuse_zero_gradient
 from onnxray.methods.saliency.gradient.smoothgrad import SmoothGrad
 from onnxray.objectives.targets import read_target
 from support import models
+from support.trusted import trusted
 
 TEXT = """
 net (float[{batch},6] x) => (float[{batch},3] z) {{
@@ -50,7 +51,7 @@ def opened(nodes: str, batch: int | str = "N", **weights: Any) -> onnxray.Model:
     text = TEXT.format(batch=batch, nodes=nodes)
     used = {name: np.asarray(array) for name, array in {**WEIGHTS, **weights}.items() if name in nodes}
     model = onnxray.open(models.parse(text, used))
-    model._trusted = True
+    trusted(model)
     return model
 
 

@@ -1,0 +1,59 @@
+"""Nothing heavy is imported before it is needed, and the engine imports no adapter."""
+
+import subprocess
+import sys
+
+import pytest
+
+from support.imports import files, imports
+from support.paths import ROOT
+
+
+def test_the_engine_imports_no_adapter() -> None:
+    taken = [f"{name}:{each.line}" for name in files() for each in imports(name) if "onnxray_adapters" in each.module]
+    assert taken == []
+
+
+@pytest.mark.parametrize(
+    ("code", "absent"),
+    [
+        ("import onnxray", {"torch", "onnxruntime", "onnx", "onnx2torch", "numpy"}),
+        ("import onnxray; dir(onnxray); onnxray.errors", {"torch", "onnxruntime"}),
+        ("import onnxray.graph.facts", {"torch", "onnxruntime", "onnx2torch"}),
+        ("import onnxray.engines.judge", {"torch", "onnx2torch"}),
+        ("import onnxray.model.model", {"torch", "onnx2torch"}),
+        ("import onnxray; onnxray.open(models.lenet())", {"torch", "onnx2torch"}),
+        (
+            "import onnxray; m = onnxray.open(models.lenet(), models.GREY); m.predict(models.pictures(2)).scores; "
+            "m.values(models.pictures(2), ['conv1']); m.classify(models.pictures(1)); m.select('conv1:1')",
+            {"torch", "onnx2torch"},
+        ),
+        ("import onnxray.importer.ops", {"onnxruntime", "onnx2torch", "torchvision"}),
+        ("import onnxray.cli.app", {"torch", "onnx2torch", "cv2", "matplotlib"}),
+        (
+            "import numpy, onnxray; from onnxray.assess.maps.insertion_deletion import insertion_and_deletion; "
+            "from onnxray.objectives.targets import read_target; m = onnxray.open(models.lenet(), models.GREY); "
+            "x = m.pixels(models.pictures(1)); "
+            "insertion_and_deletion(m, x, read_target(m, x, None), x.array[0, 0], random=numpy.random.default_rng(0))",
+            {"torch", "onnx2torch"},
+        ),
+        (
+            "import onnxray, torch; module = onnxray.to_torch(models.parse("
+            "'g (float[N,4] x) => (float[N,4] y) { y = Flatten (x) }'), verify=False)",
+            {"torchvision"},
+        ),
+        (
+            "import onnxray; from support.trusted import trusted; m = trusted(onnxray.open(models.lenet(), models.GREY)); "
+            "m.pullback(models.pictures(1), {'logits': models.random(0, 1, 5)})",
+            {"torchvision", "sympy"},
+        ),
+    ],
+)
+def test_nothing_heavy_is_imported_before_it_is_needed(code: str, absent: set[str]) -> None:
+    support = "from support import models; " if "models." in code else ""
+    program = (
+        f"import sys; sys.path[:0] = ['engine', 'tests']; {support}{code}; print(sorted(set(sys.modules) & {absent!r}))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[]"
