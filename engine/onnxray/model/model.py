@@ -98,7 +98,7 @@ class Model:
         arrays = fed_arrays(self.graph.inputs, images)
         if len(arrays) != 1 or not (array := next(iter(arrays.values()))).ndim or not len(array):
             raise InputError("the model's input is no image; give arrays as the model takes them")
-        return Pixels(array, (None,) * len(array), plain=True)
+        return Pixels.of(array, plain=True)
 
     def predict(self, images: object, *, through: Through | None = None) -> Predictions:
         """Classify images (paths, PIL images or arrays) by the file itself.

@@ -24,7 +24,7 @@ from onnxray.errors import InputError
 from onnxray.graph.weight_layers import weight_layers
 from onnxray.images.eight_bits import to_uint8
 from onnxray.images.pixels import Pixels
-from onnxray.methods.lots.aim import Group, Stop, as_pixels, prepare
+from onnxray.methods.lots.aim import Group, Stop, prepare
 from onnxray.methods.lots.item import LotsItem
 from onnxray.methods.lots.line_search import Found, candidate, direction_of, resolve_search, search_scale
 from onnxray.methods.lots.measurement import measure
@@ -147,7 +147,7 @@ class LOTS(Method[LotsItem]):
                 target = target * (own / its).reshape(-1, *[1] * (value.ndim - 1))
             return target - value
 
-        return np.asarray(model.pullback(as_pixels(x), {layer: change}))
+        return np.asarray(model.pullback(Pixels.of(x), {layer: change}))
 
     def _searched(self, model: Model, group: Group, layer: str, pair: int, direction: NDArray[np.float64]) -> Found:
         """The smallest scale along one direction."""

@@ -111,6 +111,6 @@ def _verdict(model: Model, image: NDArray[np.uint8]) -> Predictions | None:
 def verdict_on(model: Model, images: NDArray[np.uint8]) -> Predictions | None:
     """The judge's classes of 8-bit pictures; None where the model is no classifier."""
     try:
-        return model.predict(Pixels(images.astype(np.float32), (None,) * len(images)))
+        return model.predict(Pixels.of(images))
     except InputError:
         return None

@@ -129,7 +129,7 @@ class Invert(Stepwise):
         verdict = verdict_on(model, images)
         found, reason = [], None
         for k, (image, row) in enumerate(zip(images, own)):
-            alone = Pixels(image[None].astype(np.float32), (None,))
+            alone = Pixels.of(image[None])
             numbers: dict[str, Any] = {"error": float(-judged(model, alone, match.rows(np.array([k])))[0])}
             if sources.images is not None:
                 origin = sources.images[row]
@@ -180,8 +180,7 @@ class Invert(Stepwise):
         layers = tuple(name for name in model.graph.values if name in names)
         assert model.profile is not None
         if goal is not None:
-            blank = Pixels(np.zeros((1, *model.profile.shape), np.float32), (None,))
-            probe = model.values(blank, layers)
+            probe = model.values(Pixels.blank(model.profile), layers)
             found, count = given_representations(model, goal, {name: probe[name].shape[1:] for name in layers})
             sources = _Sources(names=(goal.source,) * count, representations=found)
             return sources, layers
@@ -221,5 +220,4 @@ class _Sources:
 
 def _shape(model: Model, name: str) -> tuple[int, ...]:
     assert model.profile is not None
-    blank = Pixels(np.zeros((1, *model.profile.shape), np.float32), (None,))
-    return model.values(blank, [name])[name].shape
+    return model.values(Pixels.blank(model.profile), [name])[name].shape

@@ -174,7 +174,7 @@ class Maximize(Stepwise):
         if found:
             begin = np.concatenate([[facet.mean for facet in found]] * len(part[0]))
         climbed = climb_in_turn(model, climbing, made.stages, run, count=len(own), start=begin, every=self.every)
-        seen = Pixels(np.rint(climbed.images), (None,) * len(own))
+        seen = Pixels.of(np.rint(climbed.images))
         objective = in_one_batch([part[-1][k] for k in own])
         activations = judged(model, seen, objective)
         words = [objective.describe(k) for k in range(len(own))]

@@ -125,7 +125,7 @@ class Occlusion(Saliency):
             for part in slices(np.arange(count), copies.batch):
                 batch = np.repeat(sample.reshape(1, -1), len(part), axis=0)
                 batch[np.arange(len(part)), part] = fill[part]
-                hidden = Pixels(batch.reshape(len(part), *sample.shape), (None,) * len(part), plain=True)
+                hidden = Pixels.of(batch.reshape(len(part), *sample.shape), plain=True)
                 for name, numbers in copies.read(copies.forward(model.feeds(hidden)), len(part), row).items():
                     found.setdefault(name, []).append(numbers)
                 run.progress(row * count + int(part[-1]) + 1, count * len(pixels), f"{count} numbers")

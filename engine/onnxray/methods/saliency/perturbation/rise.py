@@ -72,7 +72,7 @@ class RISE(Saliency):
                 # One colour for all masks, so that only their product with what is left is new: m (x - fill) + fill
                 masked = drawn[:, None] * (image - fill)
                 masked += fill
-                feeds = model.feeds(Pixels(masked, (None,) * len(masked)))
+                feeds = model.feeds(Pixels.of(masked))
                 scores = copies.read(copies.forward(feeds), len(masked), row)["score"]
                 total += np.einsum(
                     "m,mhw->hw", scores.astype(np.float32), drawn
