@@ -19,7 +19,7 @@ import numpy as np
 from onnxray.errors import InputError, ZeroGradient
 from onnxray.images.eight_bits import to_uint8
 from onnxray.images.pixels import Pixels
-from onnxray.methods.option_checks import check_range
+from onnxray.methods.option_checks import Range
 from onnxray.methods.run import Run
 from onnxray.methods.synthesis.base import Stepwise
 from onnxray.methods.synthesis.item import SynthesisItem
@@ -45,15 +45,11 @@ class Caricature(Stepwise):
         "value or values whose representation is exaggerated, one after the other; default: the first wide value at a "
         "sixteenth of the input's height",
     ] = None
-    steps: Annotated[int, "steps of the ascent"] = 300
-    weight: Annotated[float, "of the representation against the regularisers"] = 20.0
-    jitter: Annotated[int, "pixels of play of the window that is seen at a step; -1: a quarter of the layer's"] = -1
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_range("steps", self.steps, 1, 1_000_000)
-        check_range("weight", self.weight, 1e-9, 1e9)
-        check_range("jitter", self.jitter, -1, 1000)
+    steps: Annotated[int, "steps of the ascent", Range(1, 1_000_000)] = 300
+    weight: Annotated[float, "of the representation against the regularisers", Range(1e-9, 1e9)] = 20.0
+    jitter: Annotated[
+        int, "pixels of play of the window that is seen at a step; -1: a quarter of the layer's", Range(-1, 1000)
+    ] = -1
 
     def run(self, model: Model, pixels: Pixels, goal: Any, run: Run) -> Iterator[SynthesisItem]:
         """Give a caricature for each picture and layer."""

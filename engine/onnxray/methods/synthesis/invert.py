@@ -23,7 +23,7 @@ from onnxray.graph.depths import depths, spatial_stride
 from onnxray.images.distances import l2, perceptual_similarity
 from onnxray.images.eight_bits import to_uint8
 from onnxray.images.pixels import Pixels
-from onnxray.methods.option_checks import check_range
+from onnxray.methods.option_checks import Range
 from onnxray.methods.run import Run
 from onnxray.methods.synthesis.base import Stepwise, verdict_on
 from onnxray.methods.synthesis.item import SynthesisItem
@@ -61,23 +61,15 @@ class Invert(Stepwise):
         Literal["all", "centre", "half-channels"],
         "what of the representation is matched; centre: the 5 x 5 positions in the middle",
     ] = "all"
-    samples: Annotated[int, "images for each representation, from different noise"] = 1
-    steps: Annotated[int | None, "steps; default: the preset's"] = None
-    weight: Annotated[float, "factor on the preset's prior"] = 1.0
-    rate: Annotated[float | None, "learning rate, in the preset's unit; default: the preset's"] = None
-    jitter: Annotated[int | None, "pixels of random shift; default: the preset's, by the layer's stride"] = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_range("samples", self.samples, 1, 1000)
-        check_range("weight", self.weight, 0, 1e30)
-        for name, low, high in (("steps", 1, 1_000_000), ("rate", 1e-30, 1e30), ("jitter", 0, 1000)):
-            value = getattr(self, name)
-            whole = isinstance(value, int) and not isinstance(value, bool)
-            if value is not None and not (whole or (name == "rate" and isinstance(value, float))):
-                raise InputError(f"{name} is {value!r}; a {'' if name == 'rate' else 'whole '}number was expected")
-            if value is not None:
-                check_range(name, value, low, high)
+    samples: Annotated[int, "images for each representation, from different noise", Range(1, 1000)] = 1
+    steps: Annotated[int | None, "steps; default: the preset's", Range(1, 1_000_000)] = None
+    weight: Annotated[float, "factor on the preset's prior", Range(0.0, 1e30)] = 1.0
+    rate: Annotated[float | None, "learning rate, in the preset's unit; default: the preset's", Range(1e-30, 1e30)] = (
+        None
+    )
+    jitter: Annotated[
+        int | None, "pixels of random shift; default: the preset's, by the layer's stride", Range(0, 1000)
+    ] = None
 
     def run(self, model: Model, pixels: Pixels, goal: Any, run: Run) -> Iterator[SynthesisItem]:
         """Give an item for each layer, image and sample, layers outermost in graph order."""
