@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, final
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, final
 
 import numpy as np
 
@@ -27,9 +27,9 @@ from onnxray.model.layers.scales import at_scale, space_of
 from onnxray.model.model import Model
 from onnxray.objectives.style import Direction
 
-_B = 80.0
-_V = _B / 6.5
-_ALPHA = 6.0
+if TYPE_CHECKING:
+    from onnxray.methods.synthesis.ascent.loop import Ascent
+
 _HALVINGS = 4
 
 
@@ -83,28 +83,21 @@ class Caricature(Stepwise):
                     beside=[{"origin": to_uint8(start[0])}],
                 )  # fmt: skip
 
-    def _plan(self, model: Model, jitter: int) -> Any:
+    def _plan(self, model: Model, jitter: int) -> Ascent:
         from onnxray.methods.synthesis.ascent.loop import Ascent
         from onnxray.methods.synthesis.ascent.optimizers import DecayingAdaGrad
         from onnxray.methods.synthesis.ascent.parametrizations import Pixels as PixelImage
         from onnxray.methods.synthesis.ascent.projections import Bounds
-        from onnxray.methods.synthesis.ascent.regularizers import AlphaNorm, TotalVariation
         from onnxray.methods.synthesis.ascent.transforms import Crop
+        from onnxray.methods.synthesis.parts.recipe import NATURAL_RATE, Setting, natural_prior
 
         assert model.profile is not None
-        area = float(model.profile.size[0] * model.profile.size[1])
-        rate = 0.05 * _B**2 / _ALPHA * area
+        rate = NATURAL_RATE * (model.profile.size[0] * model.profile.size[1])
         return Ascent(
             steps=self.steps,
             parametrization=PixelImage(),
             transforms=(Crop(pixels=jitter),) if jitter else (),
-            regularizers=(
-                AlphaNorm(
-                    weight=1.0, alpha=_ALPHA, centre=model.profile.mean_colour, scale=1 / area / _B**_ALPHA,
-                    by_pixel=True,
-                ),
-                TotalVariation(weight=1.0, scale=1 / area / _V**2),
-            ),
+            regularizers=natural_prior(Setting(shape=model.profile.shape, mean=model.profile.mean_colour)),
             projections=(Bounds(),),
             optimizer=DecayingAdaGrad(schedule=((rate, self.steps),)),
-        )  # fmt: skip
+        )

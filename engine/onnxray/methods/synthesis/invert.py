@@ -3,7 +3,7 @@
     x* = argmin_x  ||m (f_l(x) - f_0)||^2 / ||m f_0||^2 + sum_k w_k R_k(x),   f_0 = f_l(x_0), or given alone
 
 f_0 is ONNX Runtime's on the 8-bit x_0; m selects a part of the representation. What is reported as the error is the
-first term by ONNX Runtime on the 8-bit image that is saved. The presets are told in onnxray.inversion.
+first term by ONNX Runtime on the 8-bit image that is saved. The presets: parts/invert_presets.py.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from onnxray.methods.option_checks import Range
 from onnxray.methods.run import Run
 from onnxray.methods.synthesis.base import Stepwise, verdict_on
 from onnxray.methods.synthesis.item import SynthesisItem
+from onnxray.methods.synthesis.parts.preset_names import InvertPreset
 from onnxray.model.model import Model
 from onnxray.objectives.goals import TargetValues
 from onnxray.objectives.gradients import judged
@@ -35,7 +36,7 @@ from onnxray.objectives.representations import given_representations
 
 if TYPE_CHECKING:
     from onnxray.methods.synthesis.ascent.loop import Climbed
-    from onnxray.methods.synthesis.parts.invert_presets import Setting
+    from onnxray.methods.synthesis.parts.invert_presets import InvertSetting
 
 # Images and their samples are climbed together: large enough to be fast, small enough to come out and to fit in memory.
 _GROUP = 16
@@ -54,7 +55,7 @@ class Invert(Stepwise):
         str | tuple[str, ...] | None, "value or values inverted, repeatable; default: four of all depths"
     ] = None
     preset: Annotated[
-        Literal["plain", "tv1", "tv2", "alpha-norm", "mahendran-2015", "mahendran-2016"],
+        InvertPreset,
         "prior, optimiser and schedule; tv1, tv2: total variation with exponent 1, 2",
     ] = "tv1"
     part: Annotated[
@@ -91,10 +92,10 @@ class Invert(Stepwise):
 
     def _layer(self, model: Model, layer: str, sources: _Sources, rows: NDArray[np.int64], run: Run) -> Any:
         from onnxray.methods.synthesis.ascent.stages import climb_in_turn
-        from onnxray.methods.synthesis.parts.invert_presets import recipe
+        from onnxray.methods.synthesis.parts.invert_presets import invert_recipe
 
         setting = self._setting(model, layer, sources)
-        plan = recipe(setting)
+        plan = invert_recipe(setting)
         own = np.repeat(rows, self.samples)
         references = sources.representations[layer]
         match = Match(layer, references[own], mask_of(self.part, layer, references.shape[1:]))
@@ -142,13 +143,13 @@ class Invert(Stepwise):
             found.append(numbers)
         return found, reason
 
-    def _setting(self, model: Model, layer: str, sources: _Sources) -> Setting:
-        from onnxray.methods.synthesis.parts.invert_presets import Setting
+    def _setting(self, model: Model, layer: str, sources: _Sources) -> InvertSetting:
+        from onnxray.methods.synthesis.parts.invert_presets import InvertSetting
 
         assert model.profile is not None
         graph = model.graph
         whole = len(graph.needed_for([output.name for output in graph.outputs]))
-        return Setting(
+        return InvertSetting(
             preset=self.preset, shape=model.profile.shape, mean=model.profile.mean_colour,
             depth=min(1.0, len(graph.needed_for([layer])) / max(1, whole)),
             stride=spatial_stride(graph, layer, model.profile.size, lambda name: _shape(model, name)),

@@ -22,6 +22,7 @@ from onnxray.methods.option_checks import Range
 from onnxray.methods.run import Run
 from onnxray.methods.synthesis.base import Stepwise
 from onnxray.methods.synthesis.item import SynthesisItem
+from onnxray.methods.synthesis.parts.preset_names import MaximizePreset
 from onnxray.model.model import Model
 from onnxray.model.opening import open_model
 from onnxray.objectives.class_score import Score
@@ -33,7 +34,7 @@ from onnxray.objectives.target_lists import channels_of, direction_of, each_targ
 if TYPE_CHECKING:
     from onnxray.methods.synthesis.ascent.generator_code import Generated
     from onnxray.methods.synthesis.parts.image_kinds import Facet
-    from onnxray.methods.synthesis.parts.maximize_presets import Setting
+    from onnxray.methods.synthesis.parts.maximize_presets import MaximizeSetting
 
 _BEGUN_FROM_IMAGES = frozenset({"mahendran", "multifaceted"})
 _CODES = {"dgn-am": (0.01, -3.0, 3.0), "ppgn": (0.0, 0.0, 30.0)}
@@ -49,20 +50,7 @@ class Maximize(Stepwise):
     needs_images: ClassVar[bool] = False
 
     preset: Annotated[
-        Literal[
-            "lucid",
-            "plain",
-            "simonyan",
-            "yosinski-a",
-            "yosinski-b",
-            "yosinski-c",
-            "yosinski-d",
-            "mahendran",
-            "dgn-am",
-            "ppgn",
-            "centre-bias",
-            "multifaceted",
-        ],
+        MaximizePreset,
         "prior and optimiser: those of a paper, or plain pixels",
     ] = "lucid"
     score: Annotated[
@@ -151,12 +139,12 @@ class Maximize(Stepwise):
     ) -> Iterator[SynthesisItem]:  # fmt: skip
         """Climb several targets at once; ``part``: the targets as each stage scores them."""
         from onnxray.methods.synthesis.ascent.stages import climb_in_turn
-        from onnxray.methods.synthesis.parts.maximize_presets import recipe
+        from onnxray.methods.synthesis.parts.maximize_presets import maximize_recipe
 
         copies = len(found) or self.samples
         own = np.repeat(np.arange(len(part[0])), copies)
         setting = self._setting(model, len(own), run)
-        made = recipe(setting)
+        made = maximize_recipe(setting)
         factors = np.full(len(part[0]), made.factor)
         if made.divides:
             factors /= [self._reference(model, pixels, one) for one in part[0]]
@@ -241,11 +229,11 @@ class Maximize(Stepwise):
         decay, least, most = (default if given is None else given for given, default in zip(own, defaults))
         return decay, least, most
 
-    def _setting(self, model: Model, count: int, run: Run) -> Setting:
-        from onnxray.methods.synthesis.parts.maximize_presets import Setting
+    def _setting(self, model: Model, count: int, run: Run) -> MaximizeSetting:
+        from onnxray.methods.synthesis.parts.maximize_presets import MaximizeSetting
 
         assert model.profile is not None
-        return Setting(
+        return MaximizeSetting(
             preset=self.preset, shape=model.profile.shape, mean=model.profile.mean_colour, steps=self.steps,
             rate=self.rate, weight=self.weight,
             generator=None if self.generator is None else self._generated(model, self.generator, count, run),
