@@ -79,3 +79,17 @@ def test_help_shows_the_range() -> None:
     assert str(limits) == "from 1 to 1000"
     told = CliRunner().invoke(app, ["invert", "--help"], env={"COLUMNS": "200", "TERM": "dumb"})
     assert "from different noise (from 1 to 1000)." in told.output
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        (("invert", "lenet", "--samples", "1001"), "samples is 1001; a whole number from 1 to 1000 was expected"),
+        (("saliency", "occlusion", "lenet", "X", "--size", "0"), "size is 0; a whole number from 1 was expected"),
+        (("apply", "lenet", "X", "--size", "0"), "size is 0; a whole number from 1 was expected"),
+    ],
+)
+def test_what_is_out_of_range_on_the_command_line_ends_with_one_line(command: tuple[str, ...], message: str) -> None:
+    refused = CliRunner().invoke(app, command)
+    assert refused.exit_code == 1
+    assert f"onnxray: {message}" in refused.stderr
