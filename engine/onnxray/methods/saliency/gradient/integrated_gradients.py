@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from onnxray.errors import InputError
 from onnxray.images.pixels import Pixels
-from onnxray.methods.option_checks import Range, check_choices
+from onnxray.methods.option_checks import Range, check_choices, check_range
 from onnxray.methods.run import Run
 from onnxray.methods.saliency.gradient.base import CHANNELS, Attribution, Channels, PixelAttribution, block_size
 from onnxray.methods.saliency.gradient.baselines import Baseline, baselines
@@ -57,8 +57,7 @@ class IntegratedGradients(PixelAttribution):
 
     def __post_init__(self) -> None:
         check_choices(self)
-        if self.max_steps < self.steps:
-            raise InputError(f"max_steps is {self.max_steps}; at least steps, {self.steps}, was expected")
+        check_range("max_steps", self.max_steps, self.steps, 4096)
 
     def attributions(
         self, model: Model, pixels: Pixels, objective: Objective, run: Run

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from onnxray.errors import InputError
 from onnxray.images.pixels import Pixels
-from onnxray.methods.option_checks import Range, check_choices
+from onnxray.methods.option_checks import Range, check_choices, check_range
 from onnxray.methods.options_from_text import configured
 from onnxray.methods.run import Run, silent
 from onnxray.methods.saliency.base import Map, Saliency
@@ -52,8 +52,8 @@ class SmoothGrad(Saliency):
 
     def __post_init__(self) -> None:
         check_choices(self)
-        if self.average == "variance" and self.samples < 2:
-            raise InputError(f"samples is {self.samples}; a variance needs 2 at least")
+        if self.average == "variance":
+            check_range("samples", self.samples, 2, 100_000)
         self.smoothed()
 
     def smoothed(self) -> Saliency:
