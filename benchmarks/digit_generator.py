@@ -78,7 +78,7 @@ def train(lenet: onnxray.Model, digits: np.ndarray, epochs: int) -> Generator:
     name = lenet.aliases["features"]
     codes = torch.from_numpy(lenet.values(x, [name])[name].reshape(len(x), -1))
     pictures, generator = torch.from_numpy(x), Generator()
-    read = lenet.batched_twin({"images": x[:BATCH]}).differentiable((name,))
+    read = lenet.twin_for(BATCH).differentiable((name,))
     say(f"  {name}: codes up to {float(codes.max()):.1f}")
     steps = len(x) // BATCH * epochs
     optimizer = torch.optim.Adam(generator.parameters(), lr=RATE)

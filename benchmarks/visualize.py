@@ -20,8 +20,7 @@ from measure import Row, Setting, print_rows, setting, side_by_side
 import onnxray
 from onnxray.methods.run import Run
 from onnxray.methods.synthesis.ascent.loop import climb
-from onnxray.methods.synthesis.parts.maximize_presets import Setting as Preset
-from onnxray.methods.synthesis.parts.maximize_presets import recipe
+from onnxray.methods.synthesis.parts.maximize_presets import MaximizeSetting, maximize_recipe
 from onnxray.objectives.target_lists import channels_of
 
 VALUE, BLOCK = "block3.conv1", 3
@@ -55,7 +54,7 @@ def measure(chosen: Setting) -> list[Row]:
 def climbing(model: onnxray.Model, preset: str, count: int, steps: int) -> Callable[[], object]:
     """Steps of a preset; the first one's check that a gradient is there is a backward pass of its own."""
     objective = channels_of(model, VALUE, f"0-{count - 1}", "mean")
-    made = recipe(Preset(preset=preset, shape=model.profile.shape, mean=model.profile.mean_colour))
+    made = maximize_recipe(MaximizeSetting(preset=preset, shape=model.profile.shape, mean=model.profile.mean_colour))
     plan = dataclasses.replace(made.stages[0], steps=steps, redirected=0)
     return lambda: climb(model, objective, plan, Run(np.random.default_rng(0), lambda *_: None, []), count=count)
 

@@ -24,8 +24,7 @@ from measure import Row, Setting, print_rows, say, setting, side_by_side
 import onnxray
 from onnxray.methods.run import Run
 from onnxray.methods.synthesis.ascent.loop import climb
-from onnxray.methods.synthesis.parts.maximize_presets import Setting as Preset
-from onnxray.methods.synthesis.parts.maximize_presets import recipe
+from onnxray.methods.synthesis.parts.maximize_presets import MaximizeSetting, maximize_recipe
 from onnxray.objectives.target_lists import channels_of
 
 STEPS, QUICK_STEPS = 64, 16
@@ -63,7 +62,9 @@ def measure(chosen: Setting) -> list[Row]:
 def ours(model: onnxray.Model, value: str, number: int, steps: int) -> np.ndarray:
     """(1, 3, H, W) in [0, 1]."""
     assert model.profile is not None
-    made = recipe(Preset(preset="lucid", shape=model.profile.shape, mean=model.profile.mean_colour, steps=steps))
+    made = maximize_recipe(
+        MaximizeSetting(preset="lucid", shape=model.profile.shape, mean=model.profile.mean_colour, steps=steps)
+    )
     plan = dataclasses.replace(made.stages[0], redirected=0)
     run = Run(np.random.default_rng(0), lambda *_: None, [])
     return climb(model, channels_of(model, value, str(number), "mean"), plan, run).images / 255

@@ -39,6 +39,11 @@ class Batch:
     reason: str
 
 
+def sample_count(arrays: Arrays) -> int:
+    """How many samples arrays hold; one without axes serves all."""
+    return max((len(array) if array.ndim else 1 for array in arrays.values()), default=1)
+
+
 def chunk_size(graph: Graph, feeds: Arrays, *, together: bool = False) -> int:
     """How many samples are fed at once: the file's own batch where it fixes one, else by the size of a sample.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -10,7 +11,7 @@ import numpy as np
 import torch
 
 from onnxray.arrays import Array, Arrays
-from onnxray.engines.chunks import Batch, Through, chunk_size, in_chunks
+from onnxray.engines.chunks import Batch, Through, chunk_size, in_chunks, sample_count
 from onnxray.engines.cotangents import Cotangents, Tensors
 from onnxray.errors import DeviceError, InputError, NotDifferentiable, RuntimeRefusal, UnsupportedOperator
 from onnxray.errors.forks import check_process
@@ -22,7 +23,7 @@ from onnxray.importer.batches.any_batch import FreeCuts
 from onnxray.importer.batches.moved_samples import batches
 from onnxray.importer.batches.sample_axes import NotPlaced
 from onnxray.importer.batches.ways import by_rewrite, by_vmap, check_lengths
-from onnxray.importer.imported_module import ImportedModule, forward_all
+from onnxray.importer.imported_module import forward_all
 from onnxray.importer.walk import Importer
 
 Encode = Callable[[torch.Tensor], torch.Tensor]
@@ -46,9 +47,15 @@ class Twin:
         self.mixing = mixing or Mixing(graph)
         self.batch = batch
         self.device = torch_device(device)
-        self.importer = Importer(graph, channels_last=self.device.type == "cpu", fused=True)
+        self.importer = Importer(graph, channels_last=self.device.type == "cpu", fused=True, device=self.device)
         self._cuts = FreeCuts(self.importer)
         self._encode = encode
+
+    def going(self, batch: Batch) -> Twin:
+        """Another twin of the same cuts, through which more samples than the file's own batch go by ``batch``."""
+        other = copy.copy(self)
+        other.batch = batch
+        return other
 
     def values(self, variables: Arrays, names: Sequence[str], *, through: Through | None = None) -> dict[str, Array]:
         """Give the values ``names`` for a batch of any size."""
@@ -64,7 +71,7 @@ class Twin:
 
     def prepare(self, names: Sequence[str]) -> None:
         """Build what gives the values ``names`` ahead of its first use. Errors: UnsupportedOperator."""
-        self._cut(tuple(names))
+        self.importer.cut(tuple(names))
 
     def pullback(
         self, variables: Arrays, names: Sequence[str], cotangents: Cotangents, *, rules: BackwardRules = PLAIN
@@ -78,7 +85,7 @@ class Twin:
         """
         wanted = tuple(names)
         self.check_differentiable(wanted)
-        total = _length(variables)
+        total = sample_count(variables)
         place = 0
 
         def chunk(part: Arrays) -> list[Array]:
@@ -86,7 +93,7 @@ class Twin:
             tensors = self._tensors(part, requires_grad=True)
             variable = {name: tensor for name, tensor in tensors.items() if tensor.requires_grad}
             values = dict(zip(wanted, self._forward(wanted, tensors, rules)))
-            fed = _length(part)
+            fed = sample_count(part)
             count = min(fed, total - place)  # fewer than fed where the chunk was filled up to the file's own batch
             found = _gradients(values, list(variable.values()), cotangents, slice(place, place + count), fed)
             place += count
@@ -120,8 +127,8 @@ class Twin:
         if set(wanted) & set(beside):
             name = next(name for name in wanted if name in beside)
             raise NotDifferentiable(f"value {name!r} does not depend on {layer!r}; there is no gradient between them")
-        after = self._cut(wanted, given=(layer, *beside), rules=rules)
-        total = _length(variables)
+        after = self.importer.cut(wanted, given=(layer, *beside), rules=rules)
+        total = sample_count(variables)
         place = 0
 
         def chunk(part: Arrays) -> list[Array]:
@@ -131,7 +138,7 @@ class Twin:
             point = given[0].detach().requires_grad_()
             others = given[1:]
             values = dict(zip(wanted, told_as_refusal(lambda: forward_all(after, (point, *others)))))
-            fed = _length(part)
+            fed = sample_count(part)
             count = min(fed, total - place)
             found = _gradients(values, [point], cotangents, slice(place, place + count), fed)
             place += count
@@ -164,25 +171,32 @@ class Twin:
                 return dict(zip(wanted, self._forward(wanted, {entry: pixels}, rules)))
             missing = -count % own
             filled = torch.cat([pixels, *[pixels[-1:]] * missing]) if missing else pixels
-            size = self._chunk_size(wanted, {entry: filled.detach().cpu().numpy()}, rules)
+            like = np.broadcast_to(np.float32(0), tuple(filled.shape))  # to be counted, without what a device holds
+            size = self._chunk_size(wanted, {entry: like}, rules, {entry: filled[:own].detach()})
             parts = [self._forward(wanted, {entry: part}, rules) for part in torch.split(filled, size)]
             joined = (torch.cat(pieces) for pieces in zip(*parts))
             return {name: _samples(v, count, len(filled)) for name, v in zip(wanted, joined)}
 
         return values
 
-    def _chunk_size(self, names: tuple[str, ...], variables: Arrays, rules: BackwardRules = PLAIN) -> int:
-        """Samples at once: as many as memory takes, or one batch of the file's own where they go one by one."""
-        return self.mixing.chunk(variables, names, self._together(names, variables, rules))
+    def _chunk_size(
+        self, names: tuple[str, ...], variables: Arrays, rules: BackwardRules = PLAIN, first: Tensors | None = None
+    ) -> int:
+        """Samples at once: as many as memory takes, or one batch of the file's own where they go one by one.
 
-    def _together(self, names: tuple[str, ...], variables: Arrays, rules: BackwardRules) -> int:
-        own, total = fixed_batch_of(self.graph), _length(variables)
+        first: one batch of the file's own, where ``variables`` tell shapes alone.
+        """
+        return self.mixing.chunk(variables, names, self._together(names, variables, rules, first))
+
+    def _together(self, names: tuple[str, ...], variables: Arrays, rules: BackwardRules, first: Tensors | None) -> int:
+        own, total = fixed_batch_of(self.graph), sample_count(variables)
         if own is None or self.batch is None or self.batch.twin == "loop" or total <= own:
             return chunk_size(self.graph, variables)
         if self.batch.twin == "rewrite":
+            if first is None:
+                first = self._tensors({n: a[:own] if a.ndim else a for n, a in variables.items()}, requires_grad=False)
             try:  # a value that no output depends on may lie behind a node that is not placed
-                first = {name: array[:own] if array.ndim else array for name, array in variables.items()}
-                self._cuts.cut(names, self._inputs(self._tensors(first, requires_grad=False)), rules)
+                self._cuts.cut(names, self._inputs(first), rules)
             except NotPlaced:
                 return own
         return chunk_size(self.graph, variables, together=True)
@@ -207,14 +221,10 @@ class Twin:
         values = dict(zip(asked, self._forward(asked, self._tensors(variables, requires_grad=True), rules)))
         points = {name: values[name] for name in at if values[name].requires_grad}
         ends = {name: values[name] for name in wanted}
-        found = _gradients(ends, list(points.values()), cotangents, slice(0, _length(variables)), _length(variables))
+        found = _gradients(
+            ends, list(points.values()), cotangents, slice(0, sample_count(variables)), sample_count(variables)
+        )
         return {name: (_array(value), _array(slope)) for (name, value), slope in zip(points.items(), found)}
-
-    def _cut(
-        self, names: tuple[str, ...], *, given: tuple[str, ...] = (), rules: BackwardRules = PLAIN
-    ) -> ImportedModule:
-        module = self.importer.cut(names, given=given, rules=rules)
-        return module if self.device.type == "cpu" else module.to(self.device)
 
     def _tensors(self, part: Arrays, *, requires_grad: bool) -> Tensors:
         tensors = {}
@@ -236,12 +246,12 @@ class Twin:
             inputs = self._inputs(tensors)
             if own is None:
                 check_lengths([(v.name, v.shape[0] if v.shape else None) for v in self.graph.inputs], inputs)
-                return forward_all(self._cut(names, rules=rules), inputs)
+                return forward_all(self.importer.cut(names, rules=rules), inputs)
             if batches(own, *(tensor for tensor in inputs if tensor.ndim)) == 1:
-                return forward_all(self._cut(names, rules=rules), inputs)
+                return forward_all(self.importer.cut(names, rules=rules), inputs)
             if self.batch is not None and self.batch.twin == "rewrite":
                 return by_rewrite(self._cuts, names, inputs, own, rules)
-            return by_vmap(self._cut(names, rules=rules), inputs, own)
+            return by_vmap(self.importer.cut(names, rules=rules), inputs, own)
 
         return told_as_refusal(run)
 
@@ -253,11 +263,6 @@ class Twin:
                 raise NotDifferentiable(f"value {name!r} holds {value.dtype}; gradients exist for real numbers alone")
             if name not in self.graph.depends_on_input:
                 raise NotDifferentiable(f"value {name!r} does not depend on the input; its gradient is nowhere defined")
-
-
-def _length(arrays: Arrays) -> int:
-    """How many samples arrays hold."""
-    return max(len(array) if array.ndim else 1 for array in arrays.values())
 
 
 def _gradients(

@@ -66,6 +66,19 @@ class Pixels:
         view.flags.writeable = False
         object.__setattr__(self, "array", view)
 
+    @classmethod
+    def of(cls, array: NDArray[Any], *, plain: bool = False) -> Pixels:
+        """Images that came from no file, (N, channels, height, width) at the model's size; numbers as float32.
+
+        plain: samples as the model takes them, of their own type. Errors: ImageError.
+        """
+        return cls(array if plain else np.asarray(array, np.float32), (None,) * len(array), plain=plain)
+
+    @classmethod
+    def blank(cls, profile: Profile, count: int = 1) -> Pixels:
+        """Middle grey at the profile's size: what is fed where only shapes are asked for."""
+        return cls.of(np.full((count, *profile.shape), 127.5, np.float32))
+
     def __len__(self) -> int:
         return len(self.array)
 

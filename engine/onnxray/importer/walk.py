@@ -5,9 +5,11 @@ from __future__ import annotations
 import inspect
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import onnx
+import torch
 from torch import fx, nn
 from torch.fx.node import Argument
 
@@ -46,21 +48,36 @@ _DAMAGED = (
 """What a converter runs into at a node that no checker would let pass: nonsense for attributes, constants, arity."""
 
 
+@dataclass(frozen=True)
+class CutKey:
+    """What tells the cuts of one graph apart: the values that they give and take, and how rectifiers pull back.
+
+    batch: the inputs' shapes at the file's own batch, of a cut that takes several of these at once; else None.
+    """
+
+    names: tuple[str, ...]
+    rules: BackwardRules
+    given: tuple[str, ...] = ()
+    batch: tuple[tuple[int, ...], ...] | None = None
+
+
 class Importer:
     """Converts the nodes of one graph when they are first needed, each once, and joins them into cuts.
 
-    Threads may share it: one makes cuts at a time, under ``lock``; running them takes none.
+    Threads may share it: one makes cuts at a time, under ``lock``; running them takes none. ``device``: where cuts are
+    moved to, once, when they are made.
     """
 
     def __init__(
-        self, graph: Graph, *, trainable: bool = False, channels_last: bool = False, fused: bool = False
-    ) -> None:
-        self.graph, self.fused, self.lock = graph, fused, ProcessLock()
+        self, graph: Graph, *, trainable: bool = False, channels_last: bool = False, fused: bool = False,
+        device: torch.device | None = None,
+    ) -> None:  # fmt: skip
+        self.graph, self.fused, self.device, self.lock = graph, fused, device, ProcessLock()
         self.weights = Weights(graph, trainable=trainable, channels_last=channels_last)
         self._bridge: Bridge | None = None
         self._converted: dict[int, Converted] = {}
         self._fused: dict[tuple[int, ...], nn.Module | None] = {}
-        self._cuts: OrderedDict[object, ImportedModule] = OrderedDict()
+        self._cuts: OrderedDict[CutKey, ImportedModule] = OrderedDict()
 
     def convert(self, node: Node) -> Converted:
         """A node's module, in eval mode, and the values it takes.
@@ -120,14 +137,16 @@ class Importer:
 
         given: values that the module takes in place of the graph's inputs. rules: how rectifiers pull back.
         """
-        return self.kept((names, given, rules), lambda: Walk(self, given, rules).build(names))
+        return self.kept(CutKey(names, rules, given=given), lambda: Walk(self, given, rules).build(names))
 
-    def kept(self, key: object, make: Callable[[], ImportedModule]) -> ImportedModule:
+    def kept(self, key: CutKey, make: Callable[[], ImportedModule]) -> ImportedModule:
         """A module made before under this key, or made now; the latest are kept."""
         with self.lock:
             module = self._cuts.get(key)
             if module is None:
                 module = make()
+                if self.device is not None and self.device.type != "cpu":
+                    module = module.to(self.device)
                 self._cuts[key] = module
                 if len(self._cuts) > _KEPT_CUTS:
                     self._cuts.popitem(last=False)

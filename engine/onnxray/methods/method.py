@@ -79,7 +79,7 @@ class Method(ABC, Generic[ItemT]):
         if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
             raise InputError(f"seed is {short(seed)}; a whole number from 0 was expected")
         if images is None and not self.needs_images and model.profile is not None:
-            pixels = Pixels(np.zeros((0, *model.profile.shape), np.float32), ())
+            pixels = Pixels.blank(model.profile, 0)
         else:
             pixels = model.pixels(() if images is None else images)
         check_callable("progress", progress, "done", "total", "what", optional=True)

@@ -1,22 +1,61 @@
-"""Options held against their annotations and ranges."""
+"""Options held against their annotations: ``Annotated[kind, help text, Range(least, most)]``."""
 
 from __future__ import annotations
 
-from typing import ClassVar, get_origin, get_type_hints
+import math
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, get_args, get_origin, get_type_hints
 
 from onnxray.errors import InputError
 from onnxray.errors.type_checks import check_kind
 
 
-def check_choices(method: object) -> None:
-    """Refuse options that are none of their choices, or of the wrong type. Errors: InputError."""
-    for name, kind in get_type_hints(type(method)).items():
-        if get_origin(kind) is not ClassVar:
-            check_kind(name, getattr(method, name), kind)
+@dataclass(frozen=True)
+class Range:
+    """least <= value <= most: stated beside an option's help, for the check, and for the command line's help.
+
+    Stated in whole numbers where the option is one, else in floats.
+    """
+
+    least: float
+    most: float = math.inf
+
+    def __str__(self) -> str:
+        if self.most == math.inf:
+            return f"from {_number(self.least)}"
+        return f"from {_number(self.least)} to {_number(self.most)}"
+
+    def check(self, name: str, value: float) -> None:
+        """Refuse a number outside of it, NaN too. Errors: InputError."""
+        if not self.least <= value <= self.most:
+            kind = "whole number" if isinstance(self.least, int) else "number"
+            raise InputError(f"{name} is {value!r}; a {kind} {self} was expected")
 
 
-def check_range(name: str, value: float, low: float, high: float) -> None:
-    """Refuse an option outside of its range. Errors: InputError."""
+def check_choices(options: object) -> None:
+    """Refuse options that are none of their choices, of the wrong type or out of their range. Errors: InputError."""
+    for name, hint in get_type_hints(type(options), include_extras=True).items():
+        if get_origin(hint) is ClassVar:
+            continue
+        kind, limits = described(hint)[::2]
+        value = getattr(options, name)
+        check_kind(name, value, kind)
+        if limits is not None and value is not None:
+            limits.check(name, value)
+
+
+def described(hint: Any) -> tuple[Any, str, Range | None]:
+    """An option's kind, its help text and its range, of how it is annotated."""
+    kind, *stated = get_args(hint) if get_origin(hint) is Annotated else (hint,)
+    limits = next((one for one in stated if isinstance(one, Range)), None)
+    return kind, next((one for one in stated if isinstance(one, str)), ""), limits
+
+
+def check_range(name: str, value: float, least: float, most: float) -> None:
+    """Refuse an option outside of a range that other options make. Errors: InputError."""
     check_kind(name, value, float)
-    if not low <= value <= high:
-        raise InputError(f"{name} is {value!r}; {low:g} to {high:g} was expected")
+    Range(least, most).check(name, value)
+
+
+def _number(value: float) -> str:
+    return str(value) if isinstance(value, int) else f"{value:g}"

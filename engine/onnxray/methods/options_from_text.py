@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from onnxray.errors import InputError
+from onnxray.methods.option_checks import described
 
 T = TypeVar("T")
 
@@ -30,7 +31,7 @@ def configured(known: Mapping[str, type[T]], names: Sequence[str], settings: Seq
         own = [f.name for f in dataclasses.fields(known[name]) if get_origin(hints[f.name]) is Annotated]  # type: ignore[arg-type]
         if field not in own:
             raise InputError(f"{name} has no option {option!r}; it has: {', '.join(own)}")
-        options[name][field] = _value(get_args(hints[field])[0], text, setting)
+        options[name][field] = _value(described(hints[field])[0], text, setting)
     return tuple(known[name](**options[name]) for name in names)
 
 

@@ -15,7 +15,7 @@ from onnxray.engines.agreement.batch_decision import decided, mixes
 from onnxray.engines.agreement.comparison import TOLERANCE
 from onnxray.engines.agreement.first_check import Agreement, check, in_exact_products, note, remembered
 from onnxray.engines.casting import cast, fed_arrays
-from onnxray.engines.chunks import Batch, Through
+from onnxray.engines.chunks import Batch, Through, sample_count
 from onnxray.engines.integer_products import saturates
 from onnxray.engines.judge import Judge
 from onnxray.engines.machine import versions
@@ -98,7 +98,7 @@ class Model:
         arrays = fed_arrays(self.graph.inputs, images)
         if len(arrays) != 1 or not (array := next(iter(arrays.values()))).ndim or not len(array):
             raise InputError("the model's input is no image; give arrays as the model takes them")
-        return Pixels(array, (None,) * len(array), plain=True)
+        return Pixels.of(array, plain=True)
 
     def predict(self, images: object, *, through: Through | None = None) -> Predictions:
         """Classify images (paths, PIL images or arrays) by the file itself.
@@ -174,7 +174,7 @@ class Model:
         if engine == "judge":
             return self.judge.values(self.feeds(images), wanted, through=through)
         variables = self.variables(images)
-        return self.batched_twin(variables).values(variables, wanted, through=through)
+        return self.twin_for(sample_count(variables)).values(variables, wanted, through=through)
 
     def pullback(self, images: object, cotangents: Mapping[str, Cotangent]) -> Any:
         """J^T c summed over the values: d/d pixels of sum_v <c_v, v(pixels)>, the cotangents c held fixed.
@@ -192,10 +192,10 @@ class Model:
         if len(resolved) != len(cotangents):
             raise InputError(f"two of {list(cotangents)} name the same value; give each value one cotangent")
         variables = self.variables(images)
-        twin = self.batched_twin(variables)
+        total = sample_count(variables)
+        twin = self.twin_for(total)
         from onnxray.engines.cotangents import read_cotangents
 
-        total = max(len(array) if array.ndim else 1 for array in variables.values())
         give = read_cotangents(resolved, total)
         gradients = twin.pullback(variables, tuple(resolved), give)
         return next(iter(gradients.values())) if len(gradients) == 1 else gradients
@@ -305,13 +305,12 @@ class Model:
         twin = self._new_twin()
         return decide(twin.importer, self.judge.where_exact(), twin.device)
 
-    def batched_twin(self, variables: Arrays) -> Twin:
-        """The checked twin; where more samples than the file's own batch are fed, by the way that was decided."""
+    def twin_for(self, count: int) -> Twin:
+        """The checked twin for so many samples at once: where the file's own batch is smaller, by the way that was
+        decided. Errors: as for ``twin``.
+        """
         twin, own = self.twin, fixed_batch_of(self.graph)
-        more = own is not None and any(array.ndim and len(array) > own for array in variables.values())
-        if more and twin.batch is None:
-            twin.batch = self.batch()  # of two threads both set the same
-        return twin
+        return twin if own is None or count <= own else twin.going(self.batch())
 
     @cached_property
     def saturates(self) -> bool | None:

@@ -86,7 +86,7 @@ def _answer(model: Model, picture: NDArray[Any]) -> NDArray[np.float64]:
     """The network's first output for a picture, (1, C, h, w) in the order of the pixels."""
     assert model.profile is not None
     name = model.graph.outputs[0].name
-    feeds = model.feeds(Pixels(np.ascontiguousarray(picture[None], np.float32), (None,)))
+    feeds = model.feeds(Pixels.of(np.ascontiguousarray(picture[None])))
     answer = np.asarray(model.judge.outputs(feeds, [name])[name])
     if answer.dtype.kind in "OUS":
         raise InputError(f"the output {name!r} holds text; apply takes networks from pictures to pictures")

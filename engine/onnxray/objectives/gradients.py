@@ -46,7 +46,7 @@ def gradient(
     """
     from onnxray.importer.backward_rules import PLAIN
 
-    found = model.batched_twin(model.variables(pixels)).pullback(
+    found = model.twin_for(len(pixels)).pullback(
         model.variables(pixels), objective.values, cotangents(objective), rules=rules or PLAIN
     )
     return np.asarray(next(iter(found.values())))

@@ -15,7 +15,10 @@ from onnxray.objectives.objective import Index, Objective, namespace
 
 @dataclass(frozen=True, eq=False)
 class Similarity(Objective):
-    """The cosine between an embedding and a given one: <a, r> / (|a| |r|), all of a value taken as one vector."""
+    """The cosine between an embedding and a given one: <a, r> / (|a| |r|), all of a value taken as one vector.
+
+    0 where a is 0: it is like nothing; its slope is then r / |r|, the way out.
+    """
 
     value: str
     references: NDArray[np.float64]
@@ -37,7 +40,8 @@ class Similarity(Objective):
                 f"the given embedding has {unit.shape[1]} numbers, {self.value!r} has {vectors.shape[1]} a sample"
             )
         given = unit.astype(vectors.dtype) if xp is np else xp.as_tensor(unit).to(vectors)
-        return (vectors * given).sum(1) / xp.sqrt((vectors * vectors).sum(1))
+        squares = (vectors * vectors).sum(1)
+        return (vectors * given).sum(1) / xp.sqrt(xp.where(squares > 0, squares, xp.ones_like(squares)))
 
     def rows(self, index: Index) -> Objective:
         """The references of these rows."""

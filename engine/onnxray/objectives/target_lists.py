@@ -43,7 +43,8 @@ def one_target(model: Model, target: object, score: Score = "logit", where: Wher
     terms = _terms(target)
     if terms is not None:
         return Sum(tuple((weight, one_target(model, text, score, where)) for weight, text in terms))
-    found = read_target(model, _blank(model), target, score)
+    assert model.profile is not None
+    found = read_target(model, Pixels.blank(model.profile), target, score)
     if not isinstance(found, Part) or found.selection.channel is None or found.selection.position is not None:
         return found
     name, channel = found.selection.value, found.selection.channel
@@ -102,13 +103,9 @@ def _terms(target: object) -> list[tuple[float, str]] | None:
     return terms
 
 
-def _blank(model: Model) -> Pixels:
-    assert model.profile is not None
-    return Pixels(np.full((1, *model.profile.shape), 127.5, np.float32), (None,))
-
-
 def _shape(model: Model, name: str) -> tuple[int, ...]:
-    return tuple(model.values(_blank(model), [name])[name].shape)
+    assert model.profile is not None
+    return tuple(model.values(Pixels.blank(model.profile), [name])[name].shape)
 
 
 def _centre(model: Model, name: str) -> tuple[int, int]:

@@ -97,7 +97,10 @@ def test_a_folder_of_images_and_a_target(tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         (("gradient", "lenet", FOUR, "--target", "class:10"), "there is no class '10'; give a number from 0 to 9"),
-        (("integrated-gradients", "lenet", FOUR, "--steps", 99, "--max-steps", 9), "max_steps is 9; 99 to 4096"),
+        (
+            ("integrated-gradients", "lenet", FOUR, "--steps", 99, "--max-steps", 9),
+            "max_steps is 9; a whole number from 99 to 4096",
+        ),
         (("smoothgrad", "lenet", FOUR, "--of", "nothing"), "there is no method 'nothing'"),
         (("guided-backpropagation", "lenet", FOUR, "--rectifiers", "Tanh"), "rectifiers is Tanh; Relu, Clip"),
         (("deconvnet", "lenet", FOUR, "--rectifiers", "PRelu"), "needs PRelu between the input and"),

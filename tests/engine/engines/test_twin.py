@@ -11,8 +11,11 @@ from torch import nn
 from torch.nn import functional
 
 import onnxray
-from onnxray.engines.twin import torch_device
+from onnxray.engines.chunks import Batch, Way
+from onnxray.engines.twin import Twin, torch_device
 from onnxray.errors import DeviceError, InputError, MismatchError, NotDifferentiable
+from onnxray.graph.reading import read_graph
+from onnxray.importer.imported_module import ImportedModule
 from support import models
 from support.trusted import trusted
 
@@ -365,3 +368,32 @@ def test_gradients_survive_a_broken_converter_nowhere(monkeypatch: pytest.Monkey
     for call in calls:
         with pytest.raises(MismatchError):
             call()
+
+
+def on_another_device(monkeypatch: pytest.MonkeyPatch, batch: Batch) -> Twin:
+    """A twin on torch's device without numbers, which nothing can be copied back from; no CUDA device is needed."""
+    monkeypatch.setattr("onnxray.engines.twin.torch_device", lambda device: torch.device("meta"))
+    return Twin(read_graph(models.lenet(1)), lambda pixels: pixels, "cuda", batch)
+
+
+@pytest.mark.parametrize("way", ["loop", "rewrite"])
+def test_samples_are_counted_without_what_a_device_holds(monkeypatch: pytest.MonkeyPatch, way: Way) -> None:
+    twin = on_another_device(monkeypatch, Batch(1, way, "a test"))
+    values = twin.differentiable(("ip2",))(torch.zeros(3, 1, 14, 14, device="meta", requires_grad=True))
+    assert values["ip2"].shape == (3, 5)
+    assert values["ip2"].device.type == "meta"
+
+
+@pytest.mark.parametrize("way", ["loop", "rewrite"])
+def test_a_cut_is_moved_to_the_device_once(monkeypatch: pytest.MonkeyPatch, way: Way) -> None:
+    moved: list[str] = []
+    real = ImportedModule.to
+    monkeypatch.setattr(ImportedModule, "to", lambda self, *where: moved.append(str(where)) or real(self, *where))
+    function = on_another_device(monkeypatch, Batch(1, way, "a test")).differentiable(("ip2",))
+    for _ in range(3):
+        function(torch.zeros(3, 1, 14, 14, device="meta"))
+    first = len(moved)
+    for _ in range(3):
+        function(torch.zeros(3, 1, 14, 14, device="meta"))
+    assert first == (1 if way == "loop" else 2)  # a rewrite observes the shapes, with a cut of its own
+    assert len(moved) == first

@@ -122,6 +122,21 @@ def test_the_callers_array_stays_writable() -> None:
             Pixels(bad, names)  # type: ignore[arg-type]
 
 
+def test_pixels_of_an_array_have_no_names_and_blank_ones_the_profiles_shape() -> None:
+    array = picture(2, 3, 6, 8)
+    pixels = Pixels.of(array)
+    assert (pixels.names, pixels.array.dtype, pixels.plain) == ((None, None), np.float32, False)
+    np.testing.assert_array_equal(pixels.array, array)
+    samples = Pixels.of(np.arange(6).reshape(2, 3), plain=True)
+    assert (samples.names, samples.array.dtype, samples.plain) == ((None, None), np.int64, True)
+    with pytest.raises(ImageError, match=r"shape \(3, 6, 8\)"):
+        Pixels.of(array[0])
+    blank = Pixels.blank(profile(), 3)
+    assert blank.array.shape == (3, 3, 6, 8)
+    assert (blank.array == 127.5).all()
+    assert len(Pixels.blank(profile(), 0)) == 0
+
+
 def test_a_sequence_of_kinds_keeps_its_order(tmp_path: Path) -> None:
     arrays = [picture(3, 6, 8), picture(2, 3, 6, 8), picture(6, 8, 3)]
     save_png(tmp_path / "a.png", arrays[0])

@@ -17,11 +17,14 @@ from onnxray.cli.parts.limits import limited
 from onnxray.cli.parts.shared_options import Growing, with_shared_options
 from onnxray.errors import InputError
 from onnxray.images.pixels import Pixels, read_at_own_size
+from onnxray.methods.option_checks import Range
 from onnxray.model.picture_network import apply_network
 
 if TYPE_CHECKING:
     from onnxray.model.model import Model
     from onnxray.results.keeping import Keeping
+
+_SIZE = Range(1)
 
 
 @limited
@@ -32,7 +35,7 @@ def apply(
     range_: Annotated[
         str, typer.Option("--range", metavar="auto|255|1|signed", help="What the output's numbers mean as a picture.")
     ] = "auto",
-    size: Annotated[int, typer.Option("--size", help="Pixels of the longer side at most.")] = 1024,
+    size: Annotated[int, typer.Option("--size", help=f"Pixels of the longer side at most ({_SIZE}).")] = 1024,
     overlap: Annotated[
         int | None,
         typer.Option("--overlap", help="Pixels that tiles share, where the size is fixed: 32, or a quarter of a tile."),
@@ -48,8 +51,7 @@ def apply(
     opened = shared.open(model)
     if opened.profile is None:
         raise InputError("the model's input is no image (no profile fits it); state how pixels enter it with --profile")
-    if size < 1:
-        raise InputError(f"size is {size}; a whole number from 1 was expected")
+    _SIZE.check("size", size)
     started = time.perf_counter()
     pictures = read_at_own_size(images, opened.profile, size)
     interrupted = False

@@ -9,6 +9,8 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import typer
 
+from onnxray.methods.option_checks import described
+
 
 def with_options_of(*methods: type[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command one option a described field of each of ``methods`` in place of its ``**options``."""
@@ -32,14 +34,15 @@ def _fields(method: type[Any]) -> list[tuple[dataclasses.Field[Any], Any]]:
 
 
 def _parameter(field: dataclasses.Field[Any], hint: Any) -> inspect.Parameter:
-    kind, text = get_args(hint)
+    kind, text, limits = described(hint)
+    text = f"{text[:1].upper()}{text[1:]}{'' if limits is None else f' ({limits})'}."
     default = field.default
     if any(get_origin(part) is tuple for part in get_args(kind)):  # one name or several: a repeatable option
         kind = list[str] | None
     flag = f"--{field.name.replace('_', '-')}"
-    option = typer.Option(flag, help=text[:1].upper() + text[1:] + ".")
+    option = typer.Option(flag, help=text)
     if kind is bool:
-        option = typer.Option(f"{flag}/--no-{flag[2:]}", help=text[:1].upper() + text[1:] + ".")
+        option = typer.Option(f"{flag}/--no-{flag[2:]}", help=text)
     return inspect.Parameter(
         field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, option]
     )

@@ -49,7 +49,7 @@ def decide(importer: Importer, judge: Judge, device: torch.device) -> Batch:
         shared = {name: array for name, array in first.items() if not array.ndim}
         feeds = [seeded_inputs(graph, seed=seed) | shared for seed in range(sum(_SIZES))]
         expected = judge.values(_joined(feeds), names, once=True)
-        module = importer.cut(names).to(device)
+        module = importer.cut(names)
         trial = _Trial(graph, names, own, feeds, expected, lambda inputs: by_loop(module, names, inputs, own), device)
         with warned("error", UserWarning):
             trial.compare(trial.loop)

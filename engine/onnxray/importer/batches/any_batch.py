@@ -18,7 +18,7 @@ from onnxray.importer.batches.sample_axis_rules import place
 from onnxray.importer.imported_module import ImportedModule
 from onnxray.importer.nodes.attribute_names import helper_attribute
 from onnxray.importer.nodes.scope import Converted
-from onnxray.importer.walk import Importer, Walk
+from onnxray.importer.walk import CutKey, Importer, Walk
 
 _FEW = 64
 _WHOLE = frozenset({torch.int64, torch.int32, torch.bool})
@@ -51,7 +51,7 @@ class FreeCuts:
                 facts.update(observed(self.importer, names, own))
             return FreeWalk(self.importer, facts, rules).build(names)
 
-        return self.importer.kept((names, shapes, rules), make)
+        return self.importer.kept(CutKey(names, rules, batch=shapes), make)
 
 
 class SingleNodes(Walk):

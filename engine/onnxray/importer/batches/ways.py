@@ -42,8 +42,7 @@ def by_rewrite(
     cuts: FreeCuts, names: tuple[str, ...], inputs: Inputs, own: int, rules: BackwardRules = PLAIN
 ) -> Inputs:
     """All at once, by a graph in which every node was placed."""
-    module = cuts.cut(names, first_batch(inputs, own), rules)
-    return forward_all(module if inputs[0].device.type == "cpu" else module.to(inputs[0].device), inputs)
+    return forward_all(cuts.cut(names, first_batch(inputs, own), rules), inputs)
 
 
 def by_vmap(module: ImportedModule, inputs: Inputs, own: int) -> Inputs:

@@ -59,7 +59,7 @@ class Shots:
     def of(cls, model: Model, pixels: Pixels) -> Shots:
         """Round to 8 bits and classify."""
         images = to_uint8(pixels.array)
-        return cls(images=images, names=pixels.names, predictions=model.predict(as_pixels(images)))
+        return cls(images=images, names=pixels.names, predictions=model.predict(Pixels.of(images)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,9 +149,9 @@ class Group:
             moved = images.astype(np.int64) - aim.origin(pairs)
             return np.asarray(np.abs(moved).reshape(len(images), -1).max(1) >= aim.stop.linf)
         if aim.until == "distance":
-            values = model.values(as_pixels(images), [layer])[layer]
+            values = model.values(Pixels.of(images), [layer])[layer]
             return np.asarray(self.distances(layer, values, pairs) <= self._threshold(layer, pairs))
-        classes = model.classify(as_pixels(images))
+        classes = model.classify(Pixels.of(images))
         if aim.wanted_class is not None:
             return np.asarray(classes == aim.wanted_class[pairs])
         return np.asarray(classes != aim.origins.predictions.classes[aim.origin_of[pairs]])
@@ -212,7 +212,7 @@ def prepare(model: Model, pixels: Pixels, goal: Goal, layers: Sequence[str], sto
     source: str | None = None
     notes: tuple[str, ...] = ()
     count, mode = 1, "targeted"
-    probe = model.values(as_pixels(origins.images[:1]), layers)
+    probe = model.values(Pixels.of(origins.images[:1]), layers)
     for layer in layers:
         if probe[layer].ndim == 0 or len(probe[layer]) != 1:
             raise InputError(
@@ -243,15 +243,10 @@ def prepare(model: Model, pixels: Pixels, goal: Goal, layers: Sequence[str], sto
     )  # fmt: skip
 
 
-def as_pixels(images: NDArray[Any]) -> Pixels:
-    """Images that are at the model's size already."""
-    return Pixels(images.astype(np.float32), (None,) * len(images))
-
-
 def _read(model: Model, images: Image8, rows: NDArray[np.int64], layers: Sequence[str]) -> Representations:
     """Representations of some of the images, each read once."""
     unique, place = np.unique(rows, return_inverse=True)
-    values = model.values(as_pixels(images[unique]), layers)
+    values = model.values(Pixels.of(images[unique]), layers)
     return {layer: values[layer] if len(unique) == len(rows) else values[layer][place] for layer in layers}
 
 

@@ -24,12 +24,12 @@ from onnxray.errors import InputError
 from onnxray.graph.weight_layers import weight_layers
 from onnxray.images.eight_bits import to_uint8
 from onnxray.images.pixels import Pixels
-from onnxray.methods.lots.aim import Group, Stop, as_pixels, prepare
+from onnxray.methods.lots.aim import Group, Stop, prepare
 from onnxray.methods.lots.item import LotsItem
 from onnxray.methods.lots.line_search import Found, candidate, direction_of, resolve_search, search_scale
 from onnxray.methods.lots.measurement import measure
 from onnxray.methods.method import Method
-from onnxray.methods.option_checks import check_choices, check_range
+from onnxray.methods.option_checks import Range, check_choices
 from onnxray.methods.run import Run
 from onnxray.model.model import Model
 from onnxray.objectives.goals import as_goal
@@ -50,23 +50,33 @@ class LOTS(Method[LotsItem]):
     layer: Annotated[
         str | tuple[str, ...] | None, "value or values attacked, one after the other; default: the layers with weights"
     ] = None
-    steps: Annotated[int, "gradients taken; 1 is the paper's line search, more is step-and-adjust"] = 1
-    step_size: Annotated[float, "grey levels a step, of the pixel that moves most (steps > 1)"] = 1.0
+    steps: Annotated[
+        int, "gradients taken; 1 is the paper's line search, more is step-and-adjust", Range(1, 100_000)
+    ] = 1
+    step_size: Annotated[float, "grey levels a step, of the pixel that moves most (steps > 1)", Range(1e-3, 255.0)] = (
+        1.0
+    )
     until: Annotated[
         Literal["auto", "target-class", "other-class", "linf", "distance"],
         "when to stop; auto: target-class for target images, distance for target values, other-class to inhibit, "
         "linf to magnify",
     ] = "auto"
     linf: Annotated[
-        float, "the L_inf to go to, in grey levels (until linf; the paper: 128 on LeNet, 64 on VGG Face)"
+        float,
+        "the L_inf to go to, in grey levels (until linf; the paper: 128 on LeNet, 64 on VGG Face)",
+        Range(1.0, 255.0),
     ] = 128.0
     target_class: Annotated[str | None, "class to reach, by number or label, where no target image states it"] = None
     metric: Annotated[Literal["euclidean", "cosine"], "distance of representations; cosine is 1 - similarity"] = (
         "euclidean"
     )
-    distance: Annotated[float, "distance to the target's representation to go to (until distance)"] = 0.5
+    distance: Annotated[
+        float, "distance to the target's representation to go to (until distance)", Range(0.0, 1e30)
+    ] = 0.5
     relative: Annotated[bool, "whether the distance is a share of the distance at the origin"] = True
-    max_scale: Annotated[int, "largest scale of the line search; pixels saturate, so more than 255 can matter"] = 1024
+    max_scale: Annotated[
+        int, "largest scale of the line search; pixels saturate, so more than 255 can matter", Range(1, 65_536)
+    ] = 1024
     search: Annotated[
         Literal["auto", "exhaustive", "bisection"],
         "line search over all integer scales, or by growth and bisection; auto: by the size of the image",
@@ -74,11 +84,6 @@ class LOTS(Method[LotsItem]):
 
     def __post_init__(self) -> None:
         check_choices(self)
-        check_range("steps", self.steps, 1, 100_000)
-        check_range("step_size", self.step_size, 1e-3, 255)
-        check_range("linf", self.linf, 1, 255)
-        check_range("max_scale", self.max_scale, 1, 65_536)
-        check_range("distance", self.distance, 0, 1e30)
 
     def run(self, model: Model, pixels: Pixels, goal: Any, run: Run) -> Iterator[LotsItem]:
         """Give an item for every origin (and target) and layer, origins outermost."""
@@ -147,7 +152,7 @@ class LOTS(Method[LotsItem]):
                 target = target * (own / its).reshape(-1, *[1] * (value.ndim - 1))
             return target - value
 
-        return np.asarray(model.pullback(as_pixels(x), {layer: change}))
+        return np.asarray(model.pullback(Pixels.of(x), {layer: change}))
 
     def _searched(self, model: Model, group: Group, layer: str, pair: int, direction: NDArray[np.float64]) -> Found:
         """The smallest scale along one direction."""

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from onnxray.errors import InputError
 from onnxray.images.distances import PassScore, l2, linf, perceptual_similarity, ssim
 from onnxray.images.drawing.signed_grey import signed_to_grey
-from onnxray.methods.lots.aim import Aim, Group, Shots, as_pixels
+from onnxray.images.pixels import Pixels
+from onnxray.methods.lots.aim import Aim, Group, Shots
 from onnxray.methods.lots.item import LotsItem, Shown
 from onnxray.methods.lots.line_search import Found
 from onnxray.model.model import Model
@@ -17,7 +18,7 @@ from onnxray.model.model import Model
 def measure(model: Model, group: Group, layer: str, pair: int, found: Found, steps: int) -> LotsItem:
     """Judge and measure the image that a pair ended on at one layer, after so many gradients."""
     aim, one = group.aim, np.array([pair])
-    image = as_pixels(found.image[None])
+    image = Pixels.of(found.image[None])
     judged = Shots(images=found.image[None], names=(None,), predictions=model.predict(image))
     before = group.before[layer][group.rows(one)]
     after = model.values(image, list(group.before))[layer]

@@ -18,7 +18,7 @@ from onnxray.errors import InputError
 from onnxray.images.drawing.mosaic import mosaic, stretched
 from onnxray.images.eight_bits import to_uint8
 from onnxray.images.pixels import Pixels
-from onnxray.methods.option_checks import check_range
+from onnxray.methods.option_checks import Range
 from onnxray.methods.run import Run
 from onnxray.methods.synthesis.base import Synthesis
 from onnxray.methods.synthesis.item import SynthesisItem
@@ -39,11 +39,7 @@ class Activations(Synthesis):
     normalise: Annotated[
         Literal["layer", "channel"], "black is the least and white the largest number of the layer, or of each channel"
     ] = "channel"
-    most: Annotated[int, "channels shown; what is left out is said"] = 256
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_range("most", self.most, 1, 100_000)
+    most: Annotated[int, "channels shown; what is left out is said", Range(1, 100_000)] = 256
 
     def run(self, model: Model, pixels: Pixels, goal: Any, run: Run) -> Iterator[SynthesisItem]:
         """Give a grid for each picture and layer."""

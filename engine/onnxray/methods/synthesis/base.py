@@ -14,7 +14,7 @@ from onnxray.graph.classifier.predictions import Predictions
 from onnxray.images.eight_bits import to_uint8
 from onnxray.images.pixels import Pixels
 from onnxray.methods.method import Method
-from onnxray.methods.option_checks import check_choices, check_range
+from onnxray.methods.option_checks import Range, check_choices
 from onnxray.methods.synthesis.item import SynthesisItem
 from onnxray.model.model import Model
 
@@ -94,11 +94,7 @@ class Synthesis(Method[SynthesisItem]):
 class Stepwise(Synthesis):
     """A method that makes images step by step, and can show them on the way."""
 
-    every: Annotated[int, "keep a snapshot every so many steps; 0 keeps none"] = 0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_range("every", self.every, 0, 1_000_000)
+    every: Annotated[int, "keep a snapshot every so many steps; 0 keeps none", Range(0, 1_000_000)] = 0
 
 
 def _verdict(model: Model, image: NDArray[np.uint8]) -> Predictions | None:
@@ -111,6 +107,6 @@ def _verdict(model: Model, image: NDArray[np.uint8]) -> Predictions | None:
 def verdict_on(model: Model, images: NDArray[np.uint8]) -> Predictions | None:
     """The judge's classes of 8-bit pictures; None where the model is no classifier."""
     try:
-        return model.predict(Pixels(images.astype(np.float32), (None,) * len(images)))
+        return model.predict(Pixels.of(images))
     except InputError:
         return None

@@ -12,14 +12,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, final
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, final
 
 import numpy as np
 
 from onnxray.errors import InputError, ZeroGradient
 from onnxray.images.eight_bits import to_uint8
 from onnxray.images.pixels import Pixels
-from onnxray.methods.option_checks import check_range
+from onnxray.methods.option_checks import Range
 from onnxray.methods.run import Run
 from onnxray.methods.synthesis.base import Stepwise
 from onnxray.methods.synthesis.item import SynthesisItem
@@ -27,9 +27,9 @@ from onnxray.model.layers.scales import at_scale, space_of
 from onnxray.model.model import Model
 from onnxray.objectives.style import Direction
 
-_B = 80.0
-_V = _B / 6.5
-_ALPHA = 6.0
+if TYPE_CHECKING:
+    from onnxray.methods.synthesis.ascent.loop import Ascent
+
 _HALVINGS = 4
 
 
@@ -45,15 +45,11 @@ class Caricature(Stepwise):
         "value or values whose representation is exaggerated, one after the other; default: the first wide value at a "
         "sixteenth of the input's height",
     ] = None
-    steps: Annotated[int, "steps of the ascent"] = 300
-    weight: Annotated[float, "of the representation against the regularisers"] = 20.0
-    jitter: Annotated[int, "pixels of play of the window that is seen at a step; -1: a quarter of the layer's"] = -1
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_range("steps", self.steps, 1, 1_000_000)
-        check_range("weight", self.weight, 1e-9, 1e9)
-        check_range("jitter", self.jitter, -1, 1000)
+    steps: Annotated[int, "steps of the ascent", Range(1, 1_000_000)] = 300
+    weight: Annotated[float, "of the representation against the regularisers", Range(1e-9, 1e9)] = 20.0
+    jitter: Annotated[
+        int, "pixels of play of the window that is seen at a step; -1: a quarter of the layer's", Range(-1, 1000)
+    ] = -1
 
     def run(self, model: Model, pixels: Pixels, goal: Any, run: Run) -> Iterator[SynthesisItem]:
         """Give a caricature for each picture and layer."""
@@ -87,28 +83,21 @@ class Caricature(Stepwise):
                     beside=[{"origin": to_uint8(start[0])}],
                 )  # fmt: skip
 
-    def _plan(self, model: Model, jitter: int) -> Any:
+    def _plan(self, model: Model, jitter: int) -> Ascent:
         from onnxray.methods.synthesis.ascent.loop import Ascent
         from onnxray.methods.synthesis.ascent.optimizers import DecayingAdaGrad
         from onnxray.methods.synthesis.ascent.parametrizations import Pixels as PixelImage
         from onnxray.methods.synthesis.ascent.projections import Bounds
-        from onnxray.methods.synthesis.ascent.regularizers import AlphaNorm, TotalVariation
         from onnxray.methods.synthesis.ascent.transforms import Crop
+        from onnxray.methods.synthesis.parts.recipe import NATURAL_RATE, Setting, natural_prior
 
         assert model.profile is not None
-        area = float(model.profile.size[0] * model.profile.size[1])
-        rate = 0.05 * _B**2 / _ALPHA * area
+        rate = NATURAL_RATE * (model.profile.size[0] * model.profile.size[1])
         return Ascent(
             steps=self.steps,
             parametrization=PixelImage(),
             transforms=(Crop(pixels=jitter),) if jitter else (),
-            regularizers=(
-                AlphaNorm(
-                    weight=1.0, alpha=_ALPHA, centre=model.profile.mean_colour, scale=1 / area / _B**_ALPHA,
-                    by_pixel=True,
-                ),
-                TotalVariation(weight=1.0, scale=1 / area / _V**2),
-            ),
+            regularizers=natural_prior(Setting(shape=model.profile.shape, mean=model.profile.mean_colour)),
             projections=(Bounds(),),
             optimizer=DecayingAdaGrad(schedule=((rate, self.steps),)),
-        )  # fmt: skip
+        )

@@ -18,7 +18,7 @@ import numpy as np
 from onnxray.errors import InputError
 from onnxray.images.eight_bits import to_uint8
 from onnxray.images.pixels import Pixels, read_at_own_size
-from onnxray.methods.option_checks import check_range
+from onnxray.methods.option_checks import Range
 from onnxray.methods.run import Run
 from onnxray.methods.synthesis.base import Stepwise
 from onnxray.methods.synthesis.item import SynthesisItem
@@ -43,24 +43,22 @@ class DeepDream(Stepwise):
         "value that is dreamt of, or NAME:CHANNEL; several add up. Default: the first wide value at a sixteenth of the "
         "input's height",
     ] = None
-    octaves: Annotated[int, "how many sizes of the picture, coarse to fine"] = 4
-    octave_scale: Annotated[float, "from one size to the next"] = 1.4
-    steps: Annotated[int, "steps an octave"] = 10
-    step_size: Annotated[float, "grey levels a step, the mean over the picture"] = 1.5
-    jitter: Annotated[int, "pixels that the picture is rolled by at random before each step, either way"] = 32
-    size: Annotated[int, "pixels of the longer side at most; larger pictures are reduced to it"] = 512
+    octaves: Annotated[int, "how many sizes of the picture, coarse to fine", Range(1, 64)] = 4
+    octave_scale: Annotated[float, "from one size to the next", Range(1.01, 16.0)] = 1.4
+    steps: Annotated[int, "steps an octave", Range(1, 1_000_000)] = 10
+    step_size: Annotated[float, "grey levels a step, the mean over the picture", Range(1e-6, 255.0)] = 1.5
+    jitter: Annotated[
+        int, "pixels that the picture is rolled by at random before each step, either way", Range(0, 100_000)
+    ] = 32
+    size: Annotated[int, "pixels of the longer side at most; larger pictures are reduced to it", Range(8, 20_000)] = 512
     guide: Annotated[str | None, "picture whose best-matching features are grown instead"] = None
-    frames: Annotated[int, "pictures of a zoom, each dreamt from the one before, also as a GIF; 0: one picture"] = 0
-    zoom: Annotated[float, "share of the picture that each frame of a zoom cuts off"] = 0.05
+    frames: Annotated[
+        int, "pictures of a zoom, each dreamt from the one before, also as a GIF; 0: one picture", Range(0, 100_000)
+    ] = 0
+    zoom: Annotated[float, "share of the picture that each frame of a zoom cuts off", Range(0.0, 0.9)] = 0.05
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name, low, high in (("octaves", 1, 64), ("steps", 1, 1_000_000), ("jitter", 0, 100_000),
-                                ("size", 8, 20_000), ("frames", 0, 100_000)):  # fmt: skip
-            check_range(name, getattr(self, name), low, high)
-        check_range("octave_scale", self.octave_scale, 1.01, 16)
-        check_range("step_size", self.step_size, 1e-6, 255)
-        check_range("zoom", self.zoom, 0, 0.9)
         if self.guide is not None and (not isinstance(self.guide, str) or not self.guide):
             raise InputError(f"guide is {self.guide!r}; the path of one picture was expected")
 

@@ -18,7 +18,7 @@ from onnxray.graph.facts import Node
 from onnxray.graph.weight_layers import layer_weights
 from onnxray.images.drawing.mosaic import mosaic, signed
 from onnxray.images.pixels import Pixels
-from onnxray.methods.option_checks import check_range
+from onnxray.methods.option_checks import Range
 from onnxray.methods.run import Run
 from onnxray.methods.synthesis.base import Synthesis
 from onnxray.methods.synthesis.item import SynthesisItem
@@ -34,11 +34,7 @@ class Filters(Synthesis):
     needs_images: ClassVar[bool] = False
 
     layer: Annotated[str | tuple[str, ...] | None, "convolutions, by their outputs' names; default: the first"] = None
-    most: Annotated[int, "rows and columns of a grid of later kernels; what is left out is said"] = 32
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_range("most", self.most, 1, 1000)
+    most: Annotated[int, "rows and columns of a grid of later kernels; what is left out is said", Range(1, 1000)] = 32
 
     def run(self, model: Model, pixels: Pixels, goal: Any, run: Run) -> Iterator[SynthesisItem]:
         """Give a picture for each layer."""

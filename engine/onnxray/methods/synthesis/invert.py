@@ -3,7 +3,7 @@
     x* = argmin_x  ||m (f_l(x) - f_0)||^2 / ||m f_0||^2 + sum_k w_k R_k(x),   f_0 = f_l(x_0), or given alone
 
 f_0 is ONNX Runtime's on the 8-bit x_0; m selects a part of the representation. What is reported as the error is the
-first term by ONNX Runtime on the 8-bit image that is saved. The presets are told in onnxray.inversion.
+first term by ONNX Runtime on the 8-bit image that is saved. The presets: parts/invert_presets.py.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ from onnxray.graph.depths import depths, spatial_stride
 from onnxray.images.distances import l2, perceptual_similarity
 from onnxray.images.eight_bits import to_uint8
 from onnxray.images.pixels import Pixels
-from onnxray.methods.option_checks import check_range
+from onnxray.methods.option_checks import Range
 from onnxray.methods.run import Run
 from onnxray.methods.synthesis.base import Stepwise, verdict_on
 from onnxray.methods.synthesis.item import SynthesisItem
+from onnxray.methods.synthesis.parts.preset_names import InvertPreset
 from onnxray.model.model import Model
 from onnxray.objectives.goals import TargetValues
 from onnxray.objectives.gradients import judged
@@ -35,7 +36,7 @@ from onnxray.objectives.representations import given_representations
 
 if TYPE_CHECKING:
     from onnxray.methods.synthesis.ascent.loop import Climbed
-    from onnxray.methods.synthesis.parts.invert_presets import Setting
+    from onnxray.methods.synthesis.parts.invert_presets import InvertSetting
 
 # Images and their samples are climbed together: large enough to be fast, small enough to come out and to fit in memory.
 _GROUP = 16
@@ -54,30 +55,22 @@ class Invert(Stepwise):
         str | tuple[str, ...] | None, "value or values inverted, repeatable; default: four of all depths"
     ] = None
     preset: Annotated[
-        Literal["plain", "tv1", "tv2", "alpha-norm", "mahendran-2015", "mahendran-2016"],
+        InvertPreset,
         "prior, optimiser and schedule; tv1, tv2: total variation with exponent 1, 2",
     ] = "tv1"
     part: Annotated[
         Literal["all", "centre", "half-channels"],
         "what of the representation is matched; centre: the 5 x 5 positions in the middle",
     ] = "all"
-    samples: Annotated[int, "images for each representation, from different noise"] = 1
-    steps: Annotated[int | None, "steps; default: the preset's"] = None
-    weight: Annotated[float, "factor on the preset's prior"] = 1.0
-    rate: Annotated[float | None, "learning rate, in the preset's unit; default: the preset's"] = None
-    jitter: Annotated[int | None, "pixels of random shift; default: the preset's, by the layer's stride"] = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_range("samples", self.samples, 1, 1000)
-        check_range("weight", self.weight, 0, 1e30)
-        for name, low, high in (("steps", 1, 1_000_000), ("rate", 1e-30, 1e30), ("jitter", 0, 1000)):
-            value = getattr(self, name)
-            whole = isinstance(value, int) and not isinstance(value, bool)
-            if value is not None and not (whole or (name == "rate" and isinstance(value, float))):
-                raise InputError(f"{name} is {value!r}; a {'' if name == 'rate' else 'whole '}number was expected")
-            if value is not None:
-                check_range(name, value, low, high)
+    samples: Annotated[int, "images for each representation, from different noise", Range(1, 1000)] = 1
+    steps: Annotated[int | None, "steps; default: the preset's", Range(1, 1_000_000)] = None
+    weight: Annotated[float, "factor on the preset's prior", Range(0.0, 1e30)] = 1.0
+    rate: Annotated[float | None, "learning rate, in the preset's unit; default: the preset's", Range(1e-30, 1e30)] = (
+        None
+    )
+    jitter: Annotated[
+        int | None, "pixels of random shift; default: the preset's, by the layer's stride", Range(0, 1000)
+    ] = None
 
     def run(self, model: Model, pixels: Pixels, goal: Any, run: Run) -> Iterator[SynthesisItem]:
         """Give an item for each layer, image and sample, layers outermost in graph order."""
@@ -99,10 +92,10 @@ class Invert(Stepwise):
 
     def _layer(self, model: Model, layer: str, sources: _Sources, rows: NDArray[np.int64], run: Run) -> Any:
         from onnxray.methods.synthesis.ascent.stages import climb_in_turn
-        from onnxray.methods.synthesis.parts.invert_presets import recipe
+        from onnxray.methods.synthesis.parts.invert_presets import invert_recipe
 
         setting = self._setting(model, layer, sources)
-        plan = recipe(setting)
+        plan = invert_recipe(setting)
         own = np.repeat(rows, self.samples)
         references = sources.representations[layer]
         match = Match(layer, references[own], mask_of(self.part, layer, references.shape[1:]))
@@ -129,7 +122,7 @@ class Invert(Stepwise):
         verdict = verdict_on(model, images)
         found, reason = [], None
         for k, (image, row) in enumerate(zip(images, own)):
-            alone = Pixels(image[None].astype(np.float32), (None,))
+            alone = Pixels.of(image[None])
             numbers: dict[str, Any] = {"error": float(-judged(model, alone, match.rows(np.array([k])))[0])}
             if sources.images is not None:
                 origin = sources.images[row]
@@ -150,13 +143,13 @@ class Invert(Stepwise):
             found.append(numbers)
         return found, reason
 
-    def _setting(self, model: Model, layer: str, sources: _Sources) -> Setting:
-        from onnxray.methods.synthesis.parts.invert_presets import Setting
+    def _setting(self, model: Model, layer: str, sources: _Sources) -> InvertSetting:
+        from onnxray.methods.synthesis.parts.invert_presets import InvertSetting
 
         assert model.profile is not None
         graph = model.graph
         whole = len(graph.needed_for([output.name for output in graph.outputs]))
-        return Setting(
+        return InvertSetting(
             preset=self.preset, shape=model.profile.shape, mean=model.profile.mean_colour,
             depth=min(1.0, len(graph.needed_for([layer])) / max(1, whole)),
             stride=spatial_stride(graph, layer, model.profile.size, lambda name: _shape(model, name)),
@@ -180,8 +173,7 @@ class Invert(Stepwise):
         layers = tuple(name for name in model.graph.values if name in names)
         assert model.profile is not None
         if goal is not None:
-            blank = Pixels(np.zeros((1, *model.profile.shape), np.float32), (None,))
-            probe = model.values(blank, layers)
+            probe = model.values(Pixels.blank(model.profile), layers)
             found, count = given_representations(model, goal, {name: probe[name].shape[1:] for name in layers})
             sources = _Sources(names=(goal.source,) * count, representations=found)
             return sources, layers
@@ -221,5 +213,4 @@ class _Sources:
 
 def _shape(model: Model, name: str) -> tuple[int, ...]:
     assert model.profile is not None
-    blank = Pixels(np.zeros((1, *model.profile.shape), np.float32), (None,))
-    return model.values(blank, [name])[name].shape
+    return model.values(Pixels.blank(model.profile), [name])[name].shape

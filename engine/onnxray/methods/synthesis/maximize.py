@@ -18,10 +18,11 @@ import numpy as np
 from onnxray.errors import InputError
 from onnxray.images.eight_bits import to_uint8
 from onnxray.images.pixels import Pixels
-from onnxray.methods.option_checks import check_range
+from onnxray.methods.option_checks import Range
 from onnxray.methods.run import Run
 from onnxray.methods.synthesis.base import Stepwise
 from onnxray.methods.synthesis.item import SynthesisItem
+from onnxray.methods.synthesis.parts.preset_names import MaximizePreset
 from onnxray.model.model import Model
 from onnxray.model.opening import open_model
 from onnxray.objectives.class_score import Score
@@ -33,7 +34,7 @@ from onnxray.objectives.target_lists import channels_of, direction_of, each_targ
 if TYPE_CHECKING:
     from onnxray.methods.synthesis.ascent.generator_code import Generated
     from onnxray.methods.synthesis.parts.image_kinds import Facet
-    from onnxray.methods.synthesis.parts.maximize_presets import Setting
+    from onnxray.methods.synthesis.parts.maximize_presets import MaximizeSetting
 
 _BEGUN_FROM_IMAGES = frozenset({"mahendran", "multifaceted"})
 _CODES = {"dgn-am": (0.01, -3.0, 3.0), "ppgn": (0.0, 0.0, 30.0)}
@@ -49,20 +50,7 @@ class Maximize(Stepwise):
     needs_images: ClassVar[bool] = False
 
     preset: Annotated[
-        Literal[
-            "lucid",
-            "plain",
-            "simonyan",
-            "yosinski-a",
-            "yosinski-b",
-            "yosinski-c",
-            "yosinski-d",
-            "mahendran",
-            "dgn-am",
-            "ppgn",
-            "centre-bias",
-            "multifaceted",
-        ],
+        MaximizePreset,
         "prior and optimiser: those of a paper, or plain pixels",
     ] = "lucid"
     score: Annotated[
@@ -74,14 +62,22 @@ class Maximize(Stepwise):
     at: Annotated[Literal["mean", "centre"], "a channel's mean, or its neuron in the middle"] = "mean"
     direction: Annotated[tuple[str, ...] | None, "a direction at a value, as FILE.npy@NAME; repeatable"] = None
     measure: Annotated[Literal["dot", "cosine"], "how far a value goes in a direction"] = "dot"
-    samples: Annotated[int, "images for each target"] = 1
-    diversity: Annotated[float, "how much the samples of a target shall differ in style; lucid uses 100"] = 0.0
+    samples: Annotated[int, "images for each target", Range(1, 10_000)] = 1
+    diversity: Annotated[
+        float, "how much the samples of a target shall differ in style; lucid uses 100", Range(0.0, 1e30)
+    ] = 0.0
     diversity_layer: Annotated[str | None, "where their style is compared; default: where the target is"] = None
-    steps: Annotated[int | None, "steps of the ascent; default: the preset's"] = None
-    rate: Annotated[float | None, "learning rate, in the preset's unit; default: the preset's"] = None
-    weight: Annotated[float, "factor on the preset's prior; ppgn: its e1 is 1e-5 times it"] = 1.0
-    reference: Annotated[float | None, "mahendran: the target's largest value; default: that on the images"] = None
-    facets: Annotated[int, "multifaceted: how many kinds the images are sorted into, an image for each"] = 10
+    steps: Annotated[int | None, "steps of the ascent; default: the preset's", Range(1, 1_000_000)] = None
+    rate: Annotated[float | None, "learning rate, in the preset's unit; default: the preset's", Range(1e-30, 1e30)] = (
+        None
+    )
+    weight: Annotated[float, "factor on the preset's prior; ppgn: its e1 is 1e-5 times it", Range(0.0, 1e30)] = 1.0
+    reference: Annotated[
+        float | None, "mahendran: the target's largest value; default: that on the images", Range(1e-30, 1e30)
+    ] = None
+    facets: Annotated[
+        int, "multifaceted: how many kinds the images are sorted into, an image for each", Range(1, 10_000)
+    ] = 10
     facets_layer: Annotated[
         str | None, "multifaceted: where images are alike; default: what the last linear layer before the logits reads"
     ] = None
@@ -91,23 +87,18 @@ class Maximize(Stepwise):
     generator_colours: Annotated[Literal["RGB", "BGR"], "the order of the generator's channels"] = "RGB"
     code_least: Annotated[float | None, "what a code is clipped to from below; default: -3, ppgn: 0"] = None
     code_most: Annotated[float | None, "what a code is clipped to from above; default: 3, ppgn: 30"] = None
-    code_decay: Annotated[float | None, "share by which a code shrinks each step (L2); default: 0.01, ppgn: 0"] = None
-    code_noise: Annotated[float, "ppgn: deviation of the noise on a code's gradient, e3"] = 1e-17
+    code_decay: Annotated[
+        float | None, "share by which a code shrinks each step (L2); default: 0.01, ppgn: 0", Range(0.0, 1.0)
+    ] = None
+    code_noise: Annotated[float, "ppgn: deviation of the noise on a code's gradient, e3", Range(0.0, 1e30)] = 1e-17
     encoder: Annotated[str | None, "ppgn: the ONNX file that reads a code off an image; default: the model"] = None
     encoder_profile: Annotated[str | None, "ppgn: how pixels enter the encoder; default: as for any model"] = None
     encoder_layer: Annotated[str | None, "ppgn: the encoder's value that is the code; default: its output"] = None
-    together: Annotated[int, "images climbed at once"] = 64
+    together: Annotated[int, "images climbed at once", Range(1, 10_000)] = 64
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_range("samples", self.samples, 1, 10_000)
-        check_range("together", self.together, 1, 10_000)
-        check_range("weight", self.weight, 0, 1e30)
-        check_range("diversity", self.diversity, 0, 1e30)
-        check_range("code_noise", self.code_noise, 0, 1e30)
-        check_range("facets", self.facets, 1, 10_000)
-        decay, least, most = self._code()
-        check_range("code_decay", decay, 0, 1)
+        _, least, most = self._code()
         for low, high, bottom, top in (
             ("code_least", "code_most", least, most),
             ("generator_black", "generator_white", self.generator_black, self.generator_white),
@@ -120,13 +111,6 @@ class Maximize(Stepwise):
             raise InputError(f"an encoder is given; it belongs to the preset ppgn, and the preset is {self.preset}")
         if self.diversity and self.samples < 2:
             raise InputError(f"diversity is {self.diversity:g} with one sample; give two or more: --samples")
-        for name, least in (("steps", 1), ("rate", 1e-30), ("reference", 1e-30)):
-            value = getattr(self, name)
-            whole = isinstance(value, int) and not isinstance(value, bool)
-            if value is not None and not (whole or (name != "steps" and isinstance(value, float))):
-                raise InputError(f"{name} is {value!r}; a {'whole ' if name == 'steps' else ''}number was expected")
-            if value is not None:
-                check_range(name, value, least, 1e6 if name == "steps" else 1e30)
 
     def run(self, model: Model, pixels: Pixels, goal: Any, run: Run) -> Iterator[SynthesisItem]:
         """Give ``samples`` or ``facets`` images for each target, in the order given: targets, channels, directions."""
@@ -155,12 +139,12 @@ class Maximize(Stepwise):
     ) -> Iterator[SynthesisItem]:  # fmt: skip
         """Climb several targets at once; ``part``: the targets as each stage scores them."""
         from onnxray.methods.synthesis.ascent.stages import climb_in_turn
-        from onnxray.methods.synthesis.parts.maximize_presets import recipe
+        from onnxray.methods.synthesis.parts.maximize_presets import maximize_recipe
 
         copies = len(found) or self.samples
         own = np.repeat(np.arange(len(part[0])), copies)
         setting = self._setting(model, len(own), run)
-        made = recipe(setting)
+        made = maximize_recipe(setting)
         factors = np.full(len(part[0]), made.factor)
         if made.divides:
             factors /= [self._reference(model, pixels, one) for one in part[0]]
@@ -174,7 +158,7 @@ class Maximize(Stepwise):
         if found:
             begin = np.concatenate([[facet.mean for facet in found]] * len(part[0]))
         climbed = climb_in_turn(model, climbing, made.stages, run, count=len(own), start=begin, every=self.every)
-        seen = Pixels(np.rint(climbed.images), (None,) * len(own))
+        seen = Pixels.of(np.rint(climbed.images))
         objective = in_one_batch([part[-1][k] for k in own])
         activations = judged(model, seen, objective)
         words = [objective.describe(k) for k in range(len(own))]
@@ -245,11 +229,11 @@ class Maximize(Stepwise):
         decay, least, most = (default if given is None else given for given, default in zip(own, defaults))
         return decay, least, most
 
-    def _setting(self, model: Model, count: int, run: Run) -> Setting:
-        from onnxray.methods.synthesis.parts.maximize_presets import Setting
+    def _setting(self, model: Model, count: int, run: Run) -> MaximizeSetting:
+        from onnxray.methods.synthesis.parts.maximize_presets import MaximizeSetting
 
         assert model.profile is not None
-        return Setting(
+        return MaximizeSetting(
             preset=self.preset, shape=model.profile.shape, mean=model.profile.mean_colour, steps=self.steps,
             rate=self.rate, weight=self.weight,
             generator=None if self.generator is None else self._generated(model, self.generator, count, run),

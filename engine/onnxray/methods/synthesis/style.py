@@ -16,7 +16,7 @@ from typing import Annotated, Any, ClassVar, Literal, final
 from onnxray.errors import InputError
 from onnxray.images.eight_bits import to_uint8
 from onnxray.images.pixels import Pixels
-from onnxray.methods.option_checks import check_range
+from onnxray.methods.option_checks import Range
 from onnxray.methods.run import Run
 from onnxray.methods.synthesis.base import Stepwise
 from onnxray.methods.synthesis.item import SynthesisItem
@@ -39,17 +39,14 @@ class StyleTransfer(Stepwise):
         "values whose Gram matrices are matched; default: one for each halving of the input",
     ] = None
     content_layer: Annotated[str | None, "value that is kept; default: the wide one at an eighth of the input"] = None
-    content_weight: Annotated[float, "of the content's relative error"] = 1.0
-    style_weight: Annotated[float, "of the style's relative error, the mean over layers"] = 20.0
+    content_weight: Annotated[float, "of the content's relative error", Range(0.0, 1e12)] = 1.0
+    style_weight: Annotated[float, "of the style's relative error, the mean over layers", Range(0.0, 1e12)] = 20.0
     start: Annotated[Literal["content", "noise"], "what is begun from: content or noise"] = "content"
     optimizer: Annotated[Literal["lbfgs", "adam"], "lbfgs, as in the paper, or adam"] = "lbfgs"
-    steps: Annotated[int, "evaluations of network and gradient, at least 2"] = 300
+    steps: Annotated[int, "evaluations of network and gradient", Range(2, 1_000_000)] = 300
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_range("steps", self.steps, 2, 1_000_000)
-        check_range("content_weight", self.content_weight, 0, 1e12)
-        check_range("style_weight", self.style_weight, 0, 1e12)
         if self.content_weight == self.style_weight == 0:
             raise InputError("content_weight and style_weight are both 0; one above 0 was expected")
 

@@ -15,7 +15,7 @@ from typing import Annotated, Any, ClassVar, Literal, final
 from onnxray.errors import InputError
 from onnxray.images.eight_bits import to_uint8
 from onnxray.images.pixels import Pixels
-from onnxray.methods.option_checks import check_range
+from onnxray.methods.option_checks import Range
 from onnxray.methods.run import Run
 from onnxray.methods.synthesis.base import Stepwise
 from onnxray.methods.synthesis.item import SynthesisItem
@@ -34,14 +34,9 @@ class Texture(Stepwise):
         str | tuple[str, ...] | None,
         "values whose Gram matrices are matched; default: one for each halving of the input",
     ] = None
-    samples: Annotated[int, "textures of each picture, from noise of their own"] = 1
+    samples: Annotated[int, "textures of each picture, from noise of their own", Range(1, 10_000)] = 1
     optimizer: Annotated[Literal["lbfgs", "adam"], "lbfgs, as in the paper, or adam"] = "lbfgs"
-    steps: Annotated[int, "evaluations of network and gradient, at least 2"] = 400
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_range("steps", self.steps, 2, 1_000_000)
-        check_range("samples", self.samples, 1, 10_000)
+    steps: Annotated[int, "evaluations of network and gradient", Range(2, 1_000_000)] = 400
 
     def run(self, model: Model, pixels: Pixels, goal: Any, run: Run) -> Iterator[SynthesisItem]:
         """Give the textures of each picture."""

@@ -13,9 +13,10 @@ from onnxray.engines.twin import Twin
 from onnxray.errors import InputError
 from onnxray.graph.fixed_batch import fixed_batch_of
 from onnxray.graph.reading import read_graph
+from onnxray.importer.backward_rules import PLAIN
 from onnxray.importer.batches.any_batch import FreeCuts
 from onnxray.importer.batches.sample_axes import NotPlaced
-from onnxray.importer.walk import Importer
+from onnxray.importer.walk import CutKey, Importer
 from support import models
 
 R = models.random
@@ -277,6 +278,32 @@ def test_the_decision_is_made_once_and_remembered(monkeypatch: pytest.MonkeyPatc
     onnxray.open(model, models.GREY).pullback(models.pictures(3), cotangent)
     assert asked == ["decided"]
     assert onnxray.open(model, models.GREY).batch() == first.batch()
+
+
+def test_a_twin_that_was_handed_out_stays_as_it_was() -> None:
+    opened = onnxray.open(models.lenet(1), models.GREY)
+    one, three = opened.twin_for(1), opened.twin_for(3)
+    assert one is opened.twin
+    assert one.batch is None
+    assert three.batch == opened.batch()
+    assert three.importer is one.importer
+    free = onnxray.open(models.lenet(), models.GREY)
+    assert free.twin_for(100) is free.twin
+
+
+def test_a_cut_for_several_batches_and_one_of_given_values_never_have_one_key() -> None:
+    """Without inputs both were (names, (), rules)."""
+    importer = Importer(read_graph(models.lenet(1)))
+    keys = {
+        CutKey(("ip2",), PLAIN),
+        CutKey(("ip2",), PLAIN, batch=()),
+        CutKey(("ip2",), PLAIN, batch=((1, 1, 14, 14),)),
+    }
+    assert len(keys) == 3
+    alone, several = importer.cut(("ip2",)), FreeCuts(importer).cut(("ip2",), (torch.ones(1, 1, 14, 14),))
+    assert several is not alone
+    assert importer.cut(("ip2",)) is alone
+    assert FreeCuts(importer).cut(("ip2",), (torch.zeros(1, 1, 14, 14),)) is several
 
 
 def test_a_wrong_rewrite_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:

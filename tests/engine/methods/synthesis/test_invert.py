@@ -15,7 +15,7 @@ from onnxray.graph.depths import depths
 from onnxray.images.profile.profile import Profile
 from onnxray.methods.synthesis.invert import Invert
 from onnxray.methods.synthesis.item import SynthesisItem
-from onnxray.methods.synthesis.parts.invert_presets import Setting, recipe
+from onnxray.methods.synthesis.parts.invert_presets import InvertSetting, invert_recipe
 from onnxray.objectives.goals import TargetValues
 from onnxray.objectives.matching import Match, mask_of
 from onnxray.results.result import Result
@@ -75,15 +75,15 @@ def test_four_depths_of_the_bundled_lenet_come_below_the_papers_errors_and_keep_
     assert result.items[0].numbers_["pass"] > 0.9
 
 
-def setting(preset: str, **options) -> Setting:
+def setting(preset: str, **options) -> InvertSetting:
     given = {"shape": (3, 20, 30), "mean": (123.0, 117.0, 104.0), "depth": 0.5, "stride": 16}
-    return Setting(preset=preset, **(given | options))
+    return InvertSetting(preset=preset, **(given | options))
 
 
 def prior_of(preset: str, x: np.ndarray, **options) -> float:
     import torch
 
-    (stage, *_) = recipe(setting(preset, **options)).stages
+    (stage, *_) = invert_recipe(setting(preset, **options)).stages
     return sum(float(r.weight * r.penalty(torch.from_numpy(x[None]))) for r in stage.regularizers)
 
 
@@ -96,7 +96,7 @@ def variation(x: np.ndarray, beta: float) -> float:
 def test_the_priors_of_the_presets_are_the_papers():
     x = np.random.default_rng(0).uniform(0, 255, (3, 20, 30))
     moved = x - np.reshape((123.0, 117.0, 104.0), (3, 1, 1))
-    assert recipe(setting("plain")).stages[0].regularizers == ()
+    assert invert_recipe(setting("plain")).stages[0].regularizers == ()
     v = 80 / 6.5
     assert prior_of("tv1", x) == pytest.approx(0.005 * 40**0.5 * variation(x, 1) / (600 * v), rel=1e-4)
     assert prior_of("tv2", x, weight=2.0) == pytest.approx(0.006 * 66**0.5 * variation(x, 2) / (600 * v**2), rel=1e-6)
@@ -112,26 +112,26 @@ def test_the_priors_of_the_presets_are_the_papers():
 
 def test_the_schedules_of_the_presets_are_the_papers():
     squared = 27098.1157**2 * 1800 / (3 * 227 * 227)
-    (only,) = recipe(setting("mahendran-2015")).stages
+    (only,) = invert_recipe(setting("mahendran-2015")).stages
     rates = [only.optimizer.rate(step, 400) for step in (0, 99, 100, 299, 300, 399)]
     assert only.steps == 400
     assert np.array(rates) / squared == pytest.approx(np.repeat((0.004, 0.0004, 0.00004), 2), rel=1e-3)
-    shaken, still = recipe(setting("mahendran-2016")).stages
+    shaken, still = invert_recipe(setting("mahendran-2016")).stages
     assert (shaken.steps, still.steps, shaken.margin, still.margin) == (300, 50, 3, 0)
     assert shaken.optimizer.rate(0, 300) == pytest.approx(0.05 * 80**2 / 6 * 600)
     assert still.optimizer.rate(0, 50) == pytest.approx(0.005 * 80**2 / 6 * 600)
     for preset in ("plain", "tv1", "tv2", "alpha-norm", "mahendran-2015", "mahendran-2016"):
         for steps in (1, 2, 7):
-            assert sum(stage.steps for stage in recipe(setting(preset, steps=steps)).stages) == steps
+            assert sum(stage.steps for stage in invert_recipe(setting(preset, steps=steps)).stages) == steps
 
 
 def test_the_starts_are_the_papers_noise():
     random, mean = np.random.default_rng(0), np.reshape((123.0, 117.0, 104.0), (1, 3, 1, 1))
     given = setting("mahendran-2015")
-    noise = recipe(given).start(given, 2, random) - mean
+    noise = invert_recipe(given).start(given, 2, random) - mean
     assert np.linalg.norm(noise.reshape(2, -1), axis=1) == pytest.approx(27098.1157 * np.sqrt(1800 / (3 * 227 * 227)))
     given = setting("mahendran-2016")
-    noise = recipe(given).start(given, 2, random) - mean
+    noise = invert_recipe(given).start(given, 2, random) - mean
     assert noise.shape == (2, 3, 23, 33)
     assert np.quantile(np.abs(noise).reshape(2, -1), 0.95, axis=1) == pytest.approx(80 / np.sqrt(3), rel=1e-3)
 

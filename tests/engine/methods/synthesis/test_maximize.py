@@ -50,7 +50,7 @@ def test_the_maximiser_of_each_digits_logit_is_that_digit_to_the_judge(lenet, pr
 
 def test_the_activation_is_the_judges_on_the_saved_picture(lenet):
     result = Maximize(steps=8)(lenet, None, ("class:3",))
-    saved = Pixels(result.items[0].images["image"][None].astype(np.float32), (None,))
+    saved = Pixels.of(result.items[0].images["image"][None])
     logits = lenet.values(saved, ["logits"])
     value = next(iter(logits.values()))[0, 3]
     assert result.items[0].numbers_["activation"] == pytest.approx(float(value), rel=1e-5)
@@ -60,7 +60,7 @@ def test_targets_of_a_batch_are_those_of_each_alone(small):
     targets = [one_target(small, text) for text in ("class:2", "conv2:5", "2 * conv1:1 + -0.5 * class:0")]
     objective = in_one_batch(targets)
     assert isinstance(objective, Each)
-    pixels = Pixels(models.pictures(3), (None,) * 3)
+    pixels = Pixels.of(models.pictures(3))
     alone = [judged(small, pixels.rows(slice(k, k + 1)), one)[0] for k, one in enumerate(targets)]
     np.testing.assert_allclose(judged(small, pixels, objective), alone, rtol=1e-4)
     conv1, conv2, ip2 = models.run(models.lenet(), small.feeds(pixels), ["conv1", "conv2", "ip2"])
@@ -73,7 +73,7 @@ def test_targets_of_a_batch_are_those_of_each_alone(small):
 
 
 def test_channels_are_means_or_the_neuron_past_the_middle(small):
-    pixels = Pixels(models.pictures(4), (None,) * 4)
+    pixels = Pixels.of(models.pictures(4))
     (conv2,) = models.run(models.lenet(), small.feeds(pixels), ["conv2"])
     rows = [3, 4, 5, 30]
     grid = channels_of(small, "conv2", "3-5,30", "mean")
@@ -87,7 +87,7 @@ def test_channels_are_means_or_the_neuron_past_the_middle(small):
 
 @pytest.mark.parametrize("measure", ["dot", "cosine"])
 def test_directions_of_channels_and_of_whole_values(small, tmp_path, measure):
-    pixels = Pixels(models.pictures(2), (None,) * 2)
+    pixels = Pixels.of(models.pictures(2))
     conv2, ip1 = models.run(models.lenet(), small.feeds(pixels), ["conv2", "ip1"])
     for name, value in (("conv2", conv2.reshape(2, 32, -1)), ("ip1", ip1[..., None])):
         v = models.random(7, value.shape[1])
@@ -100,7 +100,7 @@ def test_directions_of_channels_and_of_whole_values(small, tmp_path, measure):
 
 
 def test_diversity_is_the_sum_of_gram_cosines_within_a_group(small):
-    pixels = Pixels(models.pictures(5), (None,) * 5)
+    pixels = Pixels.of(models.pictures(5))
     (conv2,) = models.run(models.lenet(), small.feeds(pixels), ["conv2"])
     groups = np.array([0, 0, 0, 1, 1])
     grams = [a.reshape(32, -1) @ a.reshape(32, -1).T for a in conv2]
@@ -112,7 +112,7 @@ def test_diversity_is_the_sum_of_gram_cosines_within_a_group(small):
 
 
 def test_styles_are_compared_where_there_are_positions(small):
-    pixels = Pixels(models.pictures(2), (None,) * 2)
+    pixels = Pixels.of(models.pictures(2))
     with pytest.raises(InputError, match="channels and positions"):
         judged(small, pixels, Diversity("ip1", np.array([0, 0])))
 
@@ -127,7 +127,7 @@ def test_diversity_makes_samples_differ(small):
     def likeness(diversity):
         result = Maximize(steps=20, samples=2, diversity=diversity)(small, None, ("conv2:3",))
         images = np.stack([item.images["image"] for item in result.items]).astype(np.float32)
-        pixels = Pixels(images, (None,) * 2)
+        pixels = Pixels.of(images)
         return judged(small, pixels, Diversity("conv2", np.array([0, 0])))[0]
 
     assert likeness(100.0) < likeness(0.0)

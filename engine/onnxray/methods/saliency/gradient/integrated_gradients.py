@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from onnxray.errors import InputError
 from onnxray.images.pixels import Pixels
-from onnxray.methods.option_checks import check_choices, check_range
+from onnxray.methods.option_checks import Range, check_choices, check_range
 from onnxray.methods.run import Run
 from onnxray.methods.saliency.gradient.base import CHANNELS, Attribution, Channels, PixelAttribution, block_size
 from onnxray.methods.saliency.gradient.baselines import Baseline, baselines
@@ -44,20 +44,20 @@ class IntegratedGradients(PixelAttribution):
 
     channels: Annotated[Channels, CHANNELS] = "magnitude"
     baseline: Annotated[Baseline, "image to begin at; mean: the profile's colour; random: several, averaged"] = "black"
-    blur: Annotated[float, "standard deviation of the blurred baseline's Gaussian, in pixels"] = 10.0
-    trials: Annotated[int, "how many random baselines"] = 10
+    blur: Annotated[float, "standard deviation of the blurred baseline's Gaussian, in pixels", Range(0.1, 1000.0)] = (
+        10.0
+    )
+    trials: Annotated[int, "how many random baselines", Range(1, 10_000)] = 10
     quadrature: Annotated[Rule, "how the integral is taken"] = "gauss-legendre"
-    steps: Annotated[int, "points of the integral to begin with (trapezoid: intervals)"] = 32
-    gap: Annotated[float, "completeness gap, a share of the score's change; steps are doubled until it is met"] = 0.05
-    max_steps: Annotated[int, "most steps; a gap that is not met by then is reported"] = 512
+    steps: Annotated[int, "points of the integral to begin with (trapezoid: intervals)", Range(1, 4096)] = 32
+    gap: Annotated[
+        float, "completeness gap, a share of the score's change; steps are doubled until it is met", Range(0.0, 1e6)
+    ] = 0.05
+    max_steps: Annotated[int, "most steps; a gap that is not met by then is reported", Range(1, 4096)] = 512
 
     def __post_init__(self) -> None:
         check_choices(self)
-        check_range("blur", self.blur, 0.1, 1000)
-        check_range("trials", self.trials, 1, 10_000)
-        check_range("steps", self.steps, 1, 4096)
         check_range("max_steps", self.max_steps, self.steps, 4096)
-        check_range("gap", self.gap, 0, 1e6)
 
     def attributions(
         self, model: Model, pixels: Pixels, objective: Objective, run: Run

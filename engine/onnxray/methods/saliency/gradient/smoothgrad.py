@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from onnxray.errors import InputError
 from onnxray.images.pixels import Pixels
-from onnxray.methods.option_checks import check_choices, check_range
+from onnxray.methods.option_checks import Range, check_choices, check_range
 from onnxray.methods.options_from_text import configured
 from onnxray.methods.run import Run, silent
 from onnxray.methods.saliency.base import Map, Saliency
@@ -44,16 +44,16 @@ class SmoothGrad(Saliency):
         str | tuple[str, ...], "option of the smoothed method, as OPTION=VALUE (channels=sum); may be repeated"
     ] = ()
     average: Annotated[Average, "mean: SmoothGrad; square: SmoothGrad-squared; variance: VarGrad"] = "mean"
-    samples: Annotated[int, "noisy copies of each image"] = 50
-    noise: Annotated[float, "standard deviation of the noise"] = 0.15
+    samples: Annotated[int, "noisy copies of each image", Range(1, 100_000)] = 50
+    noise: Annotated[float, "standard deviation of the noise", Range(1e-6, 1e6)] = 0.15
     unit: Annotated[
         Literal["range", "absolute"], "what the noise is in: shares of each image's (max - min), or grey levels"
     ] = "range"
 
     def __post_init__(self) -> None:
         check_choices(self)
-        check_range("samples", self.samples, 2 if self.average == "variance" else 1, 100_000)
-        check_range("noise", self.noise, 1e-6, 1e6)
+        if self.average == "variance":
+            check_range("samples", self.samples, 2, 100_000)
         self.smoothed()
 
     def smoothed(self) -> Saliency:

@@ -114,7 +114,7 @@ def _difference(copies: Copies, windows: NDArray[np.int64], patches: Patches, en
 def _encoded(copies: Copies, pixels: Pixels, filled: NDArray[np.float32], row: int) -> tuple[dict[str, Array], Array]:
     """What is fed for the image, and for the fill: pixels are encoded one by one, so that windows can be set there."""
     clean = copies.model.feeds(pixels.rows(slice(row, row + 1)))
-    return dict(clean), copies.model.feeds(Pixels(filled[None], (None,)))[copies.input]
+    return dict(clean), copies.model.feeds(Pixels.of(filled[None]))[copies.input]
 
 
 def _filled(copies: Copies, clean: Arrays, fill: Array, windows: NDArray[np.int64]) -> dict[str, Array]:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from onnxray.errors import InputError
 from onnxray.images.drawing.class_map import draw_class_map
 from onnxray.images.pixels import Pixels
+from onnxray.methods.option_checks import Range
 from onnxray.methods.run import Run
 from onnxray.methods.saliency.base import Map, Saliency
 from onnxray.methods.saliency.perturbation.copies import Copies, slices
@@ -43,8 +44,12 @@ class Occlusion(Saliency):
     name: ClassVar[str] = "occlusion"
     images_only: ClassVar[bool] = False
 
-    size: Annotated[int | None, "side of the square in pixels; by default 15 for each 224 of the image"] = None
-    stride: Annotated[int | None, "pixels from one position to the next; by default about half of the square"] = None
+    size: Annotated[int | None, "side of the square in pixels; by default 15 for each 224 of the image", Range(1)] = (
+        None
+    )
+    stride: Annotated[
+        int | None, "pixels from one position to the next; by default about half of the square", Range(1)
+    ] = None
     fill: Annotated[str, f"what hides: {FILLS}"] = "mean"
     patches: Annotated[bool, "compute again only what the square reaches, where that gives the same"] = True
     batch_memory: Annotated[int, "MiB that a batch of hidden images may take"] = 512
@@ -52,10 +57,6 @@ class Occlusion(Saliency):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_fill(self.fill)
-        for name in ("size", "stride"):
-            value = getattr(self, name)
-            if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-                raise InputError(f"{name} is {value!r}; a whole number from 1 was expected")
         if self.size is not None and self.stride is not None and self.stride > self.size:
             raise InputError(f"stride is {self.stride}; at most the size, {self.size}, or pixels stay uncovered")
 
@@ -125,7 +126,7 @@ class Occlusion(Saliency):
             for part in slices(np.arange(count), copies.batch):
                 batch = np.repeat(sample.reshape(1, -1), len(part), axis=0)
                 batch[np.arange(len(part)), part] = fill[part]
-                hidden = Pixels(batch.reshape(len(part), *sample.shape), (None,) * len(part), plain=True)
+                hidden = Pixels.of(batch.reshape(len(part), *sample.shape), plain=True)
                 for name, numbers in copies.read(copies.forward(model.feeds(hidden)), len(part), row).items():
                     found.setdefault(name, []).append(numbers)
                 run.progress(row * count + int(part[-1]) + 1, count * len(pixels), f"{count} numbers")

@@ -18,6 +18,7 @@ import numpy as np
 
 from onnxray.errors import InputError
 from onnxray.images.pixels import Pixels
+from onnxray.methods.option_checks import Range
 from onnxray.methods.run import Run
 from onnxray.methods.saliency.base import Map, Saliency
 from onnxray.methods.saliency.perturbation.copies import Copies
@@ -41,8 +42,8 @@ class RISE(Saliency):
         Literal["logit", "log-probability", "probability", "margin"],
         "how a class is scored; margin: over the largest other logit",
     ] = "probability"
-    masks: Annotated[int, "how many masks"] = 4000
-    cells: Annotated[int, "cells of a mask along each side"] = 7
+    masks: Annotated[int, "how many masks", Range(1)] = 4000
+    cells: Annotated[int, "cells of a mask along each side", Range(1)] = 7
     keep: Annotated[float, "probability that a cell is kept"] = 0.5
     fill: Annotated[str, f"what masked pixels become: {FILLS}"] = "mean"
     batch_memory: Annotated[int, "MiB that a batch of masked images may take"] = 512
@@ -50,9 +51,6 @@ class RISE(Saliency):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_fill(self.fill)
-        for name in ("masks", "cells"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}; a whole number from 1 was expected")
         if not 0 < self.keep < 1:
             raise InputError(f"keep is {self.keep!r}; a number between 0 and 1, neither of them, was expected")
 
@@ -72,7 +70,7 @@ class RISE(Saliency):
                 # One colour for all masks, so that only their product with what is left is new: m (x - fill) + fill
                 masked = drawn[:, None] * (image - fill)
                 masked += fill
-                feeds = model.feeds(Pixels(masked, (None,) * len(masked)))
+                feeds = model.feeds(Pixels.of(masked))
                 scores = copies.read(copies.forward(feeds), len(masked), row)["score"]
                 total += np.einsum(
                     "m,mhw->hw", scores.astype(np.float32), drawn

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from onnxray.errors import InputError
 from onnxray.images.pixels import Pixels
+from onnxray.methods.option_checks import Range
 from onnxray.methods.run import Run
 from onnxray.methods.saliency.activation.base import layers_of
 from onnxray.methods.saliency.base import Map, Saliency
@@ -47,16 +48,13 @@ class ValueOcclusion(Saliency):
     parts: Annotated[Literal["positions", "channels"], "what is taken out: windows of all channels, or a channel"] = (
         "positions"
     )
-    size: Annotated[int, "side of the window, in places of the value"] = 1
-    stride: Annotated[int, "places from one window to the next"] = 1
+    size: Annotated[int, "side of the window, in places of the value", Range(1)] = 1
+    stride: Annotated[int, "places from one window to the next", Range(1)] = 1
     fill: Annotated[Literal["zero", "mean"], "what takes the place; mean: a channel's own over all places"] = "zero"
     batch_memory: Annotated[int, "MiB that a batch of changed values may take"] = 512
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("size", "stride"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}; a whole number from 1 was expected")
         if self.stride > self.size:
             raise InputError(f"stride is {self.stride}; at most the size, {self.size}, or places stay uncovered")
 

@@ -112,8 +112,7 @@ def generated(
             "known size was expected"
         )
     code = tuple(int(side) for side in shape[1:] if isinstance(side, int))
-    twin = model.batched_twin({inputs[0].name: np.zeros((count, *code), np.float32)})
-    function = twin.differentiable((result,))
+    function = model.twin_for(count).differentiable((result,))
     return Generated(
         generate=lambda h: function(h)[result], code=code, output=output, reverse=reverse, decay=decay, limits=limits
     )
@@ -132,10 +131,9 @@ def encoder(
             f"the encoder takes {taken}; {list(shape)}, as the model does, was expected: --encoder-profile"
         )
     name = model.graph.outputs[0].name if layer is None else model.select_values([layer])[0]
-    blank = np.zeros((count, *shape), np.float32)
-    function = model.batched_twin({"images": blank}).differentiable((name,))
+    function = model.twin_for(count).differentiable((name,))
     with torch.no_grad():
-        made = list(function(torch.from_numpy(blank[:1]))[name].shape)
+        made = list(function(torch.zeros(1, *shape))[name].shape)
     if not made or made[0] != 1 or np.prod(made) != np.prod(code):
         raise InputError(
             f"the encoder gives {made} at {name!r} for an image; {list(code)}, the generator's code, was expected: "

@@ -180,7 +180,7 @@ def _gradient(model: Model, wanted: Sequence[Excited], x: Floats, shift: tuple[i
 
             return give
 
-        pixels = Pixels(np.ascontiguousarray(tiles, np.float32), (None,) * len(tiles))
+        pixels = Pixels.of(np.ascontiguousarray(tiles))
         found = model.pullback(pixels, {one.selection.value: cotangent(one) for one in wanted})
         return np.asarray(found)
 

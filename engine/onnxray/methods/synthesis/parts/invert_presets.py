@@ -8,12 +8,9 @@ ones, stated on images whose mean colour was subtracted; here that colour is the
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from onnxray.methods.synthesis.ascent.loop import Ascent
 from onnxray.methods.synthesis.ascent.optimizers import Adam, DecayingAdaGrad, Momentum, Optimizer
@@ -21,30 +18,28 @@ from onnxray.methods.synthesis.ascent.parametrizations import Pixels
 from onnxray.methods.synthesis.ascent.projections import Bounds, ColourNorm, Projection
 from onnxray.methods.synthesis.ascent.regularizers import AlphaNorm, Regularizer, TotalVariation
 from onnxray.methods.synthesis.ascent.transforms import Crop
-
-Preset = Literal["plain", "tv1", "tv2", "alpha-norm", "mahendran-2015", "mahendran-2016"]
-
-_B = 80.0
-_V = _B / 6.5
-_SIGMA = 27098.1157 / (3 * 227 * 227) ** 0.5
-"""The 2015 paper's norm of a typical mean-subtracted image, by the root of its 3 x 227 x 227 numbers."""
+from onnxray.methods.synthesis.parts.preset_names import InvertPreset
+from onnxray.methods.synthesis.parts.recipe import (
+    NATURAL_RATE,
+    TYPICAL_LEVEL,
+    TYPICAL_SLOPE,
+    Recipe,
+    Setting,
+    natural_prior,
+    typical_norm,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Setting:
+class InvertSetting(Setting):
     """What a preset is set by. depth: the share of the network before the layer, 0 to 1. stride: of the layer, pixels.
 
-    weight: a factor on the preset's own weights of its prior. steps, rate, jitter: None for the preset's own.
+    jitter: None for the preset's own.
     """
 
-    preset: Preset
-    shape: tuple[int, int, int]
-    mean: tuple[float, ...]
+    preset: InvertPreset
     depth: float
     stride: int
-    weight: float = 1.0
-    steps: int | None = None
-    rate: float | None = None
     jitter: int | None = None
 
     @property
@@ -55,34 +50,7 @@ class Setting:
         return 1 if self.preset in {"plain", "mahendran-2015"} else max(1, round(self.stride / 4))
 
 
-@dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """Ascents one after the other, each from the last one's result; factor: C. noise: of the start, see ``start``."""
-
-    stages: tuple[Ascent, ...]
-    factor: float
-    noise: Literal["faint", "norm", "uniform"]
-
-    def start(self, setting: Setting, count: int, random: np.random.Generator) -> NDArray[np.float32]:
-        """Noise about the mean colour, the size of the first canvas, (count, C, H, W), in grey levels.
-
-        faint: N(0, 10^2). norm: N(0, 1) scaled to the norm sigma (2015). uniform: U(-1, 1) over the 0.95 quantile of
-        its size, times B / sqrt(3) (2016).
-        """
-        margin = self.stages[0].margin
-        shape = (count, setting.shape[0], setting.shape[1] + margin, setting.shape[2] + margin)
-        if self.noise == "uniform":
-            noise = random.uniform(-1, 1, shape)
-            size = np.quantile(np.abs(noise).reshape(count, -1), 0.95, axis=1)
-            noise *= (_B / 3**0.5 / size).reshape(-1, 1, 1, 1)
-        else:
-            noise = 10 * random.standard_normal(shape)
-            if self.noise == "norm":
-                noise *= (_sigma(noise[0].size) / np.linalg.norm(noise.reshape(count, -1), axis=1)).reshape(-1, 1, 1, 1)
-        return (np.reshape(setting.mean, (1, -1, 1, 1)) + noise).astype(np.float32)
-
-
-def recipe(setting: Setting) -> Recipe:
+def invert_recipe(setting: InvertSetting) -> Recipe:
     """The preset as ascents.
 
     Ours: Adam from 10 grey levels a step down to 0.5, over 40 % of 400 steps with jitter, then from 2.5 to 0.125
@@ -98,12 +66,12 @@ def recipe(setting: Setting) -> Recipe:
     priors: tuple[Regularizer, ...] = ()
     if setting.preset == "tv1":
         weight = setting.weight * 0.005 * 40**setting.depth
-        priors = (TotalVariation(weight=weight, beta=1, scale=1 / (numbers * _V)),)
+        priors = (TotalVariation(weight=weight, beta=1, scale=1 / (numbers * TYPICAL_SLOPE)),)
     elif setting.preset == "tv2":
         weight = setting.weight * 0.003 * 66**setting.depth
-        priors = (TotalVariation(weight=weight, beta=2, scale=1 / (numbers * _V**2)),)
+        priors = (TotalVariation(weight=weight, beta=2, scale=1 / (numbers * TYPICAL_SLOPE**2)),)
     elif setting.preset == "alpha-norm":
-        scale = 1 / (3 * numbers * _B**6)
+        scale = 1 / (3 * numbers * TYPICAL_LEVEL**6)
         priors = (AlphaNorm(weight=0.01 * setting.weight, alpha=6, centre=setting.mean, scale=scale),)
     steps, rate = setting.steps or 400, setting.rate or 10.0
     first = round(0.4 * steps) if setting.window > 1 else 0
@@ -116,13 +84,13 @@ def recipe(setting: Setting) -> Recipe:
     return Recipe(stages=(*shaken, *still), factor=1.0, noise="faint")
 
 
-def _mahendran_2015(setting: Setting) -> Recipe:
+def _mahendran_2015(setting: InvertSetting) -> Recipe:
     """(lambda_TV TV_2 + lambda_6 sum x^6) / (2 sigma^2), lambda_6 = 8e-10; momentum 0.9; 400 steps.
 
     lambda_TV: 1, 10, 100 for layers 1-6, 7-12, 13-20 of AlexNet's 20, here by the share of depth. Rates sigma^2 times
     0.004, 0.0004, 0.00004 over 100, 200 and 100 steps.
     """
-    squared = _sigma(int(np.prod(setting.shape))) ** 2
+    squared = typical_norm(int(np.prod(setting.shape))) ** 2
     smoothness = 1.0 if setting.depth <= 6 / 20 else 10.0 if setting.depth <= 12 / 20 else 100.0
     priors = (
         TotalVariation(weight=setting.weight * smoothness / 2 / squared, beta=2),
@@ -135,20 +103,17 @@ def _mahendran_2015(setting: Setting) -> Recipe:
     return Recipe(stages=(plan,), factor=1.0, noise="norm")
 
 
-def _mahendran_2016(setting: Setting) -> Recipe:
+def _mahendran_2016(setting: InvertSetting) -> Recipe:
     """C = 300, R_alpha with alpha = 6 by pixel and R_TV with beta = 2, over H W; colour norm at most B+ = 160.
 
     AdaGrad with decay, rate 0.05 B^2 / alpha times H W; 300 steps with jitter, 50 at a tenth of the rate without. The
     papers' C is 1, 20, 100 or 300: ``weight`` 300, 15, 3 and 1. Between the two stages the image is clipped to
     [0, 255].
     """
+    priors = natural_prior(setting)
     numbers = setting.shape[1] * setting.shape[2]
-    priors = (
-        AlphaNorm(weight=setting.weight, alpha=6, centre=setting.mean, scale=1 / (numbers * _B**6), by_pixel=True),
-        TotalVariation(weight=setting.weight, beta=2, scale=1 / (numbers * _V**2)),
-    )
-    steps, rate = setting.steps or 350, (setting.rate or 0.05 * _B**2 / 6) * numbers
-    box = (ColourNorm(most=2 * _B, centre=setting.mean),)
+    steps, rate = setting.steps or 350, (setting.rate or NATURAL_RATE) * numbers
+    box = (ColourNorm(most=2 * TYPICAL_LEVEL, centre=setting.mean),)
     first = max(1, round(steps * 300 / 350))
 
     def stage(count: int, rate: float, window: int) -> Ascent:
@@ -165,7 +130,3 @@ def _ascent(
         steps=steps, parametrization=Pixels(), transforms=(Crop(pixels=window - 1),) if window > 1 else (),
         regularizers=priors, projections=box, optimizer=optimizer, keep="last" if window > 1 else "best",
     )  # fmt: skip
-
-
-def _sigma(numbers: int) -> float:
-    return _SIGMA * math.sqrt(numbers)

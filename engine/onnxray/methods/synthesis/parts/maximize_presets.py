@@ -10,10 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from onnxray.errors import InputError
 from onnxray.methods.synthesis.ascent.loop import Ascent
@@ -28,15 +26,12 @@ from onnxray.methods.synthesis.ascent.projections import (
     SmallContribution,
     SmallNorm,
 )
-from onnxray.methods.synthesis.ascent.regularizers import AlphaNorm, TotalVariation
+from onnxray.methods.synthesis.ascent.regularizers import AlphaNorm
 from onnxray.methods.synthesis.ascent.transforms import Crop, Similarity
 from onnxray.methods.synthesis.ascent.zoom_schedules import CENTRE_BIAS, FROM_A_MEAN, zooming
+from onnxray.methods.synthesis.parts.preset_names import MaximizePreset
+from onnxray.methods.synthesis.parts.recipe import NATURAL_RATE, TYPICAL_LEVEL, Recipe, Setting, natural_prior
 from onnxray.objectives.class_score import Score
-
-Preset = Literal[
-    "lucid", "plain", "simonyan", "yosinski-a", "yosinski-b", "yosinski-c", "yosinski-d", "mahendran", "dgn-am",
-    "ppgn", "centre-bias", "multifaceted",
-]  # fmt: skip
 
 GENERATED = ("dgn-am", "ppgn")
 """Presets that vary the code of a generator."""
@@ -49,62 +44,18 @@ SCORES: Mapping[str, tuple[Score, ...]] = {
 """What each stage of a preset scores a class by; the logit in those that are not named. The authors of the centre bias
 climb the probability: its gradient has the direction of its logarithm's, which does not vanish, and is normalised."""
 
-_B = 80.0
-_V = _B / 6.5
 _JITTER = 8
 
 
 @dataclass(frozen=True, kw_only=True)
-class Setting:
-    """What a preset is set by; steps, rate: None for the preset's own. weight: a factor on its prior.
+class MaximizeSetting(Setting):
+    """What a preset is set by. generator: the parametrisation of ``dgn-am`` and ``ppgn``."""
 
-    generator: the parametrisation of ``dgn-am`` and ``ppgn``. mean: of the model's profile, in grey levels.
-    """
-
-    preset: Preset
-    shape: tuple[int, int, int]
-    mean: tuple[float, ...]
-    steps: int | None = None
-    rate: float | None = None
-    weight: float = 1.0
+    preset: MaximizePreset
     generator: Parametrization | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """Ascents one after the other, the factor C on their objective, and what they start from.
-
-    noise: None for the parametrisation's own; see ``start``. divides: whether the target is to be divided by its
-    largest value on photographs.
-    """
-
-    stages: tuple[Ascent, ...]
-    factor: float = 1.0
-    divides: bool = False
-    noise: Literal["none", "normal", "uniform", "grey"] | None = None
-
-    def start(self, setting: Setting, count: int, random: np.random.Generator) -> NDArray[np.float32] | None:
-        """The mean colour (none), plus N(0, 10^2) (normal), plus U(-1, 1) over the 0.95 quantile times B / sqrt(3).
-
-        grey: N(175, 8^2). (count, C, H, W) in grey levels, the size of the canvas; normal within [0, 255].
-        """
-        if self.noise is None:
-            return None
-        margin = self.stages[0].margin
-        shape = (count, setting.shape[0], setting.shape[1] + margin, setting.shape[2] + margin)
-        x = np.broadcast_to(np.reshape(setting.mean, (1, -1, 1, 1)), shape)
-        if self.noise == "normal":
-            x = np.clip(x + 10 * random.standard_normal(shape), 0, 255)
-        if self.noise == "grey":
-            x = 175 + 8 * random.standard_normal(shape)
-        if self.noise == "uniform":
-            noise = random.uniform(-1, 1, shape)
-            size = np.quantile(np.abs(noise).reshape(count, -1), 0.95, axis=1)
-            x = x + noise * (_B / 3**0.5 / size).reshape(-1, 1, 1, 1)
-        return x.astype(np.float32)
-
-
-def recipe(setting: Setting) -> Recipe:
+def maximize_recipe(setting: MaximizeSetting) -> Recipe:
     """The preset as ascents. Errors: InputError where ``dgn-am`` or ``ppgn`` has no generator, or another preset has.
 
     lucid (Olah et al. 2017): Fourier, decorrelated colours, standard transforms, Adam 0.05, 512 steps, the rectifiers'
@@ -151,7 +102,7 @@ def recipe(setting: Setting) -> Recipe:
         plan = Ascent(steps=steps or 512, parametrization=Pixels(), projections=(Bounds(),), optimizer=optimizer)
         return Recipe(stages=(plan,), noise="normal")
     if setting.preset == "simonyan":
-        scale = 1 / (np.prod(setting.shape) * _B**2)
+        scale = 1 / (np.prod(setting.shape) * TYPICAL_LEVEL**2)
         prior = AlphaNorm(weight=10 * setting.weight, alpha=2, centre=setting.mean, scale=float(scale))
         rate = setting.rate or 2.0
         optimizer = Normalized(start=rate, end=rate / 4, norm="mean")
@@ -162,23 +113,20 @@ def recipe(setting: Setting) -> Recipe:
     return _yosinski(setting)
 
 
-def _mahendran(setting: Setting) -> Recipe:
+def _mahendran(setting: MaximizeSetting) -> Recipe:
     numbers = setting.shape[1] * setting.shape[2]
-    priors = (
-        AlphaNorm(weight=setting.weight, alpha=6, centre=setting.mean, scale=1 / (numbers * _B**6), by_pixel=True),
-        TotalVariation(weight=setting.weight, beta=2, scale=1 / (numbers * _V**2)),
-    )
     steps = setting.steps or 300
-    rate = (setting.rate or 0.05 * _B**2 / 6) * numbers
+    rate = (setting.rate or NATURAL_RATE) * numbers
     plan = Ascent(
-        steps=steps, parametrization=Pixels(), transforms=(Crop(pixels=_JITTER - 1),), regularizers=priors,
-        projections=(ColourNorm(most=2 * _B, centre=setting.mean),),
+        steps=steps, parametrization=Pixels(), transforms=(Crop(pixels=_JITTER - 1),),
+        regularizers=natural_prior(setting),
+        projections=(ColourNorm(most=2 * TYPICAL_LEVEL, centre=setting.mean),),
         optimizer=DecayingAdaGrad(schedule=((rate, steps),)),
     )  # fmt: skip
     return Recipe(stages=(plan,), factor=100**2 / numbers, divides=True, noise="uniform")
 
 
-def _yosinski(setting: Setting) -> Recipe:
+def _yosinski(setting: MaximizeSetting) -> Recipe:
     """Yosinski et al. 2015, table 1: step, decay, blur, small norm, small contribution, clip; the best image is kept.
 
     ====  ======  ====  =====  ==============  =====  =========================

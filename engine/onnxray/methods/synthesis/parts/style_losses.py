@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxray.errors import InputError, ZeroGradient
+from onnxray.images.pixels import Pixels
 from onnxray.methods.synthesis.ascent.loop import Ascent
 from onnxray.methods.synthesis.ascent.optimizers import LBFGS, Adam
 from onnxray.methods.synthesis.ascent.parametrizations import Pixels as PixelImage
@@ -56,7 +57,7 @@ def style_layers(model: Model, space: Space, asked: str | Sequence[str] | None) 
 
 def style_losses(space: Space, picture: NDArray[np.float32], layers: Sequence[Grid], style: float) -> list[Loss]:
     """E_l towards a picture (1, C, H, W). Errors: InputError where a layer answers to nothing in it."""
-    values = space.model.values(pixels_of(space.model, picture), [grid.value for grid in layers])
+    values = space.model.values(Pixels.of(picture), [grid.value for grid in layers])
     found = []
     for grid in layers:
         if grid.rows == grid.columns:
@@ -71,7 +72,7 @@ def style_losses(space: Space, picture: NDArray[np.float32], layers: Sequence[Gr
 
 def content_loss(model: Model, picture: NDArray[np.float32], layer: str, content: float) -> Loss:
     """L_c towards a picture (1, C, H, W). Errors: InputError where the layer answers to nothing in it."""
-    reference = model.values(pixels_of(model, picture), [layer])[layer]
+    reference = model.values(Pixels.of(picture), [layer])[layer]
     size = float((reference.astype(np.float64) ** 2).sum()) / 2
     if size == 0:
         raise InputError(f"{layer!r} is zero throughout for the content picture; take another layer")
@@ -81,7 +82,7 @@ def content_loss(model: Model, picture: NDArray[np.float32], layer: str, content
 def refuse_flat(model: Model, losses: Sequence[Loss]) -> None:
     """Refuse a loss whose gradient is zero on noise, which another's would hide. Errors: ZeroGradient."""
     assert model.profile is not None
-    noise = pixels_of(model, np.random.default_rng(0).uniform(0, 255, (1, *model.profile.shape)))
+    noise = Pixels.of(np.random.default_rng(0).uniform(0, 255, (1, *model.profile.shape)))
     for loss in losses:
         if not gradient(model, noise, loss.objective).any():
             raise ZeroGradient(
@@ -102,7 +103,7 @@ def total_of(losses: Sequence[Loss], scale: float) -> Objective:
 def measured(model: Model, losses: Sequence[Loss], picture: NDArray[Any]) -> dict[str, float]:
     """Each loss of an 8-bit picture, unweighted, by the judge."""
     names = list(dict.fromkeys(name for loss in losses for name in loss.objective.values))
-    values = model.values(pixels_of(model, picture), names)
+    values = model.values(Pixels.of(picture), names)
     exact = {name: value.astype(np.float64) for name, value in values.items()}
     return {loss.name: -float(loss.objective.score(exact, slice(0, 1))[0]) for loss in losses}
 
@@ -119,8 +120,3 @@ def style_plan(optimizer: str, steps: int) -> Ascent:
         steps=steps, parametrization=PixelImage(noise=40.0), projections=(Bounds(),),
         optimizer=Adam(learning_rate=4.0), keep="best",
     )  # fmt: skip
-
-
-def pixels_of(model: Model, picture: NDArray[Any]) -> Any:
-    """A picture (1, C, H, W) at the model's size, as pixels."""
-    return model.pixels(np.asarray(picture, np.float32))

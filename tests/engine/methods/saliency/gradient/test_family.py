@@ -267,7 +267,7 @@ def test_smoothgrad_tells_of_what_it_smooths(lenet: onnxray.Model) -> None:
         ({"setting": ("channels=all",)}, "channels is 'all'"),
         ({"of": "integrated-gradients", "setting": ("steps=many",)}, "steps=many': a whole number"),
         ({"of": "integrated-gradients", "setting": ("gap=some",)}, "gap=some': a number"),
-        ({"average": "variance", "samples": 1}, "samples is 1; 2 to"),
+        ({"average": "variance", "samples": 1}, "samples is 1; a whole number from 2 to 100000"),
         ({"noise": 0.0}, "noise is 0.0"),
         ({"average": "median"}, "average is 'median'"),
     ],
@@ -280,7 +280,7 @@ def test_smoothgrad_of_what_is_not_there(options: Any, message: str) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"steps": 0}, "steps is 0"), ({"steps": 64, "max_steps": 32}, "max_steps is 32; 64 to 4096"),
+        ({"steps": 0}, "steps is 0"), ({"steps": 64, "max_steps": 32}, "max_steps is 32; a whole number from 64 to 4096"),
         ({"gap": -1.0}, "gap is -1.0"), ({"trials": 0}, "trials is 0"), ({"blur": 0.0}, "blur is 0.0"),
         ({"baseline": "grey"}, "baseline is 'grey'"),
     ],

@@ -8,11 +8,13 @@ import onnxray
 from onnxray.errors import InputError, NotDifferentiable, ZeroGradient
 from onnxray.graph.value_names import Selection
 from onnxray.methods.run import Progress, Run
+from onnxray.methods.synthesis.ascent import optimizers
 from onnxray.methods.synthesis.ascent.loop import Ascent, Climbed, climb
-from onnxray.methods.synthesis.ascent.optimizers import LBFGS, Adam, Momentum
+from onnxray.methods.synthesis.ascent.optimizers import LBFGS, Adam, DecayingAdaGrad, Momentum, Normalized, Optimizer
 from onnxray.methods.synthesis.ascent.parametrizations import Pixels
 from onnxray.methods.synthesis.ascent.projections import Bounds
 from onnxray.methods.synthesis.ascent.regularizers import AlphaNorm, TotalVariation
+from onnxray.methods.synthesis.ascent.stages import climb_in_turn
 from onnxray.methods.synthesis.ascent.transforms import Crop
 from onnxray.objectives.matching import Match
 from onnxray.objectives.objective import Objective
@@ -184,6 +186,11 @@ def test_steps_that_are_none_are_refused(steps):
         Ascent(steps=steps)
 
 
+def test_what_is_kept_is_the_best_or_the_last():
+    with pytest.raises(InputError, match="keep is 'fist'; 'last' or 'best' was expected"):
+        Ascent(steps=1, keep="fist")
+
+
 def test_projections_need_pixels_and_a_start_must_fit():
     with pytest.raises(InputError, match="use the pixel parametrisation"):
         Ascent(steps=1, projections=(Bounds(),))
@@ -196,3 +203,45 @@ def test_two_regularisers_of_one_name_are_added_in_the_trace():
     parts = (TotalVariation(weight=1), TotalVariation(weight=2))
     two = climb(NET.open(), score(0), gradient_ascent(1e-3, 2, regularizers=parts), run_of())
     np.testing.assert_allclose(two.trace["total-variation-2"], one.trace["total-variation-2"], rtol=1e-5)
+
+
+def numbers_of(climbed: Climbed, step: int) -> list[float]:
+    images, totals = climbed.images, climbed.trace["total"][:, 1]
+    return [images[0].mean(), images[1, 0, 3, 4], images[0, 0, 7, 2], totals[step], totals[-1]]
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "recorded"),
+    [
+        (Adam(learning_rate=2), (128.08989, 117.0536, 125.53798, 5541.5693, 6112.2954)),
+        (
+            Momentum(schedule=((0.02, 3), (0.01, 3)), momentum=0.9),
+            (127.71772, 107.11416, 123.89581, 5541.5693, 5733.584),
+        ),
+        (LBFGS(evaluations=6), (127.69611, 106.18512, 123.7303, 5541.5693, 6103.3301)),
+        (DecayingAdaGrad(schedule=((0.5, 6),)), (127.93666, 115.40207, 125.03466, 5541.5693, 5974.7461)),
+        (Normalized(start=2, end=0.5, norm="mean"), (128.05978, 118.74583, 124.78143, 5541.5693, 6055.0488)),
+        (optimizers.Progress(most=100, desired=2), (127.69664, 106.199, 123.73098, 5541.5693, 5702.1338)),
+    ],
+)
+def test_a_seeded_ascent_gives_what_it_once_gave(optimizer: Optimizer, recorded: tuple[float, ...]):
+    """Recorded before the loop became an object; every digit is the machine's, so a few are held."""
+    plan = Ascent(
+        steps=6, parametrization=STEADY, transforms=(Crop(pixels=3),), regularizers=(TotalVariation(weight=0.01),),
+        projections=(Bounds(),), optimizer=optimizer, redirected=2,
+    )  # fmt: skip
+    found = climb(NET.open(), score(1, 2), plan, run_of(5), count=2)
+    np.testing.assert_allclose(numbers_of(found, 0), recorded, rtol=1e-5)
+
+
+def test_seeded_stages_give_what_they_once_gave():
+    stages = (
+        Ascent(steps=4, parametrization=STEADY, optimizer=Adam(learning_rate=3), projections=(Bounds(),)),
+        Ascent(steps=2, parametrization=Pixels(), optimizer=LBFGS(evaluations=5), keep="best"),
+        Ascent(steps=3, parametrization=Pixels(), optimizer=DecayingAdaGrad(schedule=((0.5, 3),))),
+    )
+    match = Match("h", np.stack([NET.h(one) for one in pictures(2, seed=3)]).astype(np.float32))
+    found = climb_in_turn(NET.open(), (score(0, 2), match, score(2, 2)), stages, run_of(2), count=2, every=3)
+    recorded = (127.76071, 147.62776, 111.15408, -0.21163467, 2748.5278)
+    np.testing.assert_allclose(numbers_of(found, 4), recorded, rtol=1e-4)
+    assert sorted(found.snapshots) == [3, 6, 9]

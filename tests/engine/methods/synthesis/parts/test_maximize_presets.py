@@ -15,7 +15,7 @@ from onnxray.methods.synthesis.ascent.optimizers import Adam, DecayingAdaGrad, P
 from onnxray.methods.synthesis.ascent.parametrizations import Fourier
 from onnxray.methods.synthesis.ascent.transforms import Similarity
 from onnxray.methods.synthesis.maximize import Maximize
-from onnxray.methods.synthesis.parts.maximize_presets import Setting, recipe
+from onnxray.methods.synthesis.parts.maximize_presets import MaximizeSetting, maximize_recipe
 from support import models
 
 SIDE, MEAN = 8, 100.0
@@ -28,8 +28,8 @@ def linear() -> onnxray.Model:
     return onnxray.open(models.parse(LINEAR, {"w": WEIGHT}), RAW)
 
 
-def setting(preset: str, **options) -> Setting:
-    return Setting(preset=preset, shape=(1, SIDE, SIDE), mean=(MEAN,), **options)
+def setting(preset: str, **options) -> MaximizeSetting:
+    return MaximizeSetting(preset=preset, shape=(1, SIDE, SIDE), mean=(MEAN,), **options)
 
 
 TABLE = {
@@ -43,7 +43,7 @@ TABLE = {
 @pytest.mark.parametrize("preset", TABLE)
 def test_yosinskis_sets_are_table_1_in_its_order(preset):
     decay, blur, every, clip, steps, (most, desired) = TABLE[preset]
-    made = recipe(setting(preset))
+    made = maximize_recipe(setting(preset))
     assert made.stages[0].steps == steps
     assert made.stages[0].keep == "best"
     count = 10
@@ -75,13 +75,13 @@ def _climbed(preset, count, start):
     from onnxray.objectives.target_lists import one_target
 
     model = linear()
-    plan = dataclasses.replace(recipe(setting(preset)).stages[0], steps=count)
+    plan = dataclasses.replace(maximize_recipe(setting(preset)).stages[0], steps=count)
     run = Run(np.random.default_rng(0), lambda *_: None, [])
     return climb(model, one_target(model, "z[1]"), plan, run, start=start)
 
 
 def test_simonyan_climbs_from_the_mean_image_against_the_norm_about_it():
-    made = recipe(setting("simonyan"))
+    made = maximize_recipe(setting("simonyan"))
     start = made.start(setting("simonyan"), 1, np.random.default_rng(0))
     assert (start == MEAN).all()
     result = _climbed("simonyan", 2, start)
@@ -96,7 +96,7 @@ def test_simonyan_climbs_from_the_mean_image_against_the_norm_about_it():
 
 
 def test_mahendran_is_the_papers_energy():
-    made = recipe(setting("mahendran"))
+    made = maximize_recipe(setting("mahendran"))
     assert made.divides
     assert made.factor == pytest.approx(100**2 / SIDE**2)
     assert isinstance(made.stages[0].optimizer, DecayingAdaGrad)
@@ -113,7 +113,7 @@ def test_mahendran_is_the_papers_energy():
 
 
 def test_lucid_is_its_published_constants():
-    plan = recipe(setting("lucid")).stages[0]
+    plan = maximize_recipe(setting("lucid")).stages[0]
     assert plan.steps == 512
     assert plan.parametrization == Fourier(deviation=0.01, decay=1.0, decorrelated=True)
     assert plan.optimizer == Adam(learning_rate=0.05)
