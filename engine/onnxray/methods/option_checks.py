@@ -1,11 +1,14 @@
-"""Options held against their annotations and ranges."""
+"""Options held against their annotations and ranges, and what is asked of a model against what it is."""
 
 from __future__ import annotations
 
-from typing import ClassVar, get_origin, get_type_hints
+from typing import TYPE_CHECKING, ClassVar, get_origin, get_type_hints
 
 from onnxray.errors import InputError
 from onnxray.errors.type_checks import check_kind
+
+if TYPE_CHECKING:
+    from onnxray.model.model import Model
 
 
 def check_choices(method: object) -> None:
@@ -20,3 +23,12 @@ def check_range(name: str, value: float, low: float, high: float) -> None:
     check_kind(name, value, float)
     if not low <= value <= high:
         raise InputError(f"{name} is {value!r}; {low:g} to {high:g} was expected")
+
+
+def refuse_without_images(model: Model, demand: str) -> None:
+    """Refuse a model whose input is no image. demand: as ``rise works on images``. Errors: InputError."""
+    if model.profile is None:
+        raise InputError(
+            f"{demand}, and this model's input is no image (no profile fits it); "
+            "state how pixels enter it with --profile"
+        )

@@ -34,7 +34,7 @@ class Applied:
 
 
 def apply_network(
-    model: Model, picture: NDArray[np.float32], *, overlap: int | None = None, range: str = "auto"
+    model: Model, picture: NDArray[np.float32], *, overlap: int | None = None, range: Range = "auto"
 ) -> Applied:
     """Run an image-to-image network on a picture (C, H, W) in grey levels.
 

@@ -6,7 +6,7 @@ import hashlib
 import io
 import zipfile
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
 import numpy as np
@@ -16,7 +16,7 @@ from rich.table import Table
 
 from onnxray.cli.parts.arguments import ImagesArgument, ModelArgument
 from onnxray.cli.parts.console import table_console
-from onnxray.cli.parts.document import document, print_json, provenance_of
+from onnxray.cli.parts.document import Work, print_json
 from onnxray.cli.parts.finishing import say_interrupted
 from onnxray.cli.parts.kept_chunks import Chunks
 from onnxray.cli.parts.limits import limited
@@ -34,7 +34,7 @@ def values(
         list[str],
         typer.Option("--value", metavar="NAME", help="A value's name, alias, short form or glob; repeatable."),
     ],
-    engine: Annotated[str, typer.Option(metavar="judge|twin", help="ONNX Runtime, or the torch twin.")] = "judge",
+    engine: Annotated[Literal["judge", "twin"], typer.Option(help="ONNX Runtime, or the torch twin.")] = "judge",
     *,
     shared: Growing,
 ) -> None:
@@ -43,39 +43,40 @@ def values(
     Example: onnxray values lenet four.png --value conv1 --value features
     """
     opened = shared.open(model)
+    options = {"value": value, "engine": engine}
+    work = Work(opened, "values", options)
     pixels = opened.pixels(images)
     notes = list(pixels.notes)
-    options = {"value": value, "engine": engine}
     with shared.keeping("values", **options) as keep:
-        journal = keep.start(lambda: provenance_of(opened, "values"), (pixels, images))
+        journal = keep.start(work.provenance, (pixels, images))
         chunks = Chunks(len(pixels), keep, journal.entries)
         interrupted = False
         try:
-            found = opened.values(pixels, value, engine=engine, through=chunks.through)  # type: ignore[arg-type]
+            arrays = opened.values(pixels, value, engine=engine, through=chunks.through)
         except KeyboardInterrupt:
             if not chunks.done:
                 raise
             interrupted, pixels = True, pixels.rows(slice(0, chunks.done))
-            found = opened.values(pixels, value, engine=engine, through=chunks.through)  # type: ignore[arg-type]
-        keys = {name: _key(name) for name in found}
+            arrays = opened.values(pixels, value, engine=engine, through=chunks.through)
+        keys = {name: _key(name) for name in arrays}
         items = [
             {
                 "name": name, "key": keys[name], "shape": list(array.shape), "dtype": str(array.dtype),
                 "files": {"array": "values.npz"},
             }
-            for name, array in found.items()
+            for name, array in arrays.items()
         ]  # fmt: skip
-        archive = _npz({keys[name]: array for name, array in found.items()})
+        archive = _npz({keys[name]: array for name, array in arrays.items()})
         more = {"images": list(pixels.names), "engine": engine, "image_notes": notes}
-        report = document(opened, "values", items, **more) | {"interrupted": interrupted}
+        document = work.document(items, more, interrupted=interrupted, earlier=journal.seconds)
         if not interrupted:
             keep.drop(chunks.names)
-        report = keep.complete_plain(report, {"values.npz": archive})
+        document = keep.complete_plain(document, {"values.npz": archive})
     if shared.json:
-        print_json(report)
+        print_json(document)
     else:
         table = Table("value", "shape", "type", title=str(keep.path / "values.npz"))
-        for name, array in found.items():
+        for name, array in arrays.items():
             table.add_row(name, str(list(array.shape)), str(array.dtype))
         table_console().print(table)
     if interrupted:

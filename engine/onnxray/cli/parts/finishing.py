@@ -10,10 +10,10 @@ import typer
 
 from onnxray.cli.parts.console import line, table_console, text
 from onnxray.cli.parts.document import command_line, print_json
-from onnxray.results.result import Result
 
 if TYPE_CHECKING:
     from onnxray.results.keeping import Keeping
+    from onnxray.results.result import Result
 
 
 def finish(
