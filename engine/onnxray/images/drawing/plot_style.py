@@ -1,4 +1,4 @@
-"""Plots: by matplotlib's own defaults, in one palette, as PNGs; matplotlib is imported when one is drawn.
+"""The palette of all pictures; plots by matplotlib's own defaults, as PNGs. It is imported when one is drawn.
 
 matplotlib reads a file ``matplotlibrc`` in the working folder, where a stranger's may lie beside the model: it can have
 TeX run over every text, with lines of its own before them.
@@ -19,9 +19,16 @@ if TYPE_CHECKING:
 
 INK, SOFT_INK, GRID = "#1a1a1a", "#5c5c5c", "#e4e4e4"
 BLUE, VERMILION, GREEN = "#0072b2", "#d55e00", "#009e73"
-"""From the palette of Okabe and Ito, which stays apart for every kind of colour vision."""
+ORANGE, PURPLE, YELLOW, SKY = "#e69f00", "#cc79a7", "#f0e442", "#56b4e9"
+"""The palette of Okabe and Ito, which stays apart for every kind of colour vision."""
 NAMELESS: Final[Mapping[str, str | None]] = MappingProxyType({"Software": None})
 """Without the name and version of matplotlib, which it writes into a PNG by itself."""
+
+
+def rgb(colour: str) -> tuple[int, int, int]:
+    """Red, green and blue of a colour of the palette, 0 to 255."""
+    red, green, blue = bytes.fromhex(colour.removeprefix("#"))
+    return red, green, blue
 
 
 @contextmanager
