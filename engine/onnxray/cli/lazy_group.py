@@ -80,8 +80,8 @@ class Joined(Mapping[str, Listed]):
     def __getitem__(self, name: str) -> Listed:
         # The methods of a family come last: whether there is one of this name takes an import.
         for part in sorted(self._parts, key=lambda part: isinstance(part, Family)):
-            if name in part:
-                return part[name]
+            if (found := part.get(name)) is not None:
+                return found
         raise KeyError(name)
 
     def __iter__(self) -> Iterator[str]:

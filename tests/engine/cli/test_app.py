@@ -64,6 +64,13 @@ def test_the_program_answers_by_itself_without_anything_heavy(arguments: tuple[s
     assert sorted(name for name in modules if name.startswith("onnxray.cli.commands.")) == []
 
 
+@pytest.mark.parametrize("command", ["inspect", "verify", "classify", "values", "apply", "demo", "saliency layers"])
+def test_wrong_usage_of_a_command_without_a_method_imports_nothing_heavy(command: str) -> None:
+    status, modules = ended(*command.split(), "--nonsense")
+    assert status == 2
+    assert sorted(modules & set(HEAVY)) == []
+
+
 def test_a_command_imports_no_other() -> None:
     for arguments, own in ((("classify", "--help"), "classify"), (("saliency", "grad-cam", "--help"), "saliency")):
         status, modules = ended(*arguments)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -15,12 +15,11 @@ from onnxray.cli.parts.finishing import say_interrupted
 from onnxray.cli.parts.limits import limited
 from onnxray.cli.parts.shared_options import Growing, with_shared_options
 from onnxray.errors import InputError
-from onnxray.images.pixels import Pixels, read_at_own_size
-from onnxray.methods.option_checks import refuse_without_images
-from onnxray.model.picture_network import Range, apply_network
 
 if TYPE_CHECKING:
+    from onnxray.images.pixels import Pixels
     from onnxray.model.model import Model
+    from onnxray.model.picture_network import Range
     from onnxray.results.keeping import Keeping
 
 
@@ -29,7 +28,10 @@ if TYPE_CHECKING:
 def apply(
     model: ModelArgument,
     images: ImagesArgument,
-    range_: Annotated[Range, typer.Option("--range", help="What the output's numbers mean as a picture.")] = "auto",
+    range_: Annotated[
+        Literal["auto", "255", "1", "signed"],
+        typer.Option("--range", help="What the output's numbers mean as a picture."),
+    ] = "auto",
     size: Annotated[int, typer.Option("--size", help="Pixels of the longer side at most.")] = 1024,
     overlap: Annotated[
         int | None,
@@ -43,6 +45,9 @@ def apply(
     Pictures keep their size. A network of fixed size sees overlapping tiles, which are blended.
     Example: onnxray apply candy.onnx photo.jpg --profile raw --range 255
     """
+    from onnxray.images.pixels import read_at_own_size
+    from onnxray.methods.option_checks import refuse_without_images
+
     opened = shared.open(model)
     refuse_without_images(opened, "apply works on images")
     if size < 1:
@@ -80,6 +85,8 @@ def apply(
 
 def _apply(model: Model, keep: Keeping, place: int, picture: Pixels, overlap: int | None, range_: Range) -> None:
     """Apply the network to one picture, and keep it."""
+    from onnxray.model.picture_network import apply_network
+
     applied = apply_network(model, picture.array[0], overlap=overlap, range=range_)
     path = picture.names[0]
     name = f"{place}-{Path(path).stem if path else 'picture'}.png"

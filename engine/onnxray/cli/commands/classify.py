@@ -12,7 +12,6 @@ from onnxray.cli.parts.arguments import ImagesArgument, ModelArgument
 from onnxray.cli.parts.console import table_console
 from onnxray.cli.parts.document import Work, print_json, write_document
 from onnxray.cli.parts.finishing import say_interrupted
-from onnxray.cli.parts.kept_chunks import Chunks
 from onnxray.cli.parts.limits import limited
 from onnxray.cli.parts.shared_options import Opening, with_shared_options
 
@@ -30,6 +29,8 @@ def classify(
 
     Example: onnxray classify lenet four.png
     """
+    from onnxray.cli.parts.kept_chunks import Chunks
+
     opened = shared.open(model)
     work = Work(opened, "classify", {"top": top})
     pixels = opened.pixels(images)

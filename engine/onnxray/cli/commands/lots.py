@@ -9,7 +9,8 @@ import typer
 
 from onnxray.cli.parts.arguments import ModelArgument
 from onnxray.cli.parts.console import table_console
-from onnxray.cli.parts.method_command import Ending, method_command, run_method
+from onnxray.cli.parts.finishing import Ending
+from onnxray.cli.parts.method_command import method_command, run_method
 from onnxray.cli.parts.method_options import plain_options
 from onnxray.cli.parts.shared_options import Shared
 from onnxray.cli.parts.tables import MOST_ROWS, perturbed_table, stability_table
@@ -65,10 +66,10 @@ def lots(
 
 
 def _goal(target: list[str] | None, values: Path | None, own: Any, pairs: Any) -> Goal:
-    given = [name for name, option in (("--target", target), ("--target-values", values), ("--self", own)) if option]
-    if len(given) != 1:
+    stated = [name for name, option in (("--target", target), ("--target-values", values), ("--self", own)) if option]
+    if len(stated) != 1:
         raise InputError(
-            f"{' and '.join(given) or 'no goal'} given; give exactly one of --target IMAGE, --target-values FILE, "
+            f"{' and '.join(stated) or 'no goal'} given; give exactly one of --target IMAGE, --target-values FILE, "
             "--self inhibit|magnify"
         )
     if target:

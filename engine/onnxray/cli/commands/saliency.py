@@ -9,8 +9,8 @@ from rich.table import Table
 
 from onnxray.cli.parts.arguments import ImagesArgument, ModelArgument
 from onnxray.cli.parts.console import table_console
-from onnxray.cli.parts.finishing import number_cell
-from onnxray.cli.parts.method_command import Ending, method_command, run_method
+from onnxray.cli.parts.finishing import Ending, number_cell
+from onnxray.cli.parts.method_command import method_command, run_method
 from onnxray.cli.parts.method_options import plain_options
 from onnxray.cli.parts.saliency_options import (
     BoxOption,

@@ -8,7 +8,8 @@ from typing import Any
 
 from onnxray.assess.maps.check import Check
 from onnxray.cli.parts.arguments import ImagesArgument, ModelArgument
-from onnxray.cli.parts.method_command import Ending, method_command, run_method
+from onnxray.cli.parts.finishing import Ending
+from onnxray.cli.parts.method_command import method_command, run_method
 from onnxray.cli.parts.method_options import plain_options
 from onnxray.cli.parts.saliency_options import BoxOption, MaskOption, TargetOption
 from onnxray.cli.parts.shared_options import Shared

@@ -9,7 +9,8 @@ import typer
 from onnxray.assess.maps.comparison import Comparison
 from onnxray.assess.maps.item import CheckedItem
 from onnxray.cli.parts.arguments import ImagesArgument, ModelArgument
-from onnxray.cli.parts.method_command import Ending, method_command, run_method
+from onnxray.cli.parts.finishing import Ending
+from onnxray.cli.parts.method_command import method_command, run_method
 from onnxray.cli.parts.method_options import plain_options
 from onnxray.cli.parts.saliency_options import BoxOption, MaskOption, TargetOption
 from onnxray.cli.parts.shared_options import Shared

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import numpy as np
 import typer
 from rich.table import Table
 
@@ -27,6 +26,8 @@ def layers(
     shared: Opening,
 ) -> None:
     """List the layers with rows and columns that all which the target sees passes through; the default is marked."""
+    import numpy as np
+
     from onnxray.model.layers.grid import read_space
     from onnxray.model.layers.map_layers import find_layers
 

@@ -6,21 +6,21 @@ import hashlib
 import io
 import zipfile
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import quote
 
-import numpy as np
 import typer
-from numpy.typing import NDArray
 from rich.table import Table
 
 from onnxray.cli.parts.arguments import ImagesArgument, ModelArgument
 from onnxray.cli.parts.console import table_console
 from onnxray.cli.parts.document import Work, print_json
 from onnxray.cli.parts.finishing import say_interrupted
-from onnxray.cli.parts.kept_chunks import Chunks
 from onnxray.cli.parts.limits import limited
 from onnxray.cli.parts.shared_options import Growing, with_shared_options
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _LONGEST = 200
 
@@ -42,6 +42,8 @@ def values(
 
     Example: onnxray values lenet four.png --value conv1 --value features
     """
+    from onnxray.cli.parts.kept_chunks import Chunks
+
     opened = shared.open(model)
     options = {"value": value, "engine": engine}
     work = Work(opened, "values", options)
@@ -93,6 +95,8 @@ def _key(name: str) -> str:
 
 def _npz(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     """What np.savez writes, for keys that it takes for its own options as well; text as text, never as a pickle."""
+    import numpy as np
+
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
         for key, array in arrays.items():

@@ -13,7 +13,6 @@ from onnxray.cli.parts.console import line, table_console
 from onnxray.cli.parts.document import Work, print_json, write_document
 from onnxray.cli.parts.limits import limited
 from onnxray.cli.parts.shared_options import Opening, with_shared_options
-from onnxray.engines.agreement.comparison import described
 from onnxray.errors.shown_text import shortened
 
 if TYPE_CHECKING:
@@ -60,6 +59,8 @@ _COLOURS = {"agrees": "green", "empty": "yellow", "one step": "green", "inherite
 
 def _show(verification: Verification) -> None:
     """For people."""
+    from onnxray.engines.agreement.comparison import described
+
     console = table_console()
     table = Table(
         "value", "node", "operator", "largest difference", "relative", "steps", "by the node alone", "",

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from onnxray.cli.parts.arguments import ModelArgument
-from onnxray.cli.parts.method_command import Ending, method_command, run_method
+from onnxray.cli.parts.finishing import Ending
+from onnxray.cli.parts.method_command import method_command, run_method
 from onnxray.cli.parts.method_options import plain_options
 from onnxray.cli.parts.shared_options import Shared
 from onnxray.cli.parts.tables import print_synthesis

@@ -10,14 +10,11 @@ A family writes one function with its data arguments, and makes it the command o
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from onnxray.cli.parts.command_frame import progress_bar
-from onnxray.cli.parts.console import text
-from onnxray.cli.parts.finishing import finish
+from onnxray.cli.parts.finishing import Ending, finish
 from onnxray.cli.parts.limits import limited
 from onnxray.cli.parts.method_options import with_options_of
 from onnxray.cli.parts.shared_options import Shared, with_shared_options
@@ -25,21 +22,6 @@ from onnxray.cli.parts.shared_options import Shared, with_shared_options
 if TYPE_CHECKING:
     from onnxray.methods.method import Method
     from onnxray.model.model import Model
-    from onnxray.results.result import Result
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ending:
-    """How the end of a run is shown.
-
-    sheets: file name -> bytes of its pictures. table: prints it. extra: what the command adds to the document. lines:
-    what is said on standard error, with --json too.
-    """
-
-    sheets: Callable[[Result[Any]], Mapping[str, bytes]]
-    table: Callable[[Result[Any]], None]
-    extra: Callable[[Result[Any]], Mapping[str, Any]] | None = None
-    lines: Callable[[Result[Any]], Iterable[str]] | None = None
 
 
 def method_command(*methods: type[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -73,8 +55,4 @@ def run_method(
             result = method(
                 model, images, goal, seed=shared.seed, progress=tick, keep_partial=True, keep=keep, each=each
             )
-        if ending.extra is not None:
-            result = dataclasses.replace(result, extra={**result.extra, **ending.extra(result)})
-        for each_line in () if ending.lines is None else ending.lines(result):
-            text.print(each_line)
-        finish(result, keep, json=shared.json, drawn=ending.sheets, told=ending.table)
+        finish(result, keep, ending, json=shared.json)
