@@ -23,7 +23,7 @@ from skimage.data import chelsea
 import onnxray
 import onnxray_models
 from onnxray.assess.maps.check import Check
-from onnxray.assess.maps.comparison import compare
+from onnxray.assess.maps.comparison import Comparison
 from onnxray.assess.maps.summary import summarize
 from onnxray.methods.catalogue import family
 from onnxray.methods.options_from_text import configured
@@ -127,7 +127,8 @@ def compared_section(
     name: str, model: onnxray.Model, photos: Sequence[Path], methods: Sequence[Saliency], pictures: dict[str, bytes]
 ) -> str:
     """All methods on all photos: means of the figures; a sheet of the first two photos."""
-    result = compare(model, photos, methods, references=[Reference(box=box) for box in BOXES.values()])
+    references = tuple(Reference(box=box) for box in BOXES.values())
+    result = Comparison(methods=tuple(methods), references=references)(model, photos)
     shown = {item.map.stem for item in result.items if Path(str(item.map.path)).name in list(BOXES)[:2]}
     few = replace(result, items=tuple(item for item in result.items if item.map.stem in shown))
     pictures[f"saliency-compare-{name}.jpg"] = comparison_pictures(few)["sheet.png"]

@@ -25,6 +25,14 @@ def test_imports_go_up_alone(name: str) -> None:
         assert rank(other) < rank(name) or beside, f"{name}:{where.line} imports {other}, which does not stand above it"
 
 
+def test_no_command_imports_another() -> None:
+    """What two commands print or share is in ``cli/parts``; groups of commands are joined in ``cli/app.py``."""
+    commands = [name for name in files() if folder(name) == "cli.commands" and not is_face(name)]
+    assert len(commands) > 10
+    taken = {name: [other for other, _ in arrows(name) if folder(other) == "cli.commands"] for name in commands}
+    assert {name: others for name, others in taken.items() if others} == {}
+
+
 def test_no_circle_among_files() -> None:
     left = {name: {other for other, _ in arrows(name)} for name in files()}
     while ready := {name for name in left if not left[name] & left.keys()}:

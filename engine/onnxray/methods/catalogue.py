@@ -46,6 +46,15 @@ def family(base: type[T]) -> dict[str, type[T]]:
     return {name: method for name, method in sorted(known.items()) if issubclass(method, base)}
 
 
+def member(base: type[T], name: str) -> type[T] | None:
+    """The method of a family by its own name, None where there is none; imports its file alone if that is named so."""
+    file = name.replace("-", "_")
+    method = _method_in(file) if file in files() else None
+    if method is not None and method.name == name:
+        return method if issubclass(method, base) else None
+    return family(base).get(name)
+
+
 def look_up(name: str) -> Any:
     """A method by its class's name, or its file. Errors: AttributeError."""
     if name in files() and _method_in(name) is not None:

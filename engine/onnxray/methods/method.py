@@ -15,6 +15,9 @@ from onnxray.errors import InputError
 from onnxray.errors.short_values import short
 from onnxray.errors.type_checks import check_callable, check_kind
 from onnxray.images.pixels import Pixels
+from onnxray.methods.documentation import documentation
+from onnxray.methods.option_checks import refuse_without_images
+from onnxray.methods.run import Progress, Run, silent
 from onnxray.model.model import Model
 from onnxray.results.finished_items import Tape
 from onnxray.results.item import ItemT
@@ -23,8 +26,6 @@ from onnxray.results.result import Result
 
 if TYPE_CHECKING:
     from onnxray.results.keeping import Keeping
-from onnxray.methods.documentation import documentation
-from onnxray.methods.run import Progress, Run, silent
 
 
 class Method(ABC, Generic[ItemT]):
@@ -71,11 +72,7 @@ class Method(ABC, Generic[ItemT]):
         started = time.perf_counter()
         if not isinstance(model, Model):
             raise InputError(f"the model is a {type(model).__name__}; open it first: onnxray.open(path)")
-        if model.profile is None and self.images_only:
-            raise InputError(
-                f"{self.name} works on images, and this model's input is no image (no profile fits it); "
-                "state how pixels enter it with --profile"
-            )
+        self.refuse_if_unfit(model)
         if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
             raise InputError(f"seed is {short(seed)}; a whole number from 0 was expected")
         if images is None and not self.needs_images and model.profile is not None:
@@ -113,7 +110,16 @@ class Method(ABC, Generic[ItemT]):
                 raise
             tape.settle()
             interrupted = True
-        return Result(dataclasses.replace(stamp(), interrupted=interrupted), tape.items)
+        return Result(dataclasses.replace(stamp(), interrupted=interrupted), tape.items, None, self.extra(tape))
+
+    def refuse_if_unfit(self, model: Model) -> None:
+        """Refuse a model that the method cannot work on, before anything is run. Errors: InputError."""
+        if self.images_only:
+            refuse_without_images(model, f"{self.name} works on images")
+
+    def extra(self, tape: Tape[ItemT]) -> dict[str, Any]:
+        """What the document states beside the items, of what is finished."""
+        return {}
 
     @abstractmethod
     def run(self, model: Model, pixels: Pixels, goal: Any, run: Run) -> Iterator[ItemT]:

@@ -1,13 +1,16 @@
-"""Options held against their annotations: ``Annotated[kind, help text, Range(least, most)]``."""
+"""Options held against how they are annotated, ``Annotated[kind, help text, Range(least, most)]``, and models too."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_args, get_origin, get_type_hints
 
 from onnxray.errors import InputError
 from onnxray.errors.type_checks import check_kind
+
+if TYPE_CHECKING:
+    from onnxray.model.model import Model
 
 
 @dataclass(frozen=True)
@@ -59,3 +62,12 @@ def check_range(name: str, value: float, least: float, most: float) -> None:
 
 def _number(value: float) -> str:
     return str(value) if isinstance(value, int) else f"{value:g}"
+
+
+def refuse_without_images(model: Model, demand: str) -> None:
+    """Refuse a model whose input is no image. demand: as ``rise works on images``. Errors: InputError."""
+    if model.profile is None:
+        raise InputError(
+            f"{demand}, and this model's input is no image (no profile fits it); "
+            "state how pixels enter it with --profile"
+        )

@@ -18,7 +18,7 @@ from onnxray.images.pixels import Pixels
 from onnxray.images.tiles import cut, ramp, windows
 from onnxray.model.model import Model
 
-Range = Literal["auto", "255", "1", "signed"]
+OutputRange = Literal["auto", "255", "1", "signed"]
 _RANGES: dict[str, tuple[float, float]] = {"255": (0.0, 255.0), "1": (0.0, 1.0), "signed": (-1.0, 1.0)}
 
 
@@ -34,7 +34,7 @@ class Applied:
 
 
 def apply_network(
-    model: Model, picture: NDArray[np.float32], *, overlap: int | None = None, range: str = "auto"
+    model: Model, picture: NDArray[np.float32], *, overlap: int | None = None, range: OutputRange = "auto"
 ) -> Applied:
     """Run an image-to-image network on a picture (C, H, W) in grey levels.
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from onnxray.images.drawing.contact_sheet import Cell, Row
 from onnxray.methods.synthesis.item import SynthesisItem
-from onnxray.report.pages import drawn_pages
+from onnxray.report.pages import drawn_pages, model_name
 from onnxray.report.synthesis_report import trace_plot
 from onnxray.results.result import Result
 
@@ -18,7 +16,7 @@ def sheets(result: Result[SynthesisItem]) -> dict[str, bytes]:
 
     A row for each original with its pre-images beside it; one for each of its layers where there are several samples.
     """
-    model = Path(str(result.provenance.model["path"] or "model")).name
+    model = model_name(result.provenance)
     options = result.provenance.method["options"]
     shown, groups = result.items[:_CELLS], dict[tuple[str, str], list[SynthesisItem]]()
     for item in shown:

@@ -8,7 +8,7 @@ from pathlib import Path
 from onnxray.images.drawing.contact_sheet import Cell, Row
 from onnxray.methods.lots.item import LotsItem, Shown
 from onnxray.methods.lots.summary import LayerSummary
-from onnxray.report.pages import drawn_pages
+from onnxray.report.pages import drawn_pages, model_name
 from onnxray.report.stability_plot import LayerSpread, stability_plot
 from onnxray.results.provenance import Provenance
 from onnxray.results.result import Result
@@ -21,7 +21,7 @@ def sheets(result: Result[LotsItem]) -> dict[str, bytes]:
     groups = rows(result.items)
     shown = groups[:_ROWS]
     footer = [f"{len(groups) - _ROWS} more pairs in result.json"] if len(groups) > _ROWS else []
-    model = Path(str(result.provenance.model["path"] or "model")).name
+    model = model_name(result.provenance)
     return pages(shown, title=f"LOTS on {model}", provenance=result.provenance, footer=footer)
 
 
@@ -67,7 +67,7 @@ def _shown_cell(role: str, shown: Shown, item: LotsItem) -> Cell:
 
 def plot(result: Result[LotsItem], layers: Sequence[LayerSummary]) -> bytes:
     """The stability plot as PNG bytes."""
-    model = Path(str(result.provenance.model["path"] or "model")).name
+    model = model_name(result.provenance)
     spreads = [
         LayerSpread(
             layer=layer.layer,

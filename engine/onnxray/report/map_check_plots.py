@@ -5,21 +5,16 @@ matplotlib is imported when a plot is drawn, and used through its objects: no py
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from onnxray.assess.maps.item import CheckedItem
-from onnxray.images.drawing.plot_style import own_style
+from onnxray.images.drawing.plot_style import BLUE, GREEN, GRID, INK, SOFT_INK, VERMILION, legible, own_style, png_of
 from onnxray.images.drawing.text import NO_MARKUP
-from onnxray.report.stability_plot import legible
 
 _DOTS_PER_INCH, _WIDEST = 144, 40.0
-_INK, _SOFT_INK, _GRID = "#1a1a1a", "#5c5c5c", "#e4e4e4"
-# From the palette of Okabe and Ito, which stays apart for every kind of colour vision.
-_BLUE, _VERMILION, _GREEN = "#0072b2", "#d55e00", "#009e73"
 _LONGEST_NAME = 34
 _FAINT = 0.35
 
@@ -32,7 +27,7 @@ def curves_plot(items: Sequence[CheckedItem], *, title: str) -> bytes | None:
     if not drawn:
         return None
     figure, axes = _figure(title, (9.0, 4.0), 2)
-    for ax, name, colour in zip(axes, ("insertion", "deletion"), (_BLUE, _VERMILION)):
+    for ax, name, colour in zip(axes, ("insertion", "deletion"), (BLUE, VERMILION)):
         for found in drawn:
             fractions, scores = found[name]["fractions"], found[name]["scores"]
             ax.plot(fractions, scores, color=colour, linewidth=0.9, alpha=_FAINT if len(drawn) > 1 else 1.0)
@@ -42,16 +37,16 @@ def curves_plot(items: Sequence[CheckedItem], *, title: str) -> bytes | None:
             mean = np.mean([np.interp(grid, found[name]["fractions"], found[name]["scores"]) for found in drawn], 0)
             ax.plot(grid, mean, color=colour, linewidth=2.4)
         said = f"{name}: area {area:.3f}" + (f", mean of {len(drawn)}" if len(drawn) > 1 else "")
-        ax.set_title(said, loc="left", fontsize=10, color=_INK, **NO_MARKUP)
+        ax.set_title(said, loc="left", fontsize=10, color=INK, **NO_MARKUP)
         verb = "inserted" if name == "insertion" else "deleted"
-        ax.set_xlabel(f"share of the pixels {verb}", fontsize=9, color=_INK, **NO_MARKUP)
+        ax.set_xlabel(f"share of the pixels {verb}", fontsize=9, color=INK, **NO_MARKUP)
         ax.set_xlim(0, 1)
     names = {found["measured"].partition(" of ")[0] for found in drawn}
     said = legible(names.pop(), _LONGEST_NAME) if len(names) == 1 else "score"
-    axes[0].set_ylabel(said, fontsize=9, color=_INK, **NO_MARKUP)
+    axes[0].set_ylabel(said, fontsize=9, color=INK, **NO_MARKUP)
     if all(0 <= score <= 1 for found in drawn for name in ("insertion", "deletion") for score in found[name]["scores"]):
         axes[0].set_ylim(-0.02, 1.02)
-    return _png(figure)
+    return png_of(figure)
 
 
 @own_style()
@@ -69,30 +64,30 @@ def weights_plot(items: Sequence[CheckedItem], *, title: str, order: str) -> byt
     longest = max(len(name) for name in names)
     size = (min(_WIDEST, max(6.0, 1.5 + 0.55 * len(layers))), 3.6 + 0.055 * longest)
     figure, (ax,) = _figure(title, size, 1)
-    ax.axhline(0.0, color=_SOFT_INK, linewidth=0.8)
+    ax.axhline(0.0, color=SOFT_INK, linewidth=0.8)
     medians = []
     for x, column in enumerate(values):
         known = [value for value in column if value is not None]
         ax.plot(
-            [x] * len(known), known, linestyle="none", marker="o", markersize=4, markeredgewidth=0, color=_GREEN,
+            [x] * len(known), known, linestyle="none", marker="o", markersize=4, markeredgewidth=0, color=GREEN,
             alpha=_FAINT if len(drawn) > 1 else 0.9,
         )  # fmt: skip
         medians.append(float(np.median(known)) if known else np.nan)
-    ax.plot(range(len(layers)), medians, color=_GREEN, linewidth=2.0)
+    ax.plot(range(len(layers)), medians, color=GREEN, linewidth=2.0)
     lowest = min((value for column in values for value in column if value is not None), default=0.0)
     ax.set_ylim(min(-0.05, lowest - 0.05), 1.02)
     ax.set_xlim(-0.5, len(layers) - 0.5)
-    ax.set_ylabel("rank correlation with\nthe trained network's map", fontsize=9, color=_INK, **NO_MARKUP)
+    ax.set_ylabel("rank correlation with\nthe trained network's map", fontsize=9, color=INK, **NO_MARKUP)
     ax.set_xticks(
-        range(len(names)), names, fontsize=8, color=_INK, rotation=45, ha="right", rotation_mode="anchor",
+        range(len(names)), names, fontsize=8, color=INK, rotation=45, ha="right", rotation_mode="anchor",
         **NO_MARKUP,
     )  # fmt: skip
     which = "from the output down to" if order == "cascade" else "of this layer alone:"
-    ax.set_xlabel(f"weights drawn anew {which}", fontsize=9, color=_INK, **NO_MARKUP)
+    ax.set_xlabel(f"weights drawn anew {which}", fontsize=9, color=INK, **NO_MARKUP)
     lost = sum(value is None for column in values for value in column)
     key = "dot: one map   line: median" + (f"   {lost} could not be compared, see result.json" if lost else "")
-    ax.set_title(key, loc="left", fontsize=8, color=_SOFT_INK, **NO_MARKUP)
-    return _png(figure)
+    ax.set_title(key, loc="left", fontsize=8, color=SOFT_INK, **NO_MARKUP)
+    return png_of(figure)
 
 
 def _figure(title: str, size: tuple[float, float], columns: int) -> tuple[Any, Any]:
@@ -101,19 +96,13 @@ def _figure(title: str, size: tuple[float, float], columns: int) -> tuple[Any, A
     figure = Figure(figsize=size, dpi=_DOTS_PER_INCH)
     figure.set_layout_engine("constrained")
     figure.suptitle(
-        legible(title, int(9 * size[0])), x=0.012, ha="left", fontsize=12, weight="bold", color=_INK, **NO_MARKUP
+        legible(title, int(9 * size[0])), x=0.012, ha="left", fontsize=12, weight="bold", color=INK, **NO_MARKUP
     )
     axes = figure.subplots(1, columns, sharey=True, squeeze=False)[0]
     for ax in axes:
-        ax.grid(axis="y", color=_GRID, linewidth=0.8)
+        ax.grid(axis="y", color=GRID, linewidth=0.8)
         ax.set_axisbelow(True)
-        ax.tick_params(length=0, labelsize=8, labelcolor=_SOFT_INK)
+        ax.tick_params(length=0, labelsize=8, labelcolor=SOFT_INK)
         ax.spines[["top", "right", "left"]].set_visible(False)
-        ax.spines["bottom"].set_color(_SOFT_INK)
+        ax.spines["bottom"].set_color(SOFT_INK)
     return figure, axes
-
-
-def _png(figure: Any) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", facecolor="white", metadata={"Software": None})
-    return buffer.getvalue()

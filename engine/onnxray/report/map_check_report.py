@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from onnxray.assess.maps.item import CheckedItem
 from onnxray.images.drawing.contact_sheet import Cell, Row
 from onnxray.report.map_check_plots import curves_plot, weights_plot
-from onnxray.report.pages import drawn_pages
+from onnxray.report.pages import drawn_pages, model_name
 from onnxray.report.saliency_report import image_cell, scale_bar, target_line
 from onnxray.results.result import Result
 
@@ -18,7 +17,7 @@ _ROWS = 40
 def check_pictures(result: Result[CheckedItem]) -> dict[str, bytes]:
     """File name -> PNG: the sheet, ``curves.png`` and ``weights.png``, as far as there is something to draw."""
     options = result.provenance.method["options"]
-    model = _model_name(result)
+    model = model_name(result.provenance)
     plots = {
         "curves.png": curves_plot(result.items, title=f"{options['method']} on {model}"),
         "weights.png": weights_plot(
@@ -31,7 +30,7 @@ def check_pictures(result: Result[CheckedItem]) -> dict[str, bytes]:
 
 def comparison_pictures(result: Result[CheckedItem]) -> dict[str, bytes]:
     """File name -> PNG: ``sheet.png`` and further pages, a row an image, a column a method."""
-    return _sheets(result, f"Saliency methods on {_model_name(result)}")
+    return _sheets(result, f"Saliency methods on {model_name(result.provenance)}")
 
 
 def figure_lines(item: CheckedItem) -> list[str]:
@@ -83,7 +82,3 @@ def _row(group: Sequence[CheckedItem], methods: Sequence[str]) -> Row:
         if not own:
             cells.append(Cell(None, (method, "refused, see below")))
     return Row(target_line(group[0].map), tuple(cells))
-
-
-def _model_name(result: Result[CheckedItem]) -> str:
-    return Path(str(result.provenance.model["path"] or "model")).name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from pathlib import Path
 
 from onnxray.images.drawing.contact_sheet import Row, contact_sheet_pages
 from onnxray.results.provenance import Provenance
@@ -25,6 +26,11 @@ def drawn_pages(
         page.save(stream, "PNG")
         found["sheet.png" if index == 0 else f"sheet-{index + 1}.png"] = stream.getvalue()
     return found
+
+
+def model_name(provenance: Provenance) -> str:
+    """The model's file name, for titles."""
+    return Path(str(provenance.model["path"] or "model")).name
 
 
 def _profile_line(provenance: Provenance) -> list[str]:

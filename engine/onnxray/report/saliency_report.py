@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from onnxray.images.drawing.contact_sheet import Bar, Cell, Row
 from onnxray.images.drawing.heat_map import colour_bar
 from onnxray.methods.saliency.item import MapItem
-from onnxray.report.pages import drawn_pages
+from onnxray.report.pages import drawn_pages, model_name
 from onnxray.results.result import Result
 
 _ROWS = 40
@@ -27,7 +27,7 @@ def sheets(result: Result[MapItem]) -> dict[str, bytes]:
     if not groups:
         return {}
     rows = [_row(group) for group in list(groups.values())[:_ROWS]]
-    model = Path(str(result.provenance.model["path"] or "model")).name
+    model = model_name(result.provenance)
     footer = [f"{len(groups) - _ROWS} more images in result.json"] if len(groups) > _ROWS else []
     method = result.provenance.method["name"]
     legend = ["under each picture: the method and its layer; under the map alone: its colour scale"]

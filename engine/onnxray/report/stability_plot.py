@@ -5,15 +5,14 @@ matplotlib is imported when a plot is drawn, and used through its objects: no py
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from onnxray.errors import InputError
-from onnxray.images.drawing.plot_style import own_style
-from onnxray.images.drawing.text import NO_MARKUP, clean_text, shorten
+from onnxray.images.drawing.plot_style import BLUE, GREEN, GRID, INK, SOFT_INK, VERMILION, legible, own_style, png_of
+from onnxray.images.drawing.text import NO_MARKUP
 from onnxray.methods.lots.summary import quantile_with_infinities
 
 __all__ = ["LayerSpread", "stability_plot"]
@@ -24,9 +23,7 @@ _LONGEST_LABEL = 24
 # With longer names than this, or more layers, names are turned, or they would run into each other.
 _LONGEST_LEVEL, _MOST_LEVEL = 10, 16
 _DOTS_PER_INCH, _WIDEST = 144, 80.0
-_INK, _SOFT_INK, _GRID, _BAND = "#1a1a1a", "#5c5c5c", "#e4e4e4", "#f0f0f0"
-# From the palette of Okabe and Ito, which stays apart for every kind of colour vision.
-_BLUE, _VERMILION, _GREEN = "#0072b2", "#d55e00", "#009e73"
+_BAND = "#f0f0f0"
 # Where the points and the box of a layer lie beside its tick, and how wide they are, in layers.
 _POINTS, _POINTS_SPREAD, _BOX, _BOX_WIDTH = -0.2, 0.16, 0.12, 0.3
 # The share of a panel's height that what was not reached takes.
@@ -73,25 +70,22 @@ def stability_plot(layers: Sequence[LayerSpread], *, title: str, unreached_label
     InputError for no layers, a layer without L2 or Linf, norms that are negative or NaN, and shares outside [0, 1].
     """
     _check(layers)
-    buffer = io.BytesIO()
-    figure = _figure(layers, title, legible(unreached_label, _LONGEST_LABEL))
-    figure.savefig(buffer, format="png", facecolor="white", metadata={"Software": None})
-    return buffer.getvalue()
+    return png_of(_figure(layers, title, legible(unreached_label, _LONGEST_LABEL)))
 
 
 def _figure(layers: Sequence[LayerSpread], title: str, unreached: str) -> Any:
     from matplotlib.figure import Figure
 
     panels = [
-        _Panel("L2  (grey levels)", _BLUE, tuple(spread.l2 for spread in layers), math.inf, may_be_logarithmic=True),
+        _Panel("L2  (grey levels)", BLUE, tuple(spread.l2 for spread in layers), math.inf, may_be_logarithmic=True),
         _Panel(
-            "L∞  (grey levels)", _VERMILION, tuple(spread.linf for spread in layers), math.inf, may_be_logarithmic=True
+            "L∞  (grey levels)", VERMILION, tuple(spread.linf for spread in layers), math.inf, may_be_logarithmic=True
         ),
     ]
     # NaN says the same as -inf: not reached.
     similarity = tuple(tuple(-math.inf if math.isnan(v) else v for v in spread.similarity) for spread in layers)
     if any(similarity):
-        panels.append(_Panel("PASS", _GREEN, similarity, -math.inf))
+        panels.append(_Panel("PASS", GREEN, similarity, -math.inf))
 
     names = _names([spread.layer for spread in layers])
     longest = max(len(name) for name in names)
@@ -108,14 +102,14 @@ def _figure(layers: Sequence[LayerSpread], title: str, unreached: str) -> Any:
     beside = 0.6 + max(0.0, 4.0 - len(names)) / 2  # so that few layers do not become wide ones
     axes[-1].set_xlim(-beside, len(names) - 1 + beside)
     turn = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if turned else {}
-    axes[-1].set_xticks(range(len(names)), labels, fontsize=9, color=_INK, **NO_MARKUP, **turn)
+    axes[-1].set_xticks(range(len(names)), labels, fontsize=9, color=INK, **NO_MARKUP, **turn)
     figure.suptitle(
-        legible(title, int(8 * width)), x=0.012, ha="left", fontsize=12, weight="bold", color=_INK, **NO_MARKUP
+        legible(title, int(8 * width)), x=0.012, ha="left", fontsize=12, weight="bold", color=INK, **NO_MARKUP
     )
     missed = any(math.isinf(v) for panel in panels for values in panel.values for v in values)
     cross = f"   ×: {unreached}, counts as infinite" if missed else ""
     key = f"box: quartiles   line: median   dot: one image{cross}   %: share reached"
-    axes[0].set_title(key, loc="left", fontsize=8, color=_SOFT_INK, **NO_MARKUP)
+    axes[0].set_title(key, loc="left", fontsize=8, color=SOFT_INK, **NO_MARKUP)
     figure.align_ylabels(axes)
     return figure
 
@@ -139,19 +133,19 @@ def _draw(ax: Any, panel: _Panel, unreached_label: str) -> None:
     scale = _Scale(finite, panel)
     ax.set_yscale("log" if scale.logarithmic else "linear")
     ax.set_ylim(scale.bottom, scale.top)
-    ax.set_yticks(scale.ticks(), [f"{tick:g}" for tick in scale.ticks()], fontsize=8, color=_SOFT_INK, **NO_MARKUP)
+    ax.set_yticks(scale.ticks(), [f"{tick:g}" for tick in scale.ticks()], fontsize=8, color=SOFT_INK, **NO_MARKUP)
     ax.set_yticks([], minor=True)
-    ax.set_ylabel(panel.name, fontsize=9, color=_INK, **NO_MARKUP)
-    ax.grid(axis="y", color=_GRID, linewidth=0.8)
+    ax.set_ylabel(panel.name, fontsize=9, color=INK, **NO_MARKUP)
+    ax.grid(axis="y", color=GRID, linewidth=0.8)
     ax.set_axisbelow(True)
     ax.tick_params(length=0)
     ax.spines[["top", "right", "left"]].set_visible(False)
-    ax.spines["bottom"].set_color(_SOFT_INK)
+    ax.spines["bottom"].set_color(SOFT_INK)
     if scale.has_band:
         ax.axhspan(*scale.band, color=_BAND, linewidth=0, zorder=0.5)
         middle = scale.clip(panel.worst)
         ax.text(
-            1.004, middle, unreached_label, transform=ax.get_yaxis_transform(), fontsize=8, color=_SOFT_INK,
+            1.004, middle, unreached_label, transform=ax.get_yaxis_transform(), fontsize=8, color=SOFT_INK,
             va="center", ha="left", rotation=0, **NO_MARKUP,
         )  # fmt: skip
     for x, values in enumerate(panel.values):
@@ -242,12 +236,3 @@ def _names(layers: Sequence[str]) -> list[str]:
         if len(set(names)) == len(set(layers)):
             break
     return names
-
-
-def legible(text: str, longest: int) -> str:
-    """Text the plot's font can draw, on one line; matplotlib warns of every other letter."""
-    from matplotlib.font_manager import findfont, get_font
-
-    font = get_font(findfont("DejaVu Sans"))
-    drawn = "".join(letter if font.get_char_index(ord(letter)) else "\ufffd" for letter in clean_text(text))
-    return shorten(drawn, lambda candidate: len(candidate) <= longest)

@@ -10,20 +10,19 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from onnxray.images.drawing.contact_sheet import Cell, Row
-from onnxray.images.drawing.plot_style import own_style
+from onnxray.images.drawing.plot_style import BLUE, GRID, INK, own_style, png_of
 from onnxray.images.drawing.text import NO_MARKUP, clean_text
 from onnxray.methods.synthesis.item import SynthesisItem
-from onnxray.report.pages import drawn_pages
+from onnxray.report.pages import drawn_pages, model_name
 from onnxray.results.result import Result
 
 _CELLS, _CURVES = 256, 24
 _SAID = "under each picture: what was climbed, and what ONNX Runtime says of the saved picture"
-_INK, _GRID, _BLUE = "#1a1a1a", "#e4e4e4", "#0072b2"
 
 
 def sheets(result: Result[SynthesisItem]) -> dict[str, bytes]:
     """``sheet.png`` and further pages, a row for each image that was begun from, and ``trace.png``."""
-    model = Path(str(result.provenance.model["path"] or "model")).name
+    model = model_name(result.provenance)
     method = result.provenance.method["name"]
     groups: dict[str, list[SynthesisItem]] = {}
     for item in result.items[:_CELLS]:
@@ -84,14 +83,12 @@ def trace_plot(result: Result[SynthesisItem]) -> bytes:
     for panel, name in zip(panels, names):
         for item in result.items[:_CURVES]:
             values = item.written_trace().get(name, ())
-            panel.plot(range(1, len(values) + 1), values, linewidth=1.2, color=_BLUE, alpha=0.6)
-        panel.set_ylabel(clean_text(name), color=_INK, **NO_MARKUP)
-        panel.grid(color=_GRID)
+            panel.plot(range(1, len(values) + 1), values, linewidth=1.2, color=BLUE, alpha=0.6)
+        panel.set_ylabel(clean_text(name), color=INK, **NO_MARKUP)
+        panel.grid(color=GRID)
         for side in ("top", "right"):
             panel.spines[side].set_visible(False)
     panels[-1].set_xlabel("step", **NO_MARKUP)
     title = f"{result.provenance.method['name']}: every step of {len(result.items)} image(s)"
     figure.suptitle(clean_text(title), **NO_MARKUP)
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png")
-    return stream.getvalue()
+    return png_of(figure, metadata=None)  # names matplotlib, as it always did: the same run gives the same bytes

@@ -62,6 +62,11 @@ class Journal:
     ended: Mapping[Unit, Ended] = field(default_factory=dict)
     beside: tuple[str, ...] = ()
 
+    @property
+    def seconds(self) -> float:
+        """What the run had taken when the last of its units ended."""
+        return max((ended.seconds for ended in self.ended.values()), default=0.0)
+
     def sound(self, folder: Path) -> Journal:
         """What can be gone on with: units that ended, up to the first item whose files are not as they were written.
 

@@ -243,7 +243,7 @@ class Keeping:
             self._files |= entry.files
             for stem, name in entry.stems.items():
                 self._names.take(stem, name)
-        self._before = max((ended.seconds for ended in self._ended.values()), default=0.0)
+        self._before = journal.seconds
 
     def _open(self) -> None:
         """Begin the journal in the folder, and then the document, which is that of another run no more."""

@@ -301,7 +301,7 @@ def test_interruption_keeps_what_is_finished_with_status_130(tmp_path: Path, mon
 
         yield tick
 
-    monkeypatch.setattr("onnxray.cli.commands.lots.progress_bar", interrupting)
+    monkeypatch.setattr("onnxray.cli.parts.method_command.progress_bar", interrupting)
     folder = Path(FOUR).parent
     result = run("lots", "lenet", folder, "--self", "inhibit", "--layer", "ip2", "-o", tmp_path / "r")
     assert result.exit_code == 130, result.stderr

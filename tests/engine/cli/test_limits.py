@@ -1,6 +1,7 @@
 """``--timeout`` and ``--memory``: work without end stops, wherever it is; work that ends is the same with them as without."""
 
 import contextlib
+import inspect
 import json
 import os
 import re
@@ -92,7 +93,8 @@ def test_the_commands_own_errors_and_statuses_pass_through(tmp_path: Path) -> No
 
 
 def commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    for name, command in group.commands.items():
+    for name, listed in group.commands.items():
+        command = listed.command()
         if hasattr(command, "commands"):
             yield from commands(command, (*path, name))
         else:
@@ -107,7 +109,9 @@ def test_every_command_takes_them_and_is_found_by_its_child(path: tuple[str, ...
     parameters = {parameter.name: parameter.opts for parameter in COMMANDS[path].params}
     assert parameters["timeout"] == ["--timeout"]
     assert parameters["memory"] == ["--memory"]
-    assert COMMANDS[path].callback.__wrapped__ is registered(path)
+    found = [name for name in inspect.signature(registered(path)).parameters if name != "context"]
+    assert found == [parameter.name for parameter in COMMANDS[path].params]
+    assert registered(path).__doc__ == COMMANDS[path].callback.__doc__
     assert registered(path).__code__ is limited(print).__code__, "a command is made by `limited`"
 
 

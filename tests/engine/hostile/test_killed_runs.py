@@ -55,8 +55,11 @@ def counted(ticks: list[int]) -> Iterator[Callable[[int, int, str], None]]:
     yield lambda done, total, what: ticks.append(done)
 
 
-def stop(monkeypatch: pytest.MonkeyPatch, command: str, count: int, with_: Callable[[], Any]) -> None:
-    monkeypatch.setattr(f"onnxray.cli.commands.{command}.progress_bar", lambda: stopped_at(count, with_))
+PROGRESS_BAR = "onnxray.cli.parts.method_command.progress_bar"
+
+
+def stop(monkeypatch: pytest.MonkeyPatch, count: int, with_: Callable[[], Any]) -> None:
+    monkeypatch.setattr(PROGRESS_BAR, lambda: stopped_at(count, with_))
 
 
 def interrupt() -> None:
@@ -77,34 +80,27 @@ def test_a_killed_run_leaves_what_is_finished_and_is_gone_on_with(tmp_path: Path
     assert told.runs == 2
 
 
-RUNS: dict[str, tuple[str, tuple[object, ...]]] = {
-    "lots": ("lots", LOTS_RUN),
-    "adjust": ("lots", (*LOTS_RUN, "--steps", 3, "--until", "linf", "--linf", 2, "--layer", "ip1")),
-    "occlusion": ("saliency", ("saliency", "occlusion", "lenet", *DIGITS[:3], "--size", 9)),
-    "smoothgrad": (
-        "saliency", ("saliency", "smoothgrad", "lenet", *DIGITS[:3], "--samples", 2, "--object", "threshold"),
-    ),
-    "rise": ("saliency", ("saliency", "rise", "lenet", *DIGITS[:3], "--masks", 60, "--fill", "noise")),
+RUNS: dict[str, tuple[object, ...]] = {
+    "lots": LOTS_RUN,
+    "adjust": (*LOTS_RUN, "--steps", 3, "--until", "linf", "--linf", 2, "--layer", "ip1"),
+    "occlusion": ("saliency", "occlusion", "lenet", *DIGITS[:3], "--size", 9),
+    "smoothgrad": ("saliency", "smoothgrad", "lenet", *DIGITS[:3], "--samples", 2, "--object", "threshold"),
+    "rise": ("saliency", "rise", "lenet", *DIGITS[:3], "--masks", 60, "--fill", "noise"),
     "check": (
-        "saliency_check",
-        ("saliency", "check", "gradient", "lenet", *DIGITS[:18], "--curve-steps", 2, "--noise-copies", 2,
-         "--weights", "none"),
+        "saliency", "check", "gradient", "lenet", *DIGITS[:18], "--curve-steps", 2, "--noise-copies", 2,
+        "--weights", "none",
     ),
-    "compare": (
-        "saliency_check", ("saliency", "compare", "lenet", *DIGITS[:2], "--methods", "gradient,cam", "--curve-steps", 3),
-    ),
-    "invert": ("invert", ("invert", "lenet", DIGITS[0], "--steps", 4, "--layer", "conv1", "--layer", "ip1")),
+    "compare": ("saliency", "compare", "lenet", *DIGITS[:2], "--methods", "gradient,cam", "--curve-steps", 3),
+    "invert": ("invert", "lenet", DIGITS[0], "--steps", 4, "--layer", "conv1", "--layer", "ip1"),
     "maximize": (
-        "visualize",
-        ("visualize", "maximize", "lenet", "--target", "class:1", "--target", "class:2", "--target", "class:3",
-         "--together", 1, "--steps", 4, "--every", 2),
+        "visualize", "maximize", "lenet", "--target", "class:1", "--target", "class:2", "--target", "class:3",
+        "--together", 1, "--steps", 4, "--every", 2,
     ),
-    "texture": ("visualize", ("visualize", "texture", "lenet", DIGITS[0], "--samples", 3, "--steps", 3)),
+    "texture": ("visualize", "texture", "lenet", DIGITS[0], "--samples", 3, "--steps", 3),
     "deepdream": (
-        "visualize",
-        ("visualize", "deepdream", "lenet", *DIGITS[:3], "--steps", 2, "--octaves", 1, "--layer", "conv1"),
+        "visualize", "deepdream", "lenet", *DIGITS[:3], "--steps", 2, "--octaves", 1, "--layer", "conv1",
     ),
-    "activations": ("visualize", ("visualize", "activations", "lenet", *DIGITS[:3])),
+    "activations": ("visualize", "activations", "lenet", *DIGITS[:3]),
 }  # fmt: skip
 QUICK = {"lots", "rise", "maximize"}
 
@@ -113,14 +109,14 @@ QUICK = {"lots", "rise", "maximize"}
 def test_an_interrupted_run_is_incomplete_and_the_resumed_one_equals_an_undisturbed_one(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module, command = RUNS[name]
+    command = RUNS[name]
     ticks: list[int] = []
     with monkeypatch.context() as patch:
-        patch.setattr(f"onnxray.cli.commands.{module}.progress_bar", lambda: counted(ticks))
+        patch.setattr(PROGRESS_BAR, lambda: counted(ticks))
         whole = run(*command, "-o", tmp_path / "whole")
     assert whole.exit_code == 0, (whole.stderr, whole.exception)
     with monkeypatch.context() as patch:
-        stop(patch, module, 3 * len(ticks) // 4, interrupt)
+        stop(patch, 3 * len(ticks) // 4, interrupt)
         done = run(*command, "-o", tmp_path / "run")
     assert done.exit_code == 130, (done.exit_code, done.stderr)
     found = document(tmp_path / "run")
@@ -243,7 +239,7 @@ def test_runs_of_one_second_get_folders_of_their_own(tmp_path: Path, monkeypatch
 
 def test_resume_refuses_another_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        stop(patch, "lots", 2, interrupt)
+        stop(patch, 2, interrupt)
         assert run(*LOTS_RUN, "-o", tmp_path / "run").exit_code == 130
     before = contents(tmp_path / "run")
     for changed, said in (
@@ -270,7 +266,7 @@ def test_files_that_are_not_as_they_were_written_are_made_again(
 ) -> None:
     assert run(*LOTS_RUN, "-o", tmp_path / "whole").exit_code == 0
     with monkeypatch.context() as patch:
-        stop(patch, "lots", 4, interrupt)
+        stop(patch, 4, interrupt)
         assert run(*LOTS_RUN, "-o", tmp_path / "run").exit_code == 130
     journal = read_journal(tmp_path / "run" / JOURNAL)
     assert journal is not None
@@ -288,13 +284,13 @@ def test_a_run_that_finishes_nothing_leaves_what_was_there(tmp_path: Path, monke
     before = contents(tmp_path / "run")
     other = ("lots", "lenet", *DIGITS[:3], "--self", "magnify")
     with monkeypatch.context() as patch:
-        stop(patch, "lots", 0, interrupt)
+        stop(patch, 0, interrupt)
         assert run(*other, "-o", tmp_path / "run").exit_code == 130
         assert contents(tmp_path / "run") == before
         assert run(*other, "-o", tmp_path / "fresh").exit_code == 130
         assert not (tmp_path / "fresh").exists()
     with monkeypatch.context() as patch:  # two runs' items never stand in one document
-        stop(patch, "lots", 2, interrupt)
+        stop(patch, 2, interrupt)
         assert run(*other, "-o", tmp_path / "run").exit_code == 130
     found = document(tmp_path / "run")
     assert found["incomplete"]
@@ -316,7 +312,7 @@ def test_sigterm_is_as_ctrl_c_and_the_handlers_come_back(tmp_path: Path, monkeyp
         os.kill(os.getpid(), signal.SIGTERM)
         assert signal.getsignal(signal.SIGINT) is signal.SIG_DFL, "a second one ends the process at once"
 
-    stop(monkeypatch, "lots", 2, terminated)
+    stop(monkeypatch, 2, terminated)
     done = run(*LOTS_RUN, "-o", tmp_path / "run")
     assert done.exit_code == 130
     assert document(tmp_path / "run")["interrupted"]

@@ -9,23 +9,24 @@ from typing import Annotated, Any, ClassVar, Literal, final
 
 import numpy as np
 
-from onnxray.assess.maps.insertion_deletion import insertion_and_deletion, measured_score
+from onnxray.assess.maps.figures import Figures
 from onnxray.assess.maps.item import CheckedItem
 from onnxray.assess.maps.noise_stability import Heat, stability
 from onnxray.assess.maps.rank_correlation import rank_correlation
 from onnxray.assess.maps.redrawn_weights import reinitialised
-from onnxray.errors import InputError, NotDifferentiable, OnnxrayError
+from onnxray.assess.maps.summary import summarize
+from onnxray.errors import NotDifferentiable, OnnxrayError
 from onnxray.images.pixels import Pixels
 from onnxray.methods.method import Method
-from onnxray.methods.option_checks import check_choices, check_range
+from onnxray.methods.option_checks import check_range, refuse_without_images
 from onnxray.methods.run import Progress, Run, silent
 from onnxray.methods.saliency.base import Saliency
-from onnxray.methods.saliency.found_objects import is_pointed_at
 from onnxray.methods.saliency.item import MapItem
 from onnxray.methods.saliency.objects_of_maps import Reference, references_of
 from onnxray.model.model import Model
 from onnxray.objectives.objective import Objective
 from onnxray.objectives.targets import read_target
+from onnxray.results.finished_items import Tape
 
 # Images and noisy copies that a method is given at once.
 _GROUP = 16
@@ -52,7 +53,7 @@ class _Part:
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class Check(Method[CheckedItem]):
+class Check(Figures, Method[CheckedItem]):
     """Whether a method's maps can be believed, image by image.
 
     The maps' target is read once, on the network and the image as they are.
@@ -64,11 +65,6 @@ class Check(Method[CheckedItem]):
 
     method: Saliency
     references: tuple[Reference, ...] = ()
-    curve_steps: Annotated[int, "steps of the insertion and deletion curves; 0 leaves them out"] = 50
-    curve_start: Annotated[Literal["blur", "mean"], "what insertion starts from: the image blurred, or mean colour"] = (
-        "blur"
-    )
-    pointing_tolerance: Annotated[float, "pixels that the peak may lie beside the reference box (pointing game)"] = 15.0
     noise_copies: Annotated[int, "noisy copies of each image; 0 leaves the stability out"] = 10
     noise_level: Annotated[float, "noise: uniform, up to so many grey levels"] = 5.0
     weights: Annotated[
@@ -81,11 +77,9 @@ class Check(Method[CheckedItem]):
     weights_stages: Annotated[int, "layers at which the maps are compared, evenly chosen from the output down"] = 12
 
     def __post_init__(self) -> None:
-        check_choices(self)
-        check_range("curve_steps", self.curve_steps, 0, 100_000)
+        super().__post_init__()
         check_range("noise_copies", self.noise_copies, 0, 10_000)
         check_range("noise_level", self.noise_level, 1e-6, 255)
-        check_range("pointing_tolerance", self.pointing_tolerance, 0, 1e6)
         check_range("weights_stages", self.weights_stages, 1, 10_000)
 
     def options(self) -> dict[str, Any]:
@@ -93,12 +87,19 @@ class Check(Method[CheckedItem]):
         own = {name: value for name, value in super().options().items() if name not in {"method", "references"}}
         return {"method": self.method.name, "method_options": self.method.options(), **own}
 
+    def refuse_if_unfit(self, model: Model) -> None:
+        """Refuse where the method that is checked does, and reference boxes where there are no images."""
+        self.method.refuse_if_unfit(model)
+        if self.references:
+            refuse_without_images(model, "a reference box needs images")
+
+    def extra(self, tape: Tape[CheckedItem]) -> dict[str, Any]:
+        """``summary``: mean and median of every figure over the images."""
+        return {"summary": summarize(tape.items)}
+
     def run(self, model: Model, pixels: Pixels, goal: Any, run: Run) -> Iterator[CheckedItem]:
         """Give the maps with their figures, in order of the images."""
         references = references_of(self.references, len(pixels))
-        if model.profile is None and (self.method.images_only or self.references):
-            named = "a reference box" if self.references else self.method.name
-            raise InputError(f"{named} needs images, and this model's input is none; state a profile with --profile")
         for given in self.references:
             given.checked(pixels.array.shape[2:])
         objective = read_target(model, pixels, goal, self.method.score)
@@ -130,22 +131,16 @@ class Check(Method[CheckedItem]):
         for place in range(len(pixels)):
             index = np.array([place])
             one, target = pixels.rows(index), objective.rows(index)
-            own = {item.layer: item for item, at in zip(items, places) if at == place}
-            heats: dict[str | None, Heat] = {layer: item.heat for layer, item in own.items()}
+            own = [(number, item) for number, (item, at) in enumerate(zip(items, places)) if at == place]
+            heats: dict[str | None, Heat] = {item.layer: item.heat for _, item in own}
             stable = self._stability(model, one, target, heats, seed, run)
-            for layer, item in own.items():
+            for number, item in own:
                 run.progress(2 * len(pixels) + place, 3 * len(pixels), "curves and noise")
-                figures: dict[str, Any] = {}
-                if self.curve_steps:
-                    figures |= curve_figures(model, one, target, item, self.curve_steps, self.curve_start, run)
-                reference = part.references[place]
-                if reference is not None:
-                    figures["reference_box"] = list(reference.box)
-                    figures["pointed_at"] = is_pointed_at(item.heat, reference.box, self.pointing_tolerance)
+                figures = self.of_map(model, one, target, item, part.references[place], run.random)
                 if stable:
-                    figures["noise"] = stable[layer]
+                    figures["noise"] = stable[item.layer]
                 if correlations is not None:
-                    figures["weights"] = correlations[items.index(item)]
+                    figures["weights"] = correlations[number]
                 stem = f"{item.stem.rpartition('-')[0]}-{part.start + place}"
                 yield CheckedItem(map=replace(item, stem=stem), figures=figures)
 
@@ -208,21 +203,6 @@ class Check(Method[CheckedItem]):
                     )
                 found[start + row][map_.layer] = map_.heat
         return found
-
-
-def curve_figures(
-    model: Model, one: Pixels, target: Objective, item: MapItem, steps: int, start: Any, run: Run
-) -> dict[str, Any]:
-    """The curves of one map as plain values."""
-    measured = measured_score(target)
-    insertion, deletion = insertion_and_deletion(
-        model, one, measured, item.heat, steps=steps, start=start, random=run.random
-    )
-    return {
-        "measured": measured.describe(0),
-        "insertion": insertion.numbers(),
-        "deletion": deletion.numbers(),
-    }
 
 
 def _places(items: Sequence[MapItem]) -> list[int]:

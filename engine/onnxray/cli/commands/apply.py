@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from onnxray.cli.parts.arguments import ImagesArgument, ModelArgument
 from onnxray.cli.parts.command_frame import progress_bar
 from onnxray.cli.parts.console import table_console
-from onnxray.cli.parts.document import command_line, document, print_json, provenance_of
+from onnxray.cli.parts.document import Work, print_json
 from onnxray.cli.parts.finishing import say_interrupted
 from onnxray.cli.parts.limits import limited
 from onnxray.cli.parts.shared_options import Growing, with_shared_options
-from onnxray.errors import InputError
-from onnxray.images.pixels import Pixels, read_at_own_size
 from onnxray.methods.option_checks import Range
-from onnxray.model.picture_network import apply_network
 
 if TYPE_CHECKING:
+    from onnxray.images.pixels import Pixels
     from onnxray.model.model import Model
+    from onnxray.model.picture_network import OutputRange
     from onnxray.results.keeping import Keeping
 
 _SIZE = Range(1)
@@ -33,7 +31,8 @@ def apply(
     model: ModelArgument,
     images: ImagesArgument,
     range_: Annotated[
-        str, typer.Option("--range", metavar="auto|255|1|signed", help="What the output's numbers mean as a picture.")
+        Literal["auto", "255", "1", "signed"],
+        typer.Option("--range", help="What the output's numbers mean as a picture."),
     ] = "auto",
     size: Annotated[int, typer.Option("--size", help=f"Pixels of the longer side at most ({_SIZE}).")] = 1024,
     overlap: Annotated[
@@ -48,17 +47,19 @@ def apply(
     Pictures keep their size. A network of fixed size sees overlapping tiles, which are blended.
     Example: onnxray apply candy.onnx photo.jpg --profile raw --range 255
     """
+    from onnxray.images.pixels import read_at_own_size
+    from onnxray.methods.option_checks import refuse_without_images
+
     opened = shared.open(model)
-    if opened.profile is None:
-        raise InputError("the model's input is no image (no profile fits it); state how pixels enter it with --profile")
+    refuse_without_images(opened, "apply works on images")
     _SIZE.check("size", size)
-    started = time.perf_counter()
+    assert opened.profile is not None
+    options = {"range": range_, "size": size, "overlap": overlap}
+    work = Work(opened, "apply", options)
     pictures = read_at_own_size(images, opened.profile, size)
     interrupted = False
-    with shared.keeping("apply", range=range_, size=size, overlap=overlap) as keep:
-        journal = keep.start(
-            lambda: provenance_of(opened, "apply"), (images, *((one.names, one.array) for one in pictures))
-        )
+    with shared.keeping("apply", **options) as keep:
+        journal = keep.start(work.provenance, (images, *((one.names, one.array) for one in pictures)))
         try:
             with progress_bar() as tick:
                 for place, picture in enumerate(pictures):
@@ -69,14 +70,12 @@ def apply(
             if not keep.count:
                 raise
             interrupted = True
-        report = document(opened, "apply", keep.entries) | {
-            "seconds": round(time.perf_counter() - started, 3), "command": command_line(), "interrupted": interrupted,
-        }  # fmt: skip
-        report = keep.complete_plain(report, {})
+        document = work.document(keep.entries, interrupted=interrupted, earlier=journal.seconds)
+        document = keep.complete_plain(document, {})
     if shared.json:
-        print_json(report)
+        print_json(document)
     else:
-        for item in report["items"]:
+        for item in document["items"]:
             table_console().print(
                 f"{keep.path / item['files']['image']}: {item['tiles']} tile(s), numbers from "
                 f"{item['least']:.4g} to {item['largest']:.4g} read as {item['range']}"
@@ -85,8 +84,10 @@ def apply(
         say_interrupted()
 
 
-def _apply(model: Model, keep: Keeping, place: int, picture: Pixels, overlap: int | None, range_: str) -> None:
+def _apply(model: Model, keep: Keeping, place: int, picture: Pixels, overlap: int | None, range_: OutputRange) -> None:
     """Apply the network to one picture, and keep it."""
+    from onnxray.model.picture_network import apply_network
+
     applied = apply_network(model, picture.array[0], overlap=overlap, range=range_)
     path = picture.names[0]
     name = f"{place}-{Path(path).stem if path else 'picture'}.png"

@@ -10,9 +10,8 @@ from rich.table import Table
 
 from onnxray.cli.parts.arguments import ImagesArgument, ModelArgument
 from onnxray.cli.parts.console import table_console
-from onnxray.cli.parts.document import document, print_json, write_document
+from onnxray.cli.parts.document import Work, print_json, write_document
 from onnxray.cli.parts.finishing import say_interrupted
-from onnxray.cli.parts.kept_chunks import Chunks
 from onnxray.cli.parts.limits import limited
 from onnxray.cli.parts.shared_options import Opening, with_shared_options
 
@@ -30,7 +29,10 @@ def classify(
 
     Example: onnxray classify lenet four.png
     """
+    from onnxray.cli.parts.kept_chunks import Chunks
+
     opened = shared.open(model)
+    work = Work(opened, "classify", {"top": top})
     pixels = opened.pixels(images)
     notes, interrupted = list(pixels.notes), False
     chunks = Chunks(len(pixels))
@@ -43,23 +45,23 @@ def classify(
         predictions = opened.predict(pixels, through=chunks.through)
     order = predictions.probabilities.argsort(1, kind="stable")[:, ::-1][:, :top]
 
-    def said(index: int, k: int) -> dict[str, Any]:
+    def row_of(index: int, k: int) -> dict[str, Any]:
         score, probability = float(predictions.scores[index, k]), float(predictions.probabilities[index, k])
         row = {"class": k, "label": opened.label(k), "score": score, "probability": probability}
         return row | {"score": None, "reason": "the file rules this class out"} if score == -math.inf else row
 
     items: list[dict[str, Any]] = []
     for index, ranked in enumerate(order):
-        best = said(index, int(predictions.classes[index]))
-        listed = [said(index, int(k)) for k in ranked]
+        best = row_of(index, int(predictions.classes[index]))
+        listed = [row_of(index, int(k)) for k in ranked]
         items.append({"path": pixels.names[index], **best, "top": listed})
     notes = list(dict.fromkeys([*notes, *predictions.notes]))
-    found = document(opened, "classify", items, image_notes=notes)
+    document = work.document(items, {"image_notes": notes}, interrupted=interrupted)
     if interrupted:
-        found |= {"interrupted": True, "incomplete": True}
-    write_document(found, shared.out)
+        document["incomplete"] = True
+    write_document(document, shared.out)
     if shared.json:
-        print_json(found)
+        print_json(document)
     else:
         _show(items)
     if interrupted:

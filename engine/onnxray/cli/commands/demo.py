@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from onnxray.cli.commands.lots import items_table, summary_table
-from onnxray.cli.parts.arguments import JsonOption, OutOption
-from onnxray.cli.parts.command_frame import open_model, progress_bar
+from onnxray.cli.parts.command_frame import progress_bar
 from onnxray.cli.parts.console import line, table_console
-from onnxray.cli.parts.document import command_line, print_json, run_folder
+from onnxray.cli.parts.document import Work, command_line, print_json, run_folder
 from onnxray.cli.parts.limits import limited
+from onnxray.cli.parts.shared_options import Opening, with_shared_options
+from onnxray.cli.parts.tables import perturbed_table, stability_table
 
 if TYPE_CHECKING:
     from onnxray.methods.lots.item import LotsItem
+    from onnxray.methods.lots.summary import LayerSummary
     from onnxray.results.result import Result
 
 _LAYERS = ("conv1", "conv2", "ip1", "ip2")
@@ -22,7 +25,8 @@ _ORIGIN, _TARGET = "4", "9"
 
 
 @limited
-def demo(json: JsonOption = False, out: OutOption = None) -> None:
+@with_shared_options
+def demo(*, shared: Opening) -> None:
     """Run LOTS on the bundled LeNet and its 100 digits: x-, x+, a 4 turned into a 9, and how stable each layer is.
 
     Example: onnxray demo -o demo
@@ -34,7 +38,8 @@ def demo(json: JsonOption = False, out: OutOption = None) -> None:
     from onnxray.report.lots_report import pages, plot, rows
     from onnxray.results.saved_files import write_folder
 
-    model = open_model("lenet", None, "cpu", strict=False)
+    model = shared.open("lenet")
+    work = Work(model, "demo", {"layer": list(_LAYERS)})
     digits = onnxray_models.samples("lenet")
     fours, nines = ([d for d in digits if d.name.startswith(f"{digit}_")] for digit in (_ORIGIN, _TARGET))
     with progress_bar() as tick:
@@ -49,32 +54,30 @@ def demo(json: JsonOption = False, out: OutOption = None) -> None:
         *_of(targeted, fours[0].name, nines[0].name),
     ]
     shares = {layer.layer: layer.share_reached for layer in summarize(targeted.items)}
-    folder = run_folder(out, "demo")
+    folder = run_folder(shared.out, "demo")
     runs = {"inhibit": inhibited, "magnify": magnified, "targeted": targeted}
     runs = {name: _save(run, folder / name) for name, run in runs.items()}
-    document = {
-        "schema": 1,
-        "command": command_line(),
+    facts = {
         "stability": [layer.to_dict() for layer in layers],
         "pairs_reaching_target": shares,
         "runs": {name: run.to_dict() for name, run in runs.items()},
     }
+    document = work.document([], facts)
     sheets = pages(rows(shown), title="LOTS on the bundled LeNet", provenance=inhibited.provenance)
     write_folder(folder, document, {**sheets, "stability.png": plot(inhibited, layers)})
-    if json:
+    if shared.json:
         print_json(document)
         return
     console = table_console()
-    example = dataclasses.replace(inhibited, items=tuple(shown))
-    console.print(items_table(example, len(shown)))
+    console.print(perturbed_table(shown))
     reached = ", ".join(f"{layer} {share:.0%}" for layer, share in shares.items())
     console.print(
         f"of all {len(fours)} x {len(nines)} pairs of a {_ORIGIN} and a {_TARGET}, classified {_TARGET}: {reached}"
     )
     console.print()
-    said = f" The smallest inhibition that changes the class, {len(digits)} digits:"
-    console.print(line(("How stable is each layer?", "bold"), said))
-    console.print(summary_table(layers))
+    question = f" The smallest inhibition that changes the class, {len(digits)} digits:"
+    console.print(line(("How stable is each layer?", "bold"), question))
+    console.print(stability_table(layers))
     console.print(_pattern(layers))
     console.print(f"pictures: {folder / 'sheet.png'} and {folder / 'stability.png'}")
 
@@ -89,12 +92,12 @@ def _of(result: Result[LotsItem], origin: str, target: str | None = None) -> lis
     ]
 
 
-def _save(result: Result[LotsItem], folder: Any) -> Result[LotsItem]:
+def _save(result: Result[LotsItem], folder: Path) -> Result[LotsItem]:
     stamped = dataclasses.replace(result.provenance, command=tuple(command_line()))
     return dataclasses.replace(result, provenance=stamped).save(folder)
 
 
-def _pattern(layers: Any) -> str:
+def _pattern(layers: Sequence[LayerSummary]) -> str:
     """The paper's pattern, measured: the median L2 that inhibition needs falls with depth."""
     medians = [layer.l2[1] for layer in layers]
     reference = medians[-2]

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from onnxray.cli.parts.arguments import JsonOption, ModelArgument, OutOption, ProfileOption, StrictOption
-from onnxray.cli.parts.command_frame import open_model
+from onnxray.cli.parts.arguments import ModelArgument
 from onnxray.cli.parts.console import line, table_console
-from onnxray.cli.parts.document import document, print_json, write_document
+from onnxray.cli.parts.document import Work, print_json, write_document
 from onnxray.cli.parts.limits import limited
+from onnxray.cli.parts.shared_options import Opening, with_shared_options
 from onnxray.errors.shown_text import shortened
 
 if TYPE_CHECKING:
@@ -26,15 +26,14 @@ LONGEST_CELL = 200
 
 
 @limited
+@with_shared_options
 def inspect(
     model: ModelArgument,
     values: Annotated[bool, typer.Option("--values", help="List every value, not the layers with weights alone.")] = (
         False
     ),
-    profile: ProfileOption = None,
-    strict: StrictOption = False,
-    json: JsonOption = False,
-    out: OutOption = None,
+    *,
+    shared: Opening,
 ) -> None:
     """Show a model's inputs, outputs, layers and values, opsets, producer, batch, and the profile in force.
 
@@ -44,26 +43,28 @@ def inspect(
 
     Example: onnxray inspect lenet --values
     """
-    opened = open_model(model, profile, "cpu", strict)
-    graph = opened.graph
     from onnxray.graph.weight_layers import weight_layers
 
+    opened = shared.open(model)
+    work = Work(opened, "inspect", {})
+    graph = opened.graph
     layers = weight_layers(graph)
     weighted = frozenset(layers)
-    found = document(
-        opened, "inspect", [_row(value, weighted) for value in graph.values.values()],
-        inputs=[_row(value, weighted) for value in graph.inputs],
-        outputs=[_row(value, weighted) for value in graph.outputs],
-        batch=asdict(opened.batch()), aliases=dict(opened.aliases), layers=list(layers), parameters=graph.parameters,
-        nodes=len(graph.nodes), ir_version=graph.proto.ir_version, metadata=dict(graph.metadata),
-    )  # fmt: skip
-    write_document(found, out)
-    if json:
-        print_json(found)
+    facts = {
+        "inputs": [_row(value, weighted) for value in graph.inputs],
+        "outputs": [_row(value, weighted) for value in graph.outputs],
+        "batch": asdict(opened.batch()), "aliases": dict(opened.aliases), "layers": list(layers),
+        "parameters": graph.parameters, "nodes": len(graph.nodes), "ir_version": graph.proto.ir_version,
+        "metadata": dict(graph.metadata),
+    }  # fmt: skip
+    document = work.document([_row(value, weighted) for value in graph.values.values()], facts)
+    write_document(document, shared.out)
+    if shared.json:
+        print_json(document)
         return
     console = table_console()
-    for name, told in _summary(opened, found).items():
-        console.print(line((f"{name:<11}", "bold"), told))
+    for name, entry in _summary(opened, document).items():
+        console.print(line((f"{name:<11}", "bold"), entry))
     shown = [v for v in graph.values.values() if values or v.name in weighted]
     names = {name: alias for alias, name in opened.aliases.items()}
     table = Table("value", "shape", "type", "operator", "node", "also called", title="values" if values else "layers")
@@ -77,26 +78,26 @@ def inspect(
         console.print(f"{len(graph.values)} values in all: onnxray inspect {model} --values")
 
 
-def _summary(model: Model, found: dict[str, Any]) -> dict[str, str]:
+def _summary(model: Model, facts: dict[str, Any]) -> dict[str, str]:
     graph, profile = model.graph, model.profile
-    told = {
+    entries = {
         "file": str(graph.path or "given as bytes"),
         "sha256": graph.sha256,
         "producer": graph.producer or "not stated",
         "opsets": ", ".join(f"{domain} {version}" for domain, version in graph.opsets.items()),
-        "size": f"{found['parameters']:,} parameters, {found['nodes']} nodes, IR version {found['ir_version']}",
+        "size": f"{facts['parameters']:,} parameters, {facts['nodes']} nodes, IR version {facts['ir_version']}",
         "inputs": "; ".join(f"{value.name} {_shape(value)} {value.dtype}" for value in graph.inputs),
         "outputs": "; ".join(f"{value.name} {_shape(value)} {value.dtype}" for value in graph.outputs),
-        "batch": _batch(found["batch"]),
+        "batch": _batch(facts["batch"]),
         "aliases": ", ".join(f"{alias} = {name}" for alias, name in model.aliases.items()),
     }
     if profile is None:
-        return told | {"profile": "none: the input is no image; arrays are taken as they are"}
+        return entries | {"profile": "none: the input is no image; arrays are taken as they are"}
     mean = "an image" if not isinstance(profile.mean, tuple) else ", ".join(f"{number:g}" for number in profile.mean)
     std = ", ".join(f"{number:g}" for number in profile.std)
     height, width = profile.size
     source = f"ASSUMED ({'; '.join(profile.reasons)})" if profile.assumed else profile.source
-    return told | {
+    return entries | {
         "profile": f"{profile.name}: {profile.channels} {height}x{width} {profile.layout}, {profile.resize}, "
         f"input = ({profile.scale:g} * pixels - [{mean}]) / [{std}]; from: {source}",
         "labels": "none" if profile.labels is None else f"{len(profile.labels)}: {', '.join(profile.labels[:5])}, ...",

@@ -7,20 +7,17 @@ from typing import Annotated, Any
 
 import typer
 
-from onnxray.cli.commands.visualize import told
 from onnxray.cli.parts.arguments import ModelArgument
-from onnxray.cli.parts.command_frame import progress_bar
-from onnxray.cli.parts.finishing import finish
-from onnxray.cli.parts.limits import limited
-from onnxray.cli.parts.method_options import plain_options, with_options_of
-from onnxray.cli.parts.shared_options import Shared, with_shared_options
+from onnxray.cli.parts.finishing import Ending
+from onnxray.cli.parts.method_command import method_command, run_method
+from onnxray.cli.parts.method_options import plain_options
+from onnxray.cli.parts.shared_options import Shared
+from onnxray.cli.parts.tables import print_synthesis
 from onnxray.methods.synthesis.invert import Invert
 from onnxray.objectives.goals import read_values
 
 
-@limited
-@with_shared_options
-@with_options_of(Invert)
+@method_command(Invert)
 def invert(
     model: ModelArgument,
     images: Annotated[
@@ -46,8 +43,7 @@ def invert(
 
     method = Invert(**plain_options(options))
     goal = None if values is None else read_values(values)
-    opened = shared.open(model)
-    with shared.keeping("invert") as keep:
-        with progress_bar() as tick:
-            result = method(opened, images or None, goal, seed=shared.seed, progress=tick, keep_partial=True, keep=keep)
-        finish(result, keep, json=shared.json, drawn=sheets, told=told)
+    run_method(
+        method, shared.open(model), images or None, goal, shared=shared, folder="invert",
+        ending=Ending(sheets=sheets, table=print_synthesis),
+    )  # fmt: skip

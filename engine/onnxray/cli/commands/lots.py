@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
-from rich.table import Table
-from rich.text import Text
 
 from onnxray.cli.parts.arguments import ModelArgument
-from onnxray.cli.parts.command_frame import progress_bar
-from onnxray.cli.parts.console import line, table_console
-from onnxray.cli.parts.finishing import finish
-from onnxray.cli.parts.limits import limited
-from onnxray.cli.parts.method_options import plain_options, with_options_of
-from onnxray.cli.parts.shared_options import Shared, with_shared_options
+from onnxray.cli.parts.console import table_console
+from onnxray.cli.parts.finishing import Ending
+from onnxray.cli.parts.method_command import method_command, run_method
+from onnxray.cli.parts.method_options import plain_options
+from onnxray.cli.parts.shared_options import Shared
+from onnxray.cli.parts.tables import MOST_ROWS, perturbed_table, stability_table
 from onnxray.errors import InputError
 from onnxray.methods.lots.lots import LOTS
-from onnxray.methods.lots.summary import LayerSummary, summarize
+from onnxray.methods.lots.summary import summarize
 from onnxray.objectives.goals import Goal, Own, TargetImages, read_values
 from onnxray.results.result import Result
 
-_SHOWN = 60
 
-
-@limited
-@with_shared_options
-@with_options_of(LOTS)
+@method_command(LOTS)
 def lots(
     model: ModelArgument,
     origins: Annotated[
@@ -63,24 +56,20 @@ def lots(
     """
     goal = _goal(target, target_values, own, pairs)
     method = LOTS(**plain_options(options))
-    opened = shared.open(model)
-    with shared.keeping("lots", summary=summary) as keep:
-        with progress_bar() as tick:
-            result = method(opened, origins, goal, seed=shared.seed, progress=tick, keep_partial=True, keep=keep)
-        layers = summarize(result.items) if summary else ()
-        if summary:
-            result = dataclasses.replace(result, extra={"summary": [layer.to_dict() for layer in layers]})
-        finish(
-            result, keep, json=shared.json,
-            drawn=lambda done: _pictures(done, layers), told=lambda done: _print(done, layers),
-        )  # fmt: skip
+    ending = Ending(sheets=_stability_pictures, table=_print_stability, extra=_stability)
+    if not summary:
+        ending = Ending(sheets=_pictures, table=_print)
+    run_method(
+        method, shared.open(model), origins, goal, shared=shared, folder="lots", beside={"summary": summary},
+        ending=ending,
+    )  # fmt: skip
 
 
 def _goal(target: list[str] | None, values: Path | None, own: Any, pairs: Any) -> Goal:
-    given = [name for name, option in (("--target", target), ("--target-values", values), ("--self", own)) if option]
-    if len(given) != 1:
+    stated = [name for name, option in (("--target", target), ("--target-values", values), ("--self", own)) if option]
+    if len(stated) != 1:
         raise InputError(
-            f"{' and '.join(given) or 'no goal'} given; give exactly one of --target IMAGE, --target-values FILE, "
+            f"{' and '.join(stated) or 'no goal'} given; give exactly one of --target IMAGE, --target-values FILE, "
             "--self inhibit|magnify"
         )
     if target:
@@ -88,55 +77,28 @@ def _goal(target: list[str] | None, values: Path | None, own: Any, pairs: Any) -
     return read_values(values) if values is not None else Own(mode=own)
 
 
-def _pictures(result: Result[Any], layers: tuple[LayerSummary, ...]) -> dict[str, bytes]:
-    from onnxray.report.lots_report import plot, sheets
+def _pictures(result: Result[Any]) -> dict[str, bytes]:
+    from onnxray.report.lots_report import sheets
 
-    return sheets(result) | ({"stability.png": plot(result, layers)} if layers else {})
+    return sheets(result)
 
 
-def _print(result: Result[Any], layers: tuple[LayerSummary, ...]) -> None:
+def _print(result: Result[Any]) -> None:
     console = table_console()
-    if layers:
-        console.print(summary_table(layers))
-        return
-    console.print(items_table(result, _SHOWN))
-    if len(result.items) > _SHOWN:
-        console.print(f"{len(result.items) - _SHOWN} more in result.json; --summary tells of all")
+    console.print(perturbed_table(result.items[:MOST_ROWS]))
+    if len(result.items) > MOST_ROWS:
+        console.print(f"{len(result.items) - MOST_ROWS} more in result.json; --summary tells of all")
 
 
-def items_table(result: Result[Any], most: int) -> Table:
-    """One line for each perturbed image."""
-    table = Table("origin", "target", "layer", "class", "reached", "PASS", "L2", "Linf", "scale", "distance")
-    for item in result.items[:most]:
-        origin = f"{_stem(item.origin.path)} ({item.origin.label})"
-        goal = "" if item.target is None else f"{_stem(item.target.path)} ({item.target.label})"
-        score = "-" if item.similarity is None else f"{item.similarity.score:.4f}"
-        scale = f"{item.steps} x {item.scale:g}" if item.search == "step-and-adjust" else f"{item.scale:g}"
-        table.add_row(
-            origin, goal or item.target_source or item.mode, item.layer, item.label,
-            "yes" if item.success else Text("no", "red"), score, f"{item.l2:.0f}", f"{item.linf:.0f}", scale,
-            f"{item.distance_before:.4g} -> {item.distance_after:.4g}",
-        )  # fmt: skip
-    return table
+def _stability(result: Result[Any]) -> dict[str, Any]:
+    return {"summary": [layer.to_dict() for layer in summarize(result.items)]}
 
 
-def summary_table(layers: tuple[LayerSummary, ...]) -> Table:
-    """One line for each layer: medians and quartiles, the unreached counted as infinity."""
-    table = Table("layer", "images", "reached", "L2 (quartiles)", "Linf (quartiles)", "PASS (quartiles)")
-    for layer in layers:
-        table.add_row(
-            layer.layer, str(layer.count), f"{layer.share_reached:.0%}",
-            *(_quartiles(q, d) for q, d in ((layer.l2, 0), (layer.linf, 0), (layer.similarity, 4))),
-        )  # fmt: skip
-    return table
+def _stability_pictures(result: Result[Any]) -> dict[str, bytes]:
+    from onnxray.report.lots_report import plot
+
+    return {**_pictures(result), "stability.png": plot(result, summarize(result.items))}
 
 
-def _quartiles(numbers: tuple[float, float, float] | None, digits: int) -> Text:
-    if numbers is None:
-        return Text("-")
-    low, middle, high = ("not reached" if abs(n) == float("inf") else f"{n:.{digits}f}" for n in numbers)
-    return line((middle, "bold"), f" ({low} to {high})")
-
-
-def _stem(path: str | None) -> str:
-    return Path(path).name if path else "array"
+def _print_stability(result: Result[Any]) -> None:
+    table_console().print(stability_table(summarize(result.items)))

@@ -4,33 +4,35 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import numpy as np
 import typer
 from rich.table import Table
 
-from onnxray.cli.parts.arguments import JsonOption, ModelArgument, ProfileOption, StrictOption
-from onnxray.cli.parts.command_frame import open_model
+from onnxray.cli.parts.arguments import ModelArgument
 from onnxray.cli.parts.console import table_console
-from onnxray.cli.parts.document import document, print_json
+from onnxray.cli.parts.document import Work, print_json, write_document
 from onnxray.cli.parts.limits import limited
+from onnxray.cli.parts.shared_options import Opening, with_shared_options
 
 
 @limited
+@with_shared_options
 def layers(
     model: ModelArgument,
     value: Annotated[
         str,
         typer.Option("--value", metavar="NAME", help="The value that the target reads; layers before it are listed."),
     ] = "logits",
-    profile: ProfileOption = None,
-    strict: StrictOption = False,
-    json: JsonOption = False,
+    *,
+    shared: Opening,
 ) -> None:
     """List the layers with rows and columns that all which the target sees passes through; the default is marked."""
+    import numpy as np
+
     from onnxray.model.layers.grid import read_space
     from onnxray.model.layers.map_layers import find_layers
 
-    opened = open_model(model, profile, "cpu", strict)
+    opened = shared.open(model)
+    work = Work(opened, "saliency layers", {"value": value})
     wanted = opened.select_values([value])
     shape = opened.profile.shape if opened.profile is not None else (1, 1, 1)
     space = read_space(opened, np.full((1, *shape), 127, np.float32))
@@ -42,8 +44,10 @@ def layers(
         }
         for grid in found.candidates
     ]  # fmt: skip
-    if json:
-        print_json(document(opened, "saliency layers", items, value=wanted[0]))
+    document = work.document(items, {"value": wanted[0]})
+    write_document(document, shared.out)
+    if shared.json:
+        print_json(document)
         return
     table = Table("layer", "shape", "rows x columns", "channels", "")
     for item, grid in zip(items, found.candidates):

@@ -6,21 +6,21 @@ import hashlib
 import io
 import zipfile
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import quote
 
-import numpy as np
 import typer
-from numpy.typing import NDArray
 from rich.table import Table
 
 from onnxray.cli.parts.arguments import ImagesArgument, ModelArgument
 from onnxray.cli.parts.console import table_console
-from onnxray.cli.parts.document import document, print_json, provenance_of
+from onnxray.cli.parts.document import Work, print_json
 from onnxray.cli.parts.finishing import say_interrupted
-from onnxray.cli.parts.kept_chunks import Chunks
 from onnxray.cli.parts.limits import limited
 from onnxray.cli.parts.shared_options import Growing, with_shared_options
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _LONGEST = 200
 
@@ -34,7 +34,7 @@ def values(
         list[str],
         typer.Option("--value", metavar="NAME", help="A value's name, alias, short form or glob; repeatable."),
     ],
-    engine: Annotated[str, typer.Option(metavar="judge|twin", help="ONNX Runtime, or the torch twin.")] = "judge",
+    engine: Annotated[Literal["judge", "twin"], typer.Option(help="ONNX Runtime, or the torch twin.")] = "judge",
     *,
     shared: Growing,
 ) -> None:
@@ -42,40 +42,43 @@ def values(
 
     Example: onnxray values lenet four.png --value conv1 --value features
     """
+    from onnxray.cli.parts.kept_chunks import Chunks
+
     opened = shared.open(model)
+    options = {"value": value, "engine": engine}
+    work = Work(opened, "values", options)
     pixels = opened.pixels(images)
     notes = list(pixels.notes)
-    options = {"value": value, "engine": engine}
     with shared.keeping("values", **options) as keep:
-        journal = keep.start(lambda: provenance_of(opened, "values"), (pixels, images))
+        journal = keep.start(work.provenance, (pixels, images))
         chunks = Chunks(len(pixels), keep, journal.entries)
         interrupted = False
         try:
-            found = opened.values(pixels, value, engine=engine, through=chunks.through)  # type: ignore[arg-type]
+            arrays = opened.values(pixels, value, engine=engine, through=chunks.through)
         except KeyboardInterrupt:
             if not chunks.done:
                 raise
             interrupted, pixels = True, pixels.rows(slice(0, chunks.done))
-            found = opened.values(pixels, value, engine=engine, through=chunks.through)  # type: ignore[arg-type]
-        keys = {name: _key(name) for name in found}
+            arrays = opened.values(pixels, value, engine=engine, through=chunks.through)
+        keys = {name: _key(name) for name in arrays}
         items = [
             {
                 "name": name, "key": keys[name], "shape": list(array.shape), "dtype": str(array.dtype),
                 "files": {"array": "values.npz"},
             }
-            for name, array in found.items()
+            for name, array in arrays.items()
         ]  # fmt: skip
-        archive = _npz({keys[name]: array for name, array in found.items()})
+        archive = _npz({keys[name]: array for name, array in arrays.items()})
         more = {"images": list(pixels.names), "engine": engine, "image_notes": notes}
-        report = document(opened, "values", items, **more) | {"interrupted": interrupted}
+        document = work.document(items, more, interrupted=interrupted, earlier=journal.seconds)
         if not interrupted:
             keep.drop(chunks.names)
-        report = keep.complete_plain(report, {"values.npz": archive})
+        document = keep.complete_plain(document, {"values.npz": archive})
     if shared.json:
-        print_json(report)
+        print_json(document)
     else:
         table = Table("value", "shape", "type", title=str(keep.path / "values.npz"))
-        for name, array in found.items():
+        for name, array in arrays.items():
             table.add_row(name, str(list(array.shape)), str(array.dtype))
         table_console().print(table)
     if interrupted:
@@ -92,6 +95,8 @@ def _key(name: str) -> str:
 
 def _npz(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     """What np.savez writes, for keys that it takes for its own options as well; text as text, never as a pickle."""
+    import numpy as np
+
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
         for key, array in arrays.items():

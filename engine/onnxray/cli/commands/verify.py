@@ -10,10 +10,9 @@ from rich.table import Table
 
 from onnxray.cli.parts.arguments import ModelArgument
 from onnxray.cli.parts.console import line, table_console
-from onnxray.cli.parts.document import document, print_json, write_document
+from onnxray.cli.parts.document import Work, print_json, write_document
 from onnxray.cli.parts.limits import limited
 from onnxray.cli.parts.shared_options import Opening, with_shared_options
-from onnxray.engines.agreement.comparison import described
 from onnxray.errors.shown_text import shortened
 
 if TYPE_CHECKING:
@@ -41,30 +40,33 @@ def verify(
     Example: onnxray verify lenet
     """
     opened = shared.open(model)
-    found = opened.verify(images or None, tolerance=tolerance)
-    told = found.to_dict()
-    rows = told.pop("values")
-    report = document(opened, "verify", rows, **told)
-    write_document(report, shared.out)
+    work = Work(opened, "verify", {"tolerance": tolerance})
+    verification = opened.verify(images or None, tolerance=tolerance)
+    extra = verification.to_dict()
+    rows = extra.pop("values")
+    document = work.document(rows, extra)
+    write_document(document, shared.out)
     if shared.json:
-        print_json(report)
+        print_json(document)
     else:
-        _show(found)
-    if not found.agrees:
+        _show(verification)
+    if not verification.agrees:
         raise typer.Exit(1)
 
 
 _COLOURS = {"agrees": "green", "empty": "yellow", "one step": "green", "inherited": "yellow"}
 
 
-def _show(found: Verification) -> None:
+def _show(verification: Verification) -> None:
     """For people."""
+    from onnxray.engines.agreement.comparison import described
+
     console = table_console()
     table = Table(
         "value", "node", "operator", "largest difference", "relative", "steps", "by the node alone", "",
         title="twin against judge",
     )  # fmt: skip
-    for row in found.comparisons:
+    for row in verification.comparisons:
         names = [shortened(str(cell or ""), LONGEST_CELL) for cell in (row.name, row.node, row.operator)]
         steps = "" if row.steps is None else f"{row.steps:.3g}"
         own = "" if row.own is None else f"{row.own.relative:.2e}"
@@ -72,20 +74,20 @@ def _show(found: Verification) -> None:
         mark = line((row.verdict if row.verdict in _COLOURS else row.verdict.upper(), colour))
         table.add_row(*names, f"{row.absolute:.2e}", f"{row.relative:.2e}", steps, own, mark)
     console.print(table)
-    colour = "green" if found.agrees else "red"
-    console.print(line(("OK" if found.agrees else "FAILED", colour), f": {found.reason}."))
-    rules = Counter(row.rule for row in found.comparisons)
-    console.print(f"{len(found.comparisons)} values compared on {found.inputs} inputs. Let pass:")
+    colour = "green" if verification.agrees else "red"
+    console.print(line(("OK" if verification.agrees else "FAILED", colour), f": {verification.reason}."))
+    rules = Counter(row.rule for row in verification.comparisons)
+    console.print(f"{len(verification.comparisons)} values compared on {verification.inputs} inputs. Let pass:")
     for rule, count in rules.most_common(_RULES):
         console.print(f"  {count} values: {rule}")
     if len(rules) > _RULES:
         console.print(
             f"  {sum(count for _, count in rules.most_common()[_RULES:])} values: by further rules, which --json states"
         )
-    for output in found.outputs:
+    for output in verification.outputs:
         console.print(f"Output {output.name!r} of the file itself: {output.verdict}, {described(output)}.")
-    if found.arithmetic:
-        console.print(f"{found.arithmetic}.")
-    console.print(f"Reading every inner value moves the judge's own outputs by {found.outputs_moved:.2e}.")
-    if found.skipped:
-        console.print(f"Not compared (no real or quantised numbers, or constant): {len(found.skipped)} values.")
+    if verification.arithmetic:
+        console.print(f"{verification.arithmetic}.")
+    console.print(f"Reading every inner value moves the judge's own outputs by {verification.outputs_moved:.2e}.")
+    if verification.skipped:
+        console.print(f"Not compared (no real or quantised numbers, or constant): {len(verification.skipped)} values.")

@@ -1,4 +1,4 @@
-"""What the commands share: options, errors as one line, the run folder, the JSON document."""
+"""What every command runs in: errors as one line, and a progress bar."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from onnxray.cli.parts.console import line, text
+from onnxray.cli.parts.console import text
 from onnxray.cli.parts.memory_limit import memory_ran_out
 from onnxray.cli.parts.stopping import stoppable
 from onnxray.errors import OnnxrayError
@@ -20,7 +20,6 @@ from onnxray.errors.shown_text import one_line, terminal
 
 if TYPE_CHECKING:
     from onnxray.methods.run import Progress as Tick
-    from onnxray.model.model import Model
 
 F = TypeVar("F", bound=Callable[..., None])
 
@@ -54,18 +53,6 @@ def guarded(command: F) -> F:
 
 def _show_warning(message: Warning | str, category: type[Warning], *_place: Any, **_more: Any) -> None:
     print(one_line(f"onnxray: {category.__name__}: {message}"), file=sys.stderr)
-
-
-def open_model(model: str, profile: str | None, device: str, strict: bool, *, approximate: bool = False) -> Model:
-    """Open a model, and say where its profile was guessed."""
-    from onnxray.model.opening import open_model as opened_model
-
-    opened = opened_model(model, profile, device=device, strict=strict, approximate=approximate)
-    if opened.profile is not None and opened.profile.assumed:
-        reasons = "; ".join(opened.profile.reasons)
-        name = f"assumed profile {opened.profile.name}"
-        text.print(line((name, "yellow"), f": {reasons}. State it with --profile."))
-    return opened
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import codecs
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,37 +18,56 @@ if TYPE_CHECKING:
     from onnxray.results.provenance import Provenance
 
 
-def document(model: Model, name: str, items: Sequence[Mapping[str, Any]], **extra: Any) -> dict[str, Any]:
-    """The document of a command that makes no pictures; the same keys as a Result's."""
-    from onnxray.results.result import Result
+@dataclass(frozen=True)
+class Work:
+    """A command without a method, at work on an opened model: what its document says of it.
 
-    for note in model.notes:
-        text.print(note)
-    found = Result(provenance_of(model, name), (), None, extra).to_dict()
-    return {**found, "command": command_line(), "items": list(items)}
+    seconds, here as in a method's run: from the images being read to the last item, by the wall clock. What starts an
+    engine is in it, what opens the file and draws sheets is not; a run that was gone on with counts all its parts.
+    """
+
+    model: Model
+    name: str
+    options: Mapping[str, Any]
+    started: float = field(default_factory=time.perf_counter)
+
+    def provenance(self, earlier: float = 0.0) -> Provenance:
+        """What the command runs on. earlier: seconds of the parts before this one."""
+        from onnxray.results.provenance import provenance
+
+        seconds = round(time.perf_counter() - self.started + earlier, 3)
+        return provenance(self.model, name=self.name, options=self.options, seed=0, seconds=seconds, notes=())
+
+    def document(
+        self,
+        items: Sequence[Mapping[str, Any]],
+        extra: Mapping[str, Any] | None = None,
+        *,
+        interrupted: bool = False,
+        earlier: float = 0.0,
+    ) -> dict[str, Any]:
+        """The document, with the keys of a Result's. extra: what stands beside the items."""
+        from onnxray.results.result import Result
+
+        for note in self.model.notes:
+            text.print(note)
+        stamp = replace(self.provenance(earlier), command=tuple(command_line()), interrupted=interrupted)
+        return {**Result(stamp, (), None, extra or {}).to_dict(), "items": list(items)}
 
 
-def provenance_of(model: Model, name: str) -> Provenance:
-    """What such a command ran on."""
-    from onnxray.results.provenance import provenance
-
-    seconds = round(time.perf_counter() - _STARTED, 3)
-    return provenance(model, name=name, options={}, seed=0, seconds=seconds, notes=())
-
-
-def write_document(found: Mapping[str, Any], folder: Path | None, files: Mapping[str, bytes] | None = None) -> None:
+def write_document(document: Mapping[str, Any], folder: Path | None, files: Mapping[str, bytes] | None = None) -> None:
     """Write result.json (and ``files``) where a folder was asked for."""
     if folder is None:
         return
     from onnxray.results.saved_files import write_folder
 
-    write_folder(folder, found, dict(files or {}))
+    write_folder(folder, document, dict(files or {}))
     text.print(f"written to {folder}")
 
 
-def print_json(found: Mapping[str, Any]) -> None:
+def print_json(document: Mapping[str, Any]) -> None:
     """The one document, on standard output."""
-    print(json_text(found, ascii=codecs.lookup(sys.stdout.encoding or "utf-8").name != "utf-8"))
+    print(json_text(document, ascii=codecs.lookup(sys.stdout.encoding or "utf-8").name != "utf-8"))
 
 
 def run_folder(out: Path | None, name: str) -> Path:
@@ -68,6 +88,3 @@ def default_folder(name: str) -> Path:
 def command_line() -> list[str]:
     """The command as it was typed."""
     return ["onnxray", *sys.argv[1:]]
-
-
-_STARTED = time.perf_counter()

@@ -3,41 +3,49 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
 from onnxray.cli.parts.console import line, table_console, text
 from onnxray.cli.parts.document import command_line, print_json
-from onnxray.results.result import Result
 
 if TYPE_CHECKING:
     from onnxray.results.keeping import Keeping
+    from onnxray.results.result import Result
 
 
-def finish(
-    result: Result[Any],
-    keep: Keeping,
-    *,
-    json: bool,
-    drawn: Callable[[Result[Any]], Mapping[str, bytes]],
-    told: Callable[[Result[Any]], None],
-) -> None:
-    """Complete a run and tell of it; status 130 where it was interrupted.
+@dataclass(frozen=True, kw_only=True)
+class Ending:
+    """How the end of a run is shown.
 
-    drawn: the run's sheets, file name -> bytes; ``sheet.png``, or the first of them, is pointed at. told: prints it.
+    sheets: file name -> bytes of its pictures; ``sheet.png``, or the first of them, is pointed at. table: prints it.
+    extra: what the command adds to the document. lines: what is said on standard error, with --json too.
     """
+
+    sheets: Callable[[Result[Any]], Mapping[str, bytes]]
+    table: Callable[[Result[Any]], None]
+    extra: Callable[[Result[Any]], Mapping[str, Any]] | None = None
+    lines: Callable[[Result[Any]], Iterable[str]] | None = None
+
+
+def finish(result: Result[Any], keep: Keeping, ending: Ending, *, json: bool) -> None:
+    """Complete a run and tell of it, as a table or as the one JSON document; status 130 where it was interrupted."""
+    extra = {**result.extra, **({} if ending.extra is None else ending.extra(result))}
     stamp = dataclasses.replace(result.provenance, command=tuple(command_line()))
-    result = dataclasses.replace(result, provenance=stamp, folder=keep.path)
-    sheets = drawn(result)
+    result = dataclasses.replace(result, provenance=stamp, folder=keep.path, extra=extra)
+    for sentence in () if ending.lines is None else ending.lines(result):
+        text.print(sentence)
+    sheets = ending.sheets(result)
     document = keep.complete(result, sheets)
     for note in result.provenance.notes:
         text.print(note)
     if json:
         print_json(document)
     else:
-        told(result)
+        ending.table(result)
         shown = "sheet.png" if "sheet.png" in sheets else next(iter(sheets), None)
         pictures = f"pictures: {keep.path / shown}   " if shown is not None else ""
         table_console().print(f"{pictures}numbers: {keep.path / 'result.json'}")

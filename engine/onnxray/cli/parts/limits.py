@@ -100,11 +100,8 @@ def _path(context: typer.Context) -> tuple[str, ...]:
 
 def registered(path: tuple[str, ...]) -> Callable[..., None]:
     """The command that is called so."""
-    app: typer.Typer = importlib.import_module("onnxray.cli.app").app
-    for name in path[:-1]:
-        app = next(one.typer_instance for one in app.registered_groups if one.name == name and one.typer_instance)
-    commands = ((info.name, info.callback) for info in app.registered_commands)
-    return next(run for name, run in commands if run is not None and (name or run.__name__) == path[-1])
+    found: Callable[..., None] = importlib.import_module("onnxray.cli.app").function_at(path)
+    return found
 
 
 @guarded

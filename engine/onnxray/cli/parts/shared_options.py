@@ -20,7 +20,7 @@ from onnxray.cli.parts.arguments import (
     SeedOption,
     StrictOption,
 )
-from onnxray.cli.parts.command_frame import open_model
+from onnxray.cli.parts.console import line, text
 from onnxray.cli.parts.document import default_folder
 from onnxray.errors import InputError
 
@@ -41,8 +41,15 @@ class Opening:
     out: OutOption = None
 
     def open(self, model: str) -> Model:
-        """Open a model as these options say."""
-        return open_model(model, self.profile, self.device, self.strict, approximate=self.approximate)
+        """Open a model as these options say, and say where its profile was guessed."""
+        from onnxray.model.opening import open_model
+
+        opened = open_model(model, self.profile, device=self.device, strict=self.strict, approximate=self.approximate)
+        if opened.profile is not None and opened.profile.assumed:
+            reasons = "; ".join(opened.profile.reasons)
+            name = f"assumed profile {opened.profile.name}"
+            text.print(line((name, "yellow"), f": {reasons}. State it with --profile."))
+        return opened
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,13 +12,12 @@ from PIL import Image, ImageDraw
 
 from onnxray.arrays import Image8
 from onnxray.images.drawing.contact_sheet import page_font
+from onnxray.images.drawing.plot_style import BLUE, GREEN, INK, ORANGE, PURPLE, SOFT_INK, VERMILION, YELLOW, rgb
 from onnxray.images.drawing.text import clean_text, shorten
 from onnxray.images.eight_bits import to_uint8
 
-# The image's own class is left pale; the others take Okabe and Ito's colours, told apart by every kind of vision.
-_COLOURS = (
-    (240, 240, 240), (0, 114, 178), (230, 159, 0), (0, 158, 115), (213, 94, 0), (204, 121, 167), (240, 228, 66),
-)  # fmt: skip
+# The image's own class is left pale; the others are told apart by every kind of vision.
+_COLOURS = ((240, 240, 240), *map(rgb, (BLUE, ORANGE, GREEN, VERMILION, PURPLE, YELLOW)))
 _OTHERS = (150, 150, 150)
 _COVER = 0.65
 _WIDTH, _ROW, _SWATCH, _EDGE = 224, 24, 14, 8
@@ -61,13 +60,13 @@ def _legend(lines: list[tuple[tuple[int, int, int], str, float]]) -> Image8:
     canvas, font = ImageDraw.Draw(page), page_font(13)
     for place, (colour, text, share) in enumerate(lines):
         top = _EDGE + place * _ROW + (_ROW - _SWATCH) // 2
-        canvas.rectangle((_EDGE, top, _EDGE + _SWATCH, top + _SWATCH), fill=colour, outline="#5c5c5c")
+        canvas.rectangle((_EDGE, top, _EDGE + _SWATCH, top + _SWATCH), fill=colour, outline=SOFT_INK)
         left = _EDGE + _SWATCH + 8
         number = f"{share:.1%}"
         room = _WIDTH - left - _EDGE - font.getlength(f"  {number}")
         shown = shorten(clean_text(text), partial(_fits, font, room))
-        canvas.text((left, top - 1), shown, fill="#1a1a1a", font=font)
-        canvas.text((_WIDTH - _EDGE - font.getlength(number), top - 1), number, fill="#5c5c5c", font=font)
+        canvas.text((left, top - 1), shown, fill=INK, font=font)
+        canvas.text((_WIDTH - _EDGE - font.getlength(number), top - 1), number, fill=SOFT_INK, font=font)
     return np.ascontiguousarray(np.asarray(page).transpose(2, 0, 1))
 
 

@@ -18,6 +18,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from onnxray.arrays import Image8
 from onnxray.errors import InputError
+from onnxray.images.drawing.plot_style import INK, SOFT_INK
 from onnxray.images.drawing.signed_grey import signed_to_grey
 from onnxray.images.drawing.text import clean_text, shorten
 
@@ -30,7 +31,7 @@ _SMALL, _LARGE = 160, 224
 _NARROWEST_CELL, _NARROWEST_PAGE = 144, 560
 _WIDEST_LINE, _TALLEST_PAGE = 2000, 12000
 _MARGIN, _GUTTER, _PANEL_GAP, _LINE_GAP, _CAPTION_GAP = 36, 24, 4, 22, 7
-_INK, _SOFT_INK, _RULE, _FRAME, _EMPTY = "#1a1a1a", "#5c5c5c", "#dcdcdc", "#b8b8b8", "#f4f4f4"
+_RULE, _FRAME, _EMPTY = "#dcdcdc", "#b8b8b8", "#f4f4f4"
 # A caption may take this many lines for each of its entries.
 _CAPTION_LINES = 2
 _BAR, _BAR_GAP = 9, 6
@@ -94,9 +95,9 @@ def contact_sheet_pages(
     widths = [max(cells[i].width for _, cells in grid if i < len(cells)) for i in range(max(len(c) for _, c in grid))]
     bands = _bands(widths)
     width = max(_NARROWEST_PAGE, max(_span(widths[a:b]) for a, b in bands))
-    head = [_Text(clean_text(title), width, page_font(22, bold=True), _INK, lines=3)]
-    head += [_Text(clean_text(line), width, page_font(14), _SOFT_INK, lines=6) for line in subtitle]
-    foot = [_Text(clean_text(line), width, page_font(12), _SOFT_INK, lines=6) for line in footer]
+    head = [_Text(clean_text(title), width, page_font(22, bold=True), INK, lines=3)]
+    head += [_Text(clean_text(line), width, page_font(14), SOFT_INK, lines=6) for line in subtitle]
+    foot = [_Text(clean_text(line), width, page_font(12), SOFT_INK, lines=6) for line in footer]
     lines = [
         _Line(label if start == 0 else "", cells[start:stop], widths[start:stop], width)
         for label, cells in grid
@@ -174,8 +175,8 @@ class _Drawn:
         page.paste(strip.resize((width, _BAR), Image.Resampling.BILINEAR), (x, top + _BAR_GAP))
         canvas.rectangle((x, top + _BAR_GAP, x + width - 1, top + _BAR_GAP + _BAR - 1), outline=_FRAME)
         below = top + _BAR_GAP + _BAR + 2
-        canvas.text((x, below), self.bar.low, font=font, fill=_SOFT_INK)
-        canvas.text((x + width - font.getlength(self.bar.high), below), self.bar.high, font=font, fill=_SOFT_INK)
+        canvas.text((x, below), self.bar.low, font=font, fill=SOFT_INK)
+        canvas.text((x + width - font.getlength(self.bar.high), below), self.bar.high, font=font, fill=SOFT_INK)
 
 
 class _Line:
@@ -183,10 +184,10 @@ class _Line:
 
     def __init__(self, label: str, cells: list[_Drawn], widths: list[int], page_width: int) -> None:
         self.cells, self.widths, self.page_width = cells, widths, page_width
-        self.label = _Text(clean_text(label), page_width, page_font(15, bold=True), _INK, lines=2)
+        self.label = _Text(clean_text(label), page_width, page_font(15, bold=True), INK, lines=2)
         self.captions = [
             [
-                _Text(entry, width, page_font(14, bold=i == 0), _INK if i == 0 else _SOFT_INK, lines=_CAPTION_LINES)
+                _Text(entry, width, page_font(14, bold=i == 0), INK if i == 0 else SOFT_INK, lines=_CAPTION_LINES)
                 for i, entry in enumerate(cell.caption)
             ]
             for cell, width in zip(cells, widths, strict=False)
@@ -288,7 +289,7 @@ def _paginate(lines: Sequence[_Line], room: int) -> Iterator[list[_Line]]:
 
 def _page(lines: Sequence[_Line], head: Sequence[_Text], foot: Sequence[_Text], number: str, width: int) -> Image.Image:
     if number:
-        foot = [*foot, _Text(number, width, page_font(12), _SOFT_INK, lines=1)]
+        foot = [*foot, _Text(number, width, page_font(12), SOFT_INK, lines=1)]
     head_height = sum(text.height for text in head) + 18
     foot_height = sum(text.height for text in foot)
     height = _MARGIN + head_height + sum(line.height for line in lines) + foot_height + _MARGIN - _LINE_GAP // 2

@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxray.arrays import Image8
+from onnxray.images.drawing.plot_style import SKY, VERMILION, YELLOW, rgb
 from onnxray.images.eight_bits import to_uint8
 from onnxray.images.placement import Box
 
-# From the palette of Okabe and Ito, which stays apart for every kind of colour vision.
-_OUTLINE, _FOUND, _REFERENCE = (240, 228, 66), (213, 94, 0), (86, 180, 233)
+_OUTLINE, _FOUND, _REFERENCE = rgb(YELLOW), rgb(VERMILION), rgb(SKY)
 _DIMMED = 0.45
 
 

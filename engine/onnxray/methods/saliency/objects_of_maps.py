@@ -103,11 +103,12 @@ def with_objects(
 def object_finder(
     model: Model, how: Way, references: Sequence[Reference | None], *, share: float | None = None, seed: int = 0
 ) -> Callable[[MapItem], MapItem]:
-    """What adds the object of its map to an item; ``references``: one an image, in order. Errors: InputError."""
+    """What adds the object of its map to an item. references: one an image, in order, or none. Errors: InputError."""
 
     def find(item: MapItem) -> MapItem:
         place = int(item.stem.rpartition("-")[2])  # where the image stands among those that were given
-        return with_object(item, model.profile, how, share=share, reference=references[place], seed=seed)
+        reference = references[place] if references else None
+        return with_object(item, model.profile, how, share=share, reference=reference, seed=seed)
 
     return find
 
@@ -123,20 +124,24 @@ def with_object(
 ) -> MapItem:
     """The item with the object of its map: numbers, its mask, and a picture of its outline and box.
 
-    share: of the map's maximum, for "threshold"; default 20 % for cam, 15 % for all others, as published.
+    share: of the map's maximum, for "threshold"; default 20 % for cam, 15 % for all others, as published; what
+    was taken stands in the numbers as ``share_of_maximum``, None for "grabcut".
     Errors: InputError where the samples are no images, and where the reference does not fit.
     """
     if not item.images or profile is None:
         raise InputError("objects are found in images, and this model's input is none; use --object none")
     image = item.images["image"]
+    taken = None
     if how == "grabcut":
         found = grabcut(image, item.heat, seed=seed)
     else:
-        found = threshold(item.heat, share if share is not None else _CAM_SHARE if item.method == "cam" else _SHARE)
+        taken = share if share is not None else _CAM_SHARE if item.method == "cam" else _SHARE
+        found = threshold(item.heat, taken)
     mask = np.zeros(item.heat.shape, bool) if found.mask is None else found.mask
     own = None if found.box is None else _original_box(item.path, profile, found.box)
     numbers: dict[str, Any] = {
-        "how": how, "box": found.box, "box_original": own, "share_of_image": found.share, "reason": found.reason,
+        "how": how, "box": found.box, "box_original": own, "share_of_image": found.share, "share_of_maximum": taken,
+        "reason": found.reason,
     }  # fmt: skip
     if reference is not None:
         reference.checked(item.heat.shape)

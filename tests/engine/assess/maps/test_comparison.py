@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 import onnxray
 import onnxray_models
 from onnxray.assess.maps.check import Check
-from onnxray.assess.maps.comparison import Figures, compare
+from onnxray.assess.maps.comparison import Comparison
 from onnxray.assess.maps.item import CheckedItem
 from onnxray.cli.app import app
 from onnxray.errors import InputError
@@ -25,12 +25,15 @@ from onnxray.methods.options_from_text import configured
 from onnxray.methods.run import Run
 from onnxray.methods.saliency.base import Map, Saliency
 from onnxray.methods.saliency.gradient.gradient import Gradient
+from onnxray.methods.saliency.gradient.smoothgrad import SmoothGrad
 from onnxray.methods.saliency.objects_of_maps import Reference
+from onnxray.methods.saliency.perturbation.rise import RISE
 from onnxray.objectives.objective import Objective
 from onnxray.report.map_check_report import comparison_pictures
 from onnxray.results.result import Result
 from support import models
 
+W = {"w": models.random(4, 6, 3)}
 DIGITS = [str(onnxray_models.samples("lenet")[k]) for k in (3, 44)]
 
 
@@ -57,10 +60,14 @@ class Odd(Saliency):
 def test_methods_side_by_side(tmp_path: Path) -> None:
     model = onnxray.open("lenet")
     references = (Reference(box=(0, 0, 28, 28)), Reference(box=(0, 0, 3, 3)))
-    figures = Figures(curve_steps=20, pointing_tolerance=2)
-    result = compare(model, DIGITS, (Gradient(), Odd()), references=references, figures=figures)
+    both = (Gradient(), Odd())
+    compared = Comparison(methods=both, references=references, curve_steps=20, pointing_tolerance=2)
+    result = compared(model, DIGITS)
     assert [(item.map.method, item.map.layer) for item in result.items] == [
         ("gradient", None), ("odd", "a"), ("odd", "b"), ("gradient", None),
+    ]  # fmt: skip
+    assert [(row["method"], row["images"]) for row in result.extra["summary"]] == [
+        ("gradient", 2), ("odd", 1), ("odd", 1),
     ]  # fmt: skip
     assert result.extra["refused"] == [
         {"image": 1, "path": DIGITS[1], "method": "odd", "reason": "odd has nothing to say of a four"}
@@ -78,7 +85,7 @@ def test_methods_side_by_side(tmp_path: Path) -> None:
     assert loaded.extra["refused"][0]["method"] == "odd"
     assert comparison_pictures(replace(loaded, folder=None)) == pictures
     with pytest.raises(InputError, match="no methods"):
-        compare(model, DIGITS, ())
+        Comparison(methods=())
 
 
 def test_images_of_one_name_stay_apart(tmp_path: Path) -> None:
@@ -86,7 +93,7 @@ def test_images_of_one_name_stay_apart(tmp_path: Path) -> None:
         (tmp_path / folder).mkdir()
         Image.new("L", (28, 28), grey).save(tmp_path / folder / "same.png")
     model = onnxray.open("lenet")
-    result = compare(model, [tmp_path / "a", tmp_path / "b"], (Odd(),), target=3, figures=Figures(curve_steps=0))
+    result = Comparison(methods=(Odd(),), curve_steps=0)(model, [tmp_path / "a", tmp_path / "b"], 3)
     result.save(tmp_path / "run")
     loaded = Result.load(tmp_path / "run", CheckedItem)
     assert [item.map.images["image"].max() for item in loaded.items] == [40, 40, 200, 200]
@@ -100,9 +107,33 @@ def test_a_run_that_is_interrupted_keeps_what_is_finished() -> None:
         if done == 2:
             raise KeyboardInterrupt
 
-    result = compare(model, DIGITS, (Gradient(), Odd()), target=3, figures=Figures(curve_steps=0), progress=stop)
+    compared = Comparison(methods=(Gradient(), Odd()), curve_steps=0)
+    result = compared(model, DIGITS, 3, progress=stop, keep_partial=True)
     assert result.provenance.interrupted
     assert len(result.items) == 3
+
+
+def test_what_is_for_images_is_refused_beside_what_is_not() -> None:
+    """One sentence, whoever refuses; a reference box needs images for every method."""
+    model = onnxray.open(models.parse("n (float[N,6] x) => (float[N,3] z) { z = MatMul (x, w) }", W))
+    result = Comparison(methods=(RISE(), Gradient()), curve_steps=0)(model, models.random(5, 1, 6), "z:1")
+    assert [item.map.method for item in result.items] == ["gradient"]
+    (refusal,) = result.extra["refused"]
+    with pytest.raises(InputError) as alone:
+        RISE().refuse_if_unfit(model)
+    assert (refusal["method"], refusal["reason"]) == ("rise", str(alone.value))
+    with pytest.raises(InputError, match="a reference box needs images"):
+        Comparison(methods=(Gradient(),), references=(Reference(box=(1, 1, 2, 2)),))(model, models.random(5, 1, 6))
+
+
+def test_every_method_begins_with_the_same_random_numbers() -> None:
+    """Alone, in company and seed by seed: the map of a run of its own."""
+    model = onnxray.open("lenet")
+    smooth, odd = SmoothGrad(samples=2), Odd(times=0)
+    in_company = Comparison(methods=(odd, smooth), curve_steps=0)(model, DIGITS[:1], 3, seed=7).items
+    alone = [item for method in (odd, smooth) for item in method(model, DIGITS[:1], 3, seed=7).items]
+    for item, own in zip(in_company, alone, strict=True):
+        np.testing.assert_array_equal(item.map.heat, own.heat)
 
 
 def test_methods_from_text() -> None:
@@ -197,7 +228,7 @@ def test_images_of_any_size(shape: str, tmp_path: Path) -> None:
     for name in "ab":
         size = (height + 9, width + 4) if count == 1 else (height + 9, width + 4, 3)
         Image.fromarray(rng.integers(0, 255, size).astype(np.uint8)).save(tmp_path / f"{name}.png")
-    result = compare(model, tmp_path, (Gradient(), Odd()), target=1, figures=Figures(curve_steps=4))
+    result = Comparison(methods=(Gradient(), Odd()), curve_steps=4)(model, tmp_path, 1)
     assert len(result.items) == 6
     for item in result.items:
         assert item.map.heat.shape == (height, width)

@@ -346,6 +346,7 @@ def test_what_is_left_out(digits: list[Path]) -> None:
     model = onnxray.open("lenet")
     result = Check(method=Gradient(), curve_steps=0, noise_copies=0, weights="none")(model, digits[:1])
     assert result.items[0].figures == {}
+    assert [(row["method"], row["images"]) for row in result.extra["summary"]] == [("gradient", 1)]
     assert curves_plot(result.items, title="t") is None
     assert weights_plot(result.items, title="t", order="cascade") is None
     assert figure(result.items[0], "insertion") is None

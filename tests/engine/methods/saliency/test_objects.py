@@ -216,6 +216,7 @@ def test_objects_are_saved_and_loaded(tmp_path: Path) -> None:
     (loaded,) = Result.load(tmp_path / "run", MapItem).items
     assert loaded.object_ is not None
     assert loaded.object_["box"] == list(own.box)
+    assert loaded.object_["share_of_maximum"] == 0.3
     np.testing.assert_array_equal(loaded.images["mask"][0] > 0, own.mask)
     np.testing.assert_array_equal(loaded.heat, item.heat)
     assert loaded.numbers()["object"]["box"] == list(own.box)
@@ -226,6 +227,18 @@ def test_objects_are_saved_and_loaded(tmp_path: Path) -> None:
     step = (document["maximum"] - document["minimum"]) / 65535
     np.testing.assert_allclose(document["minimum"] + levels * step, item.heat, atol=0.5001 * step)
     assert not to_levels(np.full((3, 3), 7, np.float32)).any()
+
+
+def test_the_share_that_was_taken_stands_beside_the_object() -> None:
+    """As stated; as published where it is not; none where no threshold is taken."""
+    model = onnxray.open("lenet")
+    result = Gradient()(model, onnxray_models.samples("lenet")[40:41])
+    for how, stated, taken in (("threshold", 0.4, 0.4), ("threshold", None, 0.15), ("grabcut", None, None)):
+        (item,) = with_objects(result, model, how, (), share=stated).items
+        assert item.object_ is not None
+        assert item.object_["share_of_maximum"] == taken
+        if taken is not None:
+            assert item.object_["box"] == threshold(item.heat, taken).box
 
 
 def test_the_command_line_finds_objects(tmp_path: Path) -> None:

@@ -70,11 +70,13 @@ class SmoothGrad(Saliency):
         known = family(Saliency)  # type: ignore[type-abstract]
         return configured(known, (self.of,), [f"{self.of}.{setting}" for setting in settings])[0]
 
+    def refuse_if_unfit(self, model: Model) -> None:
+        """Refuse where the method that is smoothed does."""
+        self.smoothed().refuse_if_unfit(model)
+
     def maps(self, model: Model, pixels: Pixels, objective: Objective, run: Run) -> Iterator[tuple[int, Map]]:
         """One average an image, and layer where the smoothed method has several."""
         method = self.smoothed()
-        if model.profile is None and method.images_only:
-            raise InputError(f"{method.name} works on images, and this model's input is none; smooth another method")
         for row, own in run.units(range(len(pixels))):
             # Two streams: what the smoothed method draws must not move the noise.
             noise, theirs = (np.random.default_rng(seed) for seed in own.random.integers(2**63, size=2))

@@ -13,9 +13,11 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import onnxray
+from onnxray.assess.maps.check import Check
 from onnxray.cli.app import app
 from onnxray.errors import InputError
 from onnxray.images.drawing.class_map import draw_class_map
+from onnxray.methods.saliency.gradient.smoothgrad import SmoothGrad
 from onnxray.methods.saliency.item import MapItem
 from onnxray.methods.saliency.perturbation.occlusion import Occlusion
 from onnxray.methods.saliency.perturbation.rise import RISE
@@ -178,9 +180,9 @@ def test_samples_refuse_what_is_for_images() -> None:
     for options, message in (({"size": 2}, "one by one"), ({"fill": "blur"}, "for images")):
         with pytest.raises(InputError, match=message):
             Occlusion(**options)(model, x)
-    for method in (RISE, ValueOcclusion):
-        with pytest.raises(InputError, match="works on images"):
-            method()(model, x)
+    for method in (RISE(), ValueOcclusion(), SmoothGrad(of="rise"), Check(method=RISE())):
+        with pytest.raises(InputError, match=r"(rise|value-occlusion) works on images, and this model's input is no"):
+            method(model, x)
 
 
 def test_a_saved_result_comes_back(tmp_path: Path) -> None:

@@ -1,0 +1,124 @@
+"""Tables that several commands print."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+from rich.text import Text
+
+from onnxray.cli.parts.console import line, table_console
+from onnxray.cli.parts.finishing import number_cell
+
+if TYPE_CHECKING:
+    from onnxray.assess.maps.item import CheckedItem
+    from onnxray.methods.lots.item import LotsItem
+    from onnxray.methods.lots.summary import LayerSummary
+    from onnxray.methods.synthesis.item import SynthesisItem
+    from onnxray.results.result import Result
+
+MOST_ROWS = 60
+"""Items in a table; the document has all."""
+_FIGURES = ("insertion", "deletion", "pointed_at", "noise_mean", "noise_max", "noise_correlation", "seconds")
+
+
+def perturbed_table(items: Sequence[LotsItem]) -> Table:
+    """One line for each image that LOTS perturbed."""
+    table = Table("origin", "target", "layer", "class", "reached", "PASS", "L2", "Linf", "scale", "distance")
+    for item in items:
+        origin = f"{_file_name(item.origin.path)} ({item.origin.label})"
+        goal = "" if item.target is None else f"{_file_name(item.target.path)} ({item.target.label})"
+        score = "-" if item.similarity is None else f"{item.similarity.score:.4f}"
+        scale = f"{item.steps} x {item.scale:g}" if item.search == "step-and-adjust" else f"{item.scale:g}"
+        table.add_row(
+            origin, goal or item.target_source or item.mode, item.layer, item.label,
+            "yes" if item.success else Text("no", "red"), score, f"{item.l2:.0f}", f"{item.linf:.0f}", scale,
+            f"{item.distance_before:.4g} -> {item.distance_after:.4g}",
+        )  # fmt: skip
+    return table
+
+
+def stability_table(layers: Sequence[LayerSummary]) -> Table:
+    """One line for each layer: medians and quartiles, the unreached counted as infinity."""
+    table = Table("layer", "images", "reached", "L2 (quartiles)", "Linf (quartiles)", "PASS (quartiles)")
+    for layer in layers:
+        table.add_row(
+            layer.layer, str(layer.count), f"{layer.share_reached:.0%}",
+            *(_quartiles(q, d) for q, d in ((layer.l2, 0), (layer.linf, 0), (layer.similarity, 4))),
+        )  # fmt: skip
+    return table
+
+
+def _quartiles(numbers: tuple[float, float, float] | None, digits: int) -> Text:
+    if numbers is None:
+        return Text("-")
+    low, middle, high = ("not reached" if abs(n) == float("inf") else f"{n:.{digits}f}" for n in numbers)
+    return line((middle, "bold"), f" ({low} to {high})")
+
+
+def _file_name(path: str | None) -> str:
+    return Path(path).name if path else "array"
+
+
+def print_synthesis(result: Result[SynthesisItem]) -> None:
+    """Print one line for each image that was climbed to; a column that no image fills is left out."""
+    numbers = (name for item in result.items for name, value in item.numbers_.items() if not isinstance(value, dict))
+    extra = list(dict.fromkeys(numbers))[:4]
+    rows = [
+        {
+            "from": item.path or "-", "layer": item.layer or "-", "target": item.target,
+            "steps": str(item.steps or "-"), "class": item.label or "-",
+            "probability": "-" if item.probability is None else f"{item.probability:.4f}",
+            **{name: number_cell(item.numbers_.get(name)) for name in extra},
+        }
+        for item in result.items[:MOST_ROWS]
+    ]  # fmt: skip
+    columns = [name for name in rows[0] if any(row[name] != "-" for row in rows)]
+    table = Table(*columns)
+    for row in rows:
+        table.add_row(*(row[name] for name in columns))
+    table_console().print(table)
+
+
+def print_figures(result: Result[CheckedItem]) -> None:
+    """Print the figures of every map, and their means and medians."""
+    console = table_console()
+    console.print(_maps_table(result.items))
+    for table in _summary_tables(result.extra["summary"]):
+        console.print(table)
+
+
+def _maps_table(items: Sequence[CheckedItem]) -> Table:
+    from onnxray.assess.maps.summary import figure
+
+    columns = [name for name in _FIGURES if any(figure(item, name) is not None for item in items)]
+    table = Table("image", "method", "layer", "target", *columns)
+    for item in items[:MOST_ROWS]:
+        numbers = (figure(item, name) for name in columns)
+        table.add_row(
+            item.map.path or "-", item.map.method, item.map.layer or "-", item.map.target,
+            *("-" if number is None else f"{number:.3f}" for number in numbers),
+        )  # fmt: skip
+    return table
+
+
+def _summary_tables(summary: Sequence[Mapping[str, Any]]) -> list[Table]:
+    columns = [name for name in _FIGURES if any(name in entry for entry in summary)]
+    table = Table("method", "layer", "images", *columns, title="mean (median)")
+    for entry in summary:
+        spreads = [entry.get(name) for name in columns]
+        table.add_row(
+            entry["method"], entry["layer"] or "-", str(entry["images"]),
+            *("-" if spread is None else f"{spread['mean']:.3f} ({spread['median']:.3f})" for spread in spreads),
+        )  # fmt: skip
+    tables = [table]
+    for entry in summary:
+        if "weights" in entry:
+            layers = Table("weights drawn anew", "rank correlation, mean (median)", title=entry["layer"] or "")
+            for spread in entry["weights"]:
+                shown = f"{spread['mean']:.3f} ({spread['median']:.3f})" if spread["count"] else "-"
+                layers.add_row(spread["layer"], shown)
+            tables.append(layers)
+    return tables
