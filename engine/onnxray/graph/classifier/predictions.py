@@ -2,50 +2,78 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from onnxray.arrays import Array
+from onnxray.errors import InputError
 from onnxray.graph.classifier.readings import Head
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Prediction:
+    """What the judge says of one image: the winning class, its label, its score and its probability.
+
+    score: before the softmax or sigmoid; None where no scores were read.
+    """
+
+    class_: int
+    label: str
+    score: float | None
+    probability: float
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ClassScores:
+    """Scores before the softmax or sigmoid. ``logits``: the value of that name as it is; ``scores``: (N, K), of it."""
+
+    logits: Array
+    scores: NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Predictions:
-    """What the judge says of a batch.
+    """What the judge says of a batch; numbers and words alone, so it pickles and holds nothing of what was fed.
 
     ``classes``: (N,) the winning class of each image by the file itself. ``probabilities``: (N, K), float64; each by
-    itself where a sigmoid closes the graph. ``scores``: (N, K), before the softmax or sigmoid; read by a second, cut
-    session when first asked for, where the file itself ends in one. ``labels``: the winning class in words, or its
-    number where the profile has no labels. ``head``: how both are read off the file's values; ``logits``: what the
-    value of the scores holds, as it is. ``notes``: what was done to the images, what is odd about them, and whether the
-    file mixes the samples of a batch.
+    itself where a sigmoid closes the graph. ``labels``: the winning class in words, or its number where the profile has
+    no labels. ``head``: how probabilities and scores are read off the file's values. ``notes``: what was done to the
+    images, what is odd about them, and whether the file mixes the samples of a batch. ``read``: logits and scores,
+    where they were asked for or are the output itself.
     """
 
     classes: NDArray[np.int64]
     probabilities: NDArray[np.float64]
     labels: tuple[str, ...]
     head: Head
-    read_logits: Callable[[], Array]
-    per_class: Callable[[Array], NDArray[np.float64]]
-    image_notes: tuple[str, ...] = ()
-    batch_note: Callable[[], str | None] = lambda: None
+    notes: tuple[str, ...] = ()
+    read: ClassScores | None = None
 
-    @cached_property
-    def notes(self) -> tuple[str, ...]:
-        """What should be known of the images and of the batch; found out when first asked for."""
-        said = self.batch_note() if len(self.classes) > 1 else None
-        return self.image_notes if said is None else (*self.image_notes, said)
-
-    @cached_property
+    @property
     def logits(self) -> Array:
-        """The value that the scores are read from."""
-        return self.read_logits()
+        """The value that the scores are read from. Errors: InputError where it was not asked for."""
+        return self._asked_for().logits
 
-    @cached_property
+    @property
     def scores(self) -> NDArray[np.float64]:
-        """Scores before the softmax or sigmoid."""
-        return self.per_class(self.logits)
+        """(N, K): scores before the softmax or sigmoid. Errors: InputError where they were not asked for."""
+        return self._asked_for().scores
+
+    def row(self, index: int) -> Prediction:
+        """What is said of one image."""
+        winner = int(self.classes[index])
+        return Prediction(
+            class_=winner,
+            label=self.labels[index],
+            score=None if self.read is None else float(self.read.scores[index, winner]),
+            probability=float(self.probabilities[index, winner]),
+        )
+
+    def _asked_for(self) -> ClassScores:
+        if self.read is None:
+            raise InputError(
+                "these predictions were made without scores; ask for them: model.predict(images, scores=True)"
+            )
+        return self.read
