@@ -8,5 +8,6 @@ from typing import Any
 
 def graph_facts(*, logits: str = "out", features: str | None = None, **facts: Any) -> Any:
     """What has these facts, and these values for logits and features."""
-    found = {"_find_logits": logits, "_find_features": features}
-    return SimpleNamespace(**facts, once=lambda question: found[question.__name__])
+    closing = SimpleNamespace(logits=logits)
+    answers: dict[str, Any] = {"_find_closing": closing, "_find_features": features}
+    return SimpleNamespace(**facts, once=lambda question: answers[question.__name__])

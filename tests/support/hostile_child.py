@@ -87,7 +87,7 @@ def _stages(path: Path) -> Iterator[tuple[str, Callable[[], object]]]:
         profile = model.profile
         found["x"] = x = seeded_inputs(model.graph) if profile is None else seeded_pixels(profile.shape)
         try:
-            _ = model.predict(x).scores
+            _ = model.predict(x, scores=True).scores
         except InputError:
             model.values(x, [output.name for output in model.graph.outputs])
 

@@ -22,7 +22,7 @@ def test_photographs_are_told_as_the_profile_beside_the_file_says(
 ) -> None:
     model = onnxray.open(lite0.path, strict=True)
     assert model.profile is not None
-    found = model.predict([path for path, _ in photos])
+    found = model.predict([path for path, _ in photos], scores=True)
     assert len(photos) == 20
     assert (found.classes == [index for _, index in photos]).sum() >= 17
     x = torch.from_numpy(model.profile.encode(model.pixels([photos[0][0]]).array))

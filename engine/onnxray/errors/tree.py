@@ -11,6 +11,7 @@ OnnxrayError
 |-- ProfileError            the profile is wrong, missing or does not fit the model
 |-- ImageError              an image cannot be read or does not fit the profile
 |-- InputError              an array, a cotangent, a target or an option does not fit
+|   `-- NotAClassifier      the model's output is not one score a class for each sample, so there is no verdict
 |-- DeviceError             the device asked for is not there
 |-- TimeLimitReached        the work was not done in the time that was given for it
 |-- MemoryLimitReached      the work needs more memory than there is, or than was given for it
@@ -65,6 +66,10 @@ class ImageError(OnnxrayError):
 
 class InputError(OnnxrayError):
     """An array, a cotangent, a target or an option does not fit."""
+
+
+class NotAClassifier(InputError):
+    """The model's output is not one score a class for each sample, so there is no verdict."""
 
 
 class DeviceError(OnnxrayError):

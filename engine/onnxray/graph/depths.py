@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from onnxray.graph.facts import Graph, Node
+from onnxray.graph.operator_kinds import INTEGER_CONVOLUTIONS
 from onnxray.graph.weight_layers import weight_layers
+from onnxray.graph.whole_numbers import holds_reals
 
-_WINDOWED = frozenset({"Conv", "QLinearConv", "MaxPool", "AveragePool"})
+_WINDOWED = INTEGER_CONVOLUTIONS | {"Conv", "MaxPool", "AveragePool"}
 _SHAPES = frozenset({"int64", "bool"})
 
 
@@ -20,7 +22,7 @@ def depths(graph: Graph, end: str, count: int) -> tuple[str, ...]:
     weighted = frozenset(weight_layers(graph))
     waists: dict[int, str] = {}  # by how many layers with weights stand before: the first after each
     passed, behind = 0, set[int]()
-    for name in _waists(graph, end):
+    for name in _real_waists(graph, end):
         pending = [name]
         while pending:  # each node is walked once for all waists: what stands before one counts for the next
             node = graph.producer_of.get(pending.pop())
@@ -47,21 +49,36 @@ def spatial_stride(graph: Graph, name: str, size: tuple[int, int], shape: Callab
     return 1
 
 
-def _waists(graph: Graph, end: str) -> tuple[str, ...]:
+def waists(
+    nodes: Sequence[Node], last_reads: Mapping[str, int], inputs: Iterable[str] = ()
+) -> Iterator[tuple[Node, str]]:
+    """(node, value): after this node everything that counts passes through this one value.
+
+    nodes: in graph order. last_reads: of each value that counts, the index of the last node whose reading of it counts.
+    inputs: values that are there before the first node. A value is given after each node behind which it is alone.
+    """
+    alive = set(inputs)
+    for node in nodes:
+        alive.difference_update(name for name in node.reads if last_reads.get(name) == node.index)
+        alive.update(name for name in node.outputs if last_reads.get(name, -1) > node.index)
+        if len(alive) == 1:
+            (name,) = alive
+            yield node, name
+
+
+def _real_waists(graph: Graph, end: str) -> tuple[str, ...]:
     """The real values that every path from the input to ``end`` goes through, in graph order; shapes are no paths."""
     nodes = graph.needed_for([end])
-    last = {name: place for place, node in enumerate(nodes) if not _only_shapes(graph, node) for name in node.reads}
-    last[end] = len(nodes)
-    alive: set[str] = set()
-    found = []
-    for place, node in enumerate(nodes):
-        values = (graph.values.get(name) for name in node.outputs if name in graph.depends_on_input)
-        made = [v.name for v in values if v is not None and v.dtype not in _SHAPES]  # quantised ones are paths
-        alive.update(name for name in made if last.get(name, -1) > place)
-        alive.difference_update(name for name in node.reads if last.get(name) == place)
-        if len(alive) == 1:
-            found += [name for name in alive if graph.values[name].is_float or not graph.values[name].dtype]
-    return tuple(dict.fromkeys(found))
+    reads = ((name, node.index) for node in nodes if not _only_shapes(graph, node) for name in node.reads)
+    last_reads = {name: index for name, index in (*reads, (end, len(graph.nodes))) if _is_path(graph, name)}
+    names = (name for _, name in waists(nodes, last_reads) if holds_reals(graph, name))
+    return tuple(dict.fromkeys(names))
+
+
+def _is_path(graph: Graph, name: str) -> bool:
+    """Whether a value hands on what the network has read; quantised ones do, shapes and masks do not."""
+    value = graph.values.get(name)
+    return value is not None and name in graph.depends_on_input and value.dtype not in _SHAPES
 
 
 def _only_shapes(graph: Graph, node: Node) -> bool:

@@ -15,6 +15,7 @@ import onnx
 import onnx.inliner
 from numpy.typing import NDArray
 
+from onnxray.graph.file.attribute_values import held_tensor
 from onnxray.graph.file.container import Container
 
 Dim = int | str | None
@@ -122,10 +123,8 @@ class Graph:
     @cached_property
     def parameters(self) -> int:
         """How many numbers the weights hold: initialisers and, as Paddle writes them, Constant nodes."""
-        constants = [
-            attribute.t for node in self.nodes if node.operator == "Constant" for attribute in node.proto.attribute
-        ]
-        return sum(math.prod(tensor.dims) for tensor in (*self.initializers.values(), *constants) if tensor.data_type)
+        tensors = [*self.initializers.values(), *(held_tensor(node.proto) for node in self.nodes)]
+        return sum(math.prod(tensor.dims) for tensor in tensors if tensor is not None and tensor.data_type)
 
     @cached_property
     def depends_on_input(self) -> frozenset[str]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from math import prod
 
-from onnx import numpy_helper
-
 from onnxray.graph.facts import Graph
+from onnxray.graph.node_attributes import constant
 
 _MOST_LENGTHS = 64
 """Numbers of a constant that may state a shape: arrays have no more axes."""
@@ -39,24 +38,10 @@ def _batch_of_reshapes(graph: Graph, free: str | None) -> int | None:
         value = graph.values.get(node.inputs[0]) if node.operator == "Reshape" and len(node.inputs) == 2 else None
         if value is None or value.shape is None or len(value.shape) > _MOST_LENGTHS or value.shape.count(free) != 1:
             continue
-        wanted = _whole_numbers(graph, node.inputs[1])
+        lengths = constant(graph, node.inputs[1], most=_MOST_LENGTHS)
+        wanted = [] if lengths is None else [int(length) for length in lengths.reshape(-1)]
         rest = [dim for dim in value.shape if dim != free]
         known = [dim for dim in rest if isinstance(dim, int)]
         if min(wanted, default=0) > 0 and len(known) == len(rest) and prod(wanted) % max(1, prod(known)) == 0:
             return prod(wanted) // max(1, prod(known)) or None
     return None
-
-
-def _whole_numbers(graph: Graph, name: str) -> list[int]:
-    """The numbers of a constant shape; none where it is computed, or longer than any shape."""
-    if name in graph.initializers:
-        if prod(graph.initializers[name].dims) > _MOST_LENGTHS:
-            return []
-        return [int(length) for length in graph.weight(name).reshape(-1)]
-    node = graph.producer_of.get(name)
-    for attribute in node.proto.attribute if node is not None and node.operator == "Constant" else ():
-        if attribute.name == "value" and prod(attribute.t.dims) <= _MOST_LENGTHS:
-            return [int(length) for length in numpy_helper.to_array(attribute.t).reshape(-1)]
-        if attribute.name == "value_ints" and len(attribute.ints) <= _MOST_LENGTHS:
-            return list(attribute.ints)
-    return []

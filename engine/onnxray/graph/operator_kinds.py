@@ -2,12 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 LINEAR: Final = frozenset({"Gemm", "MatMul"})
 CONVOLUTIONS: Final = frozenset({"Conv", "ConvTranspose"})
-INTEGER_LAYERS: Final = frozenset({"ConvInteger", "MatMulInteger", "QLinearConv", "QLinearMatMul"})
+INTEGER_LINEAR: Final = frozenset(
+    {"DynamicQuantizeMatMul", "MatMulInteger", "MatMulIntegerToFloat", "QGemm", "QLinearMatMul"}
+)
+INTEGER_CONVOLUTIONS: Final = frozenset({"ConvInteger", "QLinearConv"})
 """Layers with weights, in real numbers and in whole ones."""
+
+LAYER_OPERANDS: Final[Mapping[str, tuple[int, ...]]] = {
+    "Conv": (1, 2), "ConvTranspose": (1, 2), "Gemm": (1, 2), "MatMul": (1,), "ConvInteger": (1,), "MatMulInteger": (1,),
+    "QGemm": (3, 6), "QLinearConv": (3, 8), "QLinearMatMul": (3,), "DynamicQuantizeMatMul": (1, 4),
+    "MatMulIntegerToFloat": (1, 6),
+}  # fmt: skip
+"""Every operator that is a layer with weights where they are constant -> the input that is its weight, and its bias."""
+
+ZERO_POINTS: Final[Mapping[tuple[str, str], int]] = {
+    ("", "QuantizeLinear"): 2,
+    ("", "QLinearConv"): 7,
+    ("", "QLinearMatMul"): 7,
+    ("com.microsoft", "QuantizeLinear"): 2,
+    ("com.microsoft", "QLinearConv"): 7,
+    ("com.microsoft", "QLinearWhere"): 8,
+    ("com.microsoft", "QLinearAdd"): 7,
+    ("com.microsoft", "QLinearMul"): 7,
+    ("com.microsoft", "QLinearConcat"): 1,
+    ("com.microsoft", "QLinearGlobalAveragePool"): 4,
+    ("com.microsoft", "QLinearAveragePool"): 4,
+    ("com.microsoft", "QLinearLeakyRelu"): 4,
+    ("com.microsoft", "QLinearSigmoid"): 4,
+    ("com.microsoft", "QLinearSoftmax"): 4,
+    ("com.microsoft", "QGemm"): 8,
+}
+"""Operators that quantise what they give, and which input is its zero point; its scale stands before that."""
 
 RESHAPING: Final = frozenset({"Flatten", "Reshape", "Squeeze", "Unsqueeze"})
 """Operators that keep every number and their order, and change the shape alone."""
@@ -41,8 +71,8 @@ NORMALISING: Final = frozenset({
 })  # fmt: skip
 """Operators whose output has the places of their first input, each scaled by numbers of several."""
 
-SPATIAL: Final = CONVOLUTIONS | POOLING | {
-    "ConvInteger", "DepthToSpace", "GlobalAveragePool", "GlobalLpPool", "GlobalMaxPool", "QLinearAveragePool",
-    "QLinearConv", "QLinearGlobalAveragePool", "SpaceToDepth",
+SPATIAL: Final = CONVOLUTIONS | INTEGER_CONVOLUTIONS | POOLING | {
+    "DepthToSpace", "GlobalAveragePool", "GlobalLpPool", "GlobalMaxPool", "QLinearAveragePool",
+    "QLinearGlobalAveragePool", "SpaceToDepth",
 }  # fmt: skip
 """Operators of rows and columns that stand behind an axis of samples and one of channels."""

@@ -20,13 +20,13 @@ from onnxray.engines.integer_products import saturates
 from onnxray.engines.judge import Judge
 from onnxray.engines.machine import versions
 from onnxray.engines.seeded_inputs import accepted_inputs, seeded_pixels
-from onnxray.errors import InputError, OnnxrayError
+from onnxray.errors import InputError, NotAClassifier, OnnxrayError
 from onnxray.errors.forks import ProcessLock, check_process, torch_came_along
 from onnxray.errors.short_values import short
 from onnxray.errors.type_checks import check_callable, check_kind, check_names
 from onnxray.graph.classifier.output import aliases_of, class_labels, verdict_output
-from onnxray.graph.classifier.predictions import Predictions
-from onnxray.graph.classifier.scores import check_rows, head_of, per_class, probabilities_of
+from onnxray.graph.classifier.predictions import ClassScores, Known, Predictions
+from onnxray.graph.classifier.scores import check_rows, class_scores, head_of, per_class, probabilities_of
 from onnxray.graph.facts import Graph
 from onnxray.graph.fixed_batch import fixed_batch_of
 from onnxray.graph.samples.mixing import Mixing
@@ -100,44 +100,65 @@ class Model:
             raise InputError("the model's input is no image; give arrays as the model takes them")
         return Pixels.of(array, plain=True)
 
-    def predict(self, images: object, *, through: Through | None = None) -> Predictions:
+    def predict(self, images: object, *, scores: bool = False, through: Through | None = None) -> Predictions:
         """Classify images (paths, PIL images or arrays) by the file itself.
 
-        Errors: ImageError, InputError, RuntimeRefusal; InputError where the output is not one score a class.
+        scores: read those before the softmax or sigmoid at once; else when they are first asked for, until when what
+        was fed is held. Where the file ends in one a second session gives them, which takes as long again.
+        through: what the chunks of the batch go through.
+        Errors: ImageError, InputError, RuntimeRefusal; NotAClassifier where the output is not one score a class.
         """
         check_callable("through", through, "run", optional=True)
         if self.profile is not None:
             images = self.pixels(images)
+        notes = images.notes if isinstance(images, Pixels) else ()
         feeds = self.feeds(images)
         output, logits = verdict_output(self.graph), self.aliases["logits"]
-        raw = self.judge.outputs(feeds, [output], through=through)[output]
-        given = per_class(self.graph, output, raw)
-        if isinstance(images, Pixels):
-            check_rows(output, given, len(images))
-        classes = given.argmax(1)
+        raw, judged = self._judged(images, feeds, through)
+        classes = np.asarray(judged.argmax(1), np.int64)
+        mixed = self.mixing.note() if len(classes) > 1 else None
 
-        def read_logits() -> Array:
-            return raw if logits == output else self.judge.values(feeds, [logits])[logits]
-
-        def scores(array: Array) -> NDArray[np.float64]:
-            flat = array.reshape(given.shape) if array.size == given.size and array.ndim > 1 else array
-            return per_class(self.graph, logits, flat)
+        def read() -> ClassScores:
+            if logits == output:
+                return ClassScores(logits=raw, scores=judged)
+            return class_scores(self.graph, logits, self.judge.values(feeds, [logits])[logits], judged.shape)
 
         return Predictions(
-            classes, probabilities_of(self.graph, output, given), tuple(map(self.label, classes)),
-            head_of(self.graph, logits, output, given), read_logits, scores,
-            images.notes if isinstance(images, Pixels) else (), self.mixing.note,
-        )  # fmt: skip
+            classes=classes,
+            probabilities=probabilities_of(self.graph, judged),
+            labels=tuple(map(self.label, classes)),
+            head=head_of(self.graph, logits, judged),
+            notes=notes if mixed is None else (*notes, mixed),
+            read=Known(read()) if scores or logits == output else read,
+        )
+
+    def verdict(self, images: object, *, scores: bool = False) -> Predictions | None:
+        """What ``predict`` says; None where the model is no classifier.
+
+        Errors: those of ``predict``, scores of NaN or infinity among them, but for NotAClassifier.
+        """
+        try:
+            return self.predict(images, scores=scores)
+        except NotAClassifier:
+            return None
 
     def classify(self, images: object) -> NDArray[np.int64]:
-        """The winning classes alone, (N,): what a line search asks hundreds of times."""
+        """The winning classes alone, (N,): what a line search asks hundreds of times. Errors: as ``predict``."""
+        if self.profile is not None:
+            images = self.pixels(images)
+        _, judged = self._judged(images, self.feeds(images))
+        return np.asarray(judged.argmax(1), np.int64)
+
+    def _judged(
+        self, images: object, feeds: Arrays, through: Through | None = None
+    ) -> tuple[Array, NDArray[np.float64]]:
+        """What the file's output holds, as it is, and as (N, K) numbers, one a class."""
         output = verdict_output(self.graph)
-        pixels = self.pixels(images) if self.profile is not None else images
-        found = self.judge.outputs(self.feeds(pixels), [output])[output]
-        given = per_class(self.graph, output, found)
-        if isinstance(pixels, Pixels):
-            check_rows(output, given, len(pixels))
-        return np.asarray(given.argmax(1), np.int64)
+        raw = self.judge.outputs(feeds, [output], through=through)[output]
+        judged = per_class(self.graph, output, raw)
+        if isinstance(images, Pixels):
+            check_rows(output, judged, len(images))
+        return raw, judged
 
     def label(self, index: int) -> str:
         """A class in the profile's words, else in those that the file lists, else its number."""

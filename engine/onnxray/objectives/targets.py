@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxray.errors import InputError
-from onnxray.graph.classifier.output import closing_sigmoid, closing_softmax, verdict_output
+from onnxray.graph.classifier.output import closing_of, softmax_behind, verdict_output
 from onnxray.graph.classifier.predictions import Predictions
 from onnxray.images.pixels import Pixels
 from onnxray.model.model import Model
@@ -86,23 +86,23 @@ def class_index(model: Model, text: str, count: int) -> int:
 
 def describe_scores(model: Model, objective: Objective) -> tuple[str, ...]:
     """What should be said of an objective: that the softmax was looked through, or that one was named and is not."""
-    output = verdict_output(model.graph)
     if not isinstance(objective, ClassScore):
-        softmaxes = {name: closing_softmax(model.graph, name) for name in objective.values}
+        softmaxes = {name: softmax_behind(model.graph, name) for name in objective.values}
         return tuple(
             f"{name!r} is a softmax, read as named; its gradient fades where it is sure: {node.inputs[0]!r} does not"
             for name, node in softmaxes.items()
             if node is not None
         )
     said = list[str]()
-    softmax, sigmoid = closing_softmax(model.graph, output), closing_sigmoid(model.graph, output)
+    closing = closing_of(model.graph)
+    output = closing.output
     if objective.value != output:
-        seen = f"the output {output!r} is a softmax; " if softmax is not None else ""
-        seen = f"the output {output!r} is a sigmoid, each class by itself; " if sigmoid is not None else seen
+        seen = "" if closing.kind is None else f"the output {output!r} is a softmax; "
+        seen = f"the output {output!r} is a sigmoid, each class by itself; " if closing.kind == "sigmoid" else seen
         said.append(f"{seen}the target is read at the logits {objective.value!r}")
     if objective.head is not None:
         reading = objective.head.probabilities
-        if softmax is None and sigmoid is None and reading.form == "probability":
+        if closing.kind is None and reading.form == "probability":
             said.append(
                 f"the output {output!r} holds probabilities already, and no softmax closes it: logit means them"
             )

@@ -8,7 +8,7 @@ from typing import Any
 
 from onnxray.engines.judge import providers_for
 from onnxray.engines.machine import describe_machine
-from onnxray.graph.classifier.output import closing_sigmoid, closing_softmax, verdict_output
+from onnxray.graph.classifier.output import closing_of
 from onnxray.model.model import Model
 
 
@@ -37,10 +37,9 @@ def provenance(
     notes = [*notes]
     if profile is not None and profile.assumed:
         notes.insert(0, f"ASSUMED profile {profile.name!r}: {'; '.join(profile.reasons)}; state it with --profile")
-    output = verdict_output(graph)
-    closed = closing_softmax(graph, output) or closing_sigmoid(graph, output)
-    if closed is None and (profile is None or profile.labels is None):
-        notes.append(f"no softmax closes the graph: its output {output!r} is taken as one score a class")
+    closing = closing_of(graph)
+    if closing.kind is None and (profile is None or profile.labels is None):
+        notes.append(f"no softmax closes the graph: its output {closing.output!r} is taken as one score a class")
     notes += model.notes
     return Provenance(
         model={

@@ -76,7 +76,7 @@ def files(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, Path, b
 def test_one_model_or_one_line(put: Put, used: tuple[str, ...], files: tuple[Path, Path, bytes]) -> None:
     path, weights, other = files
     reading = {
-        "predict": lambda model: model.predict(X).scores,
+        "predict": lambda model: model.predict(X, scores=True).scores,
         "pullback": lambda model: model.pullback(X, COTANGENT),
         "values": lambda model: model.values(X, ["relu1", "ip1"])["ip1"],
         "sha256": lambda model: np.frombuffer(repr(model.graph.identity).encode(), np.uint8),
@@ -164,12 +164,12 @@ path, weights = sys.argv[1:]
 model = onnxray.open(path, models.GREY)
 x = models.pictures(1)
 names = ["relu1", "ip1"]
-before = model.predict(x).scores, model.values(x, names)["ip1"]
+before = model.predict(x, scores=True).scores, model.values(x, names)["ip1"]
 segment = model.judge.segment(["ip2"])
 feeds = model.feeds(x)
 os.truncate(weights, 0)
 for _ in range(3):
-    assert (model.predict(x).scores == before[0]).all() and (model.values(x, names)["ip1"] == before[1]).all()
+    assert (model.predict(x, scores=True).scores == before[0]).all() and (model.values(x, names)["ip1"] == before[1]).all()
     segment(feeds)
 print("alive")
 """
@@ -216,10 +216,10 @@ def test_where_no_private_copy_can_be_made(
     path = files[0]
     usual = onnxray.open(path, models.GREY)
     names = ["relu1", "ip1", "ip2"]
-    expected = usual.predict(X).scores, usual.values(X, names)
+    expected = usual.predict(X, scores=True).scores, usual.values(X, names)
     without(monkeypatch)
     model = onnxray.open(path, models.GREY)
-    np.testing.assert_array_equal(model.predict(X).scores, expected[0])
+    np.testing.assert_array_equal(model.predict(X, scores=True).scores, expected[0])
     found = model.values(X, names)
     for name in names:
         np.testing.assert_array_equal(found[name], expected[1][name])

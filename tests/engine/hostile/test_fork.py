@@ -58,10 +58,10 @@ def test_what_works_and_what_is_refused_after_a_fork(tmp_path: Path) -> None:
         """
 opened, used = onnxray.open("lenet"), onnxray.open("lenet")
 forked(lambda: (opened.predict(X), gradient(opened)))       # opened alone
-want = used.predict(X).scores
+want = used.predict(X, scores=True).scores
 inner = used.values(X[:2], ["ip1"])["ip1"]
 def again():
-    assert np.allclose(used.predict(X).scores, want) and np.allclose(used.values(X[:2], ["ip1"])["ip1"], inner)
+    assert np.allclose(used.predict(X, scores=True).scores, want) and np.allclose(used.values(X[:2], ["ip1"])["ip1"], inner)
 forked(again)                                               # predicted with
 parallel()                                                  # torch, by somebody else
 forked(lambda: gradient(used))

@@ -41,7 +41,7 @@ def together(work: Callable[[int], None], count: int = COUNT) -> list[BaseExcept
 def test_fifty_threads_on_one_model(tmp_path: Path) -> None:
     x, names = models.pictures(COUNT), ["conv1", "relu1", "pool1", "conv2", "relu2", "ip1"]
     known = onnxray.open(models.lenet(), models.GREY)
-    scores, values = known.predict(x).scores, known.values(x, names)
+    scores, values = known.predict(x, scores=True).scores, known.values(x, names)
     slopes = known.pullback(x, {"ip1": lambda v, _: v})
     paths = [tmp_path / f"{k}.png" for k in range(COUNT)]
     for path, picture in zip(paths, np.rint(x).astype(np.uint8)):
@@ -53,7 +53,7 @@ def test_fifty_threads_on_one_model(tmp_path: Path) -> None:
         one = x[k : k + 1]
         for turn in range(4):
             name = names[(k + turn) % len(names)]
-            np.testing.assert_allclose(model.predict(one).scores, scores[k : k + 1], atol=1e-4)
+            np.testing.assert_allclose(model.predict(one, scores=True).scores, scores[k : k + 1], atol=1e-4)
             np.testing.assert_allclose(model.pullback(one, {"ip1": lambda v, _: v}), slopes[k : k + 1], atol=1e-3)
             np.testing.assert_allclose(model.values(one, [name])[name], values[name][k : k + 1], atol=1e-3)
             found = model.values(one, [name], engine="twin")[name]
@@ -121,7 +121,7 @@ def test_memory_and_files_stay_as_they_were(tmp_path: Path, opened: int, asked: 
 
     def use() -> None:
         model = onnxray.open(path, models.GREY)
-        model.predict(x).scores  # noqa: B018
+        model.predict(x, scores=True).scores  # noqa: B018
         model.values(x, ["conv1"])
         model.pullback(x, {"ip1": lambda v, _: v})
 
@@ -134,9 +134,9 @@ def test_memory_and_files_stay_as_they_were(tmp_path: Path, opened: int, asked: 
     assert resident() < memory + 16 + 0.02 * opened
     model = onnxray.open(path, models.GREY)
     for _ in range(100):
-        model.predict(x[:1]).scores  # noqa: B018
+        model.predict(x[:1], scores=True).scores  # noqa: B018
     memory = resident()
     for _ in range(asked):
-        model.predict(x[:1]).scores  # noqa: B018
+        model.predict(x[:1], scores=True).scores  # noqa: B018
     assert files() <= opened_files + 1
     assert resident() < memory + 8

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from PIL import Image
 
 import onnxray
-from onnxray.errors import InputError, OnnxrayError, ProfileError, UnknownValue
+from onnxray.errors import InputError, NotAClassifier, OnnxrayError, ProfileError, UnknownValue
 from support import models
 from support.paths import ROOT
 
@@ -49,7 +50,7 @@ def test_predict_tells_scores_and_probabilities_of_any_end(ends: str) -> None:
     if "1, 1" in ends:  # (N, K, 1, 1)
         ends = ends.replace("{0, 0, 1, 1}", "{-1, 3, 1, 1}")
     x = models.random(2, 5, 4)
-    found = onnxray.open(ending(ends)).predict(x)
+    found = onnxray.open(ending(ends)).predict(x, scores=True)
     np.testing.assert_allclose(found.scores, logits_of(x), rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(found.probabilities, softmax(logits_of(x)), rtol=1e-4, atol=1e-6)
     np.testing.assert_array_equal(found.classes, logits_of(x).argmax(1))
@@ -81,9 +82,39 @@ def test_an_output_that_is_no_score_a_class(ends: str, shape: str) -> None:
         onnxray.open(ending(ends)).predict(models.random(0, 2, 4))
 
 
-def test_labels_of_the_profile() -> None:
-    from dataclasses import replace
+def test_a_verdict_is_a_classifiers_alone() -> None:
+    x = models.random(0, 2, 4)
+    other = onnxray.open(ending("y = ReduceMax <axes = [1], keepdims = 0> (z)"))
+    with pytest.raises(NotAClassifier, match="not one score a class"):
+        other.predict(x)
+    assert other.verdict(x) is None
+    said = onnxray.open(ending("y = Softmax (z)")).verdict(x)
+    assert said is not None
+    np.testing.assert_array_equal(said.classes, logits_of(x).argmax(1))
 
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_a_classifier_that_says_nothing_is_no_other_model(wrong: float) -> None:
+    model = onnxray.open(ending("y = Identity (z)"))
+    x = models.random(0, 2, 4)
+    x[1, 2] = wrong
+    with pytest.raises(InputError, match="so no class can be told") as caught:
+        model.verdict(x)
+    assert not isinstance(caught.value, NotAClassifier)
+
+
+def test_logits_of_a_profile_that_are_no_scores_are_not_taken_for_another_model() -> None:
+    model = onnxray.open(models.lenet(), replace(models.GREY, logits="conv2"))
+    with pytest.raises(
+        InputError, match="no scores can be read where the profile says that the logits are: output 'conv2'"
+    ):
+        model.verdict(X, scores=True)
+    said = model.verdict(X)
+    assert said is not None
+    np.testing.assert_array_equal(said.classes, onnxray.open(models.lenet(), models.GREY).classify(X))
+
+
+def test_labels_of_the_profile() -> None:
     named = onnxray.open(models.lenet(), replace(models.GREY, labels=("a", "b", "c")))
     assert named.label(1) == "b"
     assert named.label(4) == "4"
@@ -93,8 +124,6 @@ def test_labels_of_the_profile() -> None:
 
 
 def test_the_profiles_word_on_logits_and_features_counts() -> None:
-    from dataclasses import replace
-
     stated = onnxray.open(models.lenet(), replace(models.GREY, logits="ip1", features="pool2"))
     assert stated.aliases == {"logits": "ip1", "features": "pool2", "last-conv": "conv2"}
     assert stated.select("logits:3").value == "ip1"
@@ -161,8 +190,10 @@ def test_a_bundled_name_and_a_file_of_that_name(
 def test_arrays_in_another_type_are_cast() -> None:
     opened = onnxray.open(ending("y = Identity (z)"))
     x = models.random(0, 2, 4)
-    np.testing.assert_array_equal(opened.predict(x.astype(np.float64)).scores, opened.predict(x).scores)
-    assert opened.predict(np.ones((1, 4), np.int64)).scores.shape == (1, 3)
+    np.testing.assert_array_equal(
+        opened.predict(x.astype(np.float64), scores=True).scores, opened.predict(x, scores=True).scores
+    )
+    assert opened.predict(np.ones((1, 4), np.int64), scores=True).scores.shape == (1, 3)
 
 
 def test_several_outputs_of_which_a_softmax_closes_one() -> None:

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,6 +17,9 @@ from onnxray.errors import OutputError
 from onnxray.images.files import png_bytes
 from onnxray.methods.lots.item import LotsItem
 from onnxray.methods.lots.lots import LOTS
+from onnxray.methods.saliency.gradient.gradient import Gradient
+from onnxray.methods.saliency.perturbation.occlusion import Occlusion
+from onnxray.methods.synthesis.maximize import Maximize
 from onnxray.objectives.goals import TargetValues
 from onnxray.results import saved_files
 from onnxray.results.item import Item
@@ -353,3 +357,26 @@ def test_what_is_no_result_is_refused_in_one_line(tmp_path: Path):
         assert "\n" not in str(caught.value), name
     with pytest.raises(OutputError, match="no result"):
         Result.load(tmp_path / "none", Made)
+
+
+@pytest.mark.parametrize(
+    ("method", "goal"),
+    [
+        (LOTS(layer="z"), TargetValues(values=np.arange(4, dtype=np.float32))),
+        (Gradient(), None),
+        (Occlusion(), None),
+        (Maximize(steps=2), 1),
+    ],
+    ids=["lots", "gradient", "occlusion", "maximize"],
+)
+def test_a_result_comes_back_from_a_pickle(method: Any, goal: object) -> None:
+    """Work goes to other processes."""
+    images = pictures(1) if method.needs_images else None
+    result = method(NET.open(), images, goal)
+    other = pickle.loads(pickle.dumps(result))
+    assert other.to_dict() == result.to_dict()
+    for mine, its in zip(result.items, other.items, strict=True):
+        assert mine.files().keys() == its.files().keys()
+        for role, (stem, array) in mine.files().items():
+            assert its.files()[role][0] == stem
+            np.testing.assert_array_equal(its.files()[role][1], array)

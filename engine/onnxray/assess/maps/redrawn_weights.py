@@ -17,6 +17,7 @@ from onnx import numpy_helper
 
 from onnxray.errors import InputError
 from onnxray.graph.facts import Graph
+from onnxray.graph.file.attribute_values import held_tensor
 from onnxray.graph.reading import read_graph
 from onnxray.graph.weight_layers import layer_weights
 from onnxray.model.model import Model
@@ -106,8 +107,5 @@ def _whole(graph: Graph) -> onnx.ModelProto:
 def _tensors(model: onnx.ModelProto) -> dict[str, onnx.TensorProto]:
     """Name -> tensor of the initialisers and, as Paddle writes weights, of the Constant nodes."""
     found = {tensor.name: tensor for tensor in model.graph.initializer}
-    for node in model.graph.node:
-        for entry in node.attribute if node.op_type == "Constant" else ():
-            if entry.name == "value":
-                found[node.output[0]] = entry.t
-    return found
+    held = ((node.output[0], held_tensor(node)) for node in model.graph.node)
+    return found | {name: tensor for name, tensor in held if tensor is not None}

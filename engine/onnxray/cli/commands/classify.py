@@ -14,6 +14,7 @@ from onnxray.cli.parts.document import Work, print_json, write_document
 from onnxray.cli.parts.finishing import say_interrupted
 from onnxray.cli.parts.limits import limited
 from onnxray.cli.parts.shared_options import Opening, with_shared_options
+from onnxray.graph.classifier.predictions import Prediction
 
 
 @limited
@@ -37,22 +38,21 @@ def classify(
     notes, interrupted = list(pixels.notes), False
     chunks = Chunks(len(pixels))
     try:
-        predictions = opened.predict(pixels, through=chunks.through)
+        predictions = opened.predict(pixels, scores=True, through=chunks.through)
     except KeyboardInterrupt:
         if not chunks.done:
             raise
         interrupted, pixels = True, pixels.rows(slice(0, chunks.done))
-        predictions = opened.predict(pixels, through=chunks.through)
+        predictions = opened.predict(pixels, scores=True, through=chunks.through)
     order = predictions.probabilities.argsort(1, kind="stable")[:, ::-1][:, :top]
 
     def row_of(index: int, k: int) -> dict[str, Any]:
         score, probability = float(predictions.scores[index, k]), float(predictions.probabilities[index, k])
-        row = {"class": k, "label": opened.label(k), "score": score, "probability": probability}
-        return row | {"score": None, "reason": "the file rules this class out"} if score == -math.inf else row
+        return _entry(Prediction(class_=k, label=opened.label(k), score=score, probability=probability))
 
     items: list[dict[str, Any]] = []
     for index, ranked in enumerate(order):
-        best = row_of(index, int(predictions.classes[index]))
+        best = _entry(predictions.row(index))
         listed = [row_of(index, int(k)) for k in ranked]
         items.append({"path": pixels.names[index], **best, "top": listed})
     notes = list(dict.fromkeys([*notes, *predictions.notes]))
@@ -66,6 +66,16 @@ def classify(
         _show(items)
     if interrupted:
         say_interrupted(resumes=False)
+
+
+def _entry(prediction: Prediction) -> dict[str, Any]:
+    """For JSON."""
+    ruled_out = prediction.score == -math.inf
+    entry = {
+        "class": prediction.class_, "label": prediction.label, "score": None if ruled_out else prediction.score,
+        "probability": prediction.probability,
+    }  # fmt: skip
+    return entry | {"reason": "the file rules this class out"} if ruled_out else entry
 
 
 def _show(items: list[dict[str, Any]]) -> None:

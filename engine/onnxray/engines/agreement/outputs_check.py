@@ -12,7 +12,7 @@ from onnxray.arrays import Array
 from onnxray.engines.agreement.comparison import FLOOR, Comparison, compare, is_quantised, short_floats
 from onnxray.engines.check_memory import Memory as Memory  # where scripts know it from
 from onnxray.errors import MismatchError, RuntimeRefusal
-from onnxray.graph.classifier.output import closing_softmax, verdict_output
+from onnxray.graph.classifier.output import closing_of
 from onnxray.graph.facts import Graph
 
 Values = Callable[[Sequence[str]], Mapping[str, Array]]
@@ -58,8 +58,7 @@ def check_outputs(
     with ThreadPoolExecutor(1) as beside:
         prepared = beside.submit(prepare, names) if prepare is not None and graph.parameters < _SMALL else None
         expected = dict(judge(names))
-        output = verdict_output(graph)
-        closed = closing_softmax(graph, output)
+        closed, output = closing_of(graph).node, closing_of(graph).output
         softmax = closed if closed is not None and closed.operator == "Softmax" and output in expected else None
         visible = softmax is not None and expected[output].min(initial=1) > _LOG_FLOOR
         if softmax is not None and not visible:  # all of the judge before any of the twin: less is held at a time

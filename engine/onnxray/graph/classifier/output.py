@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Literal
 
 from onnxray.graph.facts import Graph, Node
 from onnxray.graph.operator_kinds import QUANTISING, RESHAPING, UNCHANGING
 from onnxray.graph.weight_layers import find_features, find_last_convolution
+
+Kind = Literal["softmax", "log-softmax", "sigmoid"]
 
 _CLOSING = frozenset({"Softmax", "LogSoftmax", "QLinearSoftmax"})
 _SIGMOIDS = frozenset({"Sigmoid", "QLinearSigmoid"})
@@ -17,9 +21,41 @@ _CLASSICAL = "ai.onnx.ml"
 _MAP = "map"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Closing:
+    """How a graph closes: what the output that the verdict is read from comes from, by changes of shape and type alone.
+
+    kind, node: the softmax, its logarithm or the sigmoid (one number a class) that closes it; None where none does.
+    output: that output. logits: the value before the closing node, or the output itself; of what QuantizeLinear gives,
+    the real value that was quantised; of a ZipMap, the tensor that it is made from. rounded: whether numbers are
+    quantised around the closing node, before it or on their way from it to the output.
+    """
+
+    kind: Kind | None
+    node: Node | None
+    output: str
+    logits: str
+    rounded: bool = False
+
+
+def closing_of(graph: Graph) -> Closing:
+    """How the graph closes; found once a graph.
+
+    With several outputs, the first that a softmax closes is meant; with none such the first of all. A classifier of
+    ``ai.onnx.ml`` gives its label first; the scores beside it are meant. A sigmoid counts where the output is known to
+    be no more than one number a class.
+    """
+    return graph.once(_find_closing)
+
+
 def logits_of(graph: Graph) -> str:
-    """The value before the closing softmax, or the output itself."""
-    return graph.once(_find_logits)
+    """The value before the closing softmax or sigmoid, or the output itself: see ``Closing``."""
+    return closing_of(graph).logits
+
+
+def verdict_output(graph: Graph) -> str:
+    """The graph output that the verdict is read from: see ``closing_of``."""
+    return closing_of(graph).output
 
 
 def features_of(graph: Graph) -> str | None:
@@ -37,51 +73,47 @@ def _find_features(graph: Graph) -> str | None:
 
 
 def _find_aliases(graph: Graph) -> Mapping[str, str]:
-    found = {"logits": logits_of(graph), "features": features_of(graph), "last-conv": find_last_convolution(graph)}
-    return MappingProxyType({alias: name for alias, name in found.items() if name is not None})
+    values = {"logits": logits_of(graph), "features": features_of(graph), "last-conv": find_last_convolution(graph)}
+    return MappingProxyType({alias: name for alias, name in values.items() if name is not None})
 
 
-def _find_logits(graph: Graph) -> str:
-    """Give the value before a closing Softmax, LogSoftmax, QLinearSoftmax or Sigmoid, or the output where none closes.
-
-    With several outputs, the first that a softmax closes is meant; with none such, ``verdict_output``, or the tensor
-    that a ZipMap makes it from. A sigmoid counts where the output is known to be no more than one number a class. Of
-    what QuantizeLinear gives, the real value that was quantised.
-    """
+def _find_closing(graph: Graph) -> Closing:
     for output in graph.outputs:
-        softmax = closing_softmax(graph, output.name)
+        softmax = softmax_behind(graph, output.name)
         if softmax is not None:
-            return _before_quantising(graph, softmax.inputs[0])
-    verdict = verdict_output(graph)
-    sigmoid = closing_sigmoid(graph, verdict)
+            return _closed(graph, output.name, softmax)
+    name = _scores_output(graph)
+    sigmoid = _sigmoid_behind(graph, name)
     if sigmoid is not None:
-        return _before_quantising(graph, sigmoid.inputs[0])
-    node = graph.producer_of.get(verdict)
-    return node.inputs[0] if node is not None and node.operator in {"ZipMap", "QuantizeLinear"} else verdict
+        return _closed(graph, name, sigmoid)
+    node = graph.producer_of.get(name)
+    logits = node.inputs[0] if node is not None and node.operator in {"ZipMap", "QuantizeLinear"} else name
+    return Closing(kind=None, node=None, output=name, logits=logits)
 
 
-def verdict_output(graph: Graph) -> str:
-    """The graph output that the verdict is read from: the one that ``logits_of`` belongs to.
+def _closed(graph: Graph, output: str, node: Node) -> Closing:
+    kind: Kind = "sigmoid" if node.operator in _SIGMOIDS else "softmax"
+    kind = "log-softmax" if node.operator == "LogSoftmax" else kind
+    logits = _before_quantising(graph, node.inputs[0])
+    rounded = logits != node.inputs[0] or _quantised_on_its_way(graph, output, node)
+    return Closing(kind=kind, node=node, output=output, logits=logits, rounded=rounded)
 
-    A classifier of ``ai.onnx.ml`` gives its label first; the scores beside it are meant.
-    """
-    for output in graph.outputs:
-        if closing_softmax(graph, output.name):
-            return output.name
+
+def _scores_output(graph: Graph) -> str:
+    """The output that no softmax closes: the first, or the scores beside a classical classifier's label."""
     first = graph.outputs[0]
     if classical_node(graph, first.name) is not None and not first.is_float:
         return next((o.name for o in graph.outputs if o.is_float or o.dtype == _MAP), first.name)
     return first.name
 
 
-def closing_softmax(graph: Graph, output: str) -> Node | None:
-    """The softmax of any kind that ``output`` comes from through nothing but changes of shape and type, if any."""
-    node = _origin(graph, output)
+def softmax_behind(graph: Graph, name: str) -> Node | None:
+    """The softmax of any kind that any value comes from through nothing but changes of shape and type, if any."""
+    node = _origin(graph, name)
     return node if node is not None and node.operator in _CLOSING and node.inputs else None
 
 
-def closing_sigmoid(graph: Graph, output: str) -> Node | None:
-    """The sigmoid that ``output``, one number a class, comes from through changes of shape and type alone, if any."""
+def _sigmoid_behind(graph: Graph, output: str) -> Node | None:
     node, value = _origin(graph, output), graph.values.get(output)
     shape = value.shape if value is not None else None
     single = shape is None or (len(shape) >= 2 and all(size == 1 for size in shape[2:]))
@@ -97,8 +129,8 @@ def last_operator(graph: Graph, output: str) -> str | None:
     return None if origin is None else origin.operator
 
 
-def rounds(graph: Graph, output: str, closing: Node) -> bool:
-    """Whether what ``closing`` computes is quantised on its way to ``output``."""
+def _quantised_on_its_way(graph: Graph, output: str, closing: Node) -> bool:
+    """Whether what ``closing`` computes is quantised on its way to ``output``, by itself or after."""
     node = graph.producer_of.get(output)
     while node is not None and node.operator not in _QUANTISERS and node.index != closing.index and node.inputs:
         node = graph.producer_of.get(node.inputs[0])

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,39 +14,81 @@ from onnxray.arrays import Array
 from onnxray.graph.classifier.readings import Head
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Prediction:
+    """What the judge says of one image: the winning class, its label, its score and its probability.
+
+    score: before the softmax or sigmoid; None where no scores were read.
+    """
+
+    class_: int
+    label: str
+    score: float | None
+    probability: float
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ClassScores:
+    """Scores before the softmax or sigmoid. ``logits``: the value of that name as it is; ``scores``: (N, K), of it."""
+
+    logits: Array
+    scores: NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Predictions:
     """What the judge says of a batch.
 
     ``classes``: (N,) the winning class of each image by the file itself. ``probabilities``: (N, K), float64; each by
-    itself where a sigmoid closes the graph. ``scores``: (N, K), before the softmax or sigmoid; read by a second, cut
-    session when first asked for, where the file itself ends in one. ``labels``: the winning class in words, or its
-    number where the profile has no labels. ``head``: how both are read off the file's values; ``logits``: what the
-    value of the scores holds, as it is. ``notes``: what was done to the images, what is odd about them, and whether the
-    file mixes the samples of a batch.
+    itself where a sigmoid closes the graph. ``labels``: the winning class in words, or its number where the profile has
+    no labels. ``head``: how probabilities and scores are read off the file's values. ``notes``: what was done to the
+    images, what is odd about them, and whether the file mixes the samples of a batch. ``read``: gives logits and
+    scores; where they were not asked for at once, it holds the fed batch until they are. A pickle holds them read.
     """
 
     classes: NDArray[np.int64]
     probabilities: NDArray[np.float64]
     labels: tuple[str, ...]
     head: Head
-    read_logits: Callable[[], Array]
-    per_class: Callable[[Array], NDArray[np.float64]]
-    image_notes: tuple[str, ...] = ()
-    batch_note: Callable[[], str | None] = lambda: None
+    notes: tuple[str, ...] = ()
+    read: Callable[[], ClassScores] = field(repr=False)
 
-    @cached_property
-    def notes(self) -> tuple[str, ...]:
-        """What should be known of the images and of the batch; found out when first asked for."""
-        said = self.batch_note() if len(self.classes) > 1 else None
-        return self.image_notes if said is None else (*self.image_notes, said)
-
-    @cached_property
+    @property
     def logits(self) -> Array:
         """The value that the scores are read from."""
-        return self.read_logits()
+        return self._read.logits
+
+    @property
+    def scores(self) -> NDArray[np.float64]:
+        """(N, K): scores before the softmax or sigmoid."""
+        return self._read.scores
+
+    def row(self, index: int, *, scored: bool = True) -> Prediction:
+        """What is said of one image. scored: read its score, for which a second session may have to run."""
+        winner = int(self.classes[index])
+        return Prediction(
+            class_=winner,
+            label=self.labels[index],
+            score=float(self.scores[index, winner]) if scored else None,
+            probability=float(self.probabilities[index, winner]),
+        )
 
     @cached_property
-    def scores(self) -> NDArray[np.float64]:
-        """Scores before the softmax or sigmoid."""
-        return self.per_class(self.logits)
+    def _read(self) -> ClassScores:
+        found = self.read()
+        object.__setattr__(self, "read", Known(found))  # what was fed is let go of
+        return found
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "read": Known(self._read), "_read": self._read}
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """Scores that are read already."""
+
+    scores: ClassScores
+
+    def __call__(self) -> ClassScores:
+        """Give them."""
+        return self.scores

@@ -19,29 +19,11 @@ import numpy as np
 from onnxray.errors import InputError
 from onnxray.graph.facts import Graph, Node
 from onnxray.graph.node_attributes import attribute, constant
-from onnxray.graph.operator_kinds import RESHAPING, UNCHANGING
+from onnxray.graph.operator_kinds import RESHAPING, UNCHANGING, ZERO_POINTS
+from onnxray.graph.whole_numbers import quantises
 
 Form = Literal["softmax", "sigmoid", "logarithm", "probability"]
 
-_MICROSOFT = "com.microsoft"
-ZERO_POINTS = {
-    ("", "QuantizeLinear"): 2,
-    ("", "QLinearConv"): 7,
-    ("", "QLinearMatMul"): 7,
-    (_MICROSOFT, "QuantizeLinear"): 2,
-    (_MICROSOFT, "QLinearConv"): 7,
-    (_MICROSOFT, "QLinearWhere"): 8,
-    (_MICROSOFT, "QLinearAdd"): 7,
-    (_MICROSOFT, "QLinearMul"): 7,
-    (_MICROSOFT, "QLinearConcat"): 1,
-    (_MICROSOFT, "QLinearGlobalAveragePool"): 4,
-    (_MICROSOFT, "QLinearAveragePool"): 4,
-    (_MICROSOFT, "QLinearLeakyRelu"): 4,
-    (_MICROSOFT, "QLinearSigmoid"): 4,
-    (_MICROSOFT, "QLinearSoftmax"): 4,
-    (_MICROSOFT, "QGemm"): 8,
-}
-"""Operators that quantise what they give, and which input is its zero point; its scale stands before that."""
 _MOVING = RESHAPING | UNCHANGING | {"Transpose"}
 
 
@@ -146,9 +128,9 @@ def steps(graph: Graph, name: str) -> tuple[float, float] | None:
     node = graph.producer_of.get(name)
     while node is not None and node.operator in _MOVING and node.inputs:
         node = graph.producer_of.get(node.inputs[0])
-    position = ZERO_POINTS.get((node.domain, node.operator)) if node is not None else None
-    if node is None or position is None:
+    if node is None or not quantises(node):
         return None
+    position = ZERO_POINTS[node.domain, node.operator]
     scale = _number(graph, node.inputs[position - 1])
     zero_name = node.inputs[position] if position < len(node.inputs) else ""
     zero = _number(graph, zero_name) if zero_name else 0.0

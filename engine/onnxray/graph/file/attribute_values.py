@@ -17,3 +17,12 @@ def value_of(attribute: onnx.AttributeProto) -> Any:
             "node is in none; the file is damaged"
         )
     return onnx.helper.get_attribute_value(attribute)
+
+
+def held_tensor(node: onnx.NodeProto) -> onnx.TensorProto | None:
+    """The tensor that a Constant node holds, itself and no copy; None of others, and where it is given as a number."""
+    for entry in node.attribute if node.op_type == "Constant" else ():
+        if entry.name == "value":
+            tensor: onnx.TensorProto = entry.t
+            return tensor
+    return None

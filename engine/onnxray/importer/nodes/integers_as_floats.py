@@ -13,9 +13,9 @@ from collections.abc import Mapping
 
 import torch
 
-from onnxray.graph.classifier.readings import ZERO_POINTS
 from onnxray.graph.facts import Graph, Node
 from onnxray.graph.file.element_types import element_type_name
+from onnxray.graph.operator_kinds import ZERO_POINTS
 
 Operator = tuple[str, str]
 

@@ -13,7 +13,7 @@ from torch import nn
 
 from onnxray.errors import UnsupportedOperator
 from onnxray.graph.facts import Graph, Node
-from onnxray.graph.file.attribute_values import value_of
+from onnxray.graph.node_attributes import constant
 from onnxray.importer.nodes.attribute_names import DEEPEST
 
 
@@ -54,8 +54,7 @@ class Weights:
     def tensor(self, name: str) -> torch.Tensor:
         """The constant ``name``, the same object at every call."""
         if name not in self._tensors:
-            array = self._graph.weight(name) if name in self._graph.initializers else self._constant(name)
-            tensor = torch_tensor(array, f"constant {name!r}")
+            tensor = torch_tensor(self._array(name), f"constant {name!r}")
             if self._channels_last and tensor.ndim == 4:
                 tensor = tensor.contiguous(memory_format=torch.channels_last)
             if tensor.is_floating_point() and name in self._graph.initializers:
@@ -73,21 +72,20 @@ class Weights:
         """The constants that were asked for so far."""
         return dict(self._tensors)
 
-    def _constant(self, name: str) -> np.ndarray[Any, Any]:
-        attribute = next(iter(self.constant_nodes[name].proto.attribute), None)
-        if attribute is None:
+    def _array(self, name: str) -> np.ndarray[Any, Any]:
+        if name in self._graph.initializers:
+            return self._graph.weight(name)
+        node = self.constant_nodes[name]
+        try:
+            array = constant(self._graph, name)
+        except (ValueError, TypeError, KeyError, onnx.checker.ValidationError) as error:
+            raise UnsupportedOperator(f"constant {name!r} cannot be read: {error}") from None
+        if array is not None:
+            return np.array(array)
+        if not node.proto.attribute:
             raise UnsupportedOperator(f"constant {name!r}: its node states no value; the file is damaged")
-        value = value_of(attribute)
-        if attribute.name == "value":
-            try:
-                return np.array(onnx.numpy_helper.to_array(value))
-            except (ValueError, TypeError, KeyError, onnx.checker.ValidationError) as error:
-                raise UnsupportedOperator(f"constant {name!r} cannot be read: {error}") from None
-        if attribute.name in {"value_float", "value_floats"}:
-            return np.array(value, np.float32)
-        if attribute.name in {"value_int", "value_ints"}:
-            return np.array(value, np.int64)
-        raise UnsupportedOperator(f"constant {name!r} is given as {attribute.name!r}; torch holds no such values")
+        given = node.proto.attribute[0].name
+        raise UnsupportedOperator(f"constant {name!r} is given as {given!r}; torch holds no such values")
 
 
 def torch_tensor(array: np.ndarray[Any, Any], described: str) -> torch.Tensor:

@@ -59,7 +59,7 @@ class Shots:
     def of(cls, model: Model, pixels: Pixels) -> Shots:
         """Round to 8 bits and classify."""
         images = to_uint8(pixels.array)
-        return cls(images=images, names=pixels.names, predictions=model.predict(Pixels.of(images)))
+        return cls(images=images, names=pixels.names, predictions=model.predict(Pixels.of(images), scores=True))
 
 
 @dataclass(frozen=True, kw_only=True)

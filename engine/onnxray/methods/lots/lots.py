@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from onnxray.arrays import Image8
 from onnxray.errors import InputError
 from onnxray.graph.weight_layers import weight_layers
+from onnxray.graph.whole_numbers import holds_reals
 from onnxray.images.eight_bits import to_uint8
 from onnxray.images.pixels import Pixels
 from onnxray.methods.lots.aim import Group, Stop, prepare
@@ -106,10 +107,12 @@ class LOTS(Method[LotsItem]):
 
     def _layers(self, model: Model) -> tuple[str, ...]:
         if self.layer is None:
-            layers = weight_layers(model.graph)
+            weighted = weight_layers(model.graph)
+            layers = tuple(name for name in weighted if holds_reals(model.graph, name))
             if not layers:
+                whole = f", for {weighted[0]!r} and its like hold whole numbers" if weighted else ""
                 raise InputError(
-                    "the graph has no layers with weights to take by default; name the values: --layer NAME"
+                    f"the graph has no layers with weights to take by default{whole}; name the values: --layer NAME"
                 )
             return layers
         layers = model.select_values((self.layer,) if isinstance(self.layer, str) else self.layer)

@@ -19,7 +19,7 @@ def measure(model: Model, group: Group, layer: str, pair: int, found: Found, ste
     """Judge and measure the image that a pair ended on at one layer, after so many gradients."""
     aim, one = group.aim, np.array([pair])
     image = Pixels.of(found.image[None])
-    judged = Shots(images=found.image[None], names=(None,), predictions=model.predict(image))
+    judged = Shots(images=found.image[None], names=(None,), predictions=model.predict(image, scores=True))
     before = group.before[layer][group.rows(one)]
     after = model.values(image, list(group.before))[layer]
     metrics = {
@@ -38,14 +38,10 @@ def measure(model: Model, group: Group, layer: str, pair: int, found: Found, ste
 
 def shown(shots: Shots, index: int) -> Shown:
     """One image of a batch as the judge sees it."""
-    predictions = shots.predictions
-    winner = int(predictions.classes[index])
+    said = shots.predictions.row(index)
+    assert said.score is not None  # asked for in ``Shots.of`` and ``measure``
     return Shown(
-        path=shots.names[index],
-        class_=winner,
-        label=predictions.labels[index],
-        score=float(predictions.scores[index, winner]),
-        probability=float(predictions.probabilities[index, winner]),
+        path=shots.names[index], class_=said.class_, label=said.label, score=said.score, probability=said.probability
     )
 
 

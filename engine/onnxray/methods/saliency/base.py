@@ -76,7 +76,7 @@ class Saliency(Method[MapItem]):
         """Give the maps of every image, in order."""
         for start, own in run.units(range(0, len(pixels), _GROUP)):
             group = pixels.rows(slice(start, start + _GROUP))
-            verdict, logits = _verdict(model, group), model.aliases["logits"]
+            verdict, logits = model.verdict(group, scores=True), model.aliases["logits"]
             objective = read_target(model, group, _rows_of(goal, start, len(group)), self.score, verdict)
             for value in objective.values:
                 if value in model.graph.values and value not in model.graph.depends_on_input:
@@ -108,7 +108,7 @@ class Saliency(Method[MapItem]):
         self, pixels: Pixels, row: int, place: int, found: Map, objective: Objective,
         verdict: Predictions | None, score: float,
     ) -> MapItem:  # fmt: skip
-        sample = pixels.array[row]
+        sample, said = pixels.array[row], None if verdict is None else verdict.row(row)
         size = sample.shape if pixels.plain else sample.shape[1:]
         heat = np.ascontiguousarray(found.heat, np.float32)
         if heat.shape != size or not np.isfinite(heat).all():
@@ -121,10 +121,8 @@ class Saliency(Method[MapItem]):
         stem = f"{Path(name).stem if name else 'image'}-{place}"
         return MapItem(
             path=name,
-            class_=None if verdict is None else int(verdict.classes[row]),
-            label=None if verdict is None else verdict.labels[row],
-            score=None if verdict is None else float(verdict.scores[row, verdict.classes[row]]),
-            probability=None if verdict is None else float(verdict.probabilities[row, verdict.classes[row]]),
+            class_=None if said is None else said.class_, label=None if said is None else said.label,
+            score=None if said is None else said.score, probability=None if said is None else said.probability,
             target=objective.describe(row), target_score=score, method=self.name, layer=found.layer,
             signed=found.signed, shown_at=shown_at, shown_from=found.shown_from,
             numbers_=dict(found.numbers), reason=found.reason, stem=stem, heat=heat,
@@ -145,11 +143,3 @@ def _rows_of(goal: Any, start: int, count: int) -> Any:
     if isinstance(goal, np.ndarray | list | tuple):
         raise InputError("one target for all images was expected; state an Objective for one that differs by image")
     return goal
-
-
-def _verdict(model: Model, pixels: Pixels) -> Predictions | None:
-    """The judge's classes; None where the model is no classifier."""
-    try:
-        return model.predict(pixels)
-    except InputError:
-        return None

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxray.errors import InputError
 from onnxray.graph.classifier.predictions import Predictions
 from onnxray.images.eight_bits import to_uint8
 from onnxray.images.pixels import Pixels
@@ -47,11 +46,11 @@ class Synthesis(Method[SynthesisItem]):
         rounded = to_uint8(climbed.images)
         verdict = verdict_on(model, rounded)
         for row, image in enumerate(rounded):
+            said = None if verdict is None else verdict.row(row, scored=False)
             yield SynthesisItem(
                 path=None if paths is None else paths[row], method=self.name, layer=layers[row], target=targets[row],
-                class_=None if verdict is None else int(verdict.classes[row]),
-                label=None if verdict is None else verdict.labels[row],
-                probability=None if verdict is None else float(verdict.probabilities[row, verdict.classes[row]]),
+                class_=None if said is None else said.class_, label=None if said is None else said.label,
+                probability=None if said is None else said.probability,
                 steps=climbed.steps,
                 trace={name: tuple(values[:, row].tolist()) for name, values in climbed.trace.items()},
                 numbers_={} if numbers is None else dict(numbers[row]),
@@ -78,13 +77,13 @@ class Synthesis(Method[SynthesisItem]):
         judged: bool = True,
     ) -> SynthesisItem:
         """An item of a picture of any size, 8-bit (C, H, W); the judge sees it as the profile's rule resizes it."""
-        verdict = _verdict(model, image) if judged else None
+        verdict = model.verdict(image[None]) if judged else None
+        said = None if verdict is None else verdict.row(0, scored=False)
         curves = {} if trace is None else {name: tuple(map(float, values)) for name, values in trace.items()}
         return SynthesisItem(
             path=path, method=self.name, layer=layer, target=target,
-            class_=None if verdict is None else int(verdict.classes[0]),
-            label=None if verdict is None else verdict.labels[0],
-            probability=None if verdict is None else float(verdict.probabilities[0, verdict.classes[0]]),
+            class_=None if said is None else said.class_, label=None if said is None else said.label,
+            probability=None if said is None else said.probability,
             steps=len(next(iter(curves.values()), ())), trace=curves, numbers_=dict(numbers or {}), reason=None,
             stem=stem, images={"image": image, **(beside or {})}, snapshots=dict(snapshots or {}),
         )  # fmt: skip
@@ -97,16 +96,6 @@ class Stepwise(Synthesis):
     every: Annotated[int, "keep a snapshot every so many steps; 0 keeps none", Range(0, 1_000_000)] = 0
 
 
-def _verdict(model: Model, image: NDArray[np.uint8]) -> Predictions | None:
-    try:
-        return model.predict(model.pixels(image[None]))
-    except InputError:
-        return None
-
-
 def verdict_on(model: Model, images: NDArray[np.uint8]) -> Predictions | None:
-    """The judge's classes of 8-bit pictures; None where the model is no classifier."""
-    try:
-        return model.predict(Pixels.of(images))
-    except InputError:
-        return None
+    """The judge's classes of 8-bit pictures of the model's size; None where the model is no classifier."""
+    return model.verdict(Pixels.of(images))

@@ -15,6 +15,7 @@ import numpy as np
 
 from onnxray.errors import InputError
 from onnxray.graph.facts import Node
+from onnxray.graph.operator_kinds import LAYER_OPERANDS
 from onnxray.graph.weight_layers import layer_weights
 from onnxray.images.drawing.mosaic import mosaic, signed
 from onnxray.images.pixels import Pixels
@@ -93,5 +94,4 @@ def _convolutions(model: Model) -> dict[str, tuple[Node, str]]:
 
 def _reads_the_picture(model: Model, node: Node) -> bool:
     """Whether no convolution or linear layer stands before it."""
-    weighted = {"Conv", "ConvTranspose", "Gemm", "MatMul"}
-    return not any(before.operator in weighted for before in model.graph.needed_for([node.inputs[0]]))
+    return not any(before.operator in LAYER_OPERANDS for before in model.graph.needed_for([node.inputs[0]]))

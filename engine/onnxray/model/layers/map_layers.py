@@ -12,15 +12,14 @@ from dataclasses import dataclass
 
 from onnxray.errors import InputError
 from onnxray.graph.axis_factors import spatial
+from onnxray.graph.depths import waists
 from onnxray.graph.facts import Node
-from onnxray.graph.operator_kinds import CONVOLUTIONS, INTEGER_LAYERS, LINEAR, POOLING, RESHAPING, UNCHANGING
+from onnxray.graph.operator_kinds import LAYER_OPERANDS, LINEAR, POOLING, RESHAPING, UNCHANGING
 from onnxray.model.layers.grid import Grid, Space
 
 _SELECTING = frozenset({"Gather", "Slice", "Split"})
 # What only moves, thins out or projects the places of the value before it, which is the one to look at.
 _HANDING_ON = POOLING | LINEAR | RESHAPING | UNCHANGING | {"Cast", "Transpose"}
-
-_LAYERS = CONVOLUTIONS | LINEAR | INTEGER_LAYERS
 
 
 @dataclass(frozen=True)
@@ -37,14 +36,9 @@ def find_layers(space: Space, names: Iterable[str]) -> Layers:
     needed = space.model.graph.needed_for(wanted)
     last_read = last_reads(space, needed, wanted)
     inputs = {value.name for value in space.model.graph.inputs}
-    open_values = {name for name in inputs if name in last_read}
-    passed: list[str] = []
-    for node in needed:
-        open_values.difference_update(name for name in node.reads if last_read.get(name) == node.index)
-        made = [name for name in node.outputs if last_read.get(name, -1) > node.index]
-        open_values.update(made)
-        if len(open_values) == 1 and made:
-            passed.append(made[0])
+    alone = waists(needed, last_read, inputs & last_read.keys())
+    # A node that pools a branch away leaves another's value alone, through which not everything has passed.
+    passed = [name for node, name in alone if name in node.outputs]
     usable = _computed(needed) & last_read.keys() - set(wanted)
     grids = space.grids(name for name in passed if name in usable)
     if not grids:  # branches to the very end: the last that anyone looks at
@@ -83,7 +77,7 @@ def _computed(needed: Sequence[Node]) -> set[str]:
     """The values that some layer with weights has made; others are the picture itself, cut or padded."""
     found: set[str] = set()
     for node in needed:
-        if node.operator in _LAYERS or any(name in found for name in node.reads):
+        if node.operator in LAYER_OPERANDS or any(name in found for name in node.reads):
             found.update(filter(None, node.outputs))
     return found
 
@@ -150,4 +144,4 @@ def _source(space: Space, name: str, inputs: set[str]) -> str:
 def _projected(space: Space, name: str) -> bool:
     """Whether a value comes out of a linear layer, so that a constant added to it is the layer's bias."""
     node = space.model.graph.producer_of.get(name)
-    return node is not None and node.operator in {"MatMul", "Gemm"}
+    return node is not None and node.operator in LINEAR

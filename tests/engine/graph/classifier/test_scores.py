@@ -168,7 +168,7 @@ def test_logit_and_margin(name: str) -> None:
     model, z = opened(name), scores_of(name)
     step = 0.025 + 1e-6 if name == "integers of scores" else 1e-5  # the real scores stand before the rounding
     np.testing.assert_allclose(judged(model, PIXELS, explained(model, "logit")), z[:, 4], atol=step)
-    np.testing.assert_allclose(model.predict(X).scores, z, atol=step)
+    np.testing.assert_allclose(model.predict(X, scores=True).scores, z, atol=step)
     rivals = {"two groups": [3, 5], "interleaved groups": [0, 2]}.get(name, [0, 1, 2, 3, 5])
     margin = z[:, 4] - z[:, rivals].max(1)
     np.testing.assert_allclose(judged(model, PIXELS, explained(model, "margin")), margin, atol=2 * step)

@@ -143,7 +143,7 @@ def test_external_data_serves_both_engines_from_an_unaligned_offset(tmp_path: Pa
     plain = onnxray.open(models.lenet(), models.GREY)
     x = models.pictures(2)
     np.testing.assert_array_equal(model.graph.weight("w2"), models.lenet_weights()["w2"])
-    np.testing.assert_array_equal(model.predict(x).scores, plain.predict(x).scores)
+    np.testing.assert_array_equal(model.predict(x, scores=True).scores, plain.predict(x, scores=True).scores)
     np.testing.assert_array_equal(model.values(x, ["relu2"])["relu2"], plain.values(x, ["relu2"])["relu2"])
     cotangent = {"relu2": models.random(0, 32, 6, 6)}
     np.testing.assert_array_equal(model.pullback(x, cotangent), plain.pullback(x, cotangent))
@@ -226,7 +226,7 @@ def test_external_data_beside_a_link_as_in_hugging_faces_cache(tmp_path: Path) -
     (snapshot / "model.onnx").symlink_to("../../blobs/1a2b")
     (snapshot / "model.onnx_data").symlink_to("../../blobs/3c4d")
     model = onnxray.open(snapshot / "model.onnx", models.GREY)
-    assert model.predict(models.pictures(1)).scores.shape == (1, 5)
+    assert model.predict(models.pictures(1), scores=True).scores.shape == (1, 5)
     assert model.verify().agrees
 
 
@@ -254,7 +254,9 @@ def test_a_relative_path_is_of_the_folder_it_was_opened_in(
     monkeypatch.chdir("other")
     (tmp_path / "other" / path.name).write_bytes(b"another file of that name")
     x = models.pictures(2)
-    np.testing.assert_array_equal(model.predict(x).scores, onnxray.open(path, models.GREY).predict(x).scores)
+    np.testing.assert_array_equal(
+        model.predict(x, scores=True).scores, onnxray.open(path, models.GREY).predict(x, scores=True).scores
+    )
     assert model.values(x, ["conv2"], engine="twin")["conv2"].shape[0] == 2
     assert model.graph.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
     assert str(model.graph.path) == path.name

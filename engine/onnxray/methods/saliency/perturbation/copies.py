@@ -103,11 +103,8 @@ class Copies:
 
 def _head(model: Model, pixels: Pixels) -> Head | None:
     """How a classifier's class and scores are read; None where the model is none, or knows of one class alone."""
-    try:
-        said = model.predict(pixels.rows(slice(0, 1)))
-    except InputError:
-        return None
-    return said.head if said.probabilities.shape[1] > 1 else None
+    verdict = model.verdict(pixels.rows(slice(0, 1)))
+    return None if verdict is None or verdict.probabilities.shape[1] == 1 else verdict.head
 
 
 def _computed_constants(model: Model, feeds: Arrays, names: Sequence[str]) -> dict[str, Array]:

@@ -202,7 +202,7 @@ def test_score_cam_scores_every_channel_s_mask() -> None:
         for mask in masks:
             m = (mask - mask.min()) / (mask.max() - mask.min() + 1e-8)
             seen = (m * x + (1 - m) * 127.5).astype(np.float32)
-            scores.append(model.predict(seen[None]).scores[0, number])
+            scores.append(model.predict(seen[None], scores=True).scores[0, number])
         weights = np.exp(scores - np.max(scores))
         close(item.attribution, np.einsum("k,kij->ij", weights / weights.sum(), a))
 
