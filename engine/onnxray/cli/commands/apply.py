@@ -14,15 +14,12 @@ from onnxray.cli.parts.document import Work, print_json
 from onnxray.cli.parts.finishing import say_interrupted
 from onnxray.cli.parts.limits import limited
 from onnxray.cli.parts.shared_options import Growing, with_shared_options
-from onnxray.methods.option_checks import Range
 
 if TYPE_CHECKING:
     from onnxray.images.pixels import Pixels
     from onnxray.model.model import Model
     from onnxray.model.picture_network import OutputRange
     from onnxray.results.keeping import Keeping
-
-_SIZE = Range(1)
 
 
 @limited
@@ -34,7 +31,7 @@ def apply(
         Literal["auto", "255", "1", "signed"],
         typer.Option("--range", help="What the output's numbers mean as a picture."),
     ] = "auto",
-    size: Annotated[int, typer.Option("--size", help=f"Pixels of the longer side at most ({_SIZE}).")] = 1024,
+    size: Annotated[int, typer.Option("--size", help="Pixels of the longer side at most (from 1).")] = 1024,
     overlap: Annotated[
         int | None,
         typer.Option("--overlap", help="Pixels that tiles share, where the size is fixed: 32, or a quarter of a tile."),
@@ -48,11 +45,11 @@ def apply(
     Example: onnxray apply candy.onnx photo.jpg --profile raw --range 255
     """
     from onnxray.images.pixels import read_at_own_size
-    from onnxray.methods.option_checks import refuse_without_images
+    from onnxray.methods.option_checks import Range, refuse_without_images
 
     opened = shared.open(model)
     refuse_without_images(opened, "apply works on images")
-    _SIZE.check("size", size)
+    Range(1).check("size", size)
     assert opened.profile is not None
     options = {"range": range_, "size": size, "overlap": overlap}
     work = Work(opened, "apply", options)
