@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
@@ -14,7 +14,9 @@ from onnxray.cli.parts.document import Work, print_json, write_document
 from onnxray.cli.parts.finishing import say_interrupted
 from onnxray.cli.parts.limits import limited
 from onnxray.cli.parts.shared_options import Opening, with_shared_options
-from onnxray.graph.classifier.predictions import Prediction
+
+if TYPE_CHECKING:
+    from onnxray.graph.classifier.predictions import Prediction
 
 
 @limited
@@ -31,6 +33,7 @@ def classify(
     Example: onnxray classify lenet four.png
     """
     from onnxray.cli.parts.kept_chunks import Chunks
+    from onnxray.graph.classifier.predictions import Prediction
 
     opened = shared.open(model)
     work = Work(opened, "classify", {"top": top})
