@@ -84,10 +84,10 @@ HEAD = """# onnx2torch's converters
 
 Written by `python benchmarks/converters.py`, with {versions}.
 Of the {all} operators and versions that onnx2torch converts, its converters serve for {count}; for the others ours do,
-because of what stands beside them: the first thing that was found. A version that is not named is not converted by onnx2torch. What is tried, in which order, and what a
-finding means is said in `tests/conformance/converter_trial.py`; the list that the engine goes by is
-`engine/onnxray/importer/onnx2torch_operators.py`, and `tests/engine/importer/test_onnx2torch_bridge.py` holds it to
-this. What took less than 5 % longer counts as no slower.
+because of what stands beside them: the first thing that was found. A version that is not named is not converted by
+onnx2torch. What is tried, in which order, and what a finding means is said in `tests/conformance/converter_trial.py`;
+the list that the engine goes by is `engine/onnxray/importer/onnx2torch_operators.py`, and
+`tests/engine/importer/test_onnx2torch_bridge.py` holds it to this. What took less than 5 % longer counts as no slower.
 
 | operator | onnx2torch's, versions | ours, versions and reason |
 |---|---|---|
