@@ -1,10 +1,17 @@
-"""onnx2torch's converters, used without ``onnx2torch.convert`` and without its hard need of torchvision.
+"""onnx2torch's converters, one node at a time, without ``onnx2torch.convert`` and its hard need of torchvision.
 
-They are asked for operators that we have no converter for, none of which they know today: of every operator and version
-that onnx2torch converts there is a converter of our own.
+``onnx2torch_operators.py`` lists what they serve: the operators and versions whose converters pass all that ours are
+held to. The rest of the import is ours for these too: the walk, the names, the weights, the cuts. onnx2torch is
+imported at the first node that it serves, which takes the processor 60 to 90 ms beside the seconds of torch.
 
-onnx2torch imports torchvision for two of those operators (NonMaxSuppression, RoiAlign), and a torchvision whose binary
-does not fit torch dies at import. So it is imported when somebody runs one of the two, and not before.
+Everything that is bent or taken from onnx2torch's inside is in this file:
+
+- It imports torchvision for two operators (NonMaxSuppression, RoiAlign), neither of which it serves here, and a
+  torchvision whose binary does not fit torch dies at import. So two stand-ins lie in ``sys.modules`` while it is
+  imported, unless a working torchvision is there already; what was taken from them is looked up when it is called.
+- Two private fields of its graph are replaced: ``_initializers`` by our tensors, each read once and shared, Constant
+  nodes among them; ``_input_values``, because older files list their weights among the inputs.
+- Its modules draw random weights to throw them away, and hold copies of ours: neither happens here.
 """
 
 from __future__ import annotations
@@ -77,7 +84,7 @@ class Bridge:
     """onnx2torch's converters on one graph."""
 
     def __init__(self, graph: Graph, weights: Weights) -> None:
-        _load_onnx2torch()
+        load_onnx2torch()
         from onnx2torch.onnx_graph import OnnxGraph
 
         self._graph = OnnxGraph(graph.proto.graph)
@@ -86,15 +93,12 @@ class Bridge:
         self._weights = weights
 
     def convert(self, scope: Scope) -> Converted:
-        """Convert a node, or refuse it by name."""
+        """Convert a node that onnx2torch knows the operator and version of. Errors: UnsupportedOperator."""
         from onnx2torch.node_converters.registry import get_converter
         from onnx2torch.onnx_node import OnnxNode
 
         node = scope.node
-        try:
-            converter = get_converter(operation_type=node.operator, version=scope.version, domain=node.domain)
-        except NotImplementedError:
-            raise scope.refuse("there is no converter for it") from None
+        converter = get_converter(operation_type=node.operator, version=scope.version, domain=node.domain)
         try:
             with _WithoutInitialisation():
                 module, mapping = converter(OnnxNode(node.proto, unique_name=str(node.index)), self._graph)
@@ -119,7 +123,7 @@ class Bridge:
 
 
 @cache
-def _load_onnx2torch() -> None:
+def load_onnx2torch() -> None:
     """Import onnx2torch with a torchvision that is looked up when used, unless a working one is there already."""
     stand_ins = {name: _Later(name) for name in _TORCHVISION if name not in sys.modules}
     sys.modules.update(stand_ins)

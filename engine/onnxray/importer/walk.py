@@ -27,6 +27,7 @@ from onnxray.importer.nodes.opset_versions import since_version
 from onnxray.importer.nodes.scope import Converted, Scope
 from onnxray.importer.nodes.weights import Weights
 from onnxray.importer.onnx2torch_bridge import Bridge
+from onnxray.importer.onnx2torch_operators import SERVED
 from onnxray.importer.ops import CONVERTERS
 from onnxray.importer.standard_functions import function_body
 
@@ -109,14 +110,14 @@ class Importer:
 
     def _other(self, scope: Scope) -> Converted:
         """What we have no converter for: by onnx2torch's, else by the standard's own definition as a function."""
-        try:
+        node = scope.node
+        if not node.domain and scope.version in SERVED.get(node.operator, ()):
             return self._onnx2torch().convert(scope)
-        except UnsupportedOperator:
-            body = function_body(scope)
-            if body is None:
-                raise
+        body = function_body(scope)
+        if body is None:
+            raise scope.refuse("there is no converter for it")
         module = Importer(body).cut(tuple(output.name for output in body.outputs))
-        return Converted(Body(module), tuple(name for name in scope.node.inputs if name), several=True)
+        return Converted(Body(module), tuple(name for name in node.inputs if name), several=True)
 
     def _import_body(self, body: onnx.GraphProto) -> tuple[nn.Module, tuple[str, ...]]:
         """A subgraph as a module, and the outer values that it reads."""

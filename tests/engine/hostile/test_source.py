@@ -26,7 +26,7 @@ ALLOWED: dict[tuple[str, str, str], str] = {
     (f"{_E}importer/onnx2torch_bridge.py", "_call", "getattr"): "what onnx2torch's own source imports from torchvision",
     (
         f"{_E}importer/onnx2torch_bridge.py",
-        "_load_onnx2torch",
+        "load_onnx2torch",
         "sys.modules",
     ): "stand-ins for torchvision, put in and taken out",
     (

@@ -1,16 +1,21 @@
-"""onnx2torch's converters through our bridge, which we have no operator for today: ours are put aside here."""
+"""onnx2torch's converters through our bridge: those that serve, and the others with ours put aside."""
 
-import ast
 import subprocess
 import sys
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
 import pytest
 
 import onnxray
+from conformance.converter_cases import known_converters
+from conformance.converter_trial import KINDS, converted_by, tried
 from onnxray.errors import UnsupportedOperator
-from onnxray.importer import walk as build
+from onnxray.importer.nodes.opset_versions import since_version
+from onnxray.importer.onnx2torch_operators import OURS, SERVED
+from onnxray.importer.ops import CONVERTERS
 from support import models
 from support.importing import assert_gradients, assert_same
 from support.paths import ROOT
@@ -19,13 +24,18 @@ R = models.random
 X = R(0, 2, 3, 4, 5)
 IMAGE = {"x": R(0, 1, 3, 4, 5)}
 
+SLICE = [
+    ("CumSum", 14), ("IsInf", 10), ("Add", 14), ("ArgMax", 13), ("Conv", 11), ("Selu", 6), ("Flatten", 13), ("Celu", 12),
+    ("Squeeze", 21), ("Split", 13), ("Mul", 6), ("BatchNormalization", 9), ("Transpose", 13), ("Gemm", 13), ("Round", 11), ("Sum", 8), ("Tanh", 13),
+    ("Identity", 16), ("EyeLike", 9), ("ConstantOfShape", 9),
+]  # fmt: skip
+"""Each kind of reason in OURS once or twice."""
 
-@pytest.fixture
-def without_ours(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build, "CONVERTERS", {})
+
+def theirs(operator: str, opset: int) -> AbstractContextManager[None]:
+    return converted_by("theirs", operator, since_version(operator, "", opset))
 
 
-@pytest.mark.usefixtures("without_ours")
 @pytest.mark.parametrize(
     ("operator", "opset", "inputs", "constants", "attributes"),
     [
@@ -44,36 +54,27 @@ def without_ours(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_onnx2torch_converts_is_what_onnx_runtime_gives(
     operator: str, opset: int, inputs: dict[str, Any], constants: dict[str, Any], attributes: dict[str, Any]
 ) -> None:
-    module = assert_same(models.node(operator, inputs, opset=opset, constants=constants, **attributes), inputs)
+    with theirs(operator, opset):
+        module = assert_same(models.node(operator, inputs, opset=opset, constants=constants, **attributes), inputs)
     assert not any(part.training for part in module.modules())
     assert_gradients(module, inputs)
 
 
-@pytest.mark.usefixtures("without_ours")
 def test_a_weight_that_onnx2torch_copied_is_held_once() -> None:
     model = models.parse(
         "g (float[N,3,4,4] x) => (float[N,3,4,4] y) { a = Conv (x, w, b) y = Conv (a, w, b) }",
         {"w": R(0, 3, 3, 1, 1), "b": R(1, 3)},
     )
-    module = onnxray.to_torch(model, trainable=True)
+    with theirs("Conv", 17):
+        module = onnxray.to_torch(model, trainable=True)
     assert module.layer("a").weight is module.layer("y").weight is module.get_parameter("w")
     assert set(dict(module.named_parameters())) == {"w", "b"}
 
 
-@pytest.mark.usefixtures("without_ours")
-@pytest.mark.parametrize(
-    ("operator", "inputs", "attributes", "said"),
-    [
-        ("Hardmax", {"x": X}, {}, "there is no converter for it"),
-        ("DepthToSpace", {"x": R(0, 1, 8, 2, 3)}, {"blocksize": 2}, "its converter says "),
-    ],
-)
-def test_missing_and_failing_converters_are_refused_by_name(
-    operator: str, inputs: dict[str, Any], attributes: dict[str, Any], said: str
-) -> None:
-    model = models.node(operator, inputs, opset=13, **attributes)
-    expected = f"node 'only': operator {operator} version 13 is not supported: {said}"
-    with pytest.raises(UnsupportedOperator, match=expected) as caught:
+def test_a_failing_converter_is_refused_by_name() -> None:
+    model = models.node("DepthToSpace", {"x": R(0, 1, 8, 2, 3)}, opset=13, blocksize=2)
+    expected = "node 'only': operator DepthToSpace version 13 is not supported: its converter says NotImplementedError"
+    with theirs("DepthToSpace", 13), pytest.raises(UnsupportedOperator, match=expected) as caught:
         onnxray.to_torch(model, verify=False)
     assert "\n" not in str(caught.value)
 
@@ -108,13 +109,9 @@ sys.meta_path.insert(0, Broken())
 """
 THROUGH_US = """
 import onnxray
-from onnxray.errors import UnsupportedOperator
-from onnxray.importer import onnx2torch_bridge as bridge
 from support import models
-try:
-    onnxray.to_torch(models.parse('g (float[N] x) => (float[N] y) { y = Strange (x) }'), verify=False)
-except UnsupportedOperator:
-    print('refused')
+onnxray.to_torch(models.parse('g (float[N] x) => (float[N] y) { y = Relu (x) }'), verify=False)
+print('converted')
 """
 THEIRS = """
 import numpy as np, torch, onnx2torch
@@ -138,8 +135,8 @@ try:
 except RuntimeError as error:
     print(error)
 """
-    refused, loaded, died = in_a_process(BROKEN + THROUGH_US + code).splitlines()[-3:]
-    assert (refused, loaded) == ("refused", "[]")
+    converted, loaded, died = in_a_process(BROKEN + THROUGH_US + code).splitlines()[-3:]
+    assert (converted, loaded) == ("converted", "[]")
     assert died == "operator torchvision::nms does not exist"  # as it would without us
 
 
@@ -178,18 +175,44 @@ def outcome():
     )
 
 
-def test_what_is_taken_from_onnx2torch_is_a_closed_list() -> None:
-    """All of it passes the node tests; once this fails, onnx2torch offers another operator: see whether it is right."""
+def test_onnx2torch_is_imported_for_what_it_serves_alone() -> None:
     code = """
-import onnx
-from onnxray.importer import ops
-from onnxray.importer import onnx2torch_bridge as bridge
-bridge._load_onnx2torch()
-from onnx2torch.node_converters.registry import _CONVERTER_REGISTRY
-theirs = {(d.domain, d.operation_type, d.version) for d in _CONVERTER_REGISTRY}
-known = {(s.domain, s.name, s.since_version) for s in onnx.defs.get_all_schemas_with_history()}
-print(sorted({key[1] for key in theirs & known - ops.CONVERTERS.keys()}))
+import onnxray
+from support import models
+for operator in ("Tanh", "Relu"):
+    onnxray.to_torch(models.node(operator, {"x": models.random(0, 2, 3)}, opset=13), verify=False)
+    print("onnx2torch" in sys.modules)
 """
-    taken = ast.literal_eval(in_a_process(code).splitlines()[-1])
-    names = "Acos Asin Atan Ceil Constant Cos Elu Exp Floor LeakyRelu Log Reciprocal Relu Sigmoid Sin Sqrt Tan"
-    assert taken == names.split()  # the walk reads Constant as a weight
+    assert in_a_process(code).split() == ["False", "True"]
+
+
+def test_every_converter_of_onnx2torch_serves_or_has_a_reason() -> None:
+    served = [(operator, version) for operator, versions in SERVED.items() for version in versions]
+    kept = [(operator, version) for operator, reasons in OURS.items() for vs in reasons.values() for version in vs]
+    assert sorted(served + kept) == [pair for pair in known_converters() if pair[0] != "Constant"]
+    assert not {("", *pair) for pair in served} & CONVERTERS.keys()
+    assert {("", *pair) for pair in kept} <= CONVERTERS.keys()
+    assert {reason.partition(":")[0] for reasons in OURS.values() for reason in reasons} <= set(KINDS)
+
+
+@pytest.mark.parametrize(("operator", "version"), SLICE)
+def test_the_reason_why_ours_is_kept_still_holds(operator: str, version: int) -> None:
+    """Where this fails onnx2torch has become better: run ``benchmarks/converters.py``, and let it serve."""
+    stated = next(reason for reason, versions in OURS[operator].items() if version in versions)
+    finding = tried(operator, version, timed=stated.startswith("slower"))
+    assert finding is not None
+    assert finding.kind == stated.partition(":")[0]
+
+
+def test_each_kind_of_reason_is_tried_again() -> None:
+    def kinds(reasons: Mapping[str, tuple[int, ...]], version: int | None = None) -> set[str]:
+        return {r.partition(":")[0] for r, versions in reasons.items() if version is None or version in versions}
+
+    stated = set().union(*(kinds(reasons) for reasons in OURS.values()))
+    assert set().union(*(kinds(OURS[operator], version) for operator, version in SLICE)) == stated
+
+
+@pytest.mark.parametrize(("operator", "version"), [("Relu", 14), ("Sigmoid", 13), ("LeakyRelu", 16), ("Gather", 13)])
+def test_what_serves_is_right(operator: str, version: int) -> None:
+    assert version in SERVED[operator]
+    assert tried(operator, version, timed=False) is None

@@ -1,7 +1,7 @@
 """Activations: torch's own modules wherever they are exact, so that hook-based tools know them.
 
-Version 1 differs in a legacy attribute alone (and Selu in its constants), the later ones add types. The versions of
-Relu, LeakyRelu, Elu and Sigmoid that are not listed here are onnx2torch's, whose converters are right.
+Version 1 differs in a legacy attribute alone (and Selu in its constants), the later ones add types. LeakyRelu, Sigmoid
+and the versions that are not listed here are onnx2torch's (``importer/onnx2torch_operators.py``).
 """
 
 from __future__ import annotations
@@ -104,10 +104,6 @@ def _relu(scope: Scope) -> Converted:
     return Converted(nn.ReLU(), scope.node.inputs)
 
 
-def _leaky_relu(scope: Scope) -> Converted:
-    return Converted(nn.LeakyReLU(float(scope.attributes.get("alpha", 0.01))), scope.node.inputs)
-
-
 def _thresholded_relu(scope: Scope) -> Converted:
     return Converted(nn.Threshold(float(scope.attributes.get("alpha", 1.0)), 0.0), scope.node.inputs)
 
@@ -149,10 +145,6 @@ def _shrink(scope: Scope) -> Converted:
     return Converted(Shrink(float(get("bias", 0.0)), float(get("lambd", 0.5))), scope.node.inputs)
 
 
-def _sigmoid(scope: Scope) -> Converted:
-    return Converted(nn.Sigmoid(), scope.node.inputs)
-
-
 def _tanh(scope: Scope) -> Converted:
     return Converted(nn.Tanh(), scope.node.inputs)
 
@@ -179,20 +171,18 @@ def _gelu(scope: Scope) -> Converted:
 
 CONVERTERS: Converters = {
     **for_versions("Relu", (1,), _relu),
-    **for_versions("LeakyRelu", (1,), _leaky_relu),
     **for_versions("PRelu", (1, 6, 7, 9, 16), _prelu),
     **for_versions("ThresholdedRelu", (10, 22), _thresholded_relu),
     **for_versions("Elu", (1, 22), _elu),
     **for_versions("Selu", (1, 6, 22), _selu),
     **for_versions("Celu", (12, 28), _celu),
     **for_versions("Gelu", (20,), _gelu),
-    **for_versions("Sigmoid", (1,), _sigmoid),
-    **for_versions("HardSigmoid", (1, 6, 22), _hard_sigmoid),
+    **for_versions("HardSigmoid", (22,), _hard_sigmoid),
     **for_versions("Tanh", (1, 6, 13), _tanh),
-    **for_versions("HardSwish", (14, 22), _hard_swish),
+    **for_versions("HardSwish", (22,), _hard_swish),
     **for_versions("Swish", (24,), _swish),
     **for_versions("Mish", (18, 22), _mish),
-    **for_versions("Softplus", (1, 22), _softplus),
-    **for_versions("Softsign", (1, 22), _softsign),
+    **for_versions("Softplus", (22,), _softplus),
+    **for_versions("Softsign", (22,), _softsign),
     **for_versions("Shrink", (9,), _shrink),
 }

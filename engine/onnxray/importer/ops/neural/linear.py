@@ -97,6 +97,6 @@ def _einsum(scope: Scope) -> Converted:
 
 CONVERTERS: Converters = {
     **for_versions("Gemm", (1, 6, 7, 9, 11, 13), _gemm),
-    **for_versions("MatMul", (1, 9, 13), _matmul),
+    **for_versions("MatMul", (9, 13), _matmul),
     **for_versions("Einsum", (12, 28), _einsum),
 }

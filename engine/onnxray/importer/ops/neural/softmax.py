@@ -79,7 +79,7 @@ def _along(module: type[nn.Module]) -> Converter:
 
 
 CONVERTERS: Converters = {
-    **for_versions("Softmax", (1, 11, 13), _along(nn.Softmax)),
-    **for_versions("LogSoftmax", (1, 11, 13), _along(nn.LogSoftmax)),
+    **for_versions("Softmax", (1, 11), _along(nn.Softmax)),
+    **for_versions("LogSoftmax", (1, 11), _along(nn.LogSoftmax)),
     **for_versions("Hardmax", (1, 11, 13), _along(Hardmax)),
 }

@@ -1,8 +1,8 @@
 """Sums, products, powers, extrema and the elementary functions.
 
 Versions 1 and 6 of the binary operators align b with an ``axis`` of a, from 7 on they broadcast as numpy does; the
-later versions add types. Unsigned integers are computed in wider signed ones, uint64 in its bits. The versions of
-elementary functions that are not listed here are onnx2torch's, whose converters are right.
+later versions add types. Unsigned integers are computed in wider signed ones, uint64 in its bits. Neg, Sqrt, Reciprocal
+and the versions that are not listed here are onnx2torch's (``importer/onnx2torch_operators.py``).
 """
 
 from __future__ import annotations
@@ -229,7 +229,7 @@ _BROADCASTING, _BASIC, _HYPERBOLIC = (1, 6, 7, 13, 14), (1, 6, 13), (9, 22)
 CONVERTERS: Converters = {
     **for_versions("Add", _BROADCASTING, _binary(torch.add)),
     **for_versions("Sub", _BROADCASTING, _binary(torch.sub)),
-    **for_versions("Mul", _BROADCASTING, _binary(torch.mul)),
+    **for_versions("Mul", (1, 6), _binary(torch.mul)),
     **for_versions("Div", _BROADCASTING, _div),
     **for_versions("Mod", (10, 13, 28), _mod),
     **for_versions("Pow", (1, 7, 12, 13, 15), _pow),
@@ -237,17 +237,14 @@ CONVERTERS: Converters = {
     **for_versions("Max", (1, 6, 8, 12, 13), _extremum(torch.maximum)),
     **for_versions("Sum", (1, 6, 8, 13), _sum(mean=False)),
     **for_versions("Mean", (1, 6, 8, 13), _sum(mean=True)),
-    **for_versions("Neg", _BASIC, _unary(torch.neg)),
     **for_versions("Abs", _BASIC, _unary(_absolute)),
     **for_versions("Sign", (9, 13), _unary(_sign)),
-    **for_versions("Sqrt", (1,), _unary(torch.sqrt)),
     **for_versions("Exp", (1,), _unary(torch.exp)),
     **for_versions("Log", (1,), _unary(torch.log)),
-    **for_versions("Reciprocal", (1,), _unary(torch.reciprocal)),
     **for_versions("Ceil", (1,), _unary(torch.ceil)),
     **for_versions("Floor", (1,), _unary(torch.floor)),
     **for_versions("Round", (11, 22), _round),
-    **for_versions("Erf", (9, 13), _unary(_erf)),
+    **for_versions("Erf", (9,), _unary(_erf)),
     **for_versions("Det", (11, 22), _unary(_determinant)),
     **for_versions("Sin", (22,), _unary(torch.sin)),
     **for_versions("Cos", (22,), _unary(torch.cos)),

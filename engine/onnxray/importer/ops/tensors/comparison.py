@@ -1,4 +1,4 @@
-"""Comparisons, logic, bits. None but Where has a gradient: their outputs are booleans or integers."""
+"""Comparisons, logic, bits. None has a gradient: their outputs are booleans or integers."""
 
 from __future__ import annotations
 
@@ -101,14 +101,6 @@ class IsNotANumber(nn.Module):
         return torch.isnan(x.float() if x.dtype.itemsize == 1 else x)
 
 
-class Where(nn.Module):
-    """x where the condition holds, y elsewhere; so is the gradient."""
-
-    def forward(self, condition: torch.Tensor, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        """Choose."""
-        return torch.where(condition, x, y)
-
-
 def _comparison(function: Function) -> Converter:
     def convert(scope: Scope) -> Converted:
         if "object" in {element_type(scope, 0), element_type(scope, 1)}:
@@ -143,28 +135,20 @@ def _is_nan(scope: Scope) -> Converted:
     return Converted(IsNotANumber(), scope.node.inputs)
 
 
-def _where(scope: Scope) -> Converted:
-    if "object" in {element_type(scope, 1), element_type(scope, 2)}:
-        raise scope.refuse("it chooses among strings, which torch does not hold")
-    return Converted(Where(), scope.node.inputs)
-
-
 CONVERTERS: Converters = {
-    **for_versions("Equal", (1, 7, 11, 13, 19), _comparison(torch.eq)),
-    **for_versions("Greater", (1, 7, 9, 13), _comparison(torch.gt)),
-    **for_versions("Less", (1, 7, 9, 13), _comparison(torch.lt)),
+    **for_versions("Equal", (1, 19), _comparison(torch.eq)),
+    **for_versions("Greater", (1, 9, 13), _comparison(torch.gt)),
+    **for_versions("Less", (1, 9, 13), _comparison(torch.lt)),
     **for_versions("GreaterOrEqual", (12, 16), _comparison(torch.ge)),
     **for_versions("LessOrEqual", (12, 16), _comparison(torch.le)),
-    **for_versions("And", (1, 7), _logic(torch.logical_and)),
-    **for_versions("Or", (1, 7), _logic(torch.logical_or)),
-    **for_versions("Xor", (1, 7), _logic(torch.logical_xor)),
-    **for_versions("Not", (1,), _logic(torch.logical_not)),
+    **for_versions("And", (1,), _logic(torch.logical_and)),
+    **for_versions("Or", (1,), _logic(torch.logical_or)),
+    **for_versions("Xor", (1,), _logic(torch.logical_xor)),
     **for_versions("BitwiseAnd", (18,), _bitwise(torch.bitwise_and)),
     **for_versions("BitwiseOr", (18,), _bitwise(torch.bitwise_or)),
     **for_versions("BitwiseXor", (18,), _bitwise(torch.bitwise_xor)),
     **for_versions("BitwiseNot", (18,), _bitwise(torch.bitwise_not)),
     **for_versions("BitShift", (11, 28), _shift),
     **for_versions("IsInf", (10, 20), _is_infinite),
-    **for_versions("IsNaN", (9, 13, 20), _is_nan),
-    **for_versions("Where", (9, 16), _where),
+    **for_versions("IsNaN", (9, 20), _is_nan),
 }

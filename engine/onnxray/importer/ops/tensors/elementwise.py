@@ -98,7 +98,7 @@ def _identity(scope: Scope) -> Converted:
 
 
 CONVERTERS: Converters = {
-    **for_versions("Clip", (1, 6), _clip_attributes),
+    **for_versions("Clip", (1,), _clip_attributes),
     **for_versions("Clip", (11, 12, 13), _clip_inputs),
     **for_versions("Dropout", (1, 6, 7, 10, 12, 13, 22), _dropout),
     **for_versions("Identity", (1, 13, 14, 16, 19, 21, 23, 24, 25), _identity),

@@ -1,4 +1,4 @@
-"""Gather, GatherElements, GatherND, Slice, OneHot, Compress and ReverseSequence.
+"""GatherElements, GatherND, Slice, OneHot, Compress and ReverseSequence.
 
 Slice took its bounds as attributes before 10, and has steps since. Negative indices count from the end, in every
 version. GatherND-12 added batch_dims. The rest added types.
@@ -18,41 +18,6 @@ def from_start(indices: torch.Tensor, size: int) -> torch.Tensor:
     """Indices counted from the start: ``size`` is added to the negative ones."""
     indices = indices.long()
     return torch.where(indices < 0, indices + size, indices)
-
-
-class Gather(nn.Module):
-    """The slices along an axis that the indices name: y[..., i, ...] = x[..., indices[i], ...]."""
-
-    def __init__(self, axis: int) -> None:
-        super().__init__()
-        self.axis = axis
-
-    def forward(self, x: torch.Tensor, indices: torch.Tensor) -> torch.Tensor:
-        """Gather with indices that the graph computes."""
-        axis = self.axis % x.ndim
-        flat = from_start(indices, x.shape[axis]).reshape(-1)
-        taken = x.index_select(axis, flat)
-        return taken.reshape((*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :]))
-
-
-class Take(nn.Module):
-    """One slice along an axis, which is dropped: Gather with one fixed index."""
-
-    def __init__(self, axis: int, index: int) -> None:
-        super().__init__()
-        self.axis, self.index = axis, index
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Take the slice; it is a view."""
-        return x.select(self.axis, self.index)
-
-
-def _gather(scope: Scope) -> Converted:
-    axis = int(scope.attributes.get("axis", 0))
-    indices = scope.constant(1)
-    if indices is not None and indices.ndim == 0:
-        return Converted(Take(axis, integers(indices)[0]), scope.node.inputs[:1])
-    return Converted(Gather(axis), scope.node.inputs)
 
 
 class GatherElements(nn.Module):
@@ -234,7 +199,6 @@ def _reverse_sequence(scope: Scope) -> Converted:
 
 
 CONVERTERS: Converters = {
-    **for_versions("Gather", (1, 11, 13), _gather),
     **for_versions("GatherElements", (11, 13), _gather_elements),
     **for_versions("GatherND", (11, 12, 13), _gather_nd),
     **for_versions("Slice", (1,), _slice_attributes),

@@ -220,7 +220,7 @@ def _center_crop_pad(scope: Scope) -> Converted:
 
 
 CONVERTERS: Converters = {
-    **for_versions("Concat", (1, 4, 11, 13), _concat),
+    **for_versions("Concat", (1,), _concat),
     **for_versions("Split", (1, 2, 11, 13, 18), _split),
     **for_versions("Tile", (1, 6, 13), _tile),
     **for_versions("Pad", (1, 2, 11, 13, 18, 19, 21, 23, 24, 25), _pad),

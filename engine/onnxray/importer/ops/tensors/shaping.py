@@ -230,7 +230,7 @@ CONVERTERS: Converters = {
     **for_versions("Reshape", (1, 5, 13, 14, 19, 21, 23, 24, 25), _reshape),
     **for_versions("Flatten", (1, 9, 11, 13, 21, 23, 24, 25), _flatten),
     **for_versions("Squeeze", (1, 11, 13, 21, 23, 24, 25), _squeeze),
-    **for_versions("Unsqueeze", (1, 11, 13, 21, 23, 24, 25), _unsqueeze),
+    **for_versions("Unsqueeze", (13, 21, 23, 24, 25), _unsqueeze),
     **for_versions("Transpose", (1, 13, 21, 23, 24, 25), _transpose),
     **for_versions("Expand", (8, 13), _expand),
     **for_versions("Shape", (1, 13, 15, 19, 21, 23, 24, 25), _shape),
