@@ -2,9 +2,17 @@
 
 import contextlib
 import ctypes
+import json
 import os
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+import torch
+
+Say = Callable[[dict[str, Any]], None]
 
 _IN_ACCESS, _IN_OPEN, _IN_NONBLOCK = 0x1, 0x20, 0o4000
 
@@ -50,3 +58,25 @@ def peak() -> int:
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
     return 0
+
+
+def answer_lines(prepare: Callable[[Path], Callable[[Path, Say], dict[str, Any]]]) -> None:
+    """The child's side: within its bounds, each path that comes as a line is run, and answered with how it ended.
+
+    ``prepare`` is handed the canary and gives what runs a path; stages are said as they begin.
+    """
+    memory, canary, answers = int(sys.argv[1]), Path(sys.argv[2]), os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)  # whatever a library prints is no answer
+    torch.set_num_threads(1)
+    bound(memory)
+    run = prepare(canary)
+
+    def say(told: dict[str, Any]) -> None:
+        answers.write(json.dumps(told) + "\n")
+
+    say({"ready": True})
+    for line in sys.stdin:
+        start = time.perf_counter()
+        reset_peak()
+        outcome = run(Path(line.strip()), say)
+        say({"done": True, "seconds": time.perf_counter() - start, "peak": peak(), **outcome})

@@ -6,14 +6,12 @@ One model a line of standard input. ``ONNXRAY_FUZZ_COMMANDS``: which of them, al
 import contextlib
 import copy
 import io
-import json
 import os
 import pickle
 import re
 import shutil
 import sys
 import tempfile
-import time
 import traceback
 import warnings
 from collections.abc import Callable, Mapping
@@ -35,7 +33,7 @@ from onnxray.cli.app import app  # noqa: E402
 from onnxray.errors import OnnxrayError  # noqa: E402
 from support import models  # noqa: E402
 from support.audit import Audit  # noqa: E402
-from support.bounded import Watch, bound, peak, reset_peak  # noqa: E402
+from support.bounded import Watch, answer_lines  # noqa: E402
 from support.payloads import MARK  # noqa: E402
 
 COMMANDS: Mapping[str, tuple[str, ...]] = {
@@ -61,23 +59,8 @@ _COMMAND = typer.main.get_command(app)
 
 def main() -> None:
     """Answer every line: stages as they begin, then the outcome."""
-    memory, canary, answers = int(sys.argv[1]), Path(sys.argv[2]), os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)  # whatever a library prints is no answer
-    torch.set_num_threads(1)
-    bound(memory)
     warnings.simplefilter("ignore")
-    runner = Runner(canary)
-
-    def say(told: dict[str, Any]) -> None:
-        answers.write(json.dumps(told) + "\n")
-
-    say({"ready": True})
-    for line in sys.stdin:
-        path = Path(line.strip())
-        start = time.perf_counter()
-        reset_peak()
-        outcome = runner.run(path, say)
-        say({"done": True, "seconds": time.perf_counter() - start, "peak": peak(), **outcome})
+    answer_lines(lambda canary: Runner(canary).run)
 
 
 class Runner:

@@ -1,10 +1,8 @@
 """A process that opens damaged models, one a line of standard input, and says what came of each; bounded in memory."""
 
-import json
 import os
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,43 +10,35 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / part) for part in ("engine", "models", "tests")]
 
-import torch  # noqa: E402
 
 import onnxray  # noqa: E402
 from onnxray.engines.seeded_inputs import seeded_inputs, seeded_pixels  # noqa: E402
 from onnxray.errors import InputError, OnnxrayError  # noqa: E402
 from onnxray.graph.weight_layers import weight_layers  # noqa: E402
-from support.bounded import Watch, bound, peak, reset_peak  # noqa: E402
-
-Say = Callable[[dict[str, Any]], None]
+from support.bounded import Say, Watch, answer_lines  # noqa: E402
 
 
 def main() -> None:
-    """Answer every line: stages as they begin, then the outcome. ``memory`` bytes of data at most, by the system."""
-    memory, canary, answers = int(sys.argv[1]), Path(sys.argv[2]), os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)  # whatever a library prints is no answer
-    torch.set_num_threads(1)
-    bound(memory)
-    opened: list[str] = []
+    """Answer every line: stages as they begin, then the outcome."""
     private = tempfile.TemporaryDirectory()  # for copies that ONNX Runtime maps, which have no name
     tempfile.tempdir = private.name
+    answer_lines(_prepared)
+
+
+def _prepared(canary: Path) -> Callable[[Path, Say], dict[str, Any]]:
+    opened: list[str] = []
     sys.addaudithook(lambda event, args: opened.append(str(args[0])) if event == "open" else None)
     watch = Watch(canary)
 
-    def say(told: dict[str, Any]) -> None:
-        answers.write(json.dumps(told) + "\n")
-
-    say({"ready": True})
-    for line in sys.stdin:
-        path = Path(line.strip())
-        start = time.perf_counter()
-        reset_peak()
+    def run(path: Path, say: Say) -> dict[str, Any]:
         opened.clear()
         outcome = _outcome(path, say)
         outside = [name for name in opened if _is_outside(name, path.parent)]
         if outside or watch.touched():
-            outcome = {"outcome": "read outside", "error": f"{outside[:3] or canary}"}
-        say({"done": True, "seconds": time.perf_counter() - start, "peak": peak(), **outcome})
+            return {"outcome": "read outside", "error": f"{outside[:3] or canary}"}
+        return outcome
+
+    return run
 
 
 def _outcome(path: Path, say: Say) -> dict[str, Any]:
