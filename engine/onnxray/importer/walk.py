@@ -315,7 +315,14 @@ class Walk:
         """
         inputs = converted.inputs
         first = inputs.index("") if "" in inputs else len(inputs)
-        parameters = list(inspect.signature(converted.module.forward).parameters)
+        signature = inspect.signature(converted.module.forward).parameters
+        parameters = list(signature)
+        several = any(parameter.kind is parameter.VAR_POSITIONAL for parameter in signature.values())
+        if not several and len(inputs) > len(parameters):
+            raise UnsupportedOperator(
+                f"a node that reads {', '.join(map(repr, filter(None, inputs)))} has {len(inputs)} inputs, and its "
+                f"operator takes {len(parameters)} at most; the file is damaged"
+            )
         kwargs: dict[str, Argument] = {
             parameters[k]: given.get(inputs[k]) or self.value(inputs[k]) for k in range(first, len(inputs)) if inputs[k]
         }

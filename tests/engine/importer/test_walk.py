@@ -409,3 +409,12 @@ def test_every_version_was_tried() -> None:
     }
     operators = {operator for operator, _ in TRIED}
     assert {pair for pair in declared - TRIED if pair[0] in operators} == set()
+
+
+@pytest.mark.parametrize("inputs", [["x", "", "x"], ["x", "x", "x"], ["x", "x", "", "x"], ["x", "", "", "x"]])
+def test_more_inputs_than_the_operator_has_are_refused(inputs: list[str]) -> None:
+    model = models.parse("g (float[N,2] x) => (float[N,2] y) { y = Sub (x, x) }")
+    del model.graph.node[0].input[:]
+    model.graph.node[0].input.extend(inputs)
+    with pytest.raises(onnxray.errors.UnsupportedOperator, match=f"{len(inputs)} inputs, and its operator takes 2"):
+        onnxray.to_torch(model, verify=False)
