@@ -14,7 +14,7 @@ from onnxray.arrays import Array, Arrays
 from onnxray.engines.agreement.batch_decision import decided, mixes
 from onnxray.engines.agreement.comparison import TOLERANCE
 from onnxray.engines.agreement.first_check import Agreement, check, in_exact_products, note, remembered
-from onnxray.engines.casting import cast, fed_arrays
+from onnxray.engines.casting import fed_arrays
 from onnxray.engines.chunks import Batch, Through, sample_count
 from onnxray.engines.integer_products import saturates
 from onnxray.engines.judge import Judge
@@ -33,6 +33,7 @@ from onnxray.graph.samples.mixing import Mixing
 from onnxray.graph.value_names import Selection, resolve, resolve_values
 from onnxray.images.pixels import Pixels, read_images
 from onnxray.images.profile.profile import Profile
+from onnxray.model.encoding import check_own, encoded
 
 if TYPE_CHECKING:
     import torch
@@ -90,8 +91,11 @@ class Model:
         """Read images as the profile says: float32 NCHW, RGB or grey, in [0, 255], at the model's size.
 
         For a model of one input that is no image: samples, an array as the model takes it, wrapped as they are.
+        Errors: ImageError; also for pixels that were read for a model of another size or number of colours.
         """
         if isinstance(images, Pixels):
+            if self.profile is not None:
+                check_own(self.profile, images)
             return images
         if self.profile is not None:
             return read_images(images, self.profile)
@@ -247,11 +251,7 @@ class Model:
         """What the judge is fed: encoded pixels, or arrays as they are."""
         if self.profile is None:
             return fed_arrays(self.graph.inputs, images.array if isinstance(images, Pixels) else images)
-        value = self.graph.inputs[0]
-        encoded = self.profile.encode(self.pixels(images).array)
-        if value.dtype and not value.is_float:
-            encoded = np.rint(encoded)
-        return {value.name: cast(encoded, value, computed=True) if value.dtype != "bfloat16" else encoded}
+        return encoded(self.graph, self.profile, self.pixels(images).array)
 
     def variables(self, images: object) -> Arrays:
         """What is differentiated with respect to: pixels, or arrays as they are."""

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 import onnxray
-from onnxray.errors import InputError, NotAClassifier, OnnxrayError, ProfileError, UnknownValue
+from onnxray.errors import ImageError, InputError, NotAClassifier, OnnxrayError, ProfileError, UnknownValue
 from support import models
 from support.paths import ROOT
 
@@ -247,3 +247,19 @@ except OnnxrayError:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""
+
+
+def test_pixels_that_were_read_for_another_model_are_refused() -> None:
+    text = "g (float[N,{c},h,w] x) => (float[N,{c},1,1] y) {{ y = GlobalAveragePool (x) }}"
+    colour = replace(models.GREY, channels="RGB", mean=(0.0,) * 3, std=(1.0,) * 3, size=(12, 12))
+    model = onnxray.open(models.parse(text.format(c=3)), colour)
+    others = (replace(colour, size=(10, 12)), models.GREY)
+    for profile, channels in zip(others, (3, 1)):
+        other = onnxray.open(models.parse(text.format(c=channels)), profile)
+        foreign = other.pixels(np.zeros((2, *profile.shape), np.uint8))
+        for question in (model.pixels, model.predict, model.classify, model.feeds):
+            with pytest.raises(ImageError, match=r"read for another model; this one takes \[3, 12, 12\]"):
+                question(foreign)
+        with pytest.raises(ImageError, match="another model"):
+            model.pullback(foreign, {"y": np.ones((2, 3, 1, 1), np.float32)})
+    assert len(model.pixels(model.pixels(np.zeros((2, 3, 12, 12), np.uint8)))) == 2
