@@ -21,7 +21,8 @@ MAX_LABELS: Final = 1_000_000
 
 _CLOSING: Final = {"[": "]", "(": ")", "{": "}"}
 _SPACE: Final = re.compile(r"[ \t\r\n]*+")
-_STRING: Final = re.compile(r'"((?:[^"\\\n]++|\\.)*+)"|' r"'((?:[^'\\\n]++|\\.)*+)'", re.DOTALL)
+_STEPS: Final = {'"': re.compile(r'\\.|["\n]', re.DOTALL), "'": re.compile(r"\\.|['\n]", re.DOTALL)}
+"""Quote -> what is met on the way to it: an escape, the quote, or a line's end, where no string reaches."""
 _NUMBER: Final = re.compile(r"(?:0|[1-9][0-9]{0,6})(?![0-9])")
 _ESCAPE: Final = re.compile(
     r"\\(?:([0-7]{1,3})|x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([xuUN])|(.))", re.DOTALL
@@ -94,11 +95,13 @@ def _after_space(text: str, place: int) -> int:
 
 def _string(text: str, place: int) -> tuple[str, int, bool]:
     """What stands between quotes as it is written, the place after it, and whether the quotes are JSON's."""
-    found = _STRING.match(text, place)
-    if found is None:
-        raise ValueError(place)
-    plain = found.group(1) is not None
-    return found.group(1 if plain else 2), _after_space(text, found.end()), plain
+    quote = text[place : place + 1]
+    for found in _STEPS[quote].finditer(text, place + 1) if quote in _STEPS else ():
+        if found.group() == quote:
+            return text[place + 1 : found.start()], _after_space(text, found.end()), quote == '"'
+        if found.group() == "\n":
+            break
+    raise ValueError(place)
 
 
 def _number_or_string(text: str, place: int) -> tuple[str | int, int, bool]:
