@@ -17,7 +17,7 @@ def to_uint8(array: NDArray[Any]) -> NDArray[np.uint8]:
     """
     if array.dtype == np.uint8:
         return array
-    if np.isnan(array).any():
+    rounded = np.rint(array)
+    if np.isnan(rounded.min(initial=0)):
         raise InputError(f"pixels of shape {array.shape} hold NaN; expected numbers")
-    rounded: NDArray[np.uint8] = np.clip(np.rint(array), 0, 255).astype(np.uint8)
-    return rounded
+    return np.asarray(rounded.clip(0, 255, out=rounded), np.uint8)

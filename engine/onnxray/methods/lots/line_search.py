@@ -46,8 +46,7 @@ def direction_of(gradient: NDArray[Any]) -> NDArray[np.float64] | None:
 
 def candidate(origin: NDArray[Any], direction: NDArray[np.float64], scale: float) -> Image8:
     """x(s) = round(clip(x + s * d, 0, 255)), halves to the even neighbour, in double precision."""
-    moved = np.clip(origin.astype(np.float64) + scale * direction, 0, 255)
-    return to_uint8(moved)
+    return to_uint8(origin.astype(np.float64) + scale * direction)
 
 
 def resolve_search(search: Literal["auto", "exhaustive", "bisection"], elements: int) -> str:
