@@ -45,6 +45,9 @@ RESHAPING: Final = frozenset({"Flatten", "Reshape", "Squeeze", "Unsqueeze"})
 UNCHANGING: Final = frozenset({"Dropout", "Identity"})
 """Operators that do nothing in a network that is not being trained."""
 
+MOVING: Final = RESHAPING | UNCHANGING | {"Transpose"}
+"""Operators that keep every number, whatever its place and the shape."""
+
 QUANTISING: Final = frozenset({"DequantizeLinear", "QuantizeLinear"})
 POOLING: Final = frozenset({"AveragePool", "LpPool", "MaxPool"})
 

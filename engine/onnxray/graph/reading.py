@@ -13,7 +13,7 @@ import onnx.inliner
 from onnxray.errors import ModelFileError
 from onnxray.graph.facts import Dim, Graph, Node, Value
 from onnxray.graph.file.bodies import bodies_of, captured_by
-from onnxray.graph.file.checks import check_equations, check_functions, check_opsets, check_tensors
+from onnxray.graph.file.checks import check_functions, check_opsets, check_tensors
 from onnxray.graph.file.container import Container, read_container
 from onnxray.graph.file.element_types import element_type_name
 from onnxray.graph.file.shape_inference import with_inferred_types
@@ -43,7 +43,6 @@ def _checked(container: Container) -> onnx.ModelProto:
             model = onnx.inliner.inline_local_functions(model)
         except Exception as error:  # whatever the C++ side threw
             raise ModelFileError(f"the model's own functions cannot be inlined: {error}") from None
-    check_equations(model)
     return model
 
 

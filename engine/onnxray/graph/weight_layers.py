@@ -14,12 +14,10 @@ from onnxray.graph.operator_kinds import (
     INTEGER_LINEAR,
     LAYER_OPERANDS,
     LINEAR,
-    RESHAPING,
-    UNCHANGING,
+    MOVING,
 )
 from onnxray.graph.whole_numbers import holds_reals
 
-_MOVING = RESHAPING | UNCHANGING | {"Transpose"}
 _QUANTISING = frozenset({"DynamicQuantizeLinear", "QuantizeLinear"})
 
 
@@ -131,7 +129,7 @@ def _real_input(graph: Graph, node: Node) -> str | None:
     if holds_reals(graph, node.inputs[0]):
         return node.inputs[0]
     before = graph.producer_of.get(node.inputs[0])
-    while before is not None and before.operator in _MOVING:
+    while before is not None and before.operator in MOVING:
         before = graph.producer_of.get(before.inputs[0])
     return before.inputs[0] if before is not None and before.operator in _QUANTISING else None
 

@@ -7,6 +7,8 @@ import sys
 import textwrap
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
+from onnxray.methods.option_checks import described
+
 _WIDTH = 96
 
 
@@ -20,7 +22,7 @@ def documentation(method: type[Any]) -> str:
 
 
 def _option(method: type[Any], name: str, hint: Any) -> str:
-    kind, text = get_args(hint)[:2]
+    kind, text, _ = described(hint)
     absent = object()
     default = getattr(method, name, absent)
     state = "needed" if default is absent else f"default {default!r}"

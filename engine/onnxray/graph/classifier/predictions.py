@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -73,14 +72,14 @@ class Predictions:
             probability=float(self.probabilities[index, winner]),
         )
 
-    @cached_property
+    @property
     def _read(self) -> ClassScores:
-        found = self.read()
-        object.__setattr__(self, "read", Known(found))  # what was fed is let go of
-        return found
+        if not isinstance(self.read, Known):
+            object.__setattr__(self, "read", Known(self.read()))  # what was fed is let go of
+        return self.read()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "read": Known(self._read), "_read": self._read}
+        return {**vars(self), "read": Known(self._read)}
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,12 +19,10 @@ import numpy as np
 from onnxray.errors import InputError
 from onnxray.graph.facts import Graph, Node
 from onnxray.graph.node_attributes import attribute, constant
-from onnxray.graph.operator_kinds import RESHAPING, UNCHANGING, ZERO_POINTS
+from onnxray.graph.operator_kinds import MOVING, ZERO_POINTS
 from onnxray.graph.whole_numbers import quantises
 
 Form = Literal["softmax", "sigmoid", "logarithm", "probability"]
-
-_MOVING = RESHAPING | UNCHANGING | {"Transpose"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +124,7 @@ def reading_of(
 def steps(graph: Graph, name: str) -> tuple[float, float] | None:
     """(scale, zero point) of a quantised value; None of others, and where there is not one known number of each."""
     node = graph.producer_of.get(name)
-    while node is not None and node.operator in _MOVING and node.inputs:
+    while node is not None and node.operator in MOVING and node.inputs:
         node = graph.producer_of.get(node.inputs[0])
     if node is None or not quantises(node):
         return None

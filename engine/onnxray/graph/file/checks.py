@@ -78,20 +78,19 @@ def _check(tensor: onnx.TensorProto, described: str) -> None:
         )
 
 
-def check_equations(model: onnx.ModelProto) -> None:
+def check_equation(node: onnx.NodeProto) -> None:
     """Refuse terms of an Einsum whose dots are not ``...`` once: onnx's shape inference never comes to an end there.
 
     Errors: ModelFileError.
     """
-    for node in all_nodes(model.graph.node):
-        for attribute in node.attribute if node.op_type == "Einsum" else ():
-            equation = attribute.s if attribute.name == "equation" else b""
-            for term in equation.replace(b"->", b",").split(b","):
-                if b"." in term.replace(b"...", b"", 1):
-                    raise ModelFileError(
-                        f"Einsum {node.name or list(node.output)!r} has {term[:40]!r} in its equation; letters and one "
-                        "'...' were expected, the file is damaged"
-                    )
+    for attribute in node.attribute if node.op_type == "Einsum" else ():
+        equation = attribute.s if attribute.name == "equation" else b""
+        for term in equation.replace(b"->", b",").split(b","):
+            if b"." in term.replace(b"...", b"", 1):
+                raise ModelFileError(
+                    f"Einsum {node.name or list(node.output)!r} has {term[:40]!r} in its equation; letters and one "
+                    "'...' were expected, the file is damaged"
+                )
 
 
 def check_functions(model: onnx.ModelProto) -> None:

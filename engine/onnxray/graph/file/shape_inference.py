@@ -5,6 +5,7 @@ from __future__ import annotations
 import onnx
 import onnx.shape_inference
 
+from onnxray.graph.file.checks import check_equation
 from onnxray.graph.file.tensors import all_nodes, subgraphs
 
 MOST_IN_BODIES = 100_000_000
@@ -12,9 +13,13 @@ MOST_IN_BODIES = 100_000_000
 
 
 def with_inferred_types(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Shapes as onnx infers them; those that the file states where inference gives up, or would take too long."""
+    """Shapes as onnx infers them; those that the file states where inference gives up, or would take too long.
+
+    Errors: ModelFileError where it would never come to an end.
+    """
     nodes = bodies = 0
     for node in all_nodes(model.graph.node):
+        check_equation(node)
         nodes += 1
         bodies += sum(1 for attribute in node.attribute for _ in subgraphs(attribute))
     if nodes * bodies > MOST_IN_BODIES:

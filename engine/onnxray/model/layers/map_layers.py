@@ -14,12 +14,12 @@ from onnxray.errors import InputError
 from onnxray.graph.axis_factors import spatial
 from onnxray.graph.depths import waists
 from onnxray.graph.facts import Node
-from onnxray.graph.operator_kinds import LAYER_OPERANDS, LINEAR, POOLING, RESHAPING, UNCHANGING
+from onnxray.graph.operator_kinds import LAYER_OPERANDS, LINEAR, MOVING, POOLING
 from onnxray.model.layers.grid import Grid, Space
 
 _SELECTING = frozenset({"Gather", "Slice", "Split"})
 # What only moves, thins out or projects the places of the value before it, which is the one to look at.
-_HANDING_ON = POOLING | LINEAR | RESHAPING | UNCHANGING | {"Cast", "Transpose"}
+_HANDING_ON = POOLING | LINEAR | MOVING | {"Cast"}
 
 
 @dataclass(frozen=True)

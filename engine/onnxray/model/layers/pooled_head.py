@@ -12,10 +12,10 @@ from onnxray.arrays import Arrays
 from onnxray.errors import InputError
 from onnxray.graph.facts import Node
 from onnxray.graph.node_attributes import attribute, constant
-from onnxray.graph.operator_kinds import QUANTISING, RESHAPING, UNCHANGING
+from onnxray.graph.operator_kinds import MOVING, QUANTISING
 from onnxray.model.layers.grid import Grid, Space
 
-_PASSING = RESHAPING | UNCHANGING | {"Cast", "Transpose"}
+_PASSING = MOVING | {"Cast"}
 
 
 @dataclass(frozen=True, eq=False)
