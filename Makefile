@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 PACKAGES := .venv/.packages
 
-.PHONY: demo test check bench sweep rooms clean
+.PHONY: demo test check bench sweep mutants rooms clean
 
 demo: $(READY)
 	$(BIN)/onnxray demo
@@ -23,6 +23,10 @@ bench: $(READY)
 
 sweep: $(READY)
 	$(BIN)/pytest -m slow
+
+mutants: $(READY)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[mutants]"
+	$(BIN)/python benchmarks/mutants.py
 
 rooms: $(READY)
 	$(BIN)/python benchmarks/draw_rooms.py
