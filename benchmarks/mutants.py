@@ -81,10 +81,10 @@ class Suite:
 
 def measure(data: Path, seconds: Path) -> None:
     """One run of the suite under coverage, a context for each test function."""
-    environment = {**os.environ, "ONNXRAY_TEST_SECONDS": str(seconds), "PYTHONPATH": str(ROOT / "benchmarks")}
+    environment = {**os.environ, "ONNXRAY_TEST_SECONDS": str(seconds), "PYTHONPATH": str(ROOT / "tests")}
     under = [sys.executable, "-m", "coverage", "run", f"--data-file={data}", f"--source={ROOT / ENGINE}"]
     subprocess.run(
-        [*under, "-m", "pytest", "-p", "coverage_contexts", "-p", "no:cacheprovider"],
+        [*under, "-m", "pytest", "-p", "support.coverage_contexts", "-p", "no:cacheprovider"],
         cwd=ROOT,
         env=environment,
         check=True,

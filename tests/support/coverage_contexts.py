@@ -1,6 +1,6 @@
 """A pytest plugin: which test function runs which line, and how long each takes.
 
-``coverage run -m pytest -p coverage_contexts`` names coverage's context after the test function that runs (its
+``coverage run -m pytest -p support.coverage_contexts`` names coverage's context after the test function that runs (its
 parameters left out), and writes the seconds of every test function to the file that ``ONNXRAY_TEST_SECONDS`` names.
 """
 
