@@ -55,7 +55,8 @@ class Runner:
             places = [str(self.tree / name) for name in ("engine", "adapters", "models", "tests")]
             os.environ["PYTHONPATH"] = os.pathsep.join(places)
             os.environ["ONNXRAY_CACHE"] = str(self.tree.parent / "cache")
-            sys.path[:0] = places
+            beside = str(Path(__file__).parent)  # a file of it has the name of the tests' helpers
+            sys.path[:] = [*places, *(place for place in sys.path if place != beside)]
             sys.dont_write_bytecode = True
             status = int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-rfE", *tests]))
         finally:
