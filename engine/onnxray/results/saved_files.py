@@ -6,7 +6,7 @@ import io
 import math
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from onnxray.errors import ImageError, OutputError
 from onnxray.errors.shown_text import json_text
 from onnxray.images.files import png_bytes, read_png
+from onnxray.results.earlier_run import DOCUMENT, files_of_earlier_run
 from onnxray.results.item import Item
 from onnxray.results.journal import JOURNAL
 from onnxray.results.run_folder import RunFolder, told
 
-DOCUMENT = "result.json"
 _LONGEST = 80
 
 
@@ -79,12 +79,13 @@ def write_folder(
 ) -> None:
     """Write a run folder: result.json, ``files``, and ``pictures`` as PNGs that are read back; everything or nothing.
 
-    Errors: OutputError.
+    The files of a run that was there go. Errors: OutputError.
     """
     held = RunFolder.claim(folder)
     done = False
     try:
         with told(held.path):
+            earlier = files_of_earlier_run(held.path)
             partial = held.staging / "new"
             partial.mkdir()
             for name, picture in (pictures or {}).items():
@@ -94,9 +95,17 @@ def write_folder(
             (partial / DOCUMENT).write_bytes(document_bytes(document))
             _move(partial, held.path)
             done = True
-            (held.path / JOURNAL).unlink(missing_ok=True)  # of a run that was killed, and is replaced now
+            for name in (*(earlier - {*files, *(pictures or {})}), JOURNAL):
+                (held.path / name).unlink(missing_ok=True)
     finally:
         held.close(kept=done)
+
+
+def with_files(document: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
+    """A document, or a part of it, that names the files which lie in the folder beside those of its items."""
+    plain = {key: value for key, value in document.items() if key != "files"}
+    last = {"items": plain.pop("items")} if "items" in plain else {}
+    return {**plain, **({"files": sorted(names)} if names else {}), **last}
 
 
 def document_bytes(document: Mapping[str, Any]) -> bytes:

@@ -52,6 +52,14 @@ OutOption = Annotated[
 ]
 
 
+OverwriteOption = Annotated[
+    bool,
+    typer.Option(
+        "--overwrite", help="With -o DIR: replace the result of another run that lies there, with all of its files."
+    ),
+]
+
+
 ResumeOption = Annotated[
     bool,
     typer.Option(
