@@ -34,7 +34,8 @@ def _of_document(path: Path) -> Iterator[str]:
     if not isinstance(document, dict):
         return
     yield from _texts(document.get("files"))
-    for item in document.get("items") if isinstance(document.get("items"), list) else ():
+    items = document.get("items")
+    for item in items if isinstance(items, list) else ():
         if isinstance(item, dict) and isinstance(item.get("files"), dict):
             yield from _texts([*item["files"].values()])
 

@@ -65,7 +65,8 @@ class Result(Generic[ItemT]):
     def save(self, folder: str | os.PathLike[str], sheets: Mapping[str, bytes] | None = None) -> Self:
         """Write PNGs, ``sheets`` (file name -> PNG bytes) and result.json; everything or nothing.
 
-        A result that was there is replaced, its files too. Each PNG is read back and compared with what was judged. Errors: OutputError.
+        A result that was there is replaced, its files too. Each PNG is read back and compared with what was judged.
+        Errors: OutputError.
         """
         names = file_names(self.items)
         pictures = {names[stem]: image for item in self.items for stem, image in item.pictures().values()}

@@ -93,10 +93,9 @@ def write_folder(
             for name, data in files.items():
                 (partial / name).write_bytes(data)
             (partial / DOCUMENT).write_bytes(document_bytes(document))
-            _move(partial, held.path)
+            _move(partial, held.path, earlier)
             done = True
-            for name in (*(earlier - {*files, *(pictures or {})}), JOURNAL):
-                (held.path / name).unlink(missing_ok=True)
+            (held.path / JOURNAL).unlink(missing_ok=True)  # of a run that was killed, and is replaced now
     finally:
         held.close(kept=done)
 
@@ -126,8 +125,8 @@ def write_checked(path: Path, picture: NDArray[Any]) -> bytes:
     return data
 
 
-def _move(partial: Path, target: Path) -> None:
-    """Put a whole run in its folder, file by file, or not at all.
+def _move(partial: Path, target: Path, earlier: Collection[str]) -> None:
+    """Put a whole run in its folder, file by file, in place of an earlier one's files, or not at all.
 
     The document that was there goes first and the new one comes last: what is cut short has none, rather than a wrong
     one.
@@ -142,7 +141,7 @@ def _move(partial: Path, target: Path) -> None:
         undo.append((place, source))
 
     try:
-        for name in reversed(names):
+        for name in (*reversed(names), *sorted({*earlier} - {*names})):
             if (target / name).is_file():
                 move(target / name, aside / name)
         for name in names:

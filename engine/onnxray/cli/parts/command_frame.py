@@ -14,8 +14,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from onnxray.cli.parts.console import text
 from onnxray.cli.parts.memory_limit import memory_ran_out
-from onnxray.cli.parts.progress_lines import ProgressLines
 from onnxray.cli.parts.stopping import stoppable
+from onnxray.cli.terminal.progress_lines import ProgressLines
 from onnxray.errors import OnnxrayError
 from onnxray.errors.shown_text import one_line, terminal
 
@@ -60,7 +60,7 @@ def _show_warning(message: Warning | str, category: type[Warning], *_place: Any,
 def progress_bar() -> Iterator[Tick]:
     """A bar on standard error; where that is no terminal, a line a minute."""
     if not sys.stderr.isatty():
-        yield ProgressLines()
+        yield ProgressLines(text.print)
         return
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=text, transient=True) as bar:

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from typing import final
 
-from onnxray.cli.parts.console import text
 from onnxray.errors.shown_text import terminal
 
 _EVERY = 60.0
@@ -15,7 +14,7 @@ _LONGEST_TASK = 200
 
 @final
 class ProgressLines:
-    """Called as a run goes on; prints at most every ``every`` seconds, first when so many have passed.
+    """Called as a run goes on; says at most every ``every`` seconds, first when so many have passed.
 
     The time left is what the k units since the first call took each, times those that are to come: t (n - done) / k.
     What was done by then was taken over from an earlier run, or took the time of starting the engines too.
@@ -23,9 +22,9 @@ class ProgressLines:
 
     def __init__(
         self,
+        say: Callable[[str], None],
         every: float = _EVERY,
         clock: Callable[[], float] = time.monotonic,
-        say: Callable[[str], None] = lambda said: text.print(said),
     ) -> None:
         self._every, self._clock, self._say = every, clock, say
         self._last = self._begun = clock()

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from onnxray.cli.parts.progress_lines import ProgressLines, duration
+from onnxray.cli.terminal.progress_lines import ProgressLines, duration
 
 
 class Told:
@@ -11,7 +11,7 @@ class Told:
     def __init__(self) -> None:
         self.now = 0.0
         self.said: list[str] = []
-        self.lines = ProgressLines(60.0, lambda: self.now, self.said.append)
+        self.lines = ProgressLines(self.said.append, 60.0, lambda: self.now)
 
     def at(self, now: float, done: int, total: int, what: str = "images") -> list[str]:
         self.now = now
