@@ -29,7 +29,12 @@ ProfileOption = Annotated[
 DeviceOption = Annotated[str, typer.Option("--device", metavar="cpu|cuda", help="Where both engines run.")]
 
 
-StrictOption = Annotated[bool, typer.Option("--strict", help="Refuse a profile that was only guessed.")]
+StrictOption = Annotated[
+    bool,
+    typer.Option(
+        "--strict", help="Refuse a profile that was only guessed, and folders with pictures that cannot be read."
+    ),
+]
 
 
 ApproximateOption = Annotated[
