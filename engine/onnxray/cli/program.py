@@ -2,7 +2,7 @@
 
 import sys
 
-from onnxray.cli.parts.standard_streams import standard_streams
+from onnxray.cli.terminal.standard_streams import standard_streams
 
 
 def main() -> None:

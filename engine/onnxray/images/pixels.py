@@ -20,7 +20,8 @@ from PIL import Image
 from onnxray.errors import ImageError
 from onnxray.images.decoding_memory import MAX_PIXELS
 from onnxray.images.eight_bits import to_uint8
-from onnxray.images.files import SUFFIXES, bands, in_bands, png_bytes, read_picture, read_png, save_png
+from onnxray.images.files import bands, in_bands, png_bytes, read_picture, read_png, save_png
+from onnxray.images.folders import LeftOut, in_folders
 from onnxray.images.placement import placement
 
 if TYPE_CHECKING:
@@ -47,13 +48,15 @@ class Pixels:
 
     array: read-only float32 of shape (N, channels, height, width), RGB or grey, in [0, 255]. names: the path of each,
     None where it came as an array or a picture in memory. notes: what was done to them, each beginning with the image.
-    plain: they are no images but samples of whatever shape and type the model takes, one a row.
+    plain: they are no images but samples of whatever shape and type the model takes, one a row. left_out: how many
+    pictures of folders could not be read.
     """
 
     array: NDArray[np.float32]
     names: tuple[str | None, ...]
     notes: tuple[str, ...] = ()
     plain: bool = False
+    left_out: int = 0
 
     def __post_init__(self) -> None:
         image = self.array.dtype == np.float32 and self.array.ndim == 4
@@ -92,14 +95,15 @@ class Pixels:
         return Pixels(np.asarray(array, self.array.dtype), self.names, plain=self.plain)
 
 
-def read_images(images: object, profile: Profile) -> Pixels:
+def read_images(images: object, profile: Profile, *, strict: bool = False) -> Pixels:
     """Return images as pixels at the profile's size.
 
     images: one of these or a sequence of them: the path of a file, or of a folder, which stands for its image files
     in order of name; a PIL image; an array of uint8 or floats in [0, 255]. Arrays are NCHW (CHW and, for grey, HW for
     one image); NHWC and HWC where the last axis is 1 or 3 and the channel axis of NCHW is neither. Transparent
     pictures are laid on white, float arrays resized as floats (whole numbers as the 8-bit image they are). Arrays that
-    seem to be given in [0, 1] are warned of.
+    seem to be given in [0, 1] are warned of. A picture of a folder that cannot be read is left out, which the notes say
+    and ``left_out`` counts; strict: it is refused, as one that was named is.
     Errors: ImageError naming the image, what is wrong with it and what was expected.
     """
     single = isinstance(images, str | os.PathLike | Image.Image) or not isinstance(images, Sequence)
@@ -107,71 +111,59 @@ def read_images(images: object, profile: Profile) -> Pixels:
     planes: list[NDArray[np.float32]] = []
     names: list[str | None] = []
     notes: list[str] = []
-    small = False
-    for item in _expanded(items):
-        for one, said in _pixels(item, len(planes), profile):
+    small, left_out = False, LeftOut(strict)
+    for item, folder in in_folders(items):
+        for one, said in left_out.unless_broken(folder, _pixels(item, len(planes), profile)):
             notes += [f"{_label(item, len(planes))}: {note}" for note in said]
             small |= _IN_UNIT in said and not isinstance(item, Path)
             planes.append(one)
             names.append(str(item) if isinstance(item, Path) else None)
+    left_out.refuse_if_all(len(planes))
     if not planes:
         raise ImageError("no images given; expected paths, PIL images or arrays")
     if small:  # of arrays alone: a command says the notes, and not everything that is asked of a model can hold them
         warnings.warn(next(note for note in notes if note.endswith(_IN_UNIT)), UserWarning, stacklevel=3)
-    return Pixels(np.stack(planes), tuple(names), tuple(notes))
+    notes += left_out.notes(len(planes))
+    return Pixels(np.stack(planes), tuple(names), tuple(notes), left_out=left_out.count)
 
 
-def read_at_own_size(images: object, profile: Profile, longest: int) -> list[Pixels]:
+def read_at_own_size(images: object, profile: Profile, longest: int, *, strict: bool = False) -> list[Pixels]:
     """Return images as pixels at their own sizes, one ``Pixels`` of a single image for each; see ``read_images``.
 
     Only the profile's channels and interpolation count. longest: the longer side is reduced to it, aspect kept; what is
-    smaller stays as it is. Errors: ImageError.
+    smaller stays as it is. strict: as for ``read_images``. Errors: ImageError.
     """
     if isinstance(images, Pixels):
         return [images.rows(slice(k, k + 1)) for k in range(len(images))]
     single = isinstance(images, str | os.PathLike | Image.Image) or not isinstance(images, Sequence)
     items: Sequence[object] = [images] if single else images  # type: ignore[assignment]
     found: list[Pixels] = []
-    for item in _expanded(items):
-        label = _label(item, len(found))
-        if isinstance(item, Path | Image.Image):
-            wide, high = read_picture(item, label, grey=False)[0].size
-        else:
-            high, wide = _batch(item, label).shape[2:]
-        share = min(1.0, longest / max(high, wide))
-        size = (max(1, round(high * share)), max(1, round(wide * share)))
-        plain = (0.0,) * profile.channel_count  # a mean image has a size of its own
-        own = replace(profile, mean=plain, size=size, resize="stretch")
-        found += _each(read_images([item], own))
+    left_out = LeftOut(strict)
+    for item, folder in in_folders(items):
+        found += left_out.unless_broken(folder, _at_own_size(item, len(found), profile, longest))
+    left_out.refuse_if_all(len(found))
     if not found:
         raise ImageError("no images given; expected paths, PIL images or arrays")
+    found[0] = replace(found[0], notes=(*found[0].notes, *left_out.notes(len(found))))
     return found
+
+
+def _at_own_size(item: object, place: int, profile: Profile, longest: int) -> Iterator[Pixels]:
+    label = _label(item, place)
+    if isinstance(item, Path | Image.Image):
+        wide, high = read_picture(item, label, grey=False)[0].size
+    else:
+        high, wide = _batch(item, label).shape[2:]
+    share = min(1.0, longest / max(high, wide))
+    size = (max(1, round(high * share)), max(1, round(wide * share)))
+    plain = (0.0,) * profile.channel_count  # a mean image has a size of its own
+    own = replace(profile, mean=plain, size=size, resize="stretch")
+    yield from _each(read_images([item], own))
 
 
 def _each(pixels: Pixels) -> Iterator[Pixels]:
     for k in range(len(pixels)):
         yield replace(pixels.rows(slice(k, k + 1)), notes=pixels.notes)
-
-
-def _expanded(items: Sequence[object]) -> Iterator[object]:
-    """Yield the items, with folders opened and every path as a Path."""
-    for item in items:
-        if not isinstance(item, str | os.PathLike):
-            yield item
-            continue
-        name = os.fspath(item)
-        if not isinstance(name, str) or not name or "\0" in name:
-            raise ImageError(f"the path {name!r}; expected the path of an image or a folder")
-        path = Path(name)
-        try:
-            inside = sorted(path.iterdir()) if path.is_dir() else [path]
-        except OSError as error:
-            raise ImageError(f"{path}: cannot be read ({error})") from error
-        if path.is_dir():
-            inside = [p for p in inside if p.suffix.lower() in SUFFIXES and not p.name.startswith(".") and p.is_file()]
-            if not inside:
-                raise ImageError(f"{path}: a folder without image files; looked for {' '.join(sorted(SUFFIXES))}")
-        yield from inside
 
 
 def _label(item: object, index: int) -> str:

@@ -54,12 +54,14 @@ class Model:
     """
 
     def __init__(
-        self, graph: Graph, profile: Profile | None, device: str = "cpu", *, approximate: bool = False
-    ) -> None:
+        self, graph: Graph, profile: Profile | None, device: str = "cpu", *,
+        approximate: bool = False, strict: bool = False,
+    ) -> None:  # fmt: skip
         self.graph = graph
         self.profile = profile
         self.device = device
         self.approximate = approximate
+        self.strict = strict
         self.mixing = Mixing(graph, self._found_mixing)
         self.judge = Judge(graph, device, self.mixing)
         self._twin: Twin | None = None
@@ -98,7 +100,7 @@ class Model:
                 check_own(self.profile, images)
             return images
         if self.profile is not None:
-            return read_images(images, self.profile)
+            return read_images(images, self.profile, strict=self.strict)
         arrays = fed_arrays(self.graph.inputs, images)
         if len(arrays) != 1 or not (array := next(iter(arrays.values()))).ndim or not len(array):
             raise InputError("the model's input is no image; give arrays as the model takes them")

@@ -24,7 +24,8 @@ def open_model(
     """Open an ONNX model: a path, a bundled name such as ``lenet``, bytes, or a ModelProto. Only parses.
 
     profile: a Profile, a built-in family's name or a TOML file; by default it is searched beside the model, in its
-    metadata, and inferred at last, which is marked ``assumed``. strict: refuse an assumed profile. approximate: give
+    metadata, and inferred at last, which is marked ``assumed``. strict: refuse an assumed profile, and folders with
+    pictures that cannot be read, which are left out otherwise. approximate: give
     gradients also where this processor saturates u8 x s8 products, so that they cannot be checked; results say so.
     Errors: ModelFileError, ProfileError.
     """
@@ -38,4 +39,4 @@ def open_model(
             f"the profile {found.name!r} is assumed ({'; '.join(found.reasons)}) and --strict refuses that; "
             "state it with --profile, or in a TOML file beside the model"
         )
-    return Model(graph, found, device, approximate=approximate)
+    return Model(graph, found, device, approximate=approximate, strict=strict)

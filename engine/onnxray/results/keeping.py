@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxray.errors import OutputError
+from onnxray.results.earlier_run import DOCUMENT, files_of_earlier_run
 from onnxray.results.item import Item, ItemT
 from onnxray.results.journal import JOURNAL, Ended, Entry, Journal, Unit, read_journal
 from onnxray.results.provenance import Provenance
@@ -33,12 +34,12 @@ from onnxray.results.result import Result, restored
 from onnxray.results.run_folder import RunFolder, told
 from onnxray.results.run_identity import digest, first_difference
 from onnxray.results.saved_files import (
-    DOCUMENT,
     FileNames,
     document_bytes,
     item_entry,
     npy_bytes,
     plain_values,
+    with_files,
     write_checked,
 )
 
@@ -79,7 +80,8 @@ class Keeping:
         resume: bool = False,
         options: Mapping[str, Any] | None = None,
     ) -> Iterator[Self]:
-        """Hold a folder for a run. resume: go on with the run that was stopped or killed in it, if there is one.
+        """Hold a folder for a run. resume: go on with the run that was stopped or killed in it, if there is one;
+        else a run that is there is replaced, its files too, once there is something in its place.
 
         Errors: OutputError where another run is writing there, or what is there cannot be gone on with.
         """
@@ -139,19 +141,19 @@ class Keeping:
             found = read_journal(self.path / JOURNAL) if self._resume else None
             if self._resume and there and (found is None or not self._said_incomplete()):
                 raise OutputError(
-                    f"{self.path} holds a complete result, so there is nothing to go on with; leave --resume out to "
-                    "replace it, or give another folder"
+                    f"{self.path} holds a complete result, so there is nothing to go on with; replace it with "
+                    "--overwrite in place of --resume, or give another folder"
                 )
             if found is not None:
                 difference = first_difference(found.run, self._run)
                 if difference is not None:
                     raise OutputError(
                         f"{self.path} holds another run, which this one cannot go on with: {difference}; give another "
-                        "folder, or leave --resume out to replace it"
+                        "folder, or replace it with --overwrite in place of --resume"
                     )
                 self._take(found.sound(self.path))
             else:
-                self._take(Journal(run=self._run))
+                self._take(Journal(run=self._run, beside=tuple(sorted(files_of_earlier_run(self.path)))))
                 self._replaces = there
             if not self._replaces:  # a result that is there stays until there is something in its place
                 self._open()
@@ -210,7 +212,7 @@ class Keeping:
 
     def complete_plain(self, document: Mapping[str, Any], sheets: Mapping[str, bytes]) -> dict[str, Any]:
         """As ``complete``, for a document that is plain already; ``interrupted`` in it leaves it incomplete."""
-        found: dict[str, Any] = plain_values(document)
+        found: dict[str, Any] = plain_values(with_files(document, sheets))
         interrupted = bool(found.get("interrupted"))
         if interrupted:
             items = found.pop("items")

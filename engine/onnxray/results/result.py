@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from onnxray.errors import ImageError, OutputError
 from onnxray.errors.type_checks import as_path, check_files, check_subclass
 from onnxray.images.files import read_png
+from onnxray.results.earlier_run import DOCUMENT
 from onnxray.results.item import Item, ItemT
 from onnxray.results.journal import JOURNAL, read_journal
 from onnxray.results.provenance import Provenance
-from onnxray.results.saved_files import DOCUMENT, file_names, item_entry, npy_bytes, plain_values, write_folder
+from onnxray.results.saved_files import file_names, item_entry, npy_bytes, plain_values, with_files, write_folder
 
 SCHEMA = 1
 
@@ -64,15 +65,17 @@ class Result(Generic[ItemT]):
     def save(self, folder: str | os.PathLike[str], sheets: Mapping[str, bytes] | None = None) -> Self:
         """Write PNGs, ``sheets`` (file name -> PNG bytes) and result.json; everything or nothing.
 
-        Each PNG is read back and compared with what was judged. Errors: OutputError.
+        A result that was there is replaced, its files too. Each PNG is read back and compared with what was judged.
+        Errors: OutputError.
         """
         names = file_names(self.items)
         pictures = {names[stem]: image for item in self.items for stem, image in item.pictures().values()}
         arrays = {names[stem]: npy_bytes(array) for item in self.items for stem, array in item.arrays().values()}
         target = as_path("the folder", folder, OutputError)
         check_files("the sheets", {} if sheets is None else sheets)
-        write_folder(target, self.to_dict(), {**arrays, **(sheets or {})}, pictures)
-        return replace(self, folder=target)
+        saved = replace(self, folder=target, extra=with_files(self.extra, sheets or {}))
+        write_folder(target, saved.to_dict(), {**arrays, **(sheets or {})}, pictures)
+        return saved
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str], item_type: type[ItemT]) -> Result[ItemT]:

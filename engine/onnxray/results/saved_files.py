@@ -6,7 +6,7 @@ import io
 import math
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from onnxray.errors import ImageError, OutputError
 from onnxray.errors.shown_text import json_text
 from onnxray.images.files import png_bytes, read_png
+from onnxray.results.earlier_run import DOCUMENT, files_of_earlier_run
 from onnxray.results.item import Item
 from onnxray.results.journal import JOURNAL
 from onnxray.results.run_folder import RunFolder, told
 
-DOCUMENT = "result.json"
 _LONGEST = 80
 
 
@@ -79,12 +79,13 @@ def write_folder(
 ) -> None:
     """Write a run folder: result.json, ``files``, and ``pictures`` as PNGs that are read back; everything or nothing.
 
-    Errors: OutputError.
+    The files of a run that was there go. Errors: OutputError.
     """
     held = RunFolder.claim(folder)
     done = False
     try:
         with told(held.path):
+            earlier = files_of_earlier_run(held.path)
             partial = held.staging / "new"
             partial.mkdir()
             for name, picture in (pictures or {}).items():
@@ -92,11 +93,18 @@ def write_folder(
             for name, data in files.items():
                 (partial / name).write_bytes(data)
             (partial / DOCUMENT).write_bytes(document_bytes(document))
-            _move(partial, held.path)
+            _move(partial, held.path, earlier)
             done = True
             (held.path / JOURNAL).unlink(missing_ok=True)  # of a run that was killed, and is replaced now
     finally:
         held.close(kept=done)
+
+
+def with_files(document: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
+    """A document, or a part of it, that names the files which lie in the folder beside those of its items."""
+    plain = {key: value for key, value in document.items() if key != "files"}
+    last = {"items": plain.pop("items")} if "items" in plain else {}
+    return {**plain, **({"files": sorted(names)} if names else {}), **last}
 
 
 def document_bytes(document: Mapping[str, Any]) -> bytes:
@@ -117,8 +125,8 @@ def write_checked(path: Path, picture: NDArray[Any]) -> bytes:
     return data
 
 
-def _move(partial: Path, target: Path) -> None:
-    """Put a whole run in its folder, file by file, or not at all.
+def _move(partial: Path, target: Path, earlier: Collection[str]) -> None:
+    """Put a whole run in its folder, file by file, in place of an earlier one's files, or not at all.
 
     The document that was there goes first and the new one comes last: what is cut short has none, rather than a wrong
     one.
@@ -133,7 +141,7 @@ def _move(partial: Path, target: Path) -> None:
         undo.append((place, source))
 
     try:
-        for name in reversed(names):
+        for name in (*reversed(names), *sorted({*earlier} - {*names})):
             if (target / name).is_file():
                 move(target / name, aside / name)
         for name in names:

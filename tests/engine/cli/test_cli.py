@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -320,3 +321,43 @@ def test_ctrl_c_ends_with_status_130(tmp_path: Path) -> None:
     _, error = interrupted(process)
     assert process.returncode == 130, error
     assert "Traceback" not in error
+
+
+LONG_NAME = "a-very-long-name-of-a-picture-" * 6 + "end"
+
+
+def test_nothing_of_a_table_is_cut_where_nobody_looks(tmp_path: Path) -> None:
+    for name in (LONG_NAME, "other"):
+        shutil.copy(FOUR, tmp_path / f"{name}.png")
+    assert f"{LONG_NAME}.png" in run("classify", "lenet", tmp_path).stdout
+    found = run("saliency", "gradient", "lenet", tmp_path, "-o", tmp_path / "run")
+    assert f"{LONG_NAME}.png" in found.stdout
+    assert str(tmp_path / "run" / "result.json") in found.stdout
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("classify", "lenet", FOUR), ("inspect", "lenet"), ("verify", "lenet"), ("saliency", "layers", "lenet"),
+        ("saliency", "gradient", "lenet", FOUR), ("values", "lenet", FOUR, "--value", "ip1"),
+        ("lots", "lenet", FOUR, "--self", "inhibit", "--steps", "1"), ("visualize", "filters", "lenet"),
+    ],
+    ids=lambda command: "-".join(command[:2]),
+)  # fmt: skip
+def test_a_folder_of_another_run_is_refused_or_replaced_whole(command: tuple[str, ...], tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    assert run("saliency", "occlusion", "lenet", NINE, "-o", folder).exit_code == 0
+    (folder / "mine.txt").write_text("mine")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert "holds the result of another run; give another folder" in refused(*command, "-o", folder)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    done = run(*command, "-o", folder, "--overwrite")
+    assert done.exit_code == 0, done.stderr
+    assert run(*command, "-o", tmp_path / "fresh").exit_code == 0
+    written = {path.name for path in (tmp_path / "fresh").iterdir()}
+    assert {path.name for path in folder.iterdir()} == written | {"mine.txt"}
+
+
+def test_overwriting_and_going_on_exclude_each_other(tmp_path: Path) -> None:
+    command = ("saliency", "gradient", "lenet", FOUR, "-o", tmp_path / "run")
+    assert "give one" in refused(*command, "--overwrite", "--resume")

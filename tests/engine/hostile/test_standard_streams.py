@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from onnxray.cli.parts.standard_streams import standard_streams
+from onnxray.cli.terminal.standard_streams import standard_streams
 from support.paths import ROOT
 
 FULL = Path("/dev/full")

@@ -90,7 +90,7 @@ def test_provenance_says_what_ran_on_what(tmp_path: Path):
     assert {"onnxray", "onnxruntime", "torch", "numpy", "python"} <= set(stamp.versions)
     assert any("resized 40x40 -> 13x13, centre crop 12x12" in note for note in stamp.notes)
     searched = LOTS(layer="h")(model, pictures(1), "inhibit").provenance.notes
-    assert "line search: exhaustive, scales 1 to 1024" in searched
+    assert "line search: integers, scales 1 to 1024" in searched
 
 
 def test_an_assumed_profile_is_said_first():

@@ -53,7 +53,7 @@ def apply(
     assert opened.profile is not None
     options = {"range": range_, "size": size, "overlap": overlap}
     work = Work(opened, "apply", options)
-    pictures = read_at_own_size(images, opened.profile, size)
+    pictures = read_at_own_size(images, opened.profile, size, strict=opened.strict)
     interrupted = False
     with shared.keeping("apply", **options) as keep:
         journal = keep.start(work.provenance, (images, *((one.names, one.array) for one in pictures)))

@@ -14,6 +14,7 @@ from onnxray.cli.parts.document import Work, print_json, write_document
 from onnxray.cli.parts.finishing import say_interrupted
 from onnxray.cli.parts.limits import limited
 from onnxray.cli.parts.shared_options import Opening, with_shared_options
+from onnxray.cli.terminal.shown_names import shown_names
 
 if TYPE_CHECKING:
     from onnxray.graph.classifier.predictions import Prediction
@@ -84,9 +85,9 @@ def _entry(prediction: Prediction) -> dict[str, Any]:
 def _show(items: list[dict[str, Any]]) -> None:
     """For people."""
     table = Table("image", "class", "label", "probability", "score")
-    for item in items:
+    for item, image in zip(items, shown_names([item["path"] for item in items])):
         for rank, row in enumerate(item["top"]):
-            name = str(item["path"]) if rank == 0 else ""
+            name = image if rank == 0 else ""
             score = "-inf" if row["score"] is None else f"{row['score']:.3f}"
             table.add_row(name, str(row["class"]), row["label"], f"{row['probability']:.4f}", score)
     table_console().print(table)

@@ -36,7 +36,7 @@ def demo(*, shared: Opening) -> None:
     from onnxray.methods.lots.summary import summarize
     from onnxray.objectives.goals import TargetImages
     from onnxray.report.lots_report import pages, plot, rows
-    from onnxray.results.saved_files import write_folder
+    from onnxray.results.saved_files import with_files, write_folder
 
     model = shared.open("lenet")
     work = Work(model, "demo", {"layer": list(_LAYERS)})
@@ -62,9 +62,10 @@ def demo(*, shared: Opening) -> None:
         "pairs_reaching_target": shares,
         "runs": {name: run.to_dict() for name, run in runs.items()},
     }
-    document = work.document([], facts)
     sheets = pages(rows(shown), title="LOTS on the bundled LeNet", provenance=inhibited.provenance)
-    write_folder(folder, document, {**sheets, "stability.png": plot(inhibited, layers)})
+    files = {**sheets, "stability.png": plot(inhibited, layers)}
+    document = with_files(work.document([], facts), files)
+    write_folder(folder, document, files)
     if shared.json:
         print_json(document)
         return

@@ -21,6 +21,7 @@ from onnxray.cli.parts.saliency_options import (
 )
 from onnxray.cli.parts.shared_options import Shared
 from onnxray.cli.parts.tables import MOST_ROWS
+from onnxray.cli.terminal.shown_names import shown_names
 from onnxray.errors import InputError
 from onnxray.methods.saliency.base import Saliency
 from onnxray.methods.saliency.item import MapItem
@@ -71,9 +72,10 @@ def _print(result: Result[MapItem]) -> None:
     extra = list(dict.fromkeys(name for item in result.items for name in item.numbers_))[:3]
     objects = ["object"] if any(item.object_ for item in result.items) else []
     table = Table("image", "class", "target", "value", "layer", "peak", *extra, *objects)
-    for item in result.items[:MOST_ROWS]:
+    shown = result.items[:MOST_ROWS]
+    for item, image in zip(shown, shown_names([item.path for item in shown], "-")):
         table.add_row(
-            item.path or "-", item.label or "-", item.target, f"{item.target_score:.4g}",
+            image, item.label or "-", item.target, f"{item.target_score:.4g}",
             item.layer or "-", ",".join(map(str, item.peak)),
             *(number_cell(item.numbers_.get(name)) for name in extra),
             *(_object_text(item.object_ or {}) for _ in objects),

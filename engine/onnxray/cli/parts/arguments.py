@@ -29,7 +29,12 @@ ProfileOption = Annotated[
 DeviceOption = Annotated[str, typer.Option("--device", metavar="cpu|cuda", help="Where both engines run.")]
 
 
-StrictOption = Annotated[bool, typer.Option("--strict", help="Refuse a profile that was only guessed.")]
+StrictOption = Annotated[
+    bool,
+    typer.Option(
+        "--strict", help="Refuse a profile that was only guessed, and folders with pictures that cannot be read."
+    ),
+]
 
 
 ApproximateOption = Annotated[
@@ -49,6 +54,14 @@ JsonOption = Annotated[
 OutOption = Annotated[
     Path | None,
     typer.Option("-o", "--out", metavar="DIR", help="Folder for pictures and result.json.", show_default=False),
+]
+
+
+OverwriteOption = Annotated[
+    bool,
+    typer.Option(
+        "--overwrite", help="With -o DIR: replace the result of another run that lies there, with all of its files."
+    ),
 ]
 
 

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from onnxray.cli.parts.console import text
 from onnxray.cli.parts.memory_limit import memory_ran_out
 from onnxray.cli.parts.stopping import stoppable
+from onnxray.cli.terminal.progress_lines import ProgressLines
 from onnxray.errors import OnnxrayError
 from onnxray.errors.shown_text import one_line, terminal
 
@@ -57,9 +58,12 @@ def _show_warning(message: Warning | str, category: type[Warning], *_place: Any,
 
 @contextmanager
 def progress_bar() -> Iterator[Tick]:
-    """A bar on standard error; quiet where that is no terminal."""
+    """A bar on standard error; where that is no terminal, a line a minute."""
+    if not sys.stderr.isatty():
+        yield ProgressLines(text.print)
+        return
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=text, transient=True, disable=not sys.stderr.isatty()) as bar:
+    with Progress(*columns, console=text, transient=True) as bar:
         task = bar.add_task("", total=None)
 
         def tick(done: int, total: int, what: str) -> None:

@@ -15,6 +15,7 @@ from rich.text import Text
 from onnxray.errors.shown_text import terminal
 
 _LONGEST = 8000
+_WIDEST = 20_000
 
 
 @final
@@ -33,8 +34,8 @@ def line(*parts: str | tuple[str, str]) -> Text:
 
 
 def table_console() -> Console:
-    """Where tables go: standard output; as wide as they need where that is no terminal."""
-    return PlainConsole(highlight=False, width=None if sys.stdout.isatty() else 200)
+    """Where tables go: standard output; as wide as they need where that is no terminal, so that nothing is cut."""
+    return PlainConsole(highlight=False, width=None if sys.stdout.isatty() else _WIDEST)
 
 
 text = PlainConsole(stderr=True, highlight=False, soft_wrap=True)

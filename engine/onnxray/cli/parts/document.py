@@ -55,13 +55,13 @@ class Work:
         return {**Result(stamp, (), None, extra or {}).to_dict(), "items": list(items)}
 
 
-def write_document(document: Mapping[str, Any], folder: Path | None, files: Mapping[str, bytes] | None = None) -> None:
-    """Write result.json (and ``files``) where a folder was asked for."""
+def write_document(document: Mapping[str, Any], folder: Path | None) -> None:
+    """Write result.json where a folder was asked for."""
     if folder is None:
         return
     from onnxray.results.saved_files import write_folder
 
-    write_folder(folder, document, dict(files or {}))
+    write_folder(folder, document, {})
     text.print(f"written to {folder}")
 
 

@@ -27,7 +27,7 @@ import typer
 
 from onnxray.cli.parts.command_frame import guarded
 from onnxray.cli.parts.memory_limit import check_limits_memory, limit_memory, read_size
-from onnxray.cli.parts.standard_streams import standard_streams
+from onnxray.cli.terminal.standard_streams import standard_streams
 from onnxray.errors import MemoryLimitReached, OnnxrayError, RuntimeRefusal, TimeLimitReached
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from onnxray.cli.parts.arguments import (
@@ -15,6 +16,7 @@ from onnxray.cli.parts.arguments import (
     DeviceOption,
     JsonOption,
     OutOption,
+    OverwriteOption,
     ProfileOption,
     ResumeOption,
     SeedOption,
@@ -22,7 +24,7 @@ from onnxray.cli.parts.arguments import (
 )
 from onnxray.cli.parts.console import line, text
 from onnxray.cli.parts.document import default_folder
-from onnxray.errors import InputError
+from onnxray.errors import InputError, OutputError
 
 if TYPE_CHECKING:
     from onnxray.model.model import Model
@@ -39,9 +41,15 @@ class Opening:
     approximate: ApproximateOption = False
     json: JsonOption = False
     out: OutOption = None
+    overwrite: OverwriteOption = False
 
     def open(self, model: str) -> Model:
-        """Open a model as these options say, and say where its profile was guessed."""
+        """Open a model as these options say, and say where its profile was guessed.
+
+        Errors: those of opening; OutputError where the folder holds another run, which none of them replaces.
+        """
+        if self.out is not None and not self.replaces:
+            refuse_another_run(self.out)
         from onnxray.model.opening import open_model
 
         opened = open_model(model, self.profile, device=self.device, strict=self.strict, approximate=self.approximate)
@@ -51,12 +59,24 @@ class Opening:
             text.print(line((name, "yellow"), f": {reasons}. State it with --profile."))
         return opened
 
+    @property
+    def replaces(self) -> bool:
+        """Whether a run that lies in the folder may be replaced or gone on with."""
+        return self.overwrite
+
 
 @dataclass(frozen=True, kw_only=True)
 class Growing(Opening):
     """Those of a command whose run folder grows as items are finished."""
 
     resume: ResumeOption = False
+
+    @property
+    def replaces(self) -> bool:
+        """Whether a run that lies in the folder may be replaced or gone on with. Errors: InputError for both."""
+        if self.overwrite and self.resume:
+            raise InputError("--overwrite replaces what lies in the folder and --resume goes on with it; give one")
+        return self.overwrite or self.resume
 
     @contextmanager
     def keeping(self, name: str, **options: Any) -> Iterator[Keeping]:
@@ -76,6 +96,17 @@ class Shared(Growing):
     """Those of a command that runs a method: what seeds it, too."""
 
     seed: SeedOption = 0
+
+
+def refuse_another_run(folder: Path) -> None:
+    """Refuse a folder that a run has written to. Errors: OutputError."""
+    from onnxray.results.earlier_run import holds_a_run
+
+    if holds_a_run(folder):
+        raise OutputError(
+            f"{folder} holds the result of another run; give another folder, or replace it, with all its files, by "
+            "--overwrite"
+        )
 
 
 def with_shared_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
@@ -11,6 +10,7 @@ from rich.text import Text
 
 from onnxray.cli.parts.console import line, table_console
 from onnxray.cli.parts.finishing import number_cell
+from onnxray.cli.terminal.shown_names import shown_names
 
 if TYPE_CHECKING:
     from onnxray.assess.maps.item import CheckedItem
@@ -27,9 +27,11 @@ _FIGURES = ("insertion", "deletion", "pointed_at", "noise_mean", "noise_max", "n
 def perturbed_table(items: Sequence[LotsItem]) -> Table:
     """One line for each image that LOTS perturbed."""
     table = Table("origin", "target", "layer", "class", "reached", "PASS", "L2", "Linf", "scale", "distance")
-    for item in items:
-        origin = f"{_file_name(item.origin.path)} ({item.origin.label})"
-        goal = "" if item.target is None else f"{_file_name(item.target.path)} ({item.target.label})"
+    origins = shown_names([item.origin.path for item in items])
+    targets = shown_names([None if item.target is None else item.target.path for item in items])
+    for item, origin, target in zip(items, origins, targets):
+        origin = f"{origin} ({item.origin.label})"
+        goal = "" if item.target is None else f"{target} ({item.target.label})"
         score = "-" if item.similarity is None else f"{item.similarity.score:.4f}"
         scale = f"{item.steps} x {item.scale:g}" if item.search == "step-and-adjust" else f"{item.scale:g}"
         table.add_row(
@@ -58,22 +60,19 @@ def _quartiles(numbers: tuple[float, float, float] | None, digits: int) -> Text:
     return line((middle, "bold"), f" ({low} to {high})")
 
 
-def _file_name(path: str | None) -> str:
-    return Path(path).name if path else "array"
-
-
 def print_synthesis(result: Result[SynthesisItem]) -> None:
     """Print one line for each image that was climbed to; a column that no image fills is left out."""
     numbers = (name for item in result.items for name, value in item.numbers_.items() if not isinstance(value, dict))
     extra = list(dict.fromkeys(numbers))[:4]
+    shown = result.items[:MOST_ROWS]
     rows = [
         {
-            "from": item.path or "-", "layer": item.layer or "-", "target": item.target,
+            "from": name, "layer": item.layer or "-", "target": item.target,
             "steps": str(item.steps or "-"), "class": item.label or "-",
             "probability": "-" if item.probability is None else f"{item.probability:.4f}",
             **{name: number_cell(item.numbers_.get(name)) for name in extra},
         }
-        for item in result.items[:MOST_ROWS]
+        for item, name in zip(shown, shown_names([item.path for item in shown], "-"))
     ]  # fmt: skip
     columns = [name for name in rows[0] if any(row[name] != "-" for row in rows)]
     table = Table(*columns)
@@ -95,10 +94,11 @@ def _maps_table(items: Sequence[CheckedItem]) -> Table:
 
     columns = [name for name in _FIGURES if any(figure(item, name) is not None for item in items)]
     table = Table("image", "method", "layer", "target", *columns)
-    for item in items[:MOST_ROWS]:
+    shown = items[:MOST_ROWS]
+    for item, image in zip(shown, shown_names([item.map.path for item in shown], "-")):
         numbers = (figure(item, name) for name in columns)
         table.add_row(
-            item.map.path or "-", item.map.method, item.map.layer or "-", item.map.target,
+            image, item.map.method, item.map.layer or "-", item.map.target,
             *("-" if number is None else f"{number:.3f}" for number in numbers),
         )  # fmt: skip
     return table

@@ -223,6 +223,7 @@ def prepare(model: Model, pixels: Pixels, goal: Goal, layers: Sequence[str], sto
         pictures = model.pixels(goal.images)
         targets, notes = Shots.of(model, pictures), tuple(f"target {note}" for note in pictures.notes)
         count = len(targets.images)
+        _refuse_shifted_pairs(pixels, pictures, goal)
     elif isinstance(goal, TargetValues):
         given, count = given_representations(model, goal, {layer: probe[layer].shape[1:] for layer in layers})
         source = goal.source or "array"
@@ -261,6 +262,16 @@ def _pairs(origins: int, targets: int, goal: Goal) -> tuple[NDArray[np.int64], N
     if origins == 1:
         return np.zeros(targets, np.int64), np.arange(targets)
     raise InputError(f"{origins} origins and {targets} targets; give one target, one for each origin, or --pairs all")
+
+
+def _refuse_shifted_pairs(origins: Pixels, targets: Pixels, goal: TargetImages) -> None:
+    """Refuse one target for each origin in turn where pictures were left out, and which belongs to which is lost."""
+    left_out = origins.left_out + targets.left_out
+    if left_out and goal.pairing == "zip" and len(targets) > 1:
+        raise InputError(
+            f"{left_out} pictures of folders cannot be read, so which target belongs to which origin is not known; "
+            "mend or take away both pictures of such a pair, or use --pairs all"
+        )
 
 
 def _wanted_class(

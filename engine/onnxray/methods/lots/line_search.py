@@ -1,14 +1,17 @@
 """The smallest step along a fixed direction that meets a goal, on 8-bit images, judged by the file itself.
 
-    x(s) = round(clip(x + s * d, 0, 255)),   max|d| = 1,   s = 1, 2, ..., max_scale, then refined to 1/16
+    x(s) = round(clip(x + s * d, 0, 255)),   max|d| = 1,   s = 1/16, 2/16, ..., max_scale
 
-Pixels saturate on the way, so scales above 255 matter. The set of scales that meet a goal need not be an interval: the
-exhaustive search takes its first member. Rozsa, Rudd and Boult 2016, section 4.3; Rozsa, Guenther and Boult 2016.
+Pixels saturate on the way, so scales above 255 matter. The set of scales that meet a goal need not be an interval, and
+often is none below its first whole number. ``exhaustive`` tries every sixteenth below the first whole number that meets
+the goal; ``integers`` all whole numbers, and every sixteenth of the last 32 of them; ``bisection`` grows and halves.
+Rozsa, Rudd and Boult 2016, section 4.3; Rozsa, Guenther and Boult 2016.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -23,14 +26,20 @@ Hits = Callable[[Image8], NDArray[np.bool_]]
 
 REFINED_TO = 1 / 16
 CHEAP_ELEMENTS = 16_384
-"""Images of up to this many numbers are searched exhaustively: all integer scales take the judge about a second."""
+"""Images of up to this many numbers are searched by integers: all whole numbers take the judge about a second."""
+NEAR = 32
+"""So many whole numbers below the first that meets the goal are searched by sixteenths, which is half as much again."""
 
 _BATCH = 128
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Where a search ended: on the first scale that met the goal, or on ``max_scale`` where none did."""
+    """Where a search ended: on the first scale that met the goal, or on ``max_scale`` where none did.
+
+    search: ``exhaustive``, every sixteenth below the scale was tried; ``integers``, every whole number, and every
+    sixteenth of the last 32; ``bisection``, neither. With the latter two a smaller scale may meet the goal.
+    """
 
     image: Image8
     scale: float
@@ -44,16 +53,16 @@ def direction_of(gradient: NDArray[Any]) -> NDArray[np.float64] | None:
     return gradient.astype(np.float64) / largest if 0 < largest < np.inf else None
 
 
-def candidate(origin: NDArray[Any], direction: NDArray[np.float64], scale: float) -> Image8:
+def candidate(origin: NDArray[Any], direction: NDArray[np.float64], scale: float | NDArray[Any]) -> Image8:
     """x(s) = round(clip(x + s * d, 0, 255)), halves to the even neighbour, in double precision."""
     return to_uint8(origin.astype(np.float64) + scale * direction)
 
 
-def resolve_search(search: Literal["auto", "exhaustive", "bisection"], elements: int) -> str:
+def resolve_search(search: Literal["auto", "exhaustive", "integers", "bisection"], elements: int) -> str:
     """The search that ``auto`` means for an image of so many numbers: by its size, so that results repeat."""
     if search != "auto":
         return search
-    return "exhaustive" if elements <= CHEAP_ELEMENTS else "bisection"
+    return "integers" if elements <= CHEAP_ELEMENTS else "bisection"
 
 
 def search_scale(
@@ -64,44 +73,75 @@ def search_scale(
     max_scale: int,
     search: str,
 ) -> Found:
-    """Find the smallest scale that meets the goal: all integers, or growth and bisection; then refined to 1/16."""
-    if search == "exhaustive":
-        bracket = _exhaustive(origin, direction, hits, max_scale)
+    """Find the smallest scale that meets the goal; see the top of the file for the three ways to search."""
+    if search == "bisection":
+        scale = _growth(origin, direction, hits, max_scale)
     else:
-        bracket = _growth(origin, direction, hits, max_scale)
-    if bracket is None:
-        return Found(candidate(origin, direction, max_scale), float(max_scale), reached=False, search=search)
-    _, high = _bisect(origin, direction, hits, *bracket, until=REFINED_TO)
-    return Found(candidate(origin, direction, high), high, reached=True, search=search)
+        scale = whole = _integers(origin, direction, hits, max_scale)
+        if whole is not None:
+            above = 0 if search == "exhaustive" else max(0, whole - NEAR)
+            search = "integers" if above else "exhaustive"
+            scale = _sixteenths(origin, direction, hits, above, whole)
+    reached = scale is not None
+    scale = float(max_scale) if scale is None else scale
+    return Found(candidate(origin, direction, scale), scale, reached, search)
 
 
-def _exhaustive(
-    origin: NDArray[Any], direction: NDArray[np.float64], hits: Hits, max_scale: int
-) -> tuple[float, float] | None:
-    """All integer scales in order, in batches; the interval below the first that meets the goal."""
+def _integers(origin: NDArray[Any], direction: NDArray[np.float64], hits: Hits, max_scale: int) -> int | None:
+    """All whole numbers in order, in batches; the first that meets the goal."""
     last = candidate(origin, direction, max_scale)
     for start in range(1, max_scale + 1, _BATCH):
-        scales = range(start, min(start + _BATCH, max_scale + 1))
-        images = np.stack([candidate(origin, direction, scale) for scale in scales])
+        scales = np.arange(start, min(start + _BATCH, max_scale + 1))
+        images = _candidates(origin, direction, scales)
         met = np.flatnonzero(hits(images))
         if met.size:
-            scale = scales[int(met[0])]
-            return scale - 1.0, float(scale)
+            return int(scales[met[0]])
         if np.array_equal(images[-1], last):  # every pixel that moves is saturated: nothing more will change
             return None
     return None
 
 
-def _growth(
-    origin: NDArray[Any], direction: NDArray[np.float64], hits: Hits, max_scale: int
-) -> tuple[float, float] | None:
-    """Scales 1, 2, 4, ..., max_scale until one meets the goal, then bisection to neighbouring integers."""
+def _sixteenths(origin: NDArray[Any], direction: NDArray[np.float64], hits: Hits, above: int, whole: int) -> float:
+    """Every sixteenth from ``above`` to the first whole number that meets the goal, in order; the first that does."""
+    between = _between(origin, direction, above, whole)
+    while batch := [*itertools.islice(between, _BATCH)]:
+        met = np.flatnonzero(hits(np.stack([image for _, image in batch])))
+        if met.size:
+            return batch[int(met[0])][0]
+    return float(whole)
+
+
+def _between(
+    origin: NDArray[Any], direction: NDArray[np.float64], above: int, whole: int
+) -> Iterator[tuple[float, Image8]]:
+    """The sixteenths between two whole numbers with their images, but for whole numbers and what rounds to the one
+    before: those were judged already, or are the origin.
+    """
+    a_unit = round(1 / REFINED_TO)
+    before = candidate(origin, direction, above)
+    for start in range(above * a_unit + 1, whole * a_unit, _BATCH):
+        steps = np.arange(start, min(start + _BATCH, whole * a_unit))
+        images = _candidates(origin, direction, steps * REFINED_TO)
+        moved = (images != np.concatenate([before[None], images[:-1]])).reshape(len(images), -1).any(1)
+        before = images[-1]
+        for k in np.flatnonzero(moved & (steps % a_unit != 0)).tolist():
+            yield float(steps[k]) * REFINED_TO, images[k]
+
+
+def _candidates(origin: NDArray[Any], direction: NDArray[np.float64], scales: NDArray[Any]) -> Image8:
+    """The candidates of several scales."""
+    return candidate(origin[None], direction[None], scales.reshape(-1, *[1] * origin.ndim))
+
+
+def _growth(origin: NDArray[Any], direction: NDArray[np.float64], hits: Hits, max_scale: int) -> float | None:
+    """Scales 1, 2, 4, ..., max_scale until one meets the goal, then bisection: to whole numbers, then to 1/16."""
     low, high = 0.0, 1.0
     while not hits(candidate(origin, direction, high)[None])[0]:
         if high >= max_scale:
             return None
         low, high = high, min(2 * high, float(max_scale))
-    return _bisect(origin, direction, hits, low, high, until=1.0)
+    low, high = _bisect(origin, direction, hits, low, high, until=1.0)
+    return _bisect(origin, direction, hits, low, high, until=REFINED_TO)[1]
 
 
 def _bisect(

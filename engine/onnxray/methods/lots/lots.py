@@ -79,8 +79,9 @@ class LOTS(Method[LotsItem]):
         int, "largest scale of the line search; pixels saturate, so more than 255 can matter", Range(1, 65_536)
     ] = 1024
     search: Annotated[
-        Literal["auto", "exhaustive", "bisection"],
-        "line search over all integer scales, or by growth and bisection; auto: by the size of the image",
+        Literal["auto", "exhaustive", "integers", "bisection"],
+        "line search over every sixteenth of a grey level (exhaustive), over all whole numbers and every sixteenth of "
+        "the last 32 (integers), or by growth and bisection; auto: integers or bisection, by the size of the image",
     ] = "auto"
 
     def __post_init__(self) -> None:

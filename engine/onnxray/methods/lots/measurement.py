@@ -72,7 +72,7 @@ def _item(
     if not found.reached:
         how = f"{steps} steps" if found.search == "step-and-adjust" else f"scale {found.scale:g}"
         if found.search == "bisection":
-            how = f"the scales 1, 2, 4, ..., {found.scale:g}; the exhaustive search tries all"
+            how = f"the scales 1, 2, 4, ..., {found.scale:g}; --search integers tries all"
         reasons.insert(0, f"the goal ({aim.until}) was not reached within {how}")
     elif not confirmed:
         reasons.insert(0, f"the goal ({aim.until}) is reached in a batch, but not by the saved image alone")

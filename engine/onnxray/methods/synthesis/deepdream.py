@@ -76,7 +76,8 @@ class DeepDream(Stepwise):
         names = ", ".join(_words(one) for one in wanted)
         target = f"best match of {Path(self.guide).name} at {names}" if self.guide else f"1/2 |{names}|^2"
         run.notes[:] = run.notes[len(pixels.notes) :]  # those tell of the model's size, which is not taken here
-        for (place, picture), own in run.units(enumerate(read_at_own_size(run.given, model.profile, self.size))):
+        pictures = read_at_own_size(run.given, model.profile, self.size, strict=model.strict)
+        for (place, picture), own in run.units(enumerate(pictures)):
             for note in picture.notes:
                 own.note(note)
             high, wide = model.profile.size

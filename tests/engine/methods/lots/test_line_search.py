@@ -5,7 +5,15 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from onnxray.methods.lots.line_search import REFINED_TO, Found, candidate, direction_of, resolve_search, search_scale
+from onnxray.methods.lots.line_search import (
+    NEAR,
+    REFINED_TO,
+    Found,
+    candidate,
+    direction_of,
+    resolve_search,
+    search_scale,
+)
 
 Hit = Callable[[np.ndarray], bool]
 SEED = np.random.default_rng(5)
@@ -39,6 +47,16 @@ def moved(scale: float, origin: np.ndarray = ORIGIN, direction: np.ndarray = DIR
 
 def first_integer(hit: Hit, max_scale: int, **line: np.ndarray) -> int | None:
     return next((scale for scale in range(1, max_scale + 1) if hit(moved(scale, **line))), None)
+
+
+def smallest(hit: Hit, max_scale: int, **line: np.ndarray) -> float | None:
+    """The first of all sixteenths, where a whole number meets the goal; the origin itself is no hit."""
+    whole, own = first_integer(hit, max_scale, **line), moved(0, **line)
+    if whole is None:
+        return None
+    sixteenths = (k / 16 for k in range(1, 16 * whole + 1))
+    images = ((scale, moved(scale, **line)) for scale in sixteenths)
+    return next(scale for scale, image in images if hit(image) and not np.array_equal(image, own))
 
 
 def refined(hit: Hit, first: int, **line: np.ndarray) -> float:
@@ -80,17 +98,49 @@ HITS = {
 
 
 @pytest.mark.parametrize("name", HITS)
-def test_exhaustive_search_takes_the_first_integer_and_refines_it(name: str):
+def test_the_exhaustive_search_takes_the_smallest_of_all_sixteenths(name: str):
     hit = HITS[name]
     first = first_integer(hit, 1024)
     assert first is not None
     found, goal = search(hit)
     assert found.reached
     assert found.search == "exhaustive"
-    assert found.scale == refined(hit, first)
+    assert found.scale == smallest(hit, 1024)
     assert found.image.tobytes() == moved(found.scale).tobytes()
     assert hit(found.image)
-    assert goal.judged <= -(-first // 128) * 128 + 4
+    assert goal.judged <= -(-first // 128) * 128 + 16 * first
+
+
+@pytest.mark.parametrize("one_in", [2, 3, 10, 50])
+def test_the_smallest_is_found_where_hits_are_scattered(one_in: int):
+    """Bisection below the first whole number, or below one alone, finds larger ones here."""
+    missed = 0
+    for seed in range(1, 20):
+        hit = scattered(seed, one_in)
+        found, _ = search(hit)
+        first = first_integer(hit, 1024)
+        assert found.scale == (1024 if first is None else smallest(hit, 1024))
+        missed += first is not None and refined(hit, first) > found.scale
+    assert missed > 5
+
+
+@pytest.mark.parametrize("first", [1, 31, 32, 33, 200])
+@pytest.mark.parametrize("below", [0.5, 15.25, 31.9375, 32.5, 150.5])
+def test_by_integers_the_last_of_them_are_searched_by_sixteenths_which_is_said(first: int, below: float):
+    """A goal that is met at one sixteenth, and from a whole number on."""
+    line = {"origin": np.zeros((1, 1, 16), np.uint8), "direction": np.linspace(0.5, 1, 16).reshape(1, 1, 16)}
+    lucky = moved(first - below, **line).tobytes() if below < first else b""
+
+    def hit(image: np.ndarray) -> bool:
+        return image.tobytes() == lucky or int(image.max()) >= first
+
+    for how in ("exhaustive", "integers"):
+        found, _ = search(hit, how, **line)
+        assert found.search == ("integers" if how == "integers" and first > NEAR else "exhaustive")
+        if how == "exhaustive" or first <= NEAR or below < NEAR:
+            assert found.scale == smallest(hit, 1024, **line)
+        else:
+            assert first - 1 < found.scale <= first
 
 
 @pytest.mark.parametrize("name", ["near", "middle", "beyond 255"])
@@ -141,8 +191,11 @@ def test_batch_boundaries_are_neither_skipped_nor_asked_twice(first: int):
     integer = first_integer(hit, 400, **line)
     assert found.reached
     assert integer == first
-    assert found.scale == refined(hit, integer, **line)
-    assert [len(batch) for batch in goal.batches if len(batch) > 1] == [128] * -(-integer // 128)
+    assert found.scale == smallest(hit, 400, **line)
+    sizes, integers = [len(batch) for batch in goal.batches], -(-integer // 128)
+    assert sizes[:integers] == [128] * integers
+    assert set(sizes[integers:-1]) <= {128}
+    assert 1 <= sizes[-1] <= 128
 
 
 def test_a_hit_on_the_last_scale_alone_that_is_no_power_of_two():
@@ -210,8 +263,9 @@ def test_candidates_are_rounded_to_even_after_clipping():
 
 
 def test_auto_goes_by_the_size_of_the_image_alone():
-    assert resolve_search("auto", 28 * 28) == "exhaustive"
-    assert resolve_search("auto", 128 * 128) == "exhaustive"
+    assert resolve_search("auto", 28 * 28) == "integers"
+    assert resolve_search("auto", 128 * 128) == "integers"
     assert resolve_search("auto", 128 * 128 + 1) == "bisection"
     assert resolve_search("bisection", 4) == "bisection"
+    assert resolve_search("integers", 10**9) == "integers"
     assert resolve_search("exhaustive", 10**9) == "exhaustive"

@@ -38,7 +38,9 @@ def line_search(image: np.ndarray, eta: np.ndarray, met, search: str = "exhausti
     first = next((scale for scale in scales if met(moved(image, eta, scale))), None)
     if first is None:
         return None
-    low, high = first - 1.0 if search == "exhaustive" else float(first // 2), float(first)
+    if search == "exhaustive":
+        return next(k / 16 for k in range(1, 16 * first + 1) if met(moved(image, eta, k / 16)))
+    low, high = float(first // 2), float(first)
     while high - low > 1 / 16:
         middle = (low + high) / 2
         low, high = (low, middle) if met(moved(image, eta, middle)) else (middle, high)
@@ -114,7 +116,7 @@ def test_line_search_to_the_targets_class(search: str):
         assert item.scale == (scale or 1024.0)
         tried = {
             "exhaustive": "scale 1024",
-            "bisection": "the scales 1, 2, 4, ..., 1024; the exhaustive search tries all",
+            "bisection": "the scales 1, 2, 4, ..., 1024; --search integers tries all",
         }[search]
         assert item.reason == (None if item.success else f"the goal (target-class) was not reached within {tried}")
         assert item.search == search
