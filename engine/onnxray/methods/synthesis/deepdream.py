@@ -17,12 +17,13 @@ import numpy as np
 
 from onnxray.errors import InputError
 from onnxray.images.eight_bits import to_uint8
-from onnxray.images.pixels import Pixels, read_at_own_size
+from onnxray.images.pixels import Pixels
 from onnxray.methods.option_checks import Range
 from onnxray.methods.run import Run
 from onnxray.methods.synthesis.base import Stepwise
 from onnxray.methods.synthesis.item import SynthesisItem
-from onnxray.model.layers.scales import at_scale, space_of
+from onnxray.model.layers.grid import read_space
+from onnxray.model.layers.scales import at_scale
 from onnxray.model.model import Model
 
 if TYPE_CHECKING:
@@ -62,6 +63,10 @@ class DeepDream(Stepwise):
         if self.guide is not None and (not isinstance(self.guide, str) or not self.guide):
             raise InputError(f"guide is {self.guide!r}; the path of one picture was expected")
 
+    def longest_side(self) -> int | None:
+        """Of a picture that is dreamt on."""
+        return self.size
+
     def run(self, model: Model, pixels: Pixels, goal: Any, run: Run) -> Iterator[SynthesisItem]:
         """Give a dream for each picture, or each frame of its zoom."""
         if goal is not None:
@@ -75,9 +80,7 @@ class DeepDream(Stepwise):
         )
         names = ", ".join(_words(one) for one in wanted)
         target = f"best match of {Path(self.guide).name} at {names}" if self.guide else f"1/2 |{names}|^2"
-        run.notes[:] = run.notes[len(pixels.notes) :]  # those tell of the model's size, which is not taken here
-        pictures = read_at_own_size(run.given, model.profile, self.size, strict=model.strict)
-        for (place, picture), own in run.units(enumerate(pictures)):
+        for (place, picture), own in run.units(enumerate(run.pictures)):
             for note in picture.notes:
                 own.note(note)
             high, wide = model.profile.size
@@ -101,7 +104,7 @@ class DeepDream(Stepwise):
     def _wanted(self, model: Model, run: Run) -> tuple[Excited, ...]:
         from onnxray.methods.synthesis.parts.dream_loop import Excited, excited
 
-        space = space_of(model) if self.layer is None or self.guide is not None else None
+        space = read_space(model) if self.layer is None or self.guide is not None else None
         if self.layer is None:
             assert space is not None
             layers: tuple[str, ...] = (at_scale(space, _HALVINGS).value,)
