@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, final
 
@@ -14,7 +14,6 @@ from onnxray.arrays import Array, Arrays
 from onnxray.engines.agreement.batch_decision import decided, mixes
 from onnxray.engines.agreement.comparison import TOLERANCE
 from onnxray.engines.agreement.first_check import Agreement, check, in_exact_products, note, remembered
-from onnxray.engines.casting import fed_arrays
 from onnxray.engines.chunks import Batch, Through, sample_count
 from onnxray.engines.integer_products import saturates
 from onnxray.engines.judge import Judge
@@ -31,9 +30,9 @@ from onnxray.graph.facts import Graph
 from onnxray.graph.fixed_batch import fixed_batch_of
 from onnxray.graph.samples.mixing import Mixing
 from onnxray.graph.value_names import Selection, resolve, resolve_values
-from onnxray.images.pixels import Pixels, read_images
+from onnxray.images.pixels import Pixels
 from onnxray.images.profile.profile import Profile
-from onnxray.model.encoding import check_own, encoded
+from onnxray.model.encoding import Encoded, Encoder
 
 if TYPE_CHECKING:
     import torch
@@ -60,6 +59,7 @@ class Model:
         self.profile = profile
         self.device = device
         self.approximate = approximate
+        self.encoder = Encoder(graph.inputs, profile)
         self.mixing = Mixing(graph, self._found_mixing)
         self.judge = Judge(graph, device, self.mixing)
         self._twin: Twin | None = None
@@ -67,6 +67,7 @@ class Model:
         self._agreement: Agreement | None = None
         self._batch: Batch | None = None
         self._starting = ProcessLock()
+        self._shapes: dict[str, tuple[int, ...]] = {}
 
     @cached_property
     def aliases(self) -> Mapping[str, str]:
@@ -93,16 +94,13 @@ class Model:
         For a model of one input that is no image: samples, an array as the model takes it, wrapped as they are.
         Errors: ImageError; also for pixels that were read for a model of another size or number of colours.
         """
-        if isinstance(images, Pixels):
-            if self.profile is not None:
-                check_own(self.profile, images)
-            return images
-        if self.profile is not None:
-            return read_images(images, self.profile)
-        arrays = fed_arrays(self.graph.inputs, images)
-        if len(arrays) != 1 or not (array := next(iter(arrays.values()))).ndim or not len(array):
-            raise InputError("the model's input is no image; give arrays as the model takes them")
-        return Pixels.of(array, plain=True)
+        return self.encoder.pixels(images)
+
+    def encoded(self, images: object) -> Encoded:
+        """The same, with what the judge is fed for them: for images of which several things are asked, as ``predict``,
+        ``values`` and gradients. It is handed to them in place of the images. Errors: ImageError, InputError.
+        """
+        return self.encoder.encoded(images)
 
     def predict(self, images: object, *, scores: bool = False, through: Through | None = None) -> Predictions:
         """Classify images (paths, PIL images or arrays) by the file itself.
@@ -113,8 +111,7 @@ class Model:
         Errors: ImageError, InputError, RuntimeRefusal; NotAClassifier where the output is not one score a class.
         """
         check_callable("through", through, "run", optional=True)
-        if self.profile is not None:
-            images = self.pixels(images)
+        images = self.encoder.read(images)
         notes = images.notes if isinstance(images, Pixels) else ()
         feeds = self.feeds(images)
         output, logits = verdict_output(self.graph), self.aliases["logits"]
@@ -148,8 +145,7 @@ class Model:
 
     def classify(self, images: object) -> NDArray[np.int64]:
         """The winning classes alone, (N,): what a line search asks hundreds of times. Errors: as ``predict``."""
-        if self.profile is not None:
-            images = self.pixels(images)
+        images = self.encoder.read(images)
         _, judged = self._judged(images, self.feeds(images))
         return np.asarray(judged.argmax(1), np.int64)
 
@@ -168,15 +164,10 @@ class Model:
         """A class in the profile's words, else in those that the file lists, else its number."""
         if not isinstance(index, int | np.integer) or isinstance(index, bool):
             raise InputError(f"the class is {short(index)}; a whole number was expected")
-        labels = self.profile.labels if self.profile is not None else None
+        labels: Sequence[int | str] | None = self.profile.labels if self.profile is not None else None
         if labels is None:
-            labels = self._listed
-        return labels[index] if labels is not None and 0 <= index < len(labels) else str(int(index))
-
-    @cached_property
-    def _listed(self) -> tuple[str, ...] | None:
-        labels = class_labels(self.graph)
-        return None if labels is None else tuple(map(str, labels))
+            labels = self.graph.once(class_labels)
+        return str(labels[index] if labels is not None and 0 <= index < len(labels) else int(index))
 
     def values(
         self,
@@ -234,30 +225,41 @@ class Model:
         """
         check_kind("tolerance", tolerance, float)
         described = "given" if images is not None else "seeded (uniform noise and smooth waves, seed 0)"
-        given = self._seeded() if images is None else images
-        if not self.saturates:
-            return self._verified(self.judge, given, described, tolerance)
-        run = functools.partial(self._verified, images=given, described=described, tolerance=tolerance)
-        return in_exact_products(self.judge, self.feeds(given), run)
+        feeds, variables = self.encoder.both(self._seeded() if images is None else images)
+        run = functools.partial(
+            self._verified, feeds=feeds, variables=variables, described=described, tolerance=tolerance
+        )
+        return in_exact_products(self.judge, feeds, run) if self.saturates else run(self.judge)
 
     def _verified(
-        self, judge: Judge, images: object, described: str = "seeded", tolerance: float = TOLERANCE
+        self, judge: Judge, feeds: Arrays, variables: Arrays, described: str = "seeded", tolerance: float = TOLERANCE
     ) -> Verification:
         from onnxray.engines.agreement.full_check import verify
 
-        return verify(judge, self._new_twin(), self.feeds(images), self.variables(images), described, tolerance)
+        return verify(judge, self._new_twin(), feeds, variables, described, tolerance)
 
     def feeds(self, images: object) -> Arrays:
         """What the judge is fed: encoded pixels, or arrays as they are."""
-        if self.profile is None:
-            return fed_arrays(self.graph.inputs, images.array if isinstance(images, Pixels) else images)
-        return encoded(self.graph, self.profile, self.pixels(images).array)
+        return self.encoder.feeds(images)
 
     def variables(self, images: object) -> Arrays:
         """What is differentiated with respect to: pixels, or arrays as they are."""
+        return self.encoder.variables(images)
+
+    def shapes(self, names: Iterable[str], *, once: bool = False) -> dict[str, tuple[int, ...]]:
+        """Value -> its shape for one image, measured by the judge on a middle grey one, once a value.
+
+        names: whole names of values. once: what is opened to measure them does not stay open.
+        Errors: RuntimeRefusal; InputError where the model's input is no image.
+        """
         if self.profile is None:
-            return fed_arrays(self.graph.inputs, images.array if isinstance(images, Pixels) else images)
-        return {self.graph.inputs[0].name: self.pixels(images).array}
+            raise InputError("the model's input is no image (no profile fits it), so what is one sample is not known")
+        wanted = tuple(dict.fromkeys(names))
+        missing = [name for name in wanted if name not in self._shapes]
+        if missing:
+            values = self.judge.values(self.feeds(Pixels.blank(self.profile)), missing, once=once)
+            self._shapes.update({name: array.shape for name, array in values.items()})
+        return {name: self._shapes[name] for name in wanted}
 
     def _seeded(self) -> object:
         if self.profile is None:
@@ -302,11 +304,10 @@ class Model:
         return twin
 
     def _check(self) -> Agreement:
-        twin, images = self._new_twin(), self._seeded()
-        variables = self.variables(images)
+        twin, (feeds, variables) = self._new_twin(), self.encoder.both(self._seeded())
         return check(
-            self.judge, self.feeds(images), lambda names: twin.values(variables, names),
-            lambda judge: self._verified(judge, images), prepare=twin.prepare, approximate=self.approximate,
+            self.judge, feeds, lambda names: twin.values(variables, names),
+            lambda judge: self._verified(judge, feeds, variables), prepare=twin.prepare, approximate=self.approximate,
         )  # fmt: skip
 
     def batch(self) -> Batch:

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from onnxray.errors import InputError
 from onnxray.images.eight_bits import to_uint8
 from onnxray.images.tiles import cut, ramp, windows
-from onnxray.model.encoding import encoded
 from onnxray.model.model import Model
 
 OutputRange = Literal["auto", "255", "1", "signed"]
@@ -86,7 +85,7 @@ def _answer(model: Model, picture: NDArray[Any]) -> NDArray[np.float64]:
     """The network's first output for a picture, (1, C, h, w) in the order of the pixels."""
     assert model.profile is not None
     name = model.graph.outputs[0].name
-    feeds = encoded(model.graph, model.profile, np.ascontiguousarray(picture[None], np.float32))
+    feeds = model.encoder.fed(np.ascontiguousarray(picture[None], np.float32))
     answer = np.asarray(model.judge.outputs(feeds, [name])[name])
     if answer.dtype.kind in "OUS":
         raise InputError(f"the output {name!r} holds text; apply takes networks from pictures to pictures")

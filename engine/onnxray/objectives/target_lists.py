@@ -54,7 +54,7 @@ def one_target(model: Model, target: object, score: Score = "logit", where: Wher
 def channels_of(model: Model, layer: str, channels: str, where: Where) -> Channels:
     """A row for each of the channels ``0-63,70`` of a layer. Errors: InputError, UnknownValue."""
     name = model.select_values([layer])[0]
-    shape = _shape(model, name)
+    shape = model.shapes([name])[name]
     numbers: list[int] = []
     for part in channels.split(","):
         found = _RANGE.fullmatch(part.strip())
@@ -75,7 +75,7 @@ def direction_of(model: Model, text: str, measure: Literal["dot", "cosine"]) -> 
         raise InputError(f"the direction is {text!r}; FILE.npy@NAME was expected")
     value = model.select_values([name])[0]
     direction = Direction(value, _vector(Path(file)), measure, Path(file).name)
-    direction.score({value: np.zeros(_shape(model, value), np.float32)}, slice(0, 1))
+    direction.score({value: np.zeros(model.shapes([value])[value], np.float32)}, slice(0, 1))
     return direction
 
 
@@ -103,14 +103,9 @@ def _terms(target: object) -> list[tuple[float, str]] | None:
     return terms
 
 
-def _shape(model: Model, name: str) -> tuple[int, ...]:
-    assert model.profile is not None
-    return tuple(model.values(Pixels.blank(model.profile), [name])[name].shape)
-
-
 def _centre(model: Model, name: str) -> tuple[int, int]:
     """(H // 2, W // 2): of an even side, the further of the two in the middle (lucid)."""
-    shape = _shape(model, name)
+    shape = model.shapes([name])[name]
     if len(shape) != 4:
         raise InputError(f"{name!r} has the shape {list(shape)}, so it has no centre; read its mean")
     return shape[2] // 2, shape[3] // 2

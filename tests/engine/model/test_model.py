@@ -263,3 +263,28 @@ def test_pixels_that_were_read_for_another_model_are_refused() -> None:
         with pytest.raises(ImageError, match="another model"):
             model.pullback(foreign, {"y": np.ones((2, 3, 1, 1), np.float32)})
     assert len(model.pixels(model.pixels(np.zeros((2, 3, 12, 12), np.uint8)))) == 2
+
+
+def test_shapes_are_those_of_one_image_and_measured_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = onnxray.open(models.lenet(), models.GREY)
+    names = list(models.LENET_VALUES)
+    fed = {"x": models.GREY.encode(models.pictures(1))}
+    expected = {name: array.shape for name, array in zip(names, models.run(models.lenet(), fed, names))}
+    runs = list[list[str]]()
+    real = model.judge.values
+    monkeypatch.setattr(model.judge, "values", lambda f, n, **k: runs.append(list(n)) or real(f, n, **k))
+    assert model.shapes(["ip1", "conv1"]) == {"ip1": expected["ip1"], "conv1": expected["conv1"]}
+    assert model.shapes(names) == expected
+    assert model.shapes(reversed(names)) == expected
+    assert runs == [["ip1", "conv1"], [name for name in names if name not in {"ip1", "conv1"}]]
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_shapes_where_the_file_fixes_its_batch(batch: int) -> None:
+    model = onnxray.open(models.lenet(batch), models.GREY)
+    assert model.shapes(["conv1", "prob"]) == {"conv1": (1, 4, 12, 12), "prob": (1, 5)}
+
+
+def test_shapes_where_the_input_is_no_image() -> None:
+    with pytest.raises(InputError, match="input is no image"):
+        onnxray.open(ending("y = Softmax (z)")).shapes(["z"])

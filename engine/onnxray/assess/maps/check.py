@@ -102,6 +102,7 @@ class Check(Figures, Method[CheckedItem]):
         references = references_of(self.references, len(pixels))
         for given in self.references:
             given.checked(pixels.array.shape[2:])
+        pixels = model.encoded(pixels)
         objective = read_target(model, pixels, goal, self.method.score)
         seed = int(run.random.integers(2**31))
         drawing = copy.deepcopy(run.random)

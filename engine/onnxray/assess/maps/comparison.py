@@ -69,6 +69,7 @@ class Comparison(Figures, Method[CheckedItem]):
         references = references_of(self.references, len(pixels))
         for reference in self.references:
             reference.checked(pixels.array.shape[2:])
+        pixels = model.encoded(pixels)
         objective = read_target(model, pixels, goal)
         count = len(self.methods)
         for (place, (number, method)), own in run.units(itertools.product(range(len(pixels)), enumerate(self.methods))):

@@ -26,17 +26,13 @@ def layers(
     shared: Opening,
 ) -> None:
     """List the layers with rows and columns that all which the target sees passes through; the default is marked."""
-    import numpy as np
-
     from onnxray.model.layers.grid import read_space
     from onnxray.model.layers.map_layers import find_layers
 
     opened = shared.open(model)
     work = Work(opened, "saliency layers", {"value": value})
     wanted = opened.select_values([value])
-    shape = opened.profile.shape if opened.profile is not None else (1, 1, 1)
-    space = read_space(opened, np.full((1, *shape), 127, np.float32))
-    found = find_layers(space, wanted)
+    found = find_layers(read_space(opened), wanted)
     items = [
         {
             "name": grid.value, "shape": list(grid.shape), "rows": grid.height, "columns": grid.width,

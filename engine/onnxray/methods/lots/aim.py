@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -144,14 +145,24 @@ class Group:
 
     def met(self, model: Model, layer: str, images: Image8, pairs: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Whether each 8-bit image has arrived where its pair aims, by the judge."""
+        if self.aim.until == "linf":
+            return self.far(images, pairs)
+        if self.aim.until == "distance":
+            return self.near(layer, model.values(Pixels.of(images), [layer])[layer], pairs)
+        return self.classed(model.classify(Pixels.of(images)), pairs)
+
+    def far(self, images: Image8, pairs: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Whether 8-bit images are as far from their origins as is wanted."""
+        moved = images.astype(np.int64) - self.aim.origin(pairs)
+        return np.asarray(np.abs(moved).reshape(len(images), -1).max(1) >= self.aim.stop.linf)
+
+    def near(self, layer: str, values: NDArray[Any], pairs: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Whether representations are as near to what their pairs aim at as is wanted."""
+        return np.asarray(self.distances(layer, values, pairs) <= self._threshold(layer, pairs))
+
+    def classed(self, classes: NDArray[np.int64], pairs: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Whether classes are those that are wanted, or any but the origins'."""
         aim = self.aim
-        if aim.until == "linf":
-            moved = images.astype(np.int64) - aim.origin(pairs)
-            return np.asarray(np.abs(moved).reshape(len(images), -1).max(1) >= aim.stop.linf)
-        if aim.until == "distance":
-            values = model.values(Pixels.of(images), [layer])[layer]
-            return np.asarray(self.distances(layer, values, pairs) <= self._threshold(layer, pairs))
-        classes = model.classify(Pixels.of(images))
         if aim.wanted_class is not None:
             return np.asarray(classes == aim.wanted_class[pairs])
         return np.asarray(classes != aim.origins.predictions.classes[aim.origin_of[pairs]])
@@ -212,11 +223,11 @@ def prepare(model: Model, pixels: Pixels, goal: Goal, layers: Sequence[str], sto
     source: str | None = None
     notes: tuple[str, ...] = ()
     count, mode = 1, "targeted"
-    probe = model.values(Pixels.of(origins.images[:1]), layers)
-    for layer in layers:
-        if probe[layer].ndim == 0 or len(probe[layer]) != 1:
+    shapes = model.shapes(layers)
+    for layer, shape in shapes.items():
+        if shape[:1] != (1,):
             raise InputError(
-                f"{layer!r} has the shape {list(probe[layer].shape)} for one image, not one representation an image; "
+                f"{layer!r} has the shape {list(shape)} for one image, not one representation an image; "
                 "choose another layer"
             )
     if isinstance(goal, TargetImages):
@@ -224,7 +235,7 @@ def prepare(model: Model, pixels: Pixels, goal: Goal, layers: Sequence[str], sto
         targets, notes = Shots.of(model, pictures), tuple(f"target {note}" for note in pictures.notes)
         count = len(targets.images)
     elif isinstance(goal, TargetValues):
-        given, count = given_representations(model, goal, {layer: probe[layer].shape[1:] for layer in layers})
+        given, count = given_representations(model, goal, {layer: shape[1:] for layer, shape in shapes.items()})
         source = goal.source or "array"
     else:
         mode = goal.mode
@@ -239,7 +250,7 @@ def prepare(model: Model, pixels: Pixels, goal: Goal, layers: Sequence[str], sto
     return Aim(
         mode=mode, sign=-1.0 if mode == "inhibit" else 1.0, until=until, stop=stop, origins=origins, targets=targets,
         given=given, source=source, origin_of=origin_of, target_of=target_of, wanted_class=wanted, notes=notes,
-        elements=4 * origins.images[0].size + 2 * sum(value.size for value in probe.values()),
+        elements=4 * origins.images[0].size + 2 * sum(map(math.prod, shapes.values())),
     )  # fmt: skip
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxray.arrays import Image8
 from onnxray.errors import InputError
+from onnxray.graph.classifier.predictions import Predictions
 from onnxray.images.distances import PassScore, l2, linf, perceptual_similarity, ssim
 from onnxray.images.drawing.signed_grey import signed_to_grey
 from onnxray.images.pixels import Pixels
@@ -16,100 +18,84 @@ from onnxray.model.model import Model
 
 
 def measure(model: Model, group: Group, layer: str, pair: int, found: Found, steps: int) -> LotsItem:
-    """Judge and measure the image that a pair ended on at one layer, after so many gradients."""
-    aim, one = group.aim, np.array([pair])
-    image = Pixels.of(found.image[None])
-    judged = Shots(images=found.image[None], names=(None,), predictions=model.predict(image, scores=True))
-    before = group.before[layer][group.rows(one)]
-    after = model.values(image, list(group.before))[layer]
-    metrics = {
-        "distance_before": group.distances(layer, before, one),
-        "distance_after": group.distances(layer, after, one),
-    }
+    """Judge and measure the image that a pair ended on at one layer, after so many gradients.
+
+    The judge is asked twice, for the verdict and for the representation at the layer.
+    """
+    aim, one, image = group.aim, np.array([pair]), found.image
+    pixels = model.encoded(Pixels.of(image[None]))
+    said = model.predict(pixels, scores=True)
+    before, after = group.before[layer][group.rows(one)], model.values(pixels, [layer])[layer]
+    distances = [float(group.distances(layer, values, one)[0]) for values in (before, after)]
+    cosines: list[float | None] = [None, None]
     if group.wanted is not None:
-        metrics["cosine_before"] = 1 - group.distances(layer, before, one, "cosine")
-        metrics["cosine_after"] = 1 - group.distances(layer, after, one, "cosine")
-    # A search judges many images at once. Where that tells on the verdict (scales that an int8 model takes from the
-    # whole batch), the verdict on the saved image alone is what counts.
-    alone = found.search == "none" or bool(group.met(model, layer, found.image[None], one)[0])
-    numbers = {name: float(value[0]) for name, value in metrics.items()}
-    return _item(aim, layer, pair, found, steps, shown(judged, 0), numbers, confirmed=alone)
+        cosines = [1 - float(group.distances(layer, values, one, "cosine")[0]) for values in (before, after)]
+    confirmed = found.search == "none" or _confirmed(group, layer, image, one, said, after)
+    origin = aim.origin(pair)
+    similarity, unaligned, too_small = _similarity(image, origin)
+    perturbation, gain = signed_to_grey(image.astype(np.float64) - origin)
+    stems, images = _files(aim, layer, pair, image, perturbation)
+    judged = said.row(0)
+    assert judged.score is not None  # asked for above
+    return LotsItem(
+        mode=aim.mode, layer=layer, origin=shown(aim.origins, int(aim.origin_of[pair])),
+        target=None if aim.targets is None else shown(aim.targets, int(aim.target_of[pair])),
+        target_source=aim.source, success=found.reached and confirmed, until=aim.until, search=found.search,
+        scale=found.scale, steps=steps, class_=judged.class_, label=judged.label, score=judged.score,
+        probability=judged.probability, l2=l2(image, origin), linf=linf(image, origin), similarity=similarity,
+        ssim=unaligned, metric="euclidean" if group.wanted is None else aim.stop.metric,
+        distance_before=distances[0], distance_after=distances[1], cosine_before=cosines[0], cosine_after=cosines[1],
+        gain=gain, reason="; ".join(filter(None, (_missed(aim, found, steps, confirmed), too_small))) or None,
+        stems=stems, images=images,
+    )  # fmt: skip
 
 
 def shown(shots: Shots, index: int) -> Shown:
     """One image of a batch as the judge sees it."""
     said = shots.predictions.row(index)
-    assert said.score is not None  # asked for in ``Shots.of`` and ``measure``
+    assert said.score is not None  # asked for in ``Shots.of``
     return Shown(
         path=shots.names[index], class_=said.class_, label=said.label, score=said.score, probability=said.probability
     )
 
 
-def _item(
-    aim: Aim,
-    layer: str,
-    pair: int,
-    found: Found,
-    steps: int,
-    judged: Shown,
-    metrics: dict[str, float],
-    *,
-    confirmed: bool,
-) -> LotsItem:
-    origin = aim.origin(pair)
-    delta = found.image.astype(np.float64) - origin
-    picture, gain = signed_to_grey(delta)
-    similarity, unaligned, too_small = _similarity(found.image, origin)
-    origin_index, target_index = int(aim.origin_of[pair]), int(aim.target_of[pair])
-    stems = {"origin": f"origin-{origin_index:04d}"}
-    images = {"origin": origin}
+def _confirmed(
+    group: Group, layer: str, image: Image8, one: NDArray[np.int64], said: Predictions, after: NDArray[np.generic]
+) -> bool:
+    """Whether the saved image alone has arrived.
+
+    A search judges many images at once. Where that tells on the verdict (scales that an int8 model takes from the
+    whole batch), the verdict on the saved image alone is what counts.
+    """
+    until = group.aim.until
+    if until == "linf":
+        return bool(group.far(image[None], one)[0])
+    return bool((group.near(layer, after, one) if until == "distance" else group.classed(said.classes, one))[0])
+
+
+def _missed(aim: Aim, found: Found, steps: int, confirmed: bool) -> str | None:
+    """Why the goal was not reached; None where it was."""
+    if found.reached:
+        return None if confirmed else f"the goal ({aim.until}) is reached in a batch, but not by the saved image alone"
+    how = f"{steps} steps" if found.search == "step-and-adjust" else f"scale {found.scale:g}"
+    if found.search == "bisection":
+        how = f"the scales 1, 2, 4, ..., {found.scale:g}; the exhaustive search tries all"
+    return f"the goal ({aim.until}) was not reached within {how}"
+
+
+def _files(
+    aim: Aim, layer: str, pair: int, image: Image8, perturbation: Image8
+) -> tuple[dict[str, str], dict[str, Image8]]:
+    """What the pictures of an item are called, and the pictures, by what they show."""
+    origin, target = int(aim.origin_of[pair]), int(aim.target_of[pair])
+    stems, images = {"origin": f"origin-{origin:04d}"}, {"origin": aim.origins.images[origin]}
     if aim.targets is not None:
-        stems["target"] = f"target-{target_index:04d}"
-        images["target"] = aim.targets.images[target_index]
+        stems["target"], images["target"] = f"target-{target:04d}", aim.targets.images[target]
     stems |= {role: f"{aim.mode}-{pair:04d}-{layer}-{role}" for role in ("image", "perturbation")}
-    images |= {"image": found.image, "perturbation": picture}
-    reasons = [too_small] if too_small else []
-    if not found.reached:
-        how = f"{steps} steps" if found.search == "step-and-adjust" else f"scale {found.scale:g}"
-        if found.search == "bisection":
-            how = f"the scales 1, 2, 4, ..., {found.scale:g}; the exhaustive search tries all"
-        reasons.insert(0, f"the goal ({aim.until}) was not reached within {how}")
-    elif not confirmed:
-        reasons.insert(0, f"the goal ({aim.until}) is reached in a batch, but not by the saved image alone")
-    return LotsItem(
-        mode=aim.mode,
-        layer=layer,
-        origin=shown(aim.origins, origin_index),
-        target=None if aim.targets is None else shown(aim.targets, target_index),
-        target_source=aim.source,
-        success=found.reached and confirmed,
-        until=aim.until,
-        search=found.search,
-        scale=found.scale,
-        steps=steps,
-        class_=judged.class_,
-        label=judged.label,
-        score=judged.score,
-        probability=judged.probability,
-        l2=l2(found.image, origin),
-        linf=linf(found.image, origin),
-        similarity=similarity,
-        ssim=unaligned,
-        metric="euclidean" if aim.targets is None and aim.given is None else aim.stop.metric,
-        distance_before=metrics["distance_before"],
-        distance_after=metrics["distance_after"],
-        cosine_before=metrics.get("cosine_before"),
-        cosine_after=metrics.get("cosine_after"),
-        gain=gain,
-        reason="; ".join(reasons) or None,
-        stems=stems,
-        images=images,
-    )
+    return stems, images | {"image": image, "perturbation": perturbation}
 
 
-def _similarity(
-    image: NDArray[np.uint8], origin: NDArray[np.uint8]
-) -> tuple[PassScore | None, float | None, str | None]:
+def _similarity(image: Image8, origin: Image8) -> tuple[PassScore | None, float | None, str | None]:
     """PASS and SSIM, or the reason why there are none."""
     try:
         return perceptual_similarity(image, origin), ssim(image, origin), None

@@ -75,7 +75,7 @@ class Saliency(Method[MapItem]):
     def run(self, model: Model, pixels: Pixels, goal: Any, run: Run) -> Iterator[MapItem]:
         """Give the maps of every image, in order."""
         for start, own in run.units(range(0, len(pixels), _GROUP)):
-            group = pixels.rows(slice(start, start + _GROUP))
+            group = model.encoded(pixels.rows(slice(start, start + _GROUP)))
             verdict, logits = model.verdict(group, scores=True), model.aliases["logits"]
             objective = read_target(model, group, _rows_of(goal, start, len(group)), self.score, verdict)
             for value in objective.values:

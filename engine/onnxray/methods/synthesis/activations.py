@@ -22,7 +22,8 @@ from onnxray.methods.option_checks import Range
 from onnxray.methods.run import Run
 from onnxray.methods.synthesis.base import Synthesis
 from onnxray.methods.synthesis.item import SynthesisItem
-from onnxray.model.layers.scales import scales, space_of
+from onnxray.model.layers.grid import read_space
+from onnxray.model.layers.scales import scales
 from onnxray.model.model import Model
 
 
@@ -45,7 +46,7 @@ class Activations(Synthesis):
         """Give a grid for each picture and layer."""
         if goal is not None:
             raise InputError("activations take no target; name layers with --layer")
-        space = space_of(model)
+        space = read_space(model)
         if self.layer is None:
             grids = list(scales(space))
             if not grids:

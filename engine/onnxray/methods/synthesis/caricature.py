@@ -21,9 +21,10 @@ from onnxray.images.eight_bits import to_uint8
 from onnxray.images.pixels import Pixels
 from onnxray.methods.option_checks import Range
 from onnxray.methods.run import Run
-from onnxray.methods.synthesis.base import Stepwise
+from onnxray.methods.synthesis.base import Pictures, Stepwise
 from onnxray.methods.synthesis.item import SynthesisItem
-from onnxray.model.layers.scales import at_scale, space_of
+from onnxray.model.layers.grid import read_space
+from onnxray.model.layers.scales import at_scale
 from onnxray.model.model import Model
 from onnxray.objectives.style import Direction
 
@@ -59,10 +60,11 @@ class Caricature(Stepwise):
 
         assert model.profile is not None
         if self.layer is None:
-            layers: tuple[str, ...] = (at_scale(space_of(model), _HALVINGS).value,)
+            layers: tuple[str, ...] = (at_scale(read_space(model), _HALVINGS).value,)
             run.note(f"layer {layers[0]!r}, chosen by its scale; another: --layer")
         else:
             layers = model.select_values((self.layer,) if isinstance(self.layer, str) else self.layer)
+        pixels = model.encoded(pixels)
         for layer, at_layer in run.units(layers):
             values = np.maximum(model.values(pixels, [layer])[layer].astype(np.float64), 0)
             positive = values.reshape(len(pixels), -1)
@@ -78,7 +80,7 @@ class Caricature(Stepwise):
                 path = pixels.names[place]
                 climbed = climb(model, objective, plan, own, start=start, every=self.every)
                 yield from self.items(
-                    model, climbed, stems=[f"{place}-{Path(path).stem if path else 'picture'}-{layer}"],
+                    Pictures.of(model, climbed), stems=[f"{place}-{Path(path).stem if path else 'picture'}-{layer}"],
                     targets=[f"<max(phi0, 0), {layer}>"], layers=[layer], paths=[path],
                     beside=[{"origin": to_uint8(start[0])}],
                 )  # fmt: skip

@@ -22,7 +22,8 @@ from onnxray.methods.option_checks import Range
 from onnxray.methods.run import Run
 from onnxray.methods.synthesis.base import Stepwise
 from onnxray.methods.synthesis.item import SynthesisItem
-from onnxray.model.layers.scales import at_scale, space_of
+from onnxray.model.layers.grid import read_space
+from onnxray.model.layers.scales import at_scale
 from onnxray.model.model import Model
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ class DeepDream(Stepwise):
     def _wanted(self, model: Model, run: Run) -> tuple[Excited, ...]:
         from onnxray.methods.synthesis.parts.dream_loop import Excited, excited
 
-        space = space_of(model) if self.layer is None or self.guide is not None else None
+        space = read_space(model) if self.layer is None or self.guide is not None else None
         if self.layer is None:
             assert space is not None
             layers: tuple[str, ...] = (at_scale(space, _HALVINGS).value,)

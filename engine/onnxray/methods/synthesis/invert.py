@@ -8,7 +8,6 @@ first term by ONNX Runtime on the 8-bit image that is saved. The presets: parts/
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -25,7 +24,7 @@ from onnxray.images.eight_bits import to_uint8
 from onnxray.images.pixels import Pixels
 from onnxray.methods.option_checks import Range
 from onnxray.methods.run import Run
-from onnxray.methods.synthesis.base import Stepwise, verdict_on
+from onnxray.methods.synthesis.base import Pictures, Stepwise
 from onnxray.methods.synthesis.item import SynthesisItem
 from onnxray.methods.synthesis.parts.preset_names import InvertPreset
 from onnxray.model.model import Model
@@ -35,7 +34,6 @@ from onnxray.objectives.matching import Match, mask_of
 from onnxray.objectives.representations import given_representations
 
 if TYPE_CHECKING:
-    from onnxray.methods.synthesis.ascent.loop import Climbed
     from onnxray.methods.synthesis.parts.invert_presets import InvertSetting
 
 # Images and their samples are climbed together: large enough to be fast, small enough to come out and to fit in memory.
@@ -103,27 +101,27 @@ class Invert(Stepwise):
         objective = match if plan.factor == 1 else plan.factor * match
         each = (objective,) * len(plan.stages)
         climbed = climb_in_turn(model, each, plan.stages, run, start=begin, every=self.every)
-        numbers, reason = self._measured(model, climbed, match, sources, own)
-        if reason is not None:
-            climbed = dataclasses.replace(climbed, reason="; ".join(filter(None, (climbed.reason, reason))))
+        pictures = Pictures.of(model, climbed)
+        numbers, reason = self._measured(model, pictures, match, sources, own)
         yield from self.items(
-            model, climbed,
+            pictures,
             stems=[f"{sources.stem(int(row))}-{layer}-{k % self.samples}" for k, row in enumerate(own)],
             targets=[self.part] * len(own),
-            layers=[layer] * len(own), paths=[sources.names[row] for row in own], numbers=numbers,
+            layers=[layer] * len(own), paths=[sources.names[row] for row in own], numbers=numbers, reason=reason,
             beside=[{} if sources.images is None else {"original": sources.images[row]} for row in own],
         )  # fmt: skip
 
     def _measured(
-        self, model: Model, climbed: Climbed, match: Match, sources: _Sources, own: NDArray[np.int64]
+        self, model: Model, pictures: Pictures, match: Match, sources: _Sources, own: NDArray[np.int64]
     ) -> tuple[list[dict[str, Any]], str | None]:
         """The numbers of each image, by the judge on 8 bits, and why some could not be had."""
-        images = to_uint8(climbed.images)
-        verdict = verdict_on(model, images)
+        images, verdict = pictures.images, pictures.verdict
         found, reason = [], None
         for k, (image, row) in enumerate(zip(images, own)):
-            alone = Pixels.of(image[None])
-            numbers: dict[str, Any] = {"error": float(-judged(model, alone, match.rows(np.array([k])))[0])}
+            alone = np.array([k])
+            numbers: dict[str, Any] = {
+                "error": float(-judged(model, pictures.pixels.rows(alone), match.rows(alone))[0])
+            }
             if sources.images is not None:
                 origin = sources.images[row]
                 before = None if sources.classes is None else int(sources.classes[row])
@@ -152,7 +150,7 @@ class Invert(Stepwise):
         return InvertSetting(
             preset=self.preset, shape=model.profile.shape, mean=model.profile.mean_colour,
             depth=min(1.0, len(graph.needed_for([layer])) / max(1, whole)),
-            stride=spatial_stride(graph, layer, model.profile.size, lambda name: _shape(model, name)),
+            stride=spatial_stride(graph, layer, model.profile.size, lambda name: model.shapes([name])[name]),
             weight=self.weight, steps=self.steps, rate=self.rate, jitter=self.jitter,
         )  # fmt: skip
 
@@ -173,13 +171,13 @@ class Invert(Stepwise):
         layers = tuple(name for name in model.graph.values if name in names)
         assert model.profile is not None
         if goal is not None:
-            probe = model.values(Pixels.blank(model.profile), layers)
-            found, count = given_representations(model, goal, {name: probe[name].shape[1:] for name in layers})
+            shapes = {name: shape[1:] for name, shape in model.shapes(layers).items()}
+            found, count = given_representations(model, goal, shapes)
             sources = _Sources(names=(goal.source,) * count, representations=found)
             return sources, layers
         images = to_uint8(pixels.array)
-        shown = pixels.replaced(images)
-        verdict = verdict_on(model, images)
+        shown = model.encoded(pixels.replaced(images))
+        verdict = model.verdict(shown)
         representations = {}
         for name, array in model.values(shown, layers).items():
             if array.ndim == 0 or len(array) != len(shown):
@@ -209,8 +207,3 @@ class _Sources:
         """What its files are called."""
         name = self.names[row]
         return f"{Path(name).stem if name else 'inverted'}-{row}"
-
-
-def _shape(model: Model, name: str) -> tuple[int, ...]:
-    assert model.profile is not None
-    return model.values(Pixels.blank(model.profile), [name])[name].shape

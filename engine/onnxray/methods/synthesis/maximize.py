@@ -20,7 +20,7 @@ from onnxray.images.eight_bits import to_uint8
 from onnxray.images.pixels import Pixels
 from onnxray.methods.option_checks import Range
 from onnxray.methods.run import Run
-from onnxray.methods.synthesis.base import Stepwise
+from onnxray.methods.synthesis.base import Pictures, Stepwise
 from onnxray.methods.synthesis.item import SynthesisItem
 from onnxray.methods.synthesis.parts.preset_names import MaximizePreset
 from onnxray.model.model import Model
@@ -122,6 +122,7 @@ class Maximize(Stepwise):
         sought = {kind: self._sought(model, goal, kind) for kind in dict.fromkeys(kinds)}
         if len(pixels) and self.preset not in _BEGUN_FROM_IMAGES:
             raise InputError(f"{len(pixels)} images are given; the preset {self.preset} begins from none")
+        pixels = model.encoded(pixels)  # each target's largest value, and facets, are read of them
         found = self._facets(model, pixels, run) if self.preset == "multifaceted" else ()
         group = max(1, self.together // (len(found) or self.samples))
         total = len(sought[kinds[0]])
@@ -158,9 +159,9 @@ class Maximize(Stepwise):
         if found:
             begin = np.concatenate([[facet.mean for facet in found]] * len(part[0]))
         climbed = climb_in_turn(model, climbing, made.stages, run, count=len(own), start=begin, every=self.every)
-        seen = Pixels.of(np.rint(climbed.images))
+        pictures = Pictures.of(model, climbed)
         objective = in_one_batch([part[-1][k] for k in own])
-        activations = judged(model, seen, objective)
+        activations = judged(model, pictures.pixels, objective)
         words = [objective.describe(k) for k in range(len(own))]
         numbers: list[dict[str, Any]] = [
             {"activation": float(value), "facet" if found else "sample": row % copies}
@@ -169,7 +170,7 @@ class Maximize(Stepwise):
         for row, facet in enumerate(found * len(part[0])):
             numbers[row] |= {"images": facet.count, "mean of": {str(k): pixels.names[k] for k in facet.nearest}}
         yield from self.items(
-            model, climbed,
+            pictures,
             stems=[f"{first + int(k)}-{words[row]}-{row % copies}" for row, k in enumerate(own)],
             targets=words, layers=[part[-1][k].values[0] for k in own], numbers=numbers,
             beside=[{"mean": to_uint8(facet.mean)} for facet in found * len(part[0])] if found else None,

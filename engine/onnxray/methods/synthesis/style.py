@@ -18,9 +18,10 @@ from onnxray.images.eight_bits import to_uint8
 from onnxray.images.pixels import Pixels
 from onnxray.methods.option_checks import Range
 from onnxray.methods.run import Run
-from onnxray.methods.synthesis.base import Stepwise
+from onnxray.methods.synthesis.base import Pictures, Stepwise
 from onnxray.methods.synthesis.item import SynthesisItem
-from onnxray.model.layers.scales import at_scale, space_of
+from onnxray.model.layers.grid import read_space
+from onnxray.model.layers.scales import at_scale
 from onnxray.model.model import Model
 
 _CONTENT_HALVINGS = 3
@@ -70,7 +71,7 @@ class StyleTransfer(Stepwise):
         model_style = model.pixels(self.style)
         if len(model_style) != 1:
             raise InputError(f"the style {self.style} holds {len(model_style)} pictures; one was expected")
-        space = space_of(model)
+        space = read_space(model)
         layers = style_layers(model, space, self.layer)
         kept = (
             at_scale(space, _CONTENT_HALVINGS).value
@@ -78,22 +79,22 @@ class StyleTransfer(Stepwise):
             else model.select_values([self.content_layer])[0]
         )
         run.note(f"style at {', '.join(grid.value for grid in layers)}; content at {kept}")
-        towards = style_losses(space, model_style.array, layers, self.style_weight) if self.style_weight else []
+        towards = style_losses(space, model_style, layers, self.style_weight) if self.style_weight else []
         plan = style_plan(self.optimizer, self.steps)
         scale = float(model_style.array[0].size)
         for place, own in run.units(range(len(pixels))):
-            picture = pixels.array[place : place + 1]
+            picture = model.encoded(pixels.rows(slice(place, place + 1)))
             content = [content_loss(model, picture, kept, self.content_weight)] if self.content_weight else []
             losses = [*content, *towards]
             if not place:
                 refuse_flat(model, losses)
             climbed = climb(
-                model, total_of(losses, scale), plan, own, start=picture if self.start == "content" else None,
+                model, total_of(losses, scale), plan, own, start=picture.array if self.start == "content" else None,
                 every=self.every,
             )  # fmt: skip
-            image, path = to_uint8(climbed.images[0]), pixels.names[place]
+            pictures, path = Pictures.of(model, climbed), pixels.names[place]
             before = measured(model, losses, picture)
-            after = measured(model, losses, image[None])
+            after = measured(model, losses, pictures.pixels)
             numbers: dict[str, Any] = {
                 "content loss": sum(after[loss.name] for loss in content),
                 "style loss": sum(after[loss.name] for loss in towards),
@@ -103,9 +104,9 @@ class StyleTransfer(Stepwise):
                 "weights": {loss.name: loss.weight for loss in losses},
             }
             yield from self.items(
-                model, climbed, stems=[f"{place}-{Path(path).stem if path else 'picture'}"], paths=[path],
+                pictures, stems=[f"{place}-{Path(path).stem if path else 'picture'}"], paths=[path],
                 targets=[f"in the style of {Path(self.style).name}"], layers=[kept], numbers=[numbers],
-                beside=[{"origin": to_uint8(picture[0]), "style": to_uint8(model_style.array[0])}],
+                beside=[{"origin": to_uint8(picture.array[0]), "style": to_uint8(model_style.array[0])}],
             )  # fmt: skip
 
 

@@ -17,9 +17,9 @@ from onnxray.images.eight_bits import to_uint8
 from onnxray.images.pixels import Pixels
 from onnxray.methods.option_checks import Range
 from onnxray.methods.run import Run
-from onnxray.methods.synthesis.base import Stepwise
+from onnxray.methods.synthesis.base import Pictures, Stepwise
 from onnxray.methods.synthesis.item import SynthesisItem
-from onnxray.model.layers.scales import space_of
+from onnxray.model.layers.grid import read_space
 from onnxray.model.model import Model
 
 
@@ -52,23 +52,24 @@ class Texture(Stepwise):
             total_of,
         )
 
-        space = space_of(model)
+        space = read_space(model)
         layers = style_layers(model, space, self.layer)
         run.note(f"moments at {', '.join(grid.value for grid in layers)}")
         plan = style_plan(self.optimizer, self.steps)
         for place, picture_run in run.units(range(len(pixels))):
-            picture, path = pixels.array[place : place + 1], pixels.names[place]
+            picture, path = pixels.rows(slice(place, place + 1)), pixels.names[place]
             losses = style_losses(space, picture, layers, 1.0)
             if not place:
                 refuse_flat(model, losses)
-            objective = total_of(losses, float(picture.size))
+            objective = total_of(losses, float(picture.array.size))
             for sample, own in picture_run.units(range(self.samples)):
                 climbed = climb(model, objective, plan, own, every=self.every)
-                after = measured(model, losses, to_uint8(climbed.images))
+                pictures = Pictures.of(model, climbed)
+                after = measured(model, losses, pictures.pixels)
                 relative = sum(loss.weight * after[loss.name] for loss in losses)
                 yield from self.items(
-                    model, climbed, stems=[f"{place}-{Path(path).stem if path else 'picture'}-{sample}"], paths=[path],
+                    pictures, stems=[f"{place}-{Path(path).stem if path else 'picture'}-{sample}"], paths=[path],
                     targets=["the picture's moments"], layers=[", ".join(grid.value for grid in layers)],
                     numbers=[{"relative error": relative, "losses": after}],
-                    beside=[{"origin": to_uint8(picture[0])}],
+                    beside=[{"origin": to_uint8(picture.array[0])}],
                 )  # fmt: skip

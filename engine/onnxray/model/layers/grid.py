@@ -124,11 +124,11 @@ class Space:
         return found
 
 
-def read_space(model: Model, sample: NDArray[Any]) -> Space:
-    """Follow rows and columns through a model's graph; ``sample``: pixels of one image, (1, channels, height, width).
+def read_space(model: Model) -> Space:
+    """Follow rows and columns through a model's graph.
 
-    Shapes that the file does not state are measured by the judge on the sample. Errors: InputError where the model's
-    input is no image.
+    Shapes that the file does not state are measured by the judge. Errors: InputError where the model's input is no
+    image.
     """
     if model.profile is None:
         raise InputError("the model's input is no image (no profile fits it), so no value has rows and columns")
@@ -146,13 +146,11 @@ def read_space(model: Model, sample: NDArray[Any]) -> Space:
             shapes[value.name] = tuple(int(size) for size in stated if isinstance(size, int))
         elif value.kind == "node":
             unknown.append(value.name)
-    feeds = model.feeds(sample)
-    shapes.update({name: (batch, *array.shape[1:]) for name, array in feeds.items()})
+    inputs = model.shapes([graph.inputs[0].name])
+    shapes.update({name: (batch, *shape[1:]) for name, shape in inputs.items()})
     if batch == 1 and unknown:
-        with contextlib.suppress(
-            RuntimeRefusal
-        ):  # sequences and the like; what follows of them has no rows and columns
-            shapes.update({name: array.shape for name, array in model.judge.values(feeds, unknown, once=True).items()})
+        with contextlib.suppress(RuntimeRefusal):  # sequences and the like; what follows has no rows and columns
+            shapes.update(model.shapes(unknown, once=True))
     return Space(model, model.profile.layout, shapes)
 
 

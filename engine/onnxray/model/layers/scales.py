@@ -7,18 +7,11 @@ import math
 import numpy as np
 
 from onnxray.errors import InputError
-from onnxray.model.layers.grid import Grid, Space, read_space
+from onnxray.model.layers.grid import Grid, Space
 from onnxray.model.layers.map_layers import find_layers
-from onnxray.model.model import Model
 
 _RECTIFIED = frozenset({"Add", "Clip", "Concat", "Elu", "Gelu", "HardSwish", "LeakyRelu", "Mish", "Mul", "PRelu",
                         "Relu", "Selu", "Sigmoid", "Softplus", "Swish", "Tanh"})  # fmt: skip
-
-
-def space_of(model: Model) -> Space:
-    """Where every value of the model keeps rows and columns."""
-    assert model.profile is not None
-    return read_space(model, np.zeros((1, *model.profile.shape), np.float32))
 
 
 def scales(space: Space) -> tuple[Grid, ...]:

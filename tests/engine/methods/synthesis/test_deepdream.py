@@ -151,7 +151,7 @@ def test_a_guide_pulls_back_its_best_matching_features() -> None:
     wanted = features[:, products.argmax(1)].reshape(maps.shape)
     import torch
 
-    grid = onnxray.model.layers.grid.read_space(model, x[None]).grid("r")
+    grid = onnxray.model.layers.grid.read_space(model).grid("r")
     found, energy = Excited(model.select("r"), features, grid).cotangent(torch.from_numpy(maps))
     assert np.array_equal(found.numpy(), wanted)
     assert energy == pytest.approx(products.max(1).sum(), rel=1e-5)

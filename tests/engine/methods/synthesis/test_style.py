@@ -13,8 +13,8 @@ from onnxray.images.profile.profile import Profile
 from onnxray.methods.synthesis.caricature import Caricature
 from onnxray.methods.synthesis.style import StyleTransfer
 from onnxray.methods.synthesis.texture import Texture
-from onnxray.model.layers.grid import Grid
-from onnxray.model.layers.scales import at_scale, scales, space_of
+from onnxray.model.layers.grid import Grid, read_space
+from onnxray.model.layers.scales import at_scale, scales
 from onnxray.objectives.style import Content, Direction, Style, gram
 from support import models
 
@@ -106,7 +106,7 @@ def test_content_and_direction_are_their_formulas() -> None:
 
 
 def test_default_layers_are_one_a_halving() -> None:
-    space = space_of(net())
+    space = read_space(net())
     assert [grid.value for grid in scales(space)] == ["r1", "r2", "r3"]
     assert at_scale(space, 1).value == "r2"
     assert at_scale(space, 9).value == "r3"

@@ -68,7 +68,7 @@ SAME = ("a", "last", "flat", "tokens", "joined", "after", "both", "own", "padded
 def space(request: pytest.FixtureRequest) -> Space:
     model = onnxray.open(models.parse(LAYOUTS.format(batch=request.param), WEIGHTS, opset=13), PROFILE)
     trusted(model)
-    return read_space(model, pictures(1))
+    return read_space(model)
 
 
 def pictures(count: int) -> np.ndarray:
@@ -123,7 +123,7 @@ def test_an_array_of_another_shape_is_refused(space: Space) -> None:
 def test_models_without_images_have_none() -> None:
     model = onnxray.open(models.parse("g (float[N,4] x) => (float[N,4] y) { y = Relu (x) }"))
     with pytest.raises(InputError, match="no image"):
-        read_space(model, models.random(0, 1, 4))
+        read_space(model)
 
 
 CLASS_TOKEN = """
@@ -176,7 +176,7 @@ def test_where_the_class_token_alone_is_read_the_last_attention_looks_at_the_def
     from onnxray.objectives.gradients import layer_gradient
 
     model, x = transformer(read), pictures(2)
-    space = read_space(model, x[:1])
+    space = read_space(model)
     found = find_layers(space, ["z"])
     assert found.default == default
     objective = ClassScore("z", np.array([1, 3]))
@@ -188,7 +188,7 @@ def test_where_the_class_token_alone_is_read_the_last_attention_looks_at_the_def
 
 def test_the_default_of_a_convolutional_network_stands_before_the_pooling() -> None:
     model = onnxray.open(models.lenet(), models.GREY)
-    space = read_space(model, models.pictures(1))
+    space = read_space(model)
     found = find_layers(space, ["ip2"])
     assert found.default == "relu2"
     assert [grid.value for grid in found.candidates] == ["conv1", "relu1", "pool1", "conv2", "relu2", "pool2"]

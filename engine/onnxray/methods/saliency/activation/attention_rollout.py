@@ -37,7 +37,7 @@ class AttentionRollout(Saliency):
 
     def maps(self, model: Model, pixels: Pixels, objective: Objective, run: Run) -> Iterator[tuple[int, Map]]:
         """One map an image; images one by one, for their matrices are large."""
-        found = find_attentions(read_space(model, pixels.array[:1]), objective.values)
+        found = find_attentions(read_space(model), objective.values)
         grid = found.grid
         own = slice(grid.before, grid.before + grid.height * grid.width)
         seen = "the mean of the picture's tokens" if found.pooled else "the first token"

@@ -43,7 +43,7 @@ class ClassActivation(Saliency):
 
     def maps(self, model: Model, pixels: Pixels, objective: Objective, run: Run) -> Iterator[tuple[int, Map]]:
         """A map for every image and layer, images outermost."""
-        grids = layers_of(self, model, pixels, objective, run)
+        grids = layers_of(self, model, objective, run)
         found: list[Maps] = []
         for done, grid in enumerate(grids):
             run.progress(done, len(grids), f"at {grid.value}")
@@ -71,13 +71,13 @@ class GradientActivation(ClassActivation):
         """L (N, h, w) from A and g = dS/dA, both (N, channels, h, w)."""
 
 
-def layers_of(method: Any, model: Model, pixels: Pixels, objective: Objective, run: Run) -> tuple[Grid, ...]:
+def layers_of(method: Any, model: Model, objective: Objective, run: Run) -> tuple[Grid, ...]:
     """The layers of a method with the option ``layer``; that it was chosen by itself is noted.
 
     Errors: InputError for a layer without rows and columns, or not before the target; UnknownValue.
     """
     given = method.layer or ()
-    space = read_space(model, pixels.array[:1])
+    space = read_space(model)
     grids = choose_layers(space, objective.values, (given,) if isinstance(given, str) else given)
     if not given:
         run.note(f"layer {grids[0].value!r} ({grids[0].kind}) was chosen; others: onnxray saliency layers MODEL")

@@ -46,8 +46,8 @@ class CAM(Saliency):
                 "class and take --score logit, or take Grad-CAM"
             )
         feeds = model.feeds(pixels)
-        space = read_space(model, pixels.array[:1])
-        head = find_head(space, objective.value, model.feeds(pixels.array[:1]))
+        space = read_space(model)
+        head = find_head(space, objective.value, model.feeds(pixels.rows(slice(0, 1))))
         run.note(f"the features {head.features.value!r} ({head.features.kind}) are averaged before the scores")
         values = head.features.maps(model.judge.values(feeds, [head.features.value])[head.features.value])
         scores = judged(model, pixels, objective)

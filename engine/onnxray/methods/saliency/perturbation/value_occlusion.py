@@ -61,7 +61,7 @@ class ValueOcclusion(Saliency):
     def maps(self, model: Model, pixels: Pixels, objective: Objective, run: Run) -> Iterator[tuple[int, Map]]:
         """One forward from the value on for each part."""
         if self.layer is None:
-            layer = layers_of(self, model, pixels, objective, run)[0].value
+            layer = layers_of(self, model, objective, run)[0].value
         else:
             layer = model.select_values([self.layer])[0]
         copies = Copies(model, pixels, objective, self.batch_memory)
@@ -98,7 +98,7 @@ class ValueOcclusion(Saliency):
                 f"{layer!r} has the shape {list(value.shape)} an image, no rows and columns; "
                 "--parts channels takes its numbers out"
             )
-        places = read_space(model, pixels.array[:1]).grid(layer).maps(index.reshape(1, *value.shape))[0]
+        places = read_space(model).grid(layer).maps(index.reshape(1, *value.shape))[0]
         if self.parts == "positions" and self.size > min(places.shape[1:]):
             raise InputError(
                 f"size is {self.size}; at most {min(places.shape[1:])} fits into {layer!r} of "

@@ -15,10 +15,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from onnxray.errors import InputError, ZeroGradient
 from onnxray.images.pixels import Pixels
@@ -55,9 +53,9 @@ def style_layers(model: Model, space: Space, asked: str | Sequence[str] | None) 
     return found
 
 
-def style_losses(space: Space, picture: NDArray[np.float32], layers: Sequence[Grid], style: float) -> list[Loss]:
-    """E_l towards a picture (1, C, H, W). Errors: InputError where a layer answers to nothing in it."""
-    values = space.model.values(Pixels.of(picture), [grid.value for grid in layers])
+def style_losses(space: Space, picture: Pixels, layers: Sequence[Grid], style: float) -> list[Loss]:
+    """E_l towards one picture. Errors: InputError where a layer answers to nothing in it."""
+    values = space.model.values(picture, [grid.value for grid in layers])
     found = []
     for grid in layers:
         if grid.rows == grid.columns:
@@ -70,9 +68,9 @@ def style_losses(space: Space, picture: NDArray[np.float32], layers: Sequence[Gr
     return found
 
 
-def content_loss(model: Model, picture: NDArray[np.float32], layer: str, content: float) -> Loss:
-    """L_c towards a picture (1, C, H, W). Errors: InputError where the layer answers to nothing in it."""
-    reference = model.values(Pixels.of(picture), [layer])[layer]
+def content_loss(model: Model, picture: Pixels, layer: str, content: float) -> Loss:
+    """L_c towards one picture. Errors: InputError where the layer answers to nothing in it."""
+    reference = model.values(picture, [layer])[layer]
     size = float((reference.astype(np.float64) ** 2).sum()) / 2
     if size == 0:
         raise InputError(f"{layer!r} is zero throughout for the content picture; take another layer")
@@ -100,10 +98,10 @@ def total_of(losses: Sequence[Loss], scale: float) -> Objective:
     return total
 
 
-def measured(model: Model, losses: Sequence[Loss], picture: NDArray[Any]) -> dict[str, float]:
-    """Each loss of an 8-bit picture, unweighted, by the judge."""
+def measured(model: Model, losses: Sequence[Loss], picture: Pixels) -> dict[str, float]:
+    """Each loss of one picture, unweighted, by the judge."""
     names = list(dict.fromkeys(name for loss in losses for name in loss.objective.values))
-    values = model.values(Pixels.of(picture), names)
+    values = model.values(picture, names)
     exact = {name: value.astype(np.float64) for name, value in values.items()}
     return {loss.name: -float(loss.objective.score(exact, slice(0, 1))[0]) for loss in losses}
 
