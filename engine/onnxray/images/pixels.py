@@ -102,23 +102,11 @@ def read_images(images: object, profile: Profile) -> Pixels:
     seem to be given in [0, 1] are warned of.
     Errors: ImageError naming the image, what is wrong with it and what was expected.
     """
-    single = isinstance(images, str | os.PathLike | Image.Image) or not isinstance(images, Sequence)
-    items: Sequence[object] = [images] if single else images  # type: ignore[assignment]
-    planes: list[NDArray[np.float32]] = []
-    names: list[str | None] = []
-    notes: list[str] = []
-    small = False
-    for item in _expanded(items):
-        for one, said in _pixels(item, len(planes), profile):
-            notes += [f"{_label(item, len(planes))}: {note}" for note in said]
-            small |= _IN_UNIT in said and not isinstance(item, Path)
-            planes.append(one)
-            names.append(str(item) if isinstance(item, Path) else None)
-    if not planes:
-        raise ImageError("no images given; expected paths, PIL images or arrays")
-    if small:  # of arrays alone: a command says the notes, and not everything that is asked of a model can hold them
-        warnings.warn(next(note for note in notes if note.endswith(_IN_UNIT)), UserWarning, stacklevel=3)
-    return Pixels(np.stack(planes), tuple(names), tuple(notes))
+    found = _read(images, profile)
+    return Pixels(
+        np.concatenate([one.array for one in found]), tuple(name for one in found for name in one.names),
+        tuple(note for one in found for note in one.notes),
+    )  # fmt: skip
 
 
 def read_at_own_size(images: object, profile: Profile, longest: int) -> list[Pixels]:
@@ -129,28 +117,38 @@ def read_at_own_size(images: object, profile: Profile, longest: int) -> list[Pix
     """
     if isinstance(images, Pixels):
         return [images.rows(slice(k, k + 1)) for k in range(len(images))]
+    return _read(images, profile, longest)
+
+
+def _read(images: object, profile: Profile, longest: int | None = None) -> list[Pixels]:
+    """Each image by itself, with its own notes. longest: see ``read_at_own_size``; None: at the profile's size."""
     single = isinstance(images, str | os.PathLike | Image.Image) or not isinstance(images, Sequence)
     items: Sequence[object] = [images] if single else images  # type: ignore[assignment]
     found: list[Pixels] = []
+    in_unit: str | None = None
     for item in _expanded(items):
-        label = _label(item, len(found))
-        if isinstance(item, Path | Image.Image):
-            wide, high = read_picture(item, label, grey=False)[0].size
-        else:
-            high, wide = _batch(item, label).shape[2:]
-        share = min(1.0, longest / max(high, wide))
-        size = (max(1, round(high * share)), max(1, round(wide * share)))
-        plain = (0.0,) * profile.channel_count  # a mean image has a size of its own
-        own = replace(profile, mean=plain, size=size, resize="stretch")
-        found += _each(read_images([item], own))
+        name = str(item) if isinstance(item, Path) else None
+        for one, said in _pixels(item, len(found), profile, longest):
+            notes = tuple(f"{_label(item, len(found))}: {note}" for note in said)
+            if name is None and _IN_UNIT in said:
+                in_unit = in_unit or next(note for note in notes if note.endswith(_IN_UNIT))
+            found.append(Pixels(one[None], (name,), notes))
     if not found:
         raise ImageError("no images given; expected paths, PIL images or arrays")
+    if in_unit is not None:
+        # Of arrays alone: a command says the notes, and not everything that is asked of a model can hold them.
+        warnings.warn(in_unit, UserWarning, stacklevel=5)
     return found
 
 
-def _each(pixels: Pixels) -> Iterator[Pixels]:
-    for k in range(len(pixels)):
-        yield replace(pixels.rows(slice(k, k + 1)), notes=pixels.notes)
+def _at(profile: Profile, size: tuple[int, int], longest: int | None) -> Profile:
+    """The profile by which a picture of (height, width) is brought to its size."""
+    if longest is None:
+        return profile
+    share = min(1.0, longest / max(size))
+    own = (max(1, round(size[0] * share)), max(1, round(size[1] * share)))
+    # A mean image has a size of its own.
+    return replace(profile, mean=(0.0,) * profile.channel_count, size=own, resize="stretch")
 
 
 def _expanded(items: Sequence[object]) -> Iterator[object]:
@@ -179,11 +177,14 @@ def _label(item: object, index: int) -> str:
     return str(item) if isinstance(item, Path) else f"image {index}"
 
 
-def _pixels(item: object, first: int, profile: Profile) -> Iterator[tuple[NDArray[np.float32], list[str]]]:
+def _pixels(
+    item: object, first: int, profile: Profile, longest: int | None
+) -> Iterator[tuple[NDArray[np.float32], list[str]]]:
     """Yield every image of one item as (channels, height, width), with notes; first is the place of the first."""
     label, notes = _label(item, first), list[str]()
     if isinstance(item, Path | Image.Image):
         picture, notes = read_picture(item, label, grey=profile.channels == "GREY")
+        profile = _at(profile, (picture.height, picture.width), longest)
         if picture.mode != "F":
             picture, resized = fit(picture, profile, label)
             yield _chw(np.asarray(picture, dtype=np.float32)), notes + resized
@@ -192,7 +193,7 @@ def _pixels(item: object, first: int, profile: Profile) -> Iterator[tuple[NDArra
         return
     arrays = _batch(item, label)
     for index, array in enumerate(arrays, first):
-        yield _placed(array, profile, _label(item, index), notes)
+        yield _placed(array, _at(profile, array.shape[1:], longest), _label(item, index), notes)
 
 
 def _batch(item: object, label: str) -> NDArray[Any]:

@@ -6,7 +6,7 @@ import dataclasses
 import inspect
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, final
 
 import numpy as np
@@ -14,7 +14,7 @@ import numpy as np
 from onnxray.errors import InputError
 from onnxray.errors.short_values import short
 from onnxray.errors.type_checks import check_callable, check_kind
-from onnxray.images.pixels import Pixels
+from onnxray.images.pixels import Pixels, read_at_own_size
 from onnxray.methods.documentation import documentation
 from onnxray.methods.option_checks import refuse_without_images
 from onnxray.methods.run import Progress, Run, silent
@@ -75,10 +75,7 @@ class Method(ABC, Generic[ItemT]):
         self.refuse_if_unfit(model)
         if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
             raise InputError(f"seed is {short(seed)}; a whole number from 0 was expected")
-        if images is None and not self.needs_images and model.profile is not None:
-            pixels = Pixels.blank(model.profile, 0)
-        else:
-            pixels = model.pixels(() if images is None else images)
+        pixels, pictures = self._read(model, images)
         check_callable("progress", progress, "done", "total", "what", optional=True)
         check_callable("each", each, "item", optional=True)
         if keep is not None:
@@ -97,10 +94,10 @@ class Method(ABC, Generic[ItemT]):
         mixed = model.mixing.note()
         tape.notes_of(()).extend([*pixels.notes, *([] if mixed is None else [mixed])])
         if keep is not None:
-            tape.begin(*keep.begin(stamp, (pixels, images, goal, self.options()), self.item_type))
+            tape.begin(*keep.begin(stamp, (pictures or pixels, images, goal, self.options()), self.item_type))
         interrupted = False
         try:
-            run = Run(np.random.default_rng(seed), progress or silent, tape.notes_of(()), images, tape)
+            run = Run(np.random.default_rng(seed), progress or silent, tape.notes_of(()), pictures, tape)
             for item in self.run(model, pixels, goal, run):
                 if not isinstance(item, self.item_type):
                     raise TypeError(f"method {self.name!r} gave a {type(item).__name__}; its author must mend that")
@@ -111,6 +108,22 @@ class Method(ABC, Generic[ItemT]):
             tape.settle()
             interrupted = True
         return Result(dataclasses.replace(stamp(), interrupted=interrupted), tape.items, None, self.extra(tape))
+
+    def _read(self, model: Model, images: object) -> tuple[Pixels, Sequence[Pixels]]:
+        """The images at the model's size, or one by one at their own."""
+        longest = self.longest_side()
+        if model.profile is not None:
+            if images is None and not self.needs_images:
+                return Pixels.blank(model.profile, 0), ()
+            if longest is not None:
+                own = model.pixels(images) if isinstance(images, Pixels) else images
+                pictures = read_at_own_size(() if own is None else own, model.profile, longest)
+                return Pixels.blank(model.profile, 0), pictures
+        return model.pixels(() if images is None else images), ()
+
+    def longest_side(self) -> int | None:
+        """What pictures' longer side is reduced to, for a method that takes them at their own sizes; else None."""
+        return None
 
     def refuse_if_unfit(self, model: Model) -> None:
         """Refuse a model that the method cannot work on, before anything is run. Errors: InputError."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
 
+from onnxray.images.pixels import Pixels
 from onnxray.results.finished_items import Tape
 from onnxray.results.journal import Unit
 
@@ -22,7 +23,7 @@ Progress = Callable[[int, int, str], None]
 class Run:
     """What a running method is handed besides its data: a seeded generator, progress, and a place for notes.
 
-    given: the images as the caller gave them, for a method that works at their own size. tape, unit: where what is
+    pictures: the images one by one at their own sizes, for a method that takes them so. tape, unit: where what is
     finished goes, and which part of the run this is; a run without a tape, of a method within another, has units too,
     but one generator for all of them.
     """
@@ -30,7 +31,7 @@ class Run:
     random: np.random.Generator
     progress: Progress
     notes: list[str]
-    given: object = None
+    pictures: Sequence[Pixels] = ()
     tape: Tape[Any] | None = None
     unit: Unit = ()
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from onnxray.errors import ImageError
-from onnxray.images.pixels import Pixels, fit, read_images, save_png
+from onnxray.images.pixels import Pixels, fit, read_at_own_size, read_images, save_png
 from onnxray.images.profile.profile import Profile
 
 
@@ -268,3 +268,26 @@ def test_each_image_of_a_batch_is_read_by_itself() -> None:
 def test_elongated_pictures_do_not_eat_the_memory() -> None:
     with pytest.raises(ImageError, match=r"image 0: 1x60000 would be resized to 256x15360000; cut it"):
         read_images(picture(60000, 1), profile((224, 224), "GREY"))
+
+
+# --- each at its own size
+
+
+@pytest.mark.parametrize("channels", ["RGB", "GREY"])
+def test_pictures_at_their_own_sizes_have_their_own_notes(channels: str, tmp_path: Path) -> None:
+    save_png(tmp_path / "large.png", picture(3, 30, 60))
+    two = picture(2, 1, 5, 4)
+    found = read_at_own_size([tmp_path / "large.png", two, Image.new("L", (7, 9))], profile(channels=channels), 40)
+    assert [one.array.shape[2:] for one in found] == [(20, 40), (5, 4), (5, 4), (9, 7)]
+    assert [one.names for one in found] == [(str(tmp_path / "large.png"),), (None,), (None,), (None,)]
+    colour = {"RGB": "grey repeated in red, green and blue", "GREY": "colour converted to grey (ITU-R 601 luma)"}[
+        channels
+    ]
+    notes = [tuple(note.removeprefix(f"{tmp_path}/") for note in one.notes) for one in found]
+    if channels == "RGB":
+        said = [("large.png: resized 60x30 -> 40x20",), *((f"image {k}: {colour}",) for k in (1, 2, 3))]
+    else:
+        said = [(f"large.png: {colour}", "large.png: resized 60x30 -> 40x20"), (), (), ()]
+    assert notes == said
+    for one, array in zip(found[1:3], two):
+        np.testing.assert_array_equal(one.array[0], np.repeat(array, 3 if channels == "RGB" else 1, axis=0))

@@ -197,3 +197,9 @@ def test_images_of_a_verification_are_read_once(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(encoding, "read_images", lambda *args: reads.append(args) or read(*args))
     assert model.verify(X[:2]).agrees
     assert len(reads) == 1
+
+
+def test_the_warning_of_arrays_in_0_to_1_points_at_whoever_gave_them() -> None:
+    with pytest.warns(UserWarning, match="image 0: values all below 1") as caught:
+        lenet().pixels(X / 255)
+    assert [warning.filename for warning in caught] == [__file__]

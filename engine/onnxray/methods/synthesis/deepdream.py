@@ -17,7 +17,7 @@ import numpy as np
 
 from onnxray.errors import InputError
 from onnxray.images.eight_bits import to_uint8
-from onnxray.images.pixels import Pixels, read_at_own_size
+from onnxray.images.pixels import Pixels
 from onnxray.methods.option_checks import Range
 from onnxray.methods.run import Run
 from onnxray.methods.synthesis.base import Stepwise
@@ -63,6 +63,10 @@ class DeepDream(Stepwise):
         if self.guide is not None and (not isinstance(self.guide, str) or not self.guide):
             raise InputError(f"guide is {self.guide!r}; the path of one picture was expected")
 
+    def longest_side(self) -> int | None:
+        """Of a picture that is dreamt on."""
+        return self.size
+
     def run(self, model: Model, pixels: Pixels, goal: Any, run: Run) -> Iterator[SynthesisItem]:
         """Give a dream for each picture, or each frame of its zoom."""
         if goal is not None:
@@ -76,8 +80,7 @@ class DeepDream(Stepwise):
         )
         names = ", ".join(_words(one) for one in wanted)
         target = f"best match of {Path(self.guide).name} at {names}" if self.guide else f"1/2 |{names}|^2"
-        run.notes[:] = run.notes[len(pixels.notes) :]  # those tell of the model's size, which is not taken here
-        for (place, picture), own in run.units(enumerate(read_at_own_size(run.given, model.profile, self.size))):
+        for (place, picture), own in run.units(enumerate(run.pictures)):
             for note in picture.notes:
                 own.note(note)
             high, wide = model.profile.size

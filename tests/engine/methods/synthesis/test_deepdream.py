@@ -2,7 +2,9 @@
 
 import io
 import itertools
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from scipy import ndimage
 
 import onnxray
 from onnxray.errors import InputError, OnnxrayError, ZeroGradient
+from onnxray.images import pixels as pixels_file
 from onnxray.images.pixels import png_bytes, read_at_own_size
 from onnxray.images.profile.profile import Profile
 from onnxray.images.tiles import gathered, windows
@@ -18,6 +21,8 @@ from onnxray.methods.synthesis.deepdream import DeepDream
 from onnxray.methods.synthesis.item import SynthesisItem
 from onnxray.methods.synthesis.parts.dream_loop import Excited, octave_sizes, zoomed
 from onnxray.report.synthesis_report import sheets
+from onnxray.results.journal import JOURNAL, read_journal
+from onnxray.results.keeping import Keeping
 from onnxray.results.result import Result
 from support import models
 
@@ -193,6 +198,44 @@ def test_pictures_keep_their_size_up_to_a_bound(tmp_path: Path) -> None:
     assert [p.array.shape[2:] for p in bounded] == [(20, 40), (8, 8)]
     result = DeepDream(layer="c", octaves=1, steps=1, size=40)(net(), path)
     assert result.items[0].images["image"].shape == (3, 20, 40)
+
+
+def test_each_file_is_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, guide = tmp_path / "pictures", tmp_path / "guide.png"
+    folder.mkdir()
+    for name in "ab":
+        (folder / f"{name}.png").write_bytes(png_bytes(picture(30, 60, seed=ord(name))))
+    guide.write_bytes(png_bytes(picture(16, 16, seed=5)))
+    model, read = net(), Counter[str]()
+    real = pixels_file.read_picture
+
+    def watched(source: Path | Image.Image, label: str, *, grey: bool) -> Any:
+        read[source.name if isinstance(source, Path) else "in memory"] += 1
+        return real(source, label, grey=grey)
+
+    monkeypatch.setattr(pixels_file, "read_picture", watched)
+    method = DeepDream(layer="c", octaves=1, steps=1, size=40, guide=str(guide))
+    result = method(model, [folder, Image.new("RGB", (9, 9), "red")])
+    assert [item.images["image"].shape[1:] for item in result.items] == [(20, 40), (20, 40), (9, 9)]
+    # The judge sees each of the three dreams at the model's size.
+    assert read == {"a.png": 1, "b.png": 1, "guide.png": 1, "in memory": 1 + 3}
+    assert [note for note in result.provenance.notes if "resized" in note] == [
+        f"{folder / name}.png: resized 60x30 -> 40x20" for name in "ab"
+    ]
+
+
+def test_a_run_is_another_where_a_picture_is(tmp_path: Path) -> None:
+    """A dream takes pictures at their own sizes alone, and a folder stands for what is in it."""
+    digests = []
+    for seed in (0, 0, 1):
+        (tmp_path / "pictures").mkdir(exist_ok=True)
+        (tmp_path / "pictures" / "a.png").write_bytes(png_bytes(picture(20, 20, seed=seed)))
+        with Keeping.into(tmp_path / f"run-{len(digests)}", "deepdream") as keep:
+            DeepDream(layer="c", octaves=1, steps=1)(net(), tmp_path / "pictures", keep=keep)
+            journal = read_journal(keep.path / JOURNAL)
+        assert journal is not None
+        digests.append(journal.run["images, targets or files"])
+    assert digests[0] == digests[1] != digests[2]
 
 
 def test_the_same_seed_gives_the_same_bytes_and_snapshots_are_kept() -> None:
