@@ -8,14 +8,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from onnxray.errors import InputError
 from onnxray.images.drawing.plot_style import BLUE, GREEN, GRID, INK, SOFT_INK, VERMILION, legible, own_style, png_of
 from onnxray.images.drawing.text import NO_MARKUP
 from onnxray.methods.lots.summary import quantile_with_infinities
 
-__all__ = ["LayerSpread", "stability_plot"]
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["LayerSpread", "stability_figure", "stability_plot"]
 
 # Letters of a layer's name: the first length at which no two layers look the same.
 _NAME_LENGTHS = (30, 44, 64)
@@ -59,7 +62,13 @@ class _Panel:
 
 @own_style()
 def stability_plot(layers: Sequence[LayerSpread], *, title: str, unreached_label: str = "not reached") -> bytes:
-    """Draw L2, Linf and PASS over the layers, in the order given, as the bytes of a PNG.
+    """The bytes of a PNG of ``stability_figure``. Errors: InputError."""
+    return png_of(stability_figure(layers, title=title, unreached_label=unreached_label))
+
+
+@own_style()
+def stability_figure(layers: Sequence[LayerSpread], *, title: str, unreached_label: str = "not reached") -> Figure:
+    """Draw L2, Linf and PASS over the layers, in the order given, as a figure of matplotlib.
 
     A box spans the quartiles, the line in it is the median, a point is an image (see
     :func:`onnxray.methods.lots.summary.quantile_with_infinities`: what was not reached counts as infinity). Where a
@@ -69,13 +78,10 @@ def stability_plot(layers: Sequence[LayerSpread], *, title: str, unreached_label
 
     InputError for no layers, a layer without L2 or Linf, norms that are negative or NaN, and shares outside [0, 1].
     """
-    _check(layers)
-    return png_of(_figure(layers, title, legible(unreached_label, _LONGEST_LABEL)))
-
-
-def _figure(layers: Sequence[LayerSpread], title: str, unreached: str) -> Any:
     from matplotlib.figure import Figure
 
+    _check(layers)
+    unreached = legible(unreached_label, _LONGEST_LABEL)
     panels = [
         _Panel("L2  (grey levels)", BLUE, tuple(spread.l2 for spread in layers), math.inf, may_be_logarithmic=True),
         _Panel(

@@ -16,8 +16,7 @@ from onnxray.images.drawing import contact_sheet as sheets
 from onnxray.images.drawing.contact_sheet import Cell, Row, contact_sheet, contact_sheet_pages
 from onnxray.images.drawing.signed_grey import signed_to_grey
 from onnxray.images.drawing.text import clean_text, shorten
-from onnxray.report import stability_plot as plots
-from onnxray.report.stability_plot import LayerSpread, stability_plot
+from onnxray.report.stability_plot import LayerSpread, stability_figure, stability_plot
 
 INF = math.inf
 NASTY = ("a\x00b\n\tc\u202e", "中文 😀 $x_1$ $\\frac{$", "/layer4" * 60 + "/Relu_output_0", "\ud800", "", "word " * 200)
@@ -248,7 +247,7 @@ def rectangles(ax) -> list[tuple[float, float, float, bool]]:
     """(left, from, to, hatched) of the boxes of a panel."""
     from matplotlib.patches import Rectangle
 
-    found = [p for p in ax.patches if isinstance(p, Rectangle) and p.get_width() == plots._BOX_WIDTH]
+    found = [p for p in ax.patches if isinstance(p, Rectangle) and p.get_width() < 1]
     return [(p.get_x(), p.get_y(), p.get_y() + p.get_height(), bool(p.get_hatch())) for p in found]
 
 
@@ -268,7 +267,7 @@ def test_plot_is_a_png_and_repeats():
 
 
 def test_boxes_are_the_quartiles():
-    figure = plots._figure([spread("a", (10.0, 20.0, 30.0, 40.0, 50.0)), spread("b", (12.0,))], "t", "not reached")
+    figure = stability_figure([spread("a", (10.0, 20.0, 30.0, 40.0, 50.0)), spread("b", (12.0,))], title="t")
     norm, largest, similarity = figure.axes
     assert [r[1:] for r in rectangles(norm)] == [(20.0, 40.0, False), (12.0, 12.0, False)]
     assert medians(norm) == [30.0, 12.0]
@@ -284,12 +283,12 @@ def test_what_was_not_reached_runs_into_the_band():
         spread("most", (10.0, 20.0, 30.0, 40.0, INF), 0.8),
         spread("none", (INF, INF), 0.0),
     ]
-    norm, _, similarity = plots._figure(layers, "t", "never").axes
+    norm, _, similarity = stability_figure(layers, title="t", unreached_label="never").axes
     edge, top = rectangles(norm)[0][2], norm.get_ylim()[1]
     assert edge > 40.0
     by_layer = {}
     for left, start, stop, hatched in rectangles(norm):
-        by_layer.setdefault(round(left - plots._BOX + plots._BOX_WIDTH / 2), []).append((start, stop, hatched))
+        by_layer.setdefault(round(left), []).append((start, stop, hatched))
     assert by_layer[0] == [(20.0, edge, False), (edge, pytest.approx(top), True)]
     assert by_layer[1] == [(20.0, 40.0, False)]
     assert by_layer[2] == [(edge, pytest.approx(top), True)]
@@ -313,7 +312,7 @@ def test_nan_similarity_is_not_reached():
 
 def test_norms_over_a_decade_are_logarithmic():
     def scales(low, high):
-        return [ax.get_yscale() for ax in plots._figure([spread("a", (low, high))], "t", "n").axes]
+        return [ax.get_yscale() for ax in stability_figure([spread("a", (low, high))], title="t").axes]
 
     assert scales(10.0, 100.0) == ["linear", "linear", "linear"]
     assert scales(10.0, 101.0) == ["log", "log", "linear"]
@@ -322,22 +321,28 @@ def test_norms_over_a_decade_are_logarithmic():
 
 def test_the_share_reached_stands_under_the_layer():
     layers = [spread(str(i), (1.0,), share) for i, share in enumerate((0.0, 0.001, 0.5, 0.999, 1.0))]
-    labels = [label.get_text() for label in plots._figure(layers, "t", "n").axes[-1].get_xticklabels()]
+    labels = [label.get_text() for label in stability_figure(layers, title="t").axes[-1].get_xticklabels()]
     assert labels == ["0\n0 %", "1\n<1 %", "2\n50 %", "3\n>99 %", "4\n100 %"]
+
+
+def shown_names(names: list[str]) -> list[str]:
+    """What stands under the layers, above their shares."""
+    figure = stability_figure([spread(name, (1.0,)) for name in names], title="t")
+    return [label.get_text().splitlines()[0] for label in figure.axes[-1].get_xticklabels()]
 
 
 def test_long_names_stay_apart():
     names = [f"/layer{i}/layer{i}.1/relu_1/Relu_output_0" for i in range(4)]
     names += [f"/encoder/layers.{i}/attention/self/query/MatMul_output_0" for i in range(4)]
-    shown = plots._names(names)
+    shown = shown_names(names)
     assert len(set(shown)) == 8
     assert max(len(name) for name in shown) <= 64
-    assert plots._names(["x" * 100, "y"]) == ["x" * 15 + "…" + "x" * 14, "y"]
+    assert shown_names(["x" * 100, "y"]) == ["x" * 15 + "…" + "x" * 14, "y"]
 
 
 def test_names_do_not_run_into_each_other():
     for names in (["conv1_1234"] * 16, ["a" * 60] * 30):
-        figure = plots._figure([spread(name, (1.0, 2.0)) for name in names], "t", "n")
+        figure = stability_figure([spread(name, (1.0, 2.0)) for name in names], title="t")
         figure.savefig(io.BytesIO(), format="png")
         labels = figure.axes[-1].get_xticklabels()
         turn = math.radians(labels[0].get_rotation())
@@ -362,8 +367,8 @@ def test_plots_of_extremes():
     stability_plot([spread("a", (INF, INF), 0.0)], title="never")
     stability_plot([LayerSpread("a", (0.0,), (0.0,), (1.0,), 1.0)], title="zero")
     tiny = LayerSpread("tiny pictures", (1.0, 2.0), (1.0, 2.0), (), 1.0)
-    assert len(plots._figure([tiny], "t", "n").axes) == 2
-    assert len(plots._figure([tiny, spread("a", (1.0,))], "t", "n").axes) == 3
+    assert len(stability_figure([tiny], title="t").axes) == 2
+    assert len(stability_figure([tiny, spread("a", (1.0,))], title="t").axes) == 3
 
 
 @pytest.mark.parametrize(
