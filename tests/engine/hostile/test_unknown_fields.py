@@ -60,6 +60,15 @@ def field(number: int, data: bytes) -> bytes:
     return key(number, len(data)) + data
 
 
+def with_a_hole(folder: Path, first: bytes, path: list[tuple[int, bytes]], number: int) -> Path:
+    """A file that ends in a field of gigabytes, of which the disk holds nothing."""
+    file = folder / "model.onnx"
+    file.write_bytes(first + ending_in(path, number, HOLE))
+    with file.open("r+b") as hole:
+        hole.truncate(file.stat().st_size + HOLE)
+    return file
+
+
 ALL = GRAPH_BYTES + field(NODE, NODE_BYTES) + field(TENSOR, WEIGHT_BYTES)
 CASES: dict[str, tuple[bytes, list[tuple[int, bytes]], int]] = {
     "at the top": (TOP_BYTES + field(GRAPH, ALL), [], UNKNOWN),
@@ -81,11 +90,7 @@ CASES: dict[str, tuple[bytes, list[tuple[int, bytes]], int]] = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_gigabytes_of_unknown_fields_cost_nothing(case: str, tmp_path: Path) -> None:
-    first, path, number = CASES[case]
-    file = tmp_path / "model.onnx"
-    file.write_bytes(first + ending_in(path, number, HOLE))
-    with file.open("r+b") as hole:
-        hole.truncate(file.stat().st_size + HOLE)
+    file = with_a_hole(tmp_path, *CASES[case])
     program = (
         f"import resource, onnxray; resource.setrlimit(resource.RLIMIT_AS, ({2 << 30},) * 2); "
         f"graph = onnxray.open({str(file)!r}).graph; print(len(graph.nodes), graph.weight('w'))"
@@ -112,11 +117,7 @@ KNOWN: dict[str, tuple[bytes, list[tuple[int, bytes]], int]] = {
 
 @pytest.mark.parametrize("case", KNOWN)
 def test_gigabytes_of_known_fields_are_one_line(case: str, tmp_path: Path) -> None:
-    first, path, number = KNOWN[case]
-    file = tmp_path / "model.onnx"
-    file.write_bytes(first + ending_in(path, number, HOLE))
-    with file.open("r+b") as hole:
-        hole.truncate(file.stat().st_size + HOLE)
+    file = with_a_hole(tmp_path, *KNOWN[case])
     with pytest.raises(ModelFileError, match=r"3,221,22\d,\d+ bytes beside the raw data of its weights, 1,073,741,824"):
         read_graph(file)
 

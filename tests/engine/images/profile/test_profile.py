@@ -14,16 +14,7 @@ from onnxray.errors import InputError, ProfileError
 from onnxray.images.profile.families import FAMILIES
 from onnxray.images.profile.profile import MeanImage, Profile
 from support.graph_facts import graph_facts
-
-PLAIN: dict[str, Any] = {
-    "name": "plain",
-    "layout": "NCHW",
-    "channels": "RGB",
-    "scale": 1.0,
-    "mean": (0.0, 0.0, 0.0),
-    "std": (1.0, 1.0, 1.0),
-    "size": (4, 5),
-}
+from support.profiles import PLAIN
 
 
 def graph(shape: tuple[int | str | None, ...] | None) -> Any:

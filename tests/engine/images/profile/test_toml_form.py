@@ -3,7 +3,6 @@
 import dataclasses
 import re
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -11,16 +10,8 @@ import pytest
 from onnxray.errors import ProfileError
 from onnxray.images.profile.profile import MeanImage, Profile
 from onnxray.images.profile.toml_form import read_profile, toml_of
+from support.profiles import PLAIN
 
-PLAIN: dict[str, Any] = {
-    "name": "plain",
-    "layout": "NCHW",
-    "channels": "RGB",
-    "scale": 1.0,
-    "mean": (0.0, 0.0, 0.0),
-    "std": (1.0, 1.0, 1.0),
-    "size": (4, 5),
-}
 TOML = """
 name = "net"
 layout = "NHWC"

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from onnxray.importer.nodes.integers_as_floats import MICROSOFT, Width, is_carried
 from onnxray.importer.nodes.scope import Converted, Converters, Scope
-from onnxray.importer.ops.neural.pooling import PaddedAveragePool, read_windows
+from onnxray.importer.ops.neural.pooling import GlobalPool, PaddedAveragePool, read_windows
 from onnxray.importer.ops.quantised.integer_products import shifted
 from onnxray.importer.ops.quantised.quantization import DynamicQuantize, declared_width, emitted, real, saturated
 
@@ -71,16 +71,11 @@ def _operator(scope: Scope) -> Compute:
     if name == "QLinearConcat":
         return lambda *parts: torch.cat(parts, dim=int(get("axis", 0)))
     last = bool(get("channels_last", 0))
-    pool: Compute = _global_average if name == "QLinearGlobalAveragePool" else _average_pool(scope)
+    if name == "QLinearGlobalAveragePool":
+        pool: Compute = GlobalPool(maximum=False)
+    else:
+        pool = PaddedAveragePool(read_windows(scope), bool(get("count_include_pad", 0)))
     return lambda x: pool(x.movedim(-1, 1)).movedim(1, -1) if last else pool(x)
-
-
-def _global_average(x: torch.Tensor) -> torch.Tensor:
-    return x.mean(tuple(range(2, x.ndim)), keepdim=True)
-
-
-def _average_pool(scope: Scope) -> Compute:
-    return PaddedAveragePool(read_windows(scope), bool(scope.attributes.get("count_include_pad", 0))).forward
 
 
 def _requantized(scope: Scope) -> Converted:

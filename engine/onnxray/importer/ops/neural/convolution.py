@@ -12,23 +12,37 @@ from onnxray.importer.nodes.scope import Converted, Converters, Scope, for_versi
 from onnxray.importer.ops.neural.padding import Padding, read_padding, read_window
 
 _MODULES: dict[int, Callable[..., nn.Module]] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
-_FUNCTIONS = {1: functional.conv1d, 2: functional.conv2d, 3: functional.conv3d}
+CONVOLUTIONS: dict[int, Callable[..., torch.Tensor]] = {
+    1: functional.conv1d,
+    2: functional.conv2d,
+    3: functional.conv3d,
+}
+"""Number of spatial axes -> torch's function."""
+
+
+def convolved(
+    x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, *, stride: tuple[int, ...], padding: Padding,
+    dilation: tuple[int, ...], groups: int,
+) -> torch.Tensor:  # fmt: skip
+    """A convolution with any of ONNX's paddings: by torch itself where it takes them, else padded before."""
+    simple = padding.symmetric
+    if simple is None:
+        x = padding.apply(x, tuple(weight.shape[2:]), stride, dilation, 0.0)
+    return CONVOLUTIONS[weight.ndim - 2](x, weight, bias, stride, simple or 0, dilation, groups)
 
 
 class PaddedConv(nn.Module):
     """A convolution whose padding or weights torch's own modules do not take: uneven, SAME, or computed weights."""
 
-    def __init__(
-        self, rank: int, stride: tuple[int, ...], padding: Padding, dilation: tuple[int, ...], groups: int
-    ) -> None:
+    def __init__(self, stride: tuple[int, ...], padding: Padding, dilation: tuple[int, ...], groups: int) -> None:
         super().__init__()
-        self.rank, self.stride, self.padding, self.dilation, self.groups = rank, stride, padding, dilation, groups
+        self.stride, self.padding, self.dilation, self.groups = stride, padding, dilation, groups
 
     def forward(self, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
-        """Pad, then convolve."""
-        x = self.padding.apply(x, tuple(weight.shape[2:]), self.stride, self.dilation, 0.0)
-        convolve = _FUNCTIONS[self.rank]
-        return convolve(x, weight, bias, stride=self.stride, dilation=self.dilation, groups=self.groups)
+        """Pad and convolve."""
+        return convolved(
+            x, weight, bias, stride=self.stride, padding=self.padding, dilation=self.dilation, groups=self.groups
+        )
 
 
 def _conv(scope: Scope) -> Converted:
@@ -41,7 +55,7 @@ def _conv(scope: Scope) -> Converted:
     padding, groups = read_padding(scope, rank), int(scope.attributes.get("group", 1))
     simple = padding.symmetric
     if weight is None or simple is None or (scope.input(2) and bias is None):
-        return Converted(PaddedConv(rank, stride, padding, dilation, groups), scope.node.inputs)
+        return Converted(PaddedConv(stride, padding, dilation, groups), scope.node.inputs)
     channels = weight.shape[1] * groups
     module = _MODULES[rank](
         channels, weight.shape[0], tuple(weight.shape[2:]), stride, simple, dilation, groups, bias is not None,

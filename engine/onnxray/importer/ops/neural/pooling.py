@@ -10,13 +10,13 @@ from torch import nn
 from torch.nn import functional
 
 from onnxray.importer.nodes.scope import Converted, Converters, Scope, for_versions
+from onnxray.importer.ops.neural.convolution import CONVOLUTIONS
 from onnxray.importer.ops.neural.padding import Padding, read_padding, read_window
 
 _MAX_MODULES = {1: nn.MaxPool1d, 2: nn.MaxPool2d, 3: nn.MaxPool3d}
 _MAX_FUNCTIONS = {1: functional.max_pool1d, 2: functional.max_pool2d, 3: functional.max_pool3d}
 _AVERAGE_MODULES = {1: nn.AvgPool1d, 2: nn.AvgPool2d, 3: nn.AvgPool3d}
 _AVERAGE_FUNCTIONS = {1: functional.avg_pool1d, 2: functional.avg_pool2d, 3: functional.avg_pool3d}
-_CONVOLUTIONS = {1: functional.conv1d, 2: functional.conv2d, 3: functional.conv3d}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Windows:
             return _AVERAGE_FUNCTIONS[rank](x, self.kernel, self.stride) * math.prod(self.kernel)
         ones = x.new_ones(1, 1, *self.kernel)
         single = x.reshape(-1, 1, *x.shape[2:])
-        sums = _CONVOLUTIONS[rank](single, ones, None, self.stride, 0, self.dilation)
+        sums = CONVOLUTIONS[rank](single, ones, None, self.stride, 0, self.dilation)
         return sums.reshape(*x.shape[:2], *sums.shape[2:])
 
 

@@ -7,23 +7,16 @@ straight-through as in ``quantization``: zero where the result is saturated.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import nn
-from torch.nn import functional
 
 from onnxray.importer.nodes.integers_as_floats import Width, is_carried
 from onnxray.importer.nodes.scope import Converted, Converters, Scope, for_versions
+from onnxray.importer.ops.neural.convolution import CONVOLUTIONS, convolved
 from onnxray.importer.ops.neural.padding import Padding, read_padding, read_window
 from onnxray.importer.ops.quantised.quantization import declared_width, emitted, real, saturated
 
 _EXACT = 2.0**24
-_CONVOLUTIONS: dict[int, Callable[..., torch.Tensor]] = {
-    1: functional.conv1d,
-    2: functional.conv2d,
-    3: functional.conv3d,
-}
 
 
 class IntegerConv(nn.Module):
@@ -49,11 +42,9 @@ class IntegerConv(nn.Module):
 
     def summed(self, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
         """The exact sums, in the type of the weight."""
-        simple = self.padding.symmetric
-        if simple is None:
-            x = self.padding.apply(x, tuple(weight.shape[2:]), self.stride, self.dilation, 0.0)
-        convolve = _CONVOLUTIONS[weight.ndim - 2]
-        return convolve(x, weight, bias, self.stride, simple or 0, self.dilation, self.groups)
+        return convolved(
+            x, weight, bias, stride=self.stride, padding=self.padding, dilation=self.dilation, groups=self.groups
+        )
 
 
 def shifted(x: torch.Tensor, zero: torch.Tensor | None, channels_first: bool = False) -> torch.Tensor:
@@ -130,7 +121,7 @@ class FixedQLinearConv(nn.Module):
 def _integer_conv(scope: Scope, position: int) -> IntegerConv:
     weight, given = scope.constant(position), len(scope.attributes.get("kernel_shape") or ())
     rank = weight.ndim - 2 if weight is not None else (scope.rank(0) or scope.rank(position) or given + 2) - 2
-    if rank not in _CONVOLUTIONS:
+    if rank not in CONVOLUTIONS:
         raise scope.refuse(f"its convolution has {rank} spatial axes, 1 to 3 are known")
     return IntegerConv(
         read_window(scope, "strides", rank), read_padding(scope, rank), read_window(scope, "dilations", rank),
