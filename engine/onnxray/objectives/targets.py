@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from onnxray.errors import InputError
 from onnxray.graph.classifier.output import closing_of, softmax_behind, verdict_output
 from onnxray.graph.classifier.predictions import Predictions
+from onnxray.graph.value_names import Selection
 from onnxray.images.pixels import Pixels
 from onnxray.model.model import Model
 from onnxray.objectives.class_score import ClassScore, LabelKept, Score
@@ -112,26 +113,30 @@ def describe_scores(model: Model, objective: Objective) -> tuple[str, ...]:
 
 
 def _named(model: Model, pixels: Pixels, text: str, score: Score, verdict: Predictions | None) -> Objective:
+    """The first of the forms at the top of the file that a text has."""
     if text.startswith("like:"):
-        source, _, at = text.removeprefix("like:").partition("@")
-        if source.endswith(".npy"):
-            return _likeness(
-                model, pixels, Like(values=read_array(Path(source), "one embedding"), at=at or None), source
-            )
-        return _likeness(model, pixels, Like(image=source, at=at or None), source)
+        return _like_file(model, pixels, text.removeprefix("like:"))
     if text.startswith("class:"):
         return _class_of(model, pixels, text, score, verdict)
     element = _ELEMENT.fullmatch(text)
     if element is not None and text not in model.graph.values:
         return _element(model, pixels, model.select_values([element["value"]])[0], element["index"])
-    if not text.startswith("value:"):
-        labels = model.profile.labels if model.profile is not None else None
-        if text.isdecimal() or (labels is not None and text in labels):  # a number is a class
-            found = _class_of(model, pixels, text, score, verdict)
-            if text in model.graph.values:
-                raise InputError(f"{text!r} is a class and a value; say class:{text} or value:{text}")
-            return found
-    selection = model.select(text)
+    if _means_a_class(model, text):
+        found = _class_of(model, pixels, text, score, verdict)
+        if text in model.graph.values:
+            raise InputError(f"{text!r} is a class and a value; say class:{text} or value:{text}")
+        return found
+    return _part(model, model.select(text))
+
+
+def _means_a_class(model: Model, text: str) -> bool:
+    """Whether text without a prefix is a number, or a label of the profile."""
+    labels = model.profile.labels if model.profile is not None else None
+    return not text.startswith("value:") and (text.isdecimal() or (labels is not None and text in labels))
+
+
+def _part(model: Model, selection: Selection) -> Part:
+    """A channel, a neuron, or a value of one number. Errors: InputError."""
     value = model.graph.values[selection.value]
     if not value.is_float and value.dtype:
         raise InputError(f"{selection.value!r} holds {value.dtype}; a target holds real numbers")
@@ -174,6 +179,14 @@ def _element(model: Model, pixels: Pixels, value: str, index: str) -> Element:
         best = np.unravel_index(taken.reshape(len(array), -1).argmax(1), taken.shape[1:])
         found[:, free] = np.stack(best, axis=1)
     return Element(value, found)
+
+
+def _like_file(model: Model, pixels: Pixels, text: str) -> Similarity:
+    """FILE or FILE@NAME: a picture, or an embedding in a .npy file."""
+    source, _, at = text.partition("@")
+    if source.endswith(".npy"):
+        return _likeness(model, pixels, Like(values=read_array(Path(source), "one embedding"), at=at or None), source)
+    return _likeness(model, pixels, Like(image=source, at=at or None), source)
 
 
 def _likeness(model: Model, pixels: Pixels, like: Like, source: str | None = None) -> Similarity:

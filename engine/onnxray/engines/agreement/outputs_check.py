@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -52,30 +52,48 @@ def check_outputs(
     where the weights are small (while it starts, the judge holds them twice).
     Errors: MismatchError naming the first value that differs, or that is NaN throughout and so was not compared.
     """
-    names = [output.name for output in graph.outputs if output.is_float or not output.dtype] or _last_real(graph)
-    names = list(dict.fromkeys(names))
-    short = short_floats(graph)
+    names = _compared(graph)
     with ThreadPoolExecutor(1) as beside:
         prepared = beside.submit(prepare, names) if prepare is not None and graph.parameters < _SMALL else None
         expected = dict(judge(names))
-        closed, output = closing_of(graph).node, closing_of(graph).output
-        softmax = closed if closed is not None and closed.operator == "Softmax" and output in expected else None
-        visible = softmax is not None and expected[output].min(initial=1) > _LOG_FLOOR
-        if softmax is not None and not visible:  # all of the judge before any of the twin: less is held at a time
-            expected |= judge([softmax.inputs[0]])
-            names = list(dict.fromkeys([*names, softmax.inputs[0]]))
+        softmax = _softmax(graph)
+        hides = softmax is not None and not expected[softmax.output].min(initial=1) > _LOG_FLOOR  # NaN hides too
+        if softmax is not None and hides:  # all of the judge before any of the twin: less is held at a time
+            expected |= judge([softmax.given])
+            names = list(dict.fromkeys([*names, softmax.given]))
         if prepared is not None:
             prepared.result()
     found = twin(names)
+    short = short_floats(graph)
     comparisons = [compare(graph, name, expected[name], found[name], short=short.get(name, "")) for name in names]
-    if visible and comparisons[names.index(output)].agrees:
-        p, q = (np.asarray(side[output], np.float64) for side in (expected, found))
+    if softmax is not None and not hides and comparisons[names.index(softmax.output)].agrees:
+        p, q = (np.asarray(side[softmax.output], np.float64) for side in (expected, found))
         log_q = np.log(np.maximum(q, _LOG_FLOOR))
-        comparisons.append(compare(graph, output, np.log(p), log_q, short=short.get(output, "")))
+        comparisons.append(compare(graph, softmax.output, np.log(p), log_q, short=short.get(softmax.output, "")))
     off = [comparison for comparison in comparisons if not comparison.agrees]
     if off and not (full is not None and is_quantised(graph) and full().agrees):
         raise _mismatch(graph, off[0], expected, found, plain)
     return max((c.relative for c in comparisons if c.absolute > FLOOR), default=0.0)
+
+
+def _compared(graph: Graph) -> list[str]:
+    """The outputs that hold real numbers, or of which that is not known; the last real value where there is none."""
+    names = [output.name for output in graph.outputs if output.is_float or not output.dtype] or _last_real(graph)
+    return list(dict.fromkeys(names))
+
+
+class _Softmax(NamedTuple):
+    """A softmax that closes an output which is compared, and the value that it was given."""
+
+    output: str
+    given: str
+
+
+def _softmax(graph: Graph) -> _Softmax | None:
+    closing = closing_of(graph)
+    if closing.node is None or closing.node.operator != "Softmax" or closing.output not in _compared(graph):
+        return None
+    return _Softmax(closing.output, closing.node.inputs[0])
 
 
 def _mismatch(

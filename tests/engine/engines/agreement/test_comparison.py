@@ -172,6 +172,22 @@ def test_a_saturated_softmax_hides_nothing(monkeypatch: pytest.MonkeyPatch) -> N
     assert gradient(onnxray.open(saturated(), models.GREY)).any()
 
 
+@pytest.mark.parametrize("hidden", [0.0, np.nan])
+def test_the_logits_are_read_where_a_probability_says_nothing(lenet: onnx.ModelProto, hidden: float) -> None:
+    asked = list[str]()
+
+    def gives(value: float) -> Callable[[Sequence[str]], dict[str, np.ndarray]]:
+        def give(names: Sequence[str]) -> dict[str, np.ndarray]:
+            asked.extend(names)
+            return {name: np.float32([[hidden if name == "prob" else value, 0.2]]) for name in names}
+
+        return give
+
+    with pytest.raises(MismatchError, match="'ip2'"):
+        check_outputs(read_graph(lenet), gives(1.0), gives(2.0))
+    assert asked == ["prob", "ip2", "prob", "ip2"]
+
+
 def test_small_probabilities_are_compared_by_their_logarithms(monkeypatch: pytest.MonkeyPatch) -> None:
     """p is near 1e-9 where the twin says half of it: nothing in p, much in log p."""
     weights = models.lenet_weights() | {"b4": np.float32([20, 0, 0, 0, 0])}
