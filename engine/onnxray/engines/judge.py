@@ -62,20 +62,24 @@ class Judge:
         return self._run(self._file_session(), feeds, wanted, once=once, through=through)
 
     def values(
-        self, feeds: Arrays, names: Iterable[str], *, once: bool = False, through: Through | None = None
-    ) -> dict[str, Array]:
+        self, feeds: Arrays, names: Iterable[str], *, among: Iterable[str] = (), once: bool = False,
+        through: Through | None = None,
+    ) -> dict[str, Array]:  # fmt: skip
         """Give any values of the graph by a cut copy; inputs and outputs need none.
 
+        among: values that were read together, ``names`` among them: by the session that gave those, no other is opened.
         once: as in ``outputs``, and a session that is opened for it does not stay open.
         """
         wanted = tuple(dict.fromkeys(names))
+        cut = tuple(dict.fromkeys([*among, *wanted]))
         outputs = {output.name for output in self.graph.outputs}
-        if outputs.issuperset(wanted):
+        if outputs.issuperset(cut):
             return self.outputs(feeds, wanted, once=once, through=through)
         found = {name: feeds[name] for name in wanted if name in feeds}
         inner = tuple(name for name in wanted if name not in found)
         if inner:
-            found |= self._run(self._cut_session(inner, keep=not once), feeds, inner, once=once, through=through)
+            session = self._cut_session(tuple(name for name in cut if name not in feeds), keep=not once)
+            found |= self._run(session, feeds, inner, once=once, through=through)
         return {name: found[name] for name in wanted}
 
     def segment(self, names: Iterable[str], given: Iterable[str] = ()) -> Callable[[Arrays], dict[str, Array]]:

@@ -67,6 +67,23 @@ def test_verdicts_come_from_the_file_itself_and_start_no_cut(
     assert len(started) == 2
 
 
+def test_what_was_read_together_is_read_alone_by_the_same_session(
+    lenet: onnx.ModelProto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = sessions(monkeypatch)
+    judge, names = Judge(read_graph(lenet)), ["conv1", "relu2", "ip1", "x"]
+    together = judge.values({"x": X}, names)
+    assert len(started) == 1
+    for name in names:
+        alone = judge.values({"x": X}, [name], among=names)
+        assert list(alone) == [name]
+        np.testing.assert_array_equal(alone[name], together[name])
+    assert len(started) == 1
+    np.testing.assert_array_equal(
+        judge.values({"x": X}, ["prob"], among=["prob"])["prob"], judge.outputs({"x": X})["prob"]
+    )
+
+
 def test_few_sessions_stay_open(lenet: onnx.ModelProto, monkeypatch: pytest.MonkeyPatch) -> None:
     started = sessions(monkeypatch)
     judge = Judge(read_graph(lenet))
