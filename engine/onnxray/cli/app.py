@@ -35,7 +35,7 @@ _COMMANDS = {
     ),
     "lots": (
         "onnxray.cli.commands.lots:lots",
-        "LOTS (Rozsa, Guenther, Boult 2016): the smallest change of an image that makes a layer see another.",
+        "LOTS (Rozsa, Guenther, Boult 2016): change an image so that a layer sees another in it.",
     ),
     "invert": (
         "onnxray.cli.commands.invert:invert",

@@ -17,6 +17,7 @@ from onnxray.report.pages import drawn_pages, model_name
 from onnxray.results.result import Result
 
 _CELLS, _CURVES = 256, 24
+_STEPS = "step, of the image in floats as it is climbed; the figures in the table are of the saved 8-bit picture"
 _SAID = "under each picture: what was climbed, and what ONNX Runtime says of the saved picture"
 
 
@@ -88,7 +89,7 @@ def trace_plot(result: Result[SynthesisItem]) -> bytes:
         panel.grid(color=GRID)
         for side in ("top", "right"):
             panel.spines[side].set_visible(False)
-    panels[-1].set_xlabel("step", **NO_MARKUP)
+    panels[-1].set_xlabel(_STEPS, **NO_MARKUP)
     title = f"{result.provenance.method['name']}: every step of {len(result.items)} image(s)"
     figure.suptitle(clean_text(title), **NO_MARKUP)
     return png_of(figure, metadata=None)  # names matplotlib, as it always did: the same run gives the same bytes

@@ -37,7 +37,11 @@ def lots(
     ] = None,
     own: Annotated[
         Literal["inhibit", "magnify"] | None,
-        typer.Option("--self", help="Fade or strengthen the origin's own representation instead."),
+        typer.Option(
+            "--self",
+            help="Fade or strengthen the origin's own representation instead: how much a layer holds on to what it "
+            "sees. Not the smallest change that flips the class.",
+        ),
     ] = None,
     pairs: Annotated[
         Literal["zip", "all"], typer.Option(help="One target for each origin in turn, or every pair.")
@@ -49,7 +53,7 @@ def lots(
     shared: Shared,
     **options: Any,
 ) -> None:
-    """LOTS (Rozsa, Guenther, Boult 2016): the smallest change of an image that makes a layer see another.
+    """LOTS (Rozsa, Guenther, Boult 2016): change an image so that a layer sees another in it.
 
     Examples: onnxray lots lenet four.png --target nine.png;  onnxray lots lenet four.png --self inhibit;
     onnxray lots face.onnx me.png --target-values template.npy --layer features --steps 200

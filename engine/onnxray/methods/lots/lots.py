@@ -35,6 +35,10 @@ from onnxray.methods.run import Run
 from onnxray.model.model import Model
 from onnxray.objectives.goals import as_goal
 
+INHIBITS = (
+    "inhibit fades what the layer holds, all of it; it does not look for the smallest change that flips the class, and "
+    "what it does not reach is no sign of robustness"
+)
 # Pairs share their gradients in groups: large enough to be fast, small enough to come out, and to fit in memory.
 _GROUP = 64
 _GROUP_ELEMENTS = 64_000_000
@@ -95,7 +99,7 @@ class LOTS(Method[LotsItem]):
             metric=self.metric, distance=self.distance, relative=self.relative,
         )  # fmt: skip
         aim = prepare(model, pixels, as_goal(goal), layers, stop)
-        for note in aim.notes:
+        for note in (*aim.notes, *((INHIBITS,) if aim.mode == "inhibit" else ())):
             run.note(note)
         if self.steps == 1 and aim.until != "linf":
             search = resolve_search(self.search, aim.origins.images[0].size)

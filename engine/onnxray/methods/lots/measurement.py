@@ -25,12 +25,13 @@ def measure(model: Model, group: Group, layer: str, pair: int, found: Found, ste
     aim, one, image = group.aim, np.array([pair]), found.image
     pixels = model.encoded(Pixels.of(image[None]))
     said = model.predict(pixels, scores=True)
-    before, after = group.before[layer][group.rows(one)], model.values(pixels, [layer])[layer]
+    before = group.before[layer][group.rows(one)]
+    after = model.judge.values(model.feeds(pixels), [layer], among=group.before)[layer]
     distances = [float(group.distances(layer, values, one)[0]) for values in (before, after)]
     cosines: list[float | None] = [None, None]
     if group.wanted is not None:
         cosines = [1 - float(group.distances(layer, values, one, "cosine")[0]) for values in (before, after)]
-    confirmed = found.search == "none" or _confirmed(group, layer, image, one, said, after)
+    confirmed = found.search == "none" or (found.reached and _confirmed(model, group, layer, image, one, said, after))
     origin = aim.origin(pair)
     similarity, unaligned, too_small = _similarity(image, origin)
     perturbation, gain = signed_to_grey(image.astype(np.float64) - origin)
@@ -60,8 +61,9 @@ def shown(shots: Shots, index: int) -> Shown:
 
 
 def _confirmed(
-    group: Group, layer: str, image: Image8, one: NDArray[np.int64], said: Predictions, after: NDArray[np.generic]
-) -> bool:
+    model: Model, group: Group, layer: str, image: Image8, one: NDArray[np.int64], said: Predictions,
+    after: NDArray[np.generic],
+) -> bool:  # fmt: skip
     """Whether the saved image alone has arrived.
 
     A search judges many images at once. Where that tells on the verdict (scales that an int8 model takes from the
@@ -70,16 +72,22 @@ def _confirmed(
     until = group.aim.until
     if until == "linf":
         return bool(group.far(image[None], one)[0])
-    return bool((group.near(layer, after, one) if until == "distance" else group.classed(said.classes, one))[0])
+    if until == "distance":  # the search read the layer by a session of its own, which may round otherwise
+        return bool(group.near(layer, after, one)[0] or group.met(model, layer, image[None], one)[0])
+    return bool(group.classed(said.classes, one)[0])
 
 
 def _missed(aim: Aim, found: Found, steps: int, confirmed: bool) -> str | None:
     """Why the goal was not reached; None where it was."""
     if found.reached:
         return None if confirmed else f"the goal ({aim.until}) is reached in a batch, but not by the saved image alone"
-    how = f"{steps} steps" if found.search == "step-and-adjust" else f"scale {found.scale:g}"
-    if found.search == "bisection":
-        how = f"the scales 1, 2, 4, ..., {found.scale:g}; --search integers tries all"
+    if found.search == "step-and-adjust":
+        how = f"{steps} steps; try more --steps, or a larger --step-size"
+    else:
+        how = f"scale {found.scale:g}"
+        if found.search == "bisection":
+            how = f"the scales 1, 2, 4, ..., {found.scale:g}; --search integers tries all"
+        how += "; try --steps 100, which takes the gradient anew at each step"
     return f"the goal ({aim.until}) was not reached within {how}"
 
 

@@ -18,8 +18,9 @@ class SynthesisItem(Item):
 
     path: of the image that it began from or inverts, None where there is none. target: what was climbed, in words.
     class_, label, probability: the judge's verdict on the picture; None where the model is no classifier. steps: taken.
-    trace: name -> a number a step: the objective, the total and every regulariser times its weight. numbers_: what else
-    the method has to say. images: ``image``, and what else is shown; snapshots: by step.
+    trace: name -> a number a step: the objective, the total and every regulariser times its weight, of the image in
+    floats as it is climbed, which may leave [0, 255] on the way: its end is not the saved picture's figure. numbers_:
+    what else the method has to say. images: ``image``, and what else is shown; snapshots: by step.
     """
 
     path: str | None

@@ -18,6 +18,8 @@ from support import models
 from support.linear import SIDE, Linear, moved, pictures
 
 NET = Linear.random()
+ANEW = "try --steps 100, which takes the gradient anew at each step"
+MORE = "try more --steps, or a larger --step-size"
 
 
 def by_class(wanted: int, count: int, net: Linear = NET) -> np.ndarray:
@@ -115,8 +117,8 @@ def test_line_search_to_the_targets_class(search: str):
         assert item.success == (scale is not None)
         assert item.scale == (scale or 1024.0)
         tried = {
-            "exhaustive": "scale 1024",
-            "bisection": "the scales 1, 2, 4, ..., 1024; --search integers tries all",
+            "exhaustive": f"scale 1024; {ANEW}",
+            "bisection": f"the scales 1, 2, 4, ..., 1024; --search integers tries all; {ANEW}",
         }[search]
         assert item.reason == (None if item.success else f"the goal (target-class) was not reached within {tried}")
         assert item.search == search
@@ -124,6 +126,15 @@ def test_line_search_to_the_targets_class(search: str):
         assert (item.class_ == other) == item.success
         reached += item.success
     assert reached
+
+
+def test_inhibition_says_that_it_is_no_measure_of_robustness():
+    notes = {
+        goal: LOTS(layer="z", max_scale=4)(NET.open(), pictures(1), goal).provenance.notes
+        for goal in ("inhibit", "magnify")
+    }
+    assert sum("no sign of robustness" in note for note in notes["inhibit"]) == 1
+    assert not any("robustness" in note for note in notes["magnify"])
 
 
 def test_line_search_away_from_the_class_is_what_inhibit_means():
@@ -149,7 +160,7 @@ def test_a_scale_that_max_scale_forbids_is_not_reached_and_says_so():
     held = LOTS(layer="h", max_scale=below)(NET.open(), origin, target).items[0]
     assert not held.success
     assert held.scale == below
-    assert held.reason == f"the goal (target-class) was not reached within scale {below}"
+    assert held.reason == f"the goal (target-class) was not reached within scale {below}; {ANEW}"
     assert held.class_ == one
     assert LOTS(layer="h", max_scale=below + 1)(NET.open(), origin, target).items[0].success
 
@@ -279,7 +290,7 @@ def test_success_on_the_last_step_counts():
     assert (exact.success, exact.steps, exact.reason) == (True, needed.steps, None)
     short = LOTS(layer="h", steps=needed.steps - 1)(NET.open(), origin, target).items[0]
     assert (short.success, short.steps) == (False, needed.steps - 1)
-    assert short.reason == f"the goal (target-class) was not reached within {needed.steps - 1} steps"
+    assert short.reason == f"the goal (target-class) was not reached within {needed.steps - 1} steps; {MORE}"
     assert short.class_ != other
 
 

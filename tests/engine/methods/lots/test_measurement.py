@@ -3,10 +3,12 @@
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import pytest
 
 import onnxray
 from onnxray.images.profile.profile import Profile
+from onnxray.methods.lots import lots
 from onnxray.methods.lots.lots import LOTS
 from support import models
 
@@ -67,6 +69,29 @@ def test_a_finished_image_is_encoded_and_asked_once_and_at_its_own_layer_alone(
     assert {len(names) for names in judged} == {1}
     for layer in LAYERS:
         assert 1 <= judged.count((layer,)) <= 1 + searched
+
+
+@pytest.mark.parametrize("named", GOALS)
+def test_no_session_is_opened_for_an_image_alone(named: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only so many stay open: a session a layer would be opened anew for each image."""
+    options, goal = GOALS[named]
+    model, method = onnxray.open(models.lenet(), models.GREY), LOTS(layer=LAYERS, **options)
+    started = list[object]()
+    real = onnxruntime.InferenceSession
+    monkeypatch.setattr(onnxruntime, "InferenceSession", lambda *a, **k: started.append(a) or real(*a, **k))
+    real_measure = lots.measure
+
+    def measure(*args: Any) -> Any:
+        begun = len(started)
+        item = real_measure(*args)
+        opened.append(len(started) - begun)
+        return item
+
+    opened = list[int]()
+    monkeypatch.setattr(lots, "measure", measure)
+    method(model, np.repeat(X[:1], 3, axis=0), goal)
+    assert len(opened) == 3 * len(LAYERS)
+    assert sum(opened[1:]) == 0  # the first may open that of the scores before the softmax
 
 
 @pytest.mark.parametrize("named", GOALS)
