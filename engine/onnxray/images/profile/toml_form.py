@@ -4,6 +4,7 @@
     scale = 1.0                     mean = [104, 117, 123]  std = [1, 1, 1]
     # these may be left out
     resize = "crop"                 interpolation = "bilinear"                      crop_fraction = 0.875
+    resized = [256, 256]            crop_offset = "floor"   fill = 114
     range = [0, 255]                labels = "synset.txt"   logits = "prob_in"      features = "pool5"
 
 mean may name a .npy file of shape (C, H, W) and labels a text file of one label a line, both in the TOML's folder.
@@ -24,11 +25,15 @@ from onnxray.errors import ProfileError
 from onnxray.errors.short_values import short
 from onnxray.errors.shown_text import terminal, toml_string
 from onnxray.images.profile.class_names import MAX_LABELS
-from onnxray.images.profile.profile import MeanImage, Profile
+from onnxray.images.profile.mean_image import MeanImage
+from onnxray.images.profile.profile import Profile
 from onnxray.images.profile.side_text import parse_toml
 
 NEEDED: Final = ("name", "layout", "channels", "scale", "mean", "std", "size")
-OPTIONAL: Final = ("resize", "interpolation", "crop_fraction", "range", "labels", "logits", "features")
+OPTIONAL: Final = (
+    "resize", "interpolation", "crop_fraction", "resized", "crop_offset", "fill", "range", "labels", "logits",
+    "features",
+)  # fmt: skip
 MAX_SIDE_FILE: Final = 8 * 2**20
 _MAX_HEADER: Final = 10_000
 _HEADER: Final = re.compile(
