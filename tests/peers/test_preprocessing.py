@@ -10,7 +10,18 @@ import pytest
 import torch
 from PIL import Image
 
-from support.preprocessing import FORMS, SHAPES, TIMM, Form, Reference, keras_applications, picture
+from support.preprocessing import (
+    BILINEAR,
+    FORMS,
+    LANCZOS,
+    NEAREST,
+    SHAPES,
+    TIMM,
+    Form,
+    Reference,
+    keras_applications,
+    picture,
+)
 
 
 def needs(*packages: str) -> pytest.MarkDecorator:
@@ -62,6 +73,36 @@ def test_transformers(form: Form, shape: str) -> None:
     ours = form.reference(image)
     assert theirs.shape == ours.shape
     np.testing.assert_allclose(theirs, ours, atol=2e-5 * max(1.0, float(np.abs(ours).max())))
+
+
+OF_THEIR_OWN = {
+    "OwlViTImageProcessor": "its tensors are reduced without averaging",
+    "ChameleonImageProcessor": "torchvision has no Lanczos",
+}
+
+
+@needs("transformers", "torchvision")
+@pytest.mark.parametrize("shape", ["square", "wide", "tall"])
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.name)
+def test_transformers_on_tensors(form: Form, shape: str) -> None:
+    """The classes that work on tensors: within a grey level, or nearly all of a picture within two where bicubic overshoots."""
+    import transformers
+
+    name = form.name.replace("FeatureExtractor", "ImageProcessor")
+    made = getattr(transformers, f"{name}Fast", None) or getattr(transformers, name, None)
+    code = form.config.get("resample")
+    if made is None or name in OF_THEIR_OWN or code in (LANCZOS, NEAREST):
+        pytest.skip(OF_THEIR_OWN.get(name, "none here, or torchvision does not resample so"))
+    image = picture(SHAPES[shape])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        theirs = np.asarray(made.from_dict(dict(form.config))(image, return_tensors="pt")["pixel_values"][0])
+    black, next_level = (form.reference(Image.new("RGB", image.size, (one,) * 3)) for one in (0, 1))
+    apart = np.abs(theirs - form.reference(image)) / np.abs(next_level - black).max()
+    if code == BILINEAR:
+        assert float(apart.max()) < 1.01
+    else:  # what overshoots is cut off between the two passes, whose order is not Pillow's
+        assert float(np.quantile(apart, 0.999)) < 2.01
 
 
 @needs("timm", "torchvision")

@@ -28,6 +28,7 @@ class Processor:
     crops: whether it does so unasked. statistics: mean and deviation, None where the class takes none.
     flips: whether colours become BGR unasked, None where the class never turns them. models: the model types whose
     files may leave the class's name out. never: keys that, where true, ask for what no profile can say.
+    unsettled: keys whose default is another in transformers 4; that of transformers 5 is taken, and it is said.
     efficient: EfficientNet's own keys, rescale_offset and include_top, are read, the latter true unasked.
     """
 
@@ -45,6 +46,7 @@ class Processor:
     efficient: bool = False
     models: str = ""
     never: str = ""
+    unsettled: str = ""
 
 
 _CLIP: Final = Processor(side=224, resample=3, statistics=CLIP, keeps_aspect=True, crop=224)
@@ -52,7 +54,8 @@ _CLIP: Final = Processor(side=224, resample=3, statistics=CLIP, keeps_aspect=Tru
 PROCESSORS: Final[Mapping[str, Processor]] = MappingProxyType(
     {
         "BeitImageProcessor": Processor(
-            side=256, resample=3, statistics=HALVES, crop=224, models="beit data2vec-vision"
+            side=224, resample=3, statistics=HALVES, crop=224, crops=False, models="beit data2vec-vision",
+            unsettled="size do_center_crop",
         ),
         "BitImageProcessor": Processor(
             side=224, resample=3, statistics=CLIP, keeps_aspect=True, crop=224, models="bit dinov2 focalnet hiera"
@@ -69,8 +72,8 @@ PROCESSORS: Final[Mapping[str, Processor]] = MappingProxyType(
             models="clip aimv2 git groupvit kosmos-2 metaclip_2 mlcd vipllava xclip",
         ),
         "ConvNextImageProcessor": Processor(
-            side=384, resample=2, statistics=HALVES, keeps_aspect=True, steps="convnext",
-            models="convnext convnextv2 cvt regnet resnet van",
+            side=384, resample=3, statistics=HALVES, keeps_aspect=True, steps="convnext",
+            models="convnext convnextv2 cvt regnet resnet van", unsettled="resample",
         ),
         "DeiTImageProcessor": Processor(side=256, resample=3, statistics=HALVES, crop=224, models="deit"),
         "DINOv3ViTImageProcessor": Processor(side=224, resample=2, statistics=IMAGENET, models="dinov3_vit"),
@@ -81,8 +84,8 @@ PROCESSORS: Final[Mapping[str, Processor]] = MappingProxyType(
             side=224, resample=3, statistics=IMAGENET, crop=224, models="efficientformer"
         ),
         "EfficientNetImageProcessor": Processor(
-            side=346, resample=0, statistics=HALVES, crop=289, crops=False, efficient=True,
-            models="efficientnet align",
+            side=346, resample=3, statistics=HALVES, crop=289, crops=False, efficient=True,
+            models="efficientnet align", unsettled="resample",
         ),
         "FlavaImageProcessor": Processor(side=224, resample=3, statistics=CLIP, crop=224, models="flava"),
         "Gemma3ImageProcessor": Processor(
@@ -110,8 +113,8 @@ PROCESSORS: Final[Mapping[str, Processor]] = MappingProxyType(
             side=256, resample=2, statistics=HALVES, keeps_aspect=True, crop=224, models="mobilenet_v2"
         ),
         "MobileViTImageProcessor": Processor(
-            side=224, resample=2, statistics=None, keeps_aspect=True, crop=256, flips=True,
-            models="mobilevit mobilevitv2",
+            side=224, resample=3, statistics=None, keeps_aspect=True, crop=256, flips=True,
+            models="mobilevit mobilevitv2", unsettled="resample",
         ),
         "Ovis2ImageProcessor": Processor(
             side=384, resample=3, statistics=CLIP, models="ovis2", never="crop_to_patches"
@@ -126,7 +129,9 @@ PROCESSORS: Final[Mapping[str, Processor]] = MappingProxyType(
         "PromptDepthAnythingImageProcessor": Processor(
             side=384, resample=3, statistics=HALVES, models="prompt_depth_anything", never="keep_aspect_ratio do_pad"
         ),
-        "PvtImageProcessor": Processor(side=224, resample=2, statistics=IMAGENET, models="pvt pvt_v2"),
+        "PvtImageProcessor": Processor(
+            side=224, resample=3, statistics=IMAGENET, models="pvt pvt_v2", unsettled="resample"
+        ),
         "RTDetrImageProcessor": Processor(
             side=640, resample=2, statistics=IMAGENET, normalizes=False, models="rt_detr rt_detr_v2 d_fine",
             never="do_pad",

@@ -59,8 +59,10 @@ def transformers_profile(
         for key in processor.never.split():
             if config.get(key):
                 _refuse(origin, f"{name} with {key} {short(config[key])} does what no profile can say")
-        geometry, why = _geometry(processor, name, config, origin), ()
-    assumed = processor is None and bool(why)
+        silent = [key for key in processor.unsettled.split() if config.get(key) is None]
+        why = tuple(f"{key}: the file is silent; taken as in transformers 5, transformers 4 differs" for key in silent)
+        geometry = _geometry(processor, name, config, origin)
+    assumed = bool(why)
     if _divides_twice(processor, config):
         why += ("std is squared: include_top divides by it twice",)
     scale, mean, std = _formula(processor, config, origin)

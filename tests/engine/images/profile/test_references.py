@@ -140,6 +140,30 @@ def test_what_no_profile_can_say_is_refused(tmp_path: Path, config: dict[str, An
     assert beside(tmp_path, "unit", preprocessor_config=config).source == "option unit"
 
 
+@pytest.mark.parametrize(
+    ("name", "key", "value"),
+    [
+        ("Beit", "do_center_crop", False),
+        ("Beit", "size", {"height": 224, "width": 224}),
+        ("ConvNext", "resample", 3),
+        ("EfficientNet", "resample", 3),
+        ("MobileViT", "resample", 3),
+        ("Pvt", "resample", 3),
+    ],
+)
+def test_what_differs_between_releases_is_said_where_a_file_is_silent(
+    tmp_path: Path, name: str, key: str, value: object
+) -> None:
+    config = {"image_processor_type": f"{name}ImageProcessor"} | {"size": 224, "resample": 3}
+    config |= {"do_center_crop": name == "MobileViT"}
+    whole = beside(tmp_path, preprocessor_config=config | {key: value})
+    silent = beside(tmp_path, preprocessor_config={k: one for k, one in config.items() if k != key})
+    assert (whole.assumed, silent.assumed) == (False, True)
+    assert any(reason.startswith(f"{key}: the file is silent") for reason in silent.reasons)
+    made = whole.encode(read_images(picture(SHAPES["wide"]), whole).array.astype(np.float64))[0]
+    assert grey_levels_apart(silent, "wide", made) < 1e-9
+
+
 def test_a_class_of_ones_own_is_read_as_it_is_written_and_said_to_be_assumed(tmp_path: Path) -> None:
     config = {"image_processor_type": "MyProcessor", "size": {"height": 8, "width": 8}, "do_rescale": True}
     profile = beside(tmp_path, preprocessor_config=config)
