@@ -85,7 +85,7 @@ OF_THEIR_OWN = {
 @pytest.mark.parametrize("shape", ["square", "wide", "tall"])
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: form.name)
 def test_transformers_on_tensors(form: Form, shape: str) -> None:
-    """The classes that work on tensors: within a grey level, or nearly all of a picture within two where bicubic overshoots."""
+    """The classes that work on tensors: within a grey level, on average where bicubic overshoots."""
     import transformers
 
     name = form.name.replace("FeatureExtractor", "ImageProcessor")
@@ -101,8 +101,8 @@ def test_transformers_on_tensors(form: Form, shape: str) -> None:
     apart = np.abs(theirs - form.reference(image)) / np.abs(next_level - black).max()
     if code == BILINEAR:
         assert float(apart.max()) < 1.01
-    else:  # what overshoots is cut off between the two passes, whose order is not Pillow's
-        assert float(np.quantile(apart, 0.999)) < 2.01
+    else:  # what overshoots is cut off between two passes, in another order than Pillow's
+        assert float(apart.mean()) < 0.5
 
 
 @needs("timm", "torchvision")

@@ -19,13 +19,14 @@ the others            shorter side to size / 0.875, then the centre, bilinear, a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from onnxray.errors import ProfileError
 from onnxray.errors.short_values import LONGEST_SHOWN, short
 from onnxray.graph.classifier.output import features_of, logits_of
+from onnxray.images.profile.graph_scaling import input_scaling
 from onnxray.images.profile.profile import MAX_SIDE, Channels, Interpolation, Layout, Profile, Resize
 
 if TYPE_CHECKING:
@@ -231,11 +232,28 @@ FAMILIES: Final[Mapping[str, Family]] = MappingProxyType({family.name: family fo
 
 
 def guess_family(graph: Graph, found: ImageInput) -> tuple[Family, str]:
-    """Return the likeliest family of a graph that says nothing of its preprocessing, and why."""
-    producer = graph.producer.lower()
-    said = f"the producer is {short(graph.producer)}"
+    """Return the likeliest family of a graph that says nothing of its preprocessing, and why.
+
+    What the graph scales itself is not scaled before; the geometry then is that of the family of its producer.
+    """
     if found.dtype in INTEGERS:
         return FAMILIES["raw"], f"raw: the input is {found.dtype}"
+    family, why = _by_producer(graph, found)
+    if found.layout is None or found.channels is None:
+        return family, why
+    scaling = input_scaling(graph, 1 if found.layout == "NCHW" else 3, found.channels)
+    if scaling is None:
+        return family, why
+    plain = FAMILIES[scaling.pixels]
+    numbers = replace(family, name=plain.name, scale=plain.scale, mean=plain.mean, std=plain.std)
+    if found.channels == 3:
+        numbers = replace(numbers, channels="BGR" if scaling.blue_first or family.channels == "BGR" else "RGB")
+    return numbers, f"{plain.name}: {scaling.why}"
+
+
+def _by_producer(graph: Graph, found: ImageInput) -> tuple[Family, str]:
+    producer = graph.producer.lower()
+    said = f"the producer is {short(graph.producer)}"
     if "cntk" in producer:
         return FAMILIES["raw"], f"raw: {said}"
     if found.channels == 1:
