@@ -19,6 +19,8 @@ from onnxray.images.profile.toml_form import read_side_text
 from onnxray.images.profile.transformers_files import transformers_profile
 
 _TRANSFORMERS: Final = {"image_mean", "do_normalize", "do_rescale", "rescale_factor"}
+CARDS: Final = frozenset({"config", "pretrained_cfg", "preprocessor_config", "image_processor", "data_config"})
+"""What such files are called where they lie in a model's metadata."""
 _PROCESSORS: Final = (("preprocessor_config.json", None), ("processor_config.json", "image_processor"))
 """The files that hold an image processor, and the key of its part where there is more in it."""
 _NAMES: Final = {"image_processor_type", "feature_extractor_type"}
@@ -39,12 +41,22 @@ def configured(path: Path, found: ImageInput) -> Profile | None:
             part = processor.get(key) if key else processor
             if isinstance(part, dict) and (_TRANSFORMERS | _NAMES) & part.keys():
                 return transformers_profile(part, name, found, model_type=model_type, labels=labels)
-        card = config.get("pretrained_cfg", config)
-        if isinstance(card, dict) and {"mean", "std"} <= card.keys() and {"input_size", "crop_pct"} & card.keys():
-            return timm_profile(card, config, found)
-        if _TRANSFORMERS & config.keys():
-            return transformers_profile(config, "config.json", found, model_type=model_type, labels=labels)
+        profile = card_profile(config, "config.json", found)
+        if profile is not None:
+            return profile
     return None
+
+
+def card_profile(config: dict[str, Any], origin: str, found: ImageInput) -> Profile | None:
+    """Return the profile that one file of timm or transformers states by itself; None where it states none.
+
+    Errors: ProfileError.
+    """
+    profile = timm_profile(config, origin, found)
+    if profile is None and (_TRANSFORMERS | {"image_processor_type"}) & config.keys():
+        labels, model_type = labels_of(config.get("id2label")), config.get("model_type")
+        return transformers_profile(config, origin, found, model_type=model_type, labels=labels)
+    return profile
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -138,6 +138,7 @@ class Family:
     interpolation: Interpolation = "bilinear"
     crop_fraction: float = 0.875
     canonical: int | None = None
+    fill: float | None = None
 
     def resized(self, size: tuple[int, int]) -> tuple[int, int] | None:
         """What pictures are stretched to before the centre is cut: canonical, where the input is near it.
@@ -180,6 +181,7 @@ class Family:
             crop_fraction=self.crop_fraction,
             resized=self.resized(size),
             crop_offset="round" if self.canonical is None else "floor",
+            fill=self.fill,
             logits=logits_of(graph),
             features=features_of(graph),
             source=source,

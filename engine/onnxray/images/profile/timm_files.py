@@ -22,9 +22,15 @@ from onnxray.images.profile.profile import Profile, Resize
 _RULES: Final[Mapping[str, Resize]] = {"center": "crop", "squash": "stretch", "border": "pad"}
 
 
-def timm_profile(card: Mapping[str, Any], config: Mapping[str, Any], found: ImageInput) -> Profile:
-    """Return the profile that a model card states; config is the whole file. Errors: ProfileError."""
-    origin, reasons = "config.json", found.reasons
+def timm_profile(config: Mapping[str, Any], origin: str, found: ImageInput) -> Profile | None:
+    """Return the profile that a file states, flat or under pretrained_cfg; None where it is none of timm's.
+
+    Errors: ProfileError.
+    """
+    card = config.get("pretrained_cfg", config)
+    if not isinstance(card, dict) or not {"mean", "std"} <= card.keys() or not {"input_size", "crop_pct"} & card.keys():
+        return None
+    reasons = found.reasons
     shape = card.get("input_size")
     if shape is None:
         count = found.channels or 3
