@@ -14,6 +14,7 @@ from onnxray.cli.parts.arguments import (
     ApproximateOption,
     DeviceOption,
     JsonOption,
+    LabelsOption,
     OutOption,
     ProfileOption,
     ResumeOption,
@@ -34,6 +35,7 @@ class Opening:
     """How the model is opened, where what is found is written, and how it is told."""
 
     profile: ProfileOption = None
+    labels: LabelsOption = None
     device: DeviceOption = "cpu"
     strict: StrictOption = False
     approximate: ApproximateOption = False
@@ -44,7 +46,10 @@ class Opening:
         """Open a model as these options say, and say where its profile was guessed."""
         from onnxray.model.opening import open_model
 
-        opened = open_model(model, self.profile, device=self.device, strict=self.strict, approximate=self.approximate)
+        opened = open_model(
+            model, self.profile, labels=self.labels, device=self.device, strict=self.strict,
+            approximate=self.approximate,
+        )  # fmt: skip
         if opened.profile is not None and opened.profile.assumed:
             reasons = "; ".join(opened.profile.reasons)
             name = f"assumed profile {opened.profile.name}"

@@ -29,9 +29,10 @@ from onnxray.images.profile.families import (
     image_input,
     shown,
 )
+from onnxray.images.profile.label_files import LABEL_LISTS, labels_in
 from onnxray.images.profile.profile import Channels, Profile
 from onnxray.images.profile.side_text import parse_json
-from onnxray.images.profile.toml_form import read_profile
+from onnxray.images.profile.toml_form import read_profile, read_side_text
 
 if TYPE_CHECKING:
     from onnxray.graph.facts import Graph
@@ -102,6 +103,22 @@ def _named(graph: Graph, option: Profile | str | os.PathLike[str]) -> Profile:
             f"no profile {short(str(option))}: {hint}Give the path of a TOML file or one of {', '.join(FAMILIES)}"
         )
     return read_profile(path)
+
+
+def read_labels(option: str | os.PathLike[str]) -> tuple[str, ...]:
+    """Return the class names in a file, or those of a list by its name. Errors: ProfileError."""
+    path = Path(option)
+    try:
+        there = path.is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        there = False
+    if there:
+        return labels_in(read_side_text(path), path)
+    if isinstance(option, str) and option.lower() in LABEL_LISTS:
+        return LABEL_LISTS[option.lower()]
+    near = difflib.get_close_matches(str(option)[:40], LABEL_LISTS, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    raise ProfileError(f"no labels {short(str(option))}: {hint}Give a file or one of {', '.join(LABEL_LISTS)}")
 
 
 def check_fits(profile: Profile, graph: Graph) -> None:

@@ -7,7 +7,8 @@
     resized = [256, 256]            crop_offset = "floor"   fill = 114
     range = [0, 255]                labels = "synset.txt"   logits = "prob_in"      features = "pool5"
 
-mean may name a .npy file of shape (C, H, W) and labels a text file of one label a line, both in the TOML's folder.
+mean may name a .npy file of shape (C, H, W) and labels a file of class names (label_files.py), both in the TOML's
+folder.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import numpy as np
 from onnxray.errors import ProfileError
 from onnxray.errors.short_values import short
 from onnxray.errors.shown_text import terminal, toml_string
-from onnxray.images.profile.class_names import MAX_LABELS
+from onnxray.images.profile.label_files import labels_in
 from onnxray.images.profile.mean_image import MeanImage
 from onnxray.images.profile.profile import Profile
 from onnxray.images.profile.side_text import parse_toml
@@ -100,15 +101,8 @@ def _fields(source: str | Path, origin: str) -> dict[str, Any]:
         fields["mean"] = read_mean(_beside(folder, fields["mean"], "mean", origin))
     if isinstance(fields.get("labels"), str):
         path = _beside(folder, fields["labels"], "labels", origin)
-        fields["labels"] = _lines(path)
+        fields["labels"] = labels_in(read_side_text(path), path)
     return {**fields, "source": origin}
-
-
-def _lines(path: Path) -> tuple[str, ...]:
-    labels = tuple(read_side_text(path).rstrip().splitlines())
-    if len(labels) > MAX_LABELS:
-        raise ProfileError(f"{path}: {len(labels)} lines; at most {MAX_LABELS} class names are taken, one a line")
-    return labels
 
 
 def _beside(folder: Path | None, name: str, key: str, origin: str) -> Path:
