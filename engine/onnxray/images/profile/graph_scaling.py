@@ -23,6 +23,8 @@ _MOST: Final = 2**20
 """Numbers of a constant that is read here: those of a mean image of 512x512."""
 _LONGEST: Final = 64
 """Nodes that are followed."""
+_WIDEST: Final = 64
+"""Channels that are followed: those of a picture, joined a few times over."""
 _CAFFE_MEANS: Final = (103.939, 116.779, 123.68)
 _PIXELS_ONLY: Final = frozenset(
     {
@@ -111,7 +113,9 @@ def _judged(value: _Scaled) -> InputScaling | None:
         near = len(zero) == 3 and np.allclose(zero, _CAFFE_MEANS, atol=3)
         order = "; its means are those of blue, green and red" if near else ""
         return InputScaling("raw", near, f"{why}, zero at {_listed(zero)} of 255{order}")
-    if ((factor >= 1.6) & (zero > 0.2) & (zero < 0.8)).all() or ((factor > 200) & (zero >= 0) & (zero < 0.8)).all():
+    if ((factor >= 1.6) & (zero > 0.2) & (zero < 0.8)).all() or (
+        (factor > 200) & (factor < 300) & (zero >= 0) & (zero < 0.8)
+    ).all():
         return InputScaling("unit", False, f"{why}, zero at {_listed(zero)} of 1")
     return None
 
@@ -128,8 +132,15 @@ def _results(graph: Graph, node: Node, known: dict[str, _Scaled]) -> dict[str, _
     if rule is None or not node.inputs:
         return None
     try:
-        return rule(graph, node, known)
-    except (OnnxrayError, IndexError, ValueError, TypeError):  # a damaged node, which the importer will name
+        with np.errstate(all="ignore"):  # a constant may be anything; what is not finite tells nothing
+            return rule(graph, node, known)
+    except (
+        OnnxrayError,
+        ArithmeticError,
+        IndexError,
+        ValueError,
+        TypeError,
+    ):  # a damaged node, which the importer will name
         return None
 
 
@@ -244,7 +255,9 @@ def _axis(value: _Scaled, axis: float) -> int:
 
 def _gathered(graph: Graph, node: Node, known: dict[str, _Scaled]) -> dict[str, _Scaled] | None:
     value, places = known.get(node.inputs[0]), _fixed(graph, node.inputs[1])
-    if value is None or places is None or _axis(value, attribute(node, "axis", 0)) != value.axis:
+    if value is None or places is None or places.size > _WIDEST:
+        return None
+    if _axis(value, attribute(node, "axis", 0)) != value.axis:
         return None
     index = places.astype(np.int64)
     if index.ndim == 0:
@@ -285,10 +298,12 @@ def _split(_graph: Graph, node: Node, known: dict[str, _Scaled]) -> dict[str, _S
 
 def _joined(_graph: Graph, node: Node, known: dict[str, _Scaled]) -> dict[str, _Scaled] | None:
     """Channels that were apart, together again."""
-    values = [known.get(name) for name in node.inputs]
+    values = [known.get(name) for name in node.inputs[: _WIDEST + 1]]
     parts = [value for value in values if value is not None]
     axis = _axis(parts[0], attribute(node, "axis", 0)) if parts else None
     if len(parts) != len(values) or any(value.axis not in (None, axis) for value in parts):
+        return None
+    if sum(len(value.factor) for value in parts) > _WIDEST:
         return None
     longest = max((value.steps for value in parts), key=len)
     factor, shift, source = (

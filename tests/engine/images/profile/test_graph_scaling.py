@@ -1,5 +1,6 @@
 """Graphs that scale their pictures themselves: the class is the one that ONNX Runtime gives for the pixels meant."""
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -297,6 +298,42 @@ def test_the_geometry_is_that_of_the_producers_family(shape: Any) -> None:
         profile = discover(read_graph(writer.model(producer)))
         assert profile is not None
         assert (profile.resize, profile.interpolation) == geometry
+
+
+def test_damaged_and_endless_beginnings_tell_nothing() -> None:
+    def joined(w: Writer) -> None:
+        for _ in range(8):
+            w.add("Concat", *[w.value] * 50, axis=1)
+
+    def infinite(w: Writer) -> None:
+        for _ in range(8):
+            w.add("Mul", w.constant(3e38))
+
+    def picked(w: Writer) -> None:
+        w.add("Gather", w.constant(np.zeros(100_000), np.int64), axis=1)
+
+    def backwards(w: Writer) -> None:
+        w.add("Slice", *(w.constant([one], np.float32) for one in (np.inf, np.nan, 1, 0)))
+
+    def moved(w: Writer) -> None:
+        w.add("Transpose", perm=[0, 0, 0, 0])
+
+    def nowhere(w: Writer) -> None:
+        w.add("Gather", w.constant([7], np.int64), axis=1)
+
+    def shaped(w: Writer) -> None:
+        w.add("BatchNormalization", *(w.constant(np.ones(k)) for k in (1, 2, 5, 7)))
+
+    for kind in (joined, infinite, picked, backwards, moved, nowhere, shaped):
+        writer = Writer("NCHW")
+        scaled(writer)
+        kind(writer)
+        graph = read_graph(writer.model("pytorch"))
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            profile = discover(graph)
+        assert profile is not None
+        assert profile.name in ("raw", "torchvision")
 
 
 @pytest.mark.parametrize("option", ["unit", "torchvision"])
