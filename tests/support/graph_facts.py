@@ -10,4 +10,4 @@ def graph_facts(*, logits: str = "out", features: str | None = None, **facts: An
     """What has these facts, and these values for logits and features."""
     closing = SimpleNamespace(logits=logits)
     answers: dict[str, Any] = {"_find_closing": closing, "_find_features": features}
-    return SimpleNamespace(**facts, once=lambda question: answers[question.__name__])
+    return SimpleNamespace(**{"nodes": ()} | facts, once=lambda question: answers[question.__name__])

@@ -156,7 +156,7 @@ def _at(profile: Profile, size: tuple[int, int], longest: int | None) -> Profile
     share = min(1.0, longest / max(size))
     own = (max(1, round(size[0] * share)), max(1, round(size[1] * share)))
     # A mean image has a size of its own.
-    return replace(profile, mean=(0.0,) * profile.channel_count, size=own, resize="stretch")
+    return replace(profile, mean=(0.0,) * profile.channel_count, size=own, resize="stretch", resized=None)
 
 
 def _label(item: object, index: int) -> str:
@@ -281,7 +281,7 @@ def _chw(array: NDArray[np.float32]) -> NDArray[np.float32]:
 def fit(image: Image.Image, profile: Profile, label: str = "image", channel: int = 0) -> tuple[Image.Image, list[str]]:
     """Bring a picture to the profile's size by its rule; one that has the size is returned itself.
 
-    The rules are told in placement.py; the rest of a padded picture is the profile's mean colour. Reducing is
+    The rules are told in placement.py; the rest of a padded picture is the profile's fill colour. Reducing is
     anti-aliased.
     image: mode L, RGB, or F, which is then the given channel. Returns the picture and notes.
     Errors: ImageError for a picture so elongated that it would take more than MAX_PIXELS.
@@ -290,19 +290,19 @@ def fit(image: Image.Image, profile: Profile, label: str = "image", channel: int
     w, h = image.size
     if (h, w) == (height, width):
         return image, []
-    resampling = _RESAMPLING[profile.interpolation]
     place = placement(profile, w, h)
     new_w, new_h = place.resized
-    if profile.resize == "stretch":
-        return image.resize((width, height), resampling), [f"resized {w}x{h} -> {width}x{height}"]
-    if profile.resize == "pad":
-        colour = profile.mean_colour
-        fill: Any = colour[channel] if image.mode == "F" else tuple(round(value) for value in colour)
-        canvas = Image.new(image.mode, (width, height), fill if image.mode != "L" else fill[0])
-        canvas.paste(image.resize((new_w, new_h), resampling), (-place.left, -place.top))
-        return canvas, [f"resized {w}x{h} -> {new_w}x{new_h}, padded to {width}x{height}"]
     if new_w * new_h > MAX_PIXELS:
         raise ImageError(f"{label}: {w}x{h} would be resized to {new_w}x{new_h}; cut it to a less elongated picture")
-    resized = image.resize((new_w, new_h), resampling) if (new_w, new_h) != (w, h) else image
-    note = f"resized {w}x{h} -> {new_w}x{new_h}, centre crop {width}x{height}"
-    return resized.crop((place.left, place.top, place.left + width, place.top + height)), [note]
+    resized = image.resize((new_w, new_h), _RESAMPLING[profile.interpolation]) if (new_w, new_h) != (w, h) else image
+    note = f"resized {w}x{h} -> {new_w}x{new_h}"
+    if profile.resize == "stretch" and (new_h, new_w) == (height, width):
+        return resized, [note]
+    if new_w >= width and new_h >= height and profile.resize != "pad":
+        box = (place.left, place.top, place.left + width, place.top + height)
+        return resized.crop(box), [f"{note}, centre crop {width}x{height}"]
+    colour = profile.fill_colour
+    fill: Any = colour[channel] if image.mode == "F" else tuple(round(value) for value in colour)
+    canvas = Image.new(image.mode, (width, height), fill if image.mode != "L" else fill[0])
+    canvas.paste(resized, (-place.left, -place.top))
+    return canvas, [f"{note}, padded to {width}x{height}"]

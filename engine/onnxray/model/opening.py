@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
+from collections.abc import Sequence
 
 from onnxray.errors import ProfileError
 from onnxray.errors.type_checks import check_kind
 from onnxray.graph.reading import read_graph
-from onnxray.images.profile.discovery import discover
+from onnxray.images.profile.discovery import discover, read_labels
 from onnxray.images.profile.profile import Profile
 from onnxray.model.model import Model
 from onnxray.model.sources import Source, bundled
@@ -17,6 +19,7 @@ def open_model(
     source: Source,
     profile: Profile | str | os.PathLike[str] | None = None,
     *,
+    labels: Sequence[str] | str | os.PathLike[str] | None = None,
     device: str = "cpu",
     strict: bool = False,
     approximate: bool = False,
@@ -24,9 +27,10 @@ def open_model(
     """Open an ONNX model: a path, a bundled name such as ``lenet``, bytes, or a ModelProto. Only parses.
 
     profile: a Profile, a built-in family's name or a TOML file; by default it is searched beside the model, in its
-    metadata, and inferred at last, which is marked ``assumed``. strict: refuse an assumed profile, and folders with
-    pictures that cannot be read, which are left out otherwise. approximate: give
-    gradients also where this processor saturates u8 x s8 products, so that they cannot be checked; results say so.
+    metadata, and inferred at last, which is marked ``assumed``. labels: the names of the classes in the order of the
+    logits, a file of them, or the name of a list (``label_files.py``). strict: refuse an assumed profile, and folders
+    with pictures that cannot be read, which are left out otherwise. approximate: give gradients also where this
+    processor saturates u8 x s8 products, so that they cannot be checked; results say so.
     Errors: ModelFileError, ProfileError.
     """
     check_kind("the device", device, str)
@@ -39,4 +43,15 @@ def open_model(
             f"the profile {found.name!r} is assumed ({'; '.join(found.reasons)}) and --strict refuses that; "
             "state it with --profile, or in a TOML file beside the model"
         )
+    if labels is not None:
+        found = _labelled(found, labels)
     return Model(graph, found, device, approximate=approximate, strict=strict)
+
+
+def _labelled(profile: Profile | None, labels: Sequence[str] | str | os.PathLike[str]) -> Profile:
+    """The profile with other class names. Errors: ProfileError."""
+    if profile is None:
+        raise ProfileError("labels were given, and no profile holds them: the input is no image; name one (--profile)")
+    if isinstance(labels, str | os.PathLike):
+        return dataclasses.replace(profile, labels=read_labels(labels))
+    return dataclasses.replace(profile, labels=tuple(labels))

@@ -1,6 +1,6 @@
 """What a user wants explained, as text or as a value: a class, a channel, a neuron, a number of a detector, a likeness.
 
-9, class:9, "tabby cat"       a class, by number or label; without a target, the judge's own class of each image
+9, class:9, "tabby cat"       a class by number, label or synonym; without a target, the judge's own class of each image
 conv5_3:12, conv5_3:12,4,7    a channel (its mean) or a neuron of any named value; value:NAME where it could be both
 scores[812,1], scores[max,1]  one number of a value, batch axis left out; max: where it is largest, image by image
 like:FILE, like:FILE@features the cosine of an embedding with that of an image, or with one in a .npy file
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxray.errors import InputError
+from onnxray.errors import InputError, UnknownValue
 from onnxray.graph.classifier.output import closing_of, softmax_behind, verdict_output
 from onnxray.graph.classifier.predictions import Predictions
 from onnxray.graph.value_names import Selection
 from onnxray.images.pixels import Pixels
+from onnxray.images.profile.class_names import near_names, places_of
 from onnxray.model.model import Model
 from onnxray.objectives.class_score import ClassScore, LabelKept, Score
 from onnxray.objectives.likeness import Similarity
@@ -76,13 +77,21 @@ def read_target(
 def class_index(model: Model, text: str, count: int) -> int:
     """The class that a label or a number means, of ``count``; a label wins. Errors: InputError."""
     text = text.removeprefix("class:")
-    found = [index for index in range(count) if model.label(index) == text]
+    labels = [model.label(index) for index in range(count)]
+    found = places_of(labels, text)
     if not found and text.isdecimal() and len(text) < 10 and int(text) < count:
         found = [int(text)]
     if len(found) != 1:
-        known = f"the classes {', '.join(map(str, found))} are all labelled" if found else "there is no class"
-        raise InputError(f"{known} {text!r}; give a number from 0 to {count - 1}, or a label of the profile")
+        known = f"the classes {', '.join(map(str, found[:10]))} are all labelled" if found else "there is no class"
+        raise InputError(
+            f"{known} {text!r}; {_near(labels, text)}give a number from 0 to {count - 1}, or a label of the profile"
+        )
     return found[0]
+
+
+def _near(labels: Sequence[str], text: str) -> str:
+    near = near_names(labels, text)
+    return f"did you mean the class {' or '.join(map(repr, near))}? " if near else ""
 
 
 def describe_scores(model: Model, objective: Objective) -> tuple[str, ...]:
@@ -126,7 +135,17 @@ def _named(model: Model, pixels: Pixels, text: str, score: Score, verdict: Predi
         if text in model.graph.values:
             raise InputError(f"{text!r} is a class and a value; say class:{text} or value:{text}")
         return found
-    return _part(model, model.select(text))
+    try:
+        selection = model.select(text)
+    except UnknownValue as error:
+        labels = model.profile.labels if model.profile is not None else None
+        if labels is None or text.startswith("value:"):
+            raise
+        if places_of(labels, text):
+            return _class_of(model, pixels, text, score, verdict)
+        near = _near(labels, text)
+        raise UnknownValue(f"{error}; {near.strip()}" if near else str(error)) from None
+    return _part(model, selection)
 
 
 def _means_a_class(model: Model, text: str) -> bool:

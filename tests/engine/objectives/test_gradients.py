@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional
 
 import onnxray
-from onnxray.errors import InputError, NotDifferentiable
+from onnxray.errors import InputError, NotDifferentiable, UnknownValue
 from onnxray.graph.value_names import Selection
 from onnxray.images.pixels import Pixels
 from onnxray.importer.backward_rules import BackwardRules
@@ -211,3 +211,24 @@ def test_targets_that_are_not_there(model: onnxray.Model, target: Any, message: 
         read_target(model, PIXELS, target)
     with pytest.raises(InputError, match="has 20 a sample"):
         judged(model, PIXELS, read_target(model, PIXELS, Like(values=np.ones(3), at="ip1")))
+
+
+def test_a_class_is_named_by_a_synonym_and_near_misses_are_labels() -> None:
+    own = onnxray.open("lenet").profile
+    assert own is not None
+    profile = replace(own, labels=("n01443537 goldfish, Carassius auratus", "crane", "crane", *"defghij"))
+    model = onnxray.open("lenet", profile)
+    pixels = Pixels.blank(profile)
+    for text in ("goldfish", "GOLDFISH", "class:Carassius auratus", "'n01443537'"):
+        found = read_target(model, pixels, text)
+        assert isinstance(found, ClassScore)
+        assert found.classes.tolist() == [0]
+    with pytest.raises(InputError, match=r"the classes 1, 2 are all labelled 'Crane'"):
+        read_target(model, pixels, "Crane")
+    with pytest.raises(UnknownValue, match=r"did you mean the class 'goldfish'\?"):
+        read_target(model, pixels, "goldfisch")
+    with pytest.raises(InputError, match=r"no class 'goldfisch'; did you mean the class 'goldfish'\?"):
+        read_target(model, pixels, "class:goldfisch")
+    with pytest.raises(UnknownValue) as caught:
+        read_target(model, pixels, "value:goldfish")
+    assert "class" not in str(caught.value)

@@ -96,9 +96,10 @@ def _summary(model: Model, facts: dict[str, Any]) -> dict[str, str]:
     mean = "an image" if not isinstance(profile.mean, tuple) else ", ".join(f"{number:g}" for number in profile.mean)
     std = ", ".join(f"{number:g}" for number in profile.std)
     height, width = profile.size
+    via = "" if profile.resized is None else f" by way of {profile.resized[0]}x{profile.resized[1]}"
     source = f"ASSUMED ({'; '.join(profile.reasons)})" if profile.assumed else profile.source
     return entries | {
-        "profile": f"{profile.name}: {profile.channels} {height}x{width} {profile.layout}, {profile.resize}, "
+        "profile": f"{profile.name}: {profile.channels} {height}x{width} {profile.layout}, {profile.resize}{via}, "
         f"input = ({profile.scale:g} * pixels - [{mean}]) / [{std}]; from: {source}",
         "labels": "none" if profile.labels is None else f"{len(profile.labels)}: {', '.join(profile.labels[:5])}, ...",
     }

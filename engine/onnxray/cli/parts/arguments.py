@@ -26,6 +26,18 @@ ProfileOption = Annotated[
 ]
 
 
+LabelsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--labels",
+        metavar="FILE|NAME",
+        help="The names of the classes: a file (one a line, JSON, id2label, Keras' class index), or mnist, cifar10, "
+        "voc, voc21, coco.",
+        show_default=False,
+    ),
+]
+
+
 DeviceOption = Annotated[str, typer.Option("--device", metavar="cpu|cuda", help="Where both engines run.")]
 
 

@@ -15,6 +15,7 @@ from onnxray.cli.parts.arguments import (
     ApproximateOption,
     DeviceOption,
     JsonOption,
+    LabelsOption,
     OutOption,
     OverwriteOption,
     ProfileOption,
@@ -36,6 +37,7 @@ class Opening:
     """How the model is opened, where what is found is written, and how it is told."""
 
     profile: ProfileOption = None
+    labels: LabelsOption = None
     device: DeviceOption = "cpu"
     strict: StrictOption = False
     approximate: ApproximateOption = False
@@ -52,7 +54,10 @@ class Opening:
             refuse_another_run(self.out)
         from onnxray.model.opening import open_model
 
-        opened = open_model(model, self.profile, device=self.device, strict=self.strict, approximate=self.approximate)
+        opened = open_model(
+            model, self.profile, labels=self.labels, device=self.device, strict=self.strict,
+            approximate=self.approximate,
+        )  # fmt: skip
         if opened.profile is not None and opened.profile.assumed:
             reasons = "; ".join(opened.profile.reasons)
             name = f"assumed profile {opened.profile.name}"

@@ -8,16 +8,22 @@ Text in double quotes throughout is JSON with JSON's escapes, all else has Pytho
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 MAX_TEXT: Final = 2**20
 """Characters of an entry of the metadata that is read as class names."""
 MAX_LABELS: Final = 1_000_000
 """Class names of a model."""
+
+_AROUND: Final = " \t\r\n'\"`\u2018\u2019\u201c\u201d"
+_WORDNET: Final = re.compile(r"(n[0-9]{8}) +")
+_MOST_COMPARED: Final = 30_000
+_LONGEST_COMPARED: Final = 200
 
 _CLOSING: Final = {"[": "]", "(": ")", "{": "}"}
 _SPACE: Final = re.compile(r"[ \t\r\n]*+")
@@ -30,6 +36,40 @@ _ESCAPE: Final = re.compile(
 _SIMPLE: Final = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v", "\n": ""} | {
     sign: sign for sign in "\\'\""
 }
+
+
+def places_of(labels: Sequence[str], text: str) -> list[int]:
+    """Where a text is a class name: as it is written; else, case and quotes aside, whole; else as one of its synonyms.
+
+    "n01443537 goldfish, Carassius auratus" is found by goldfish, by Carassius auratus and by n01443537 too.
+    """
+    exact = [place for place, label in enumerate(labels) if label == text]
+    wanted = _plain(text)
+    if exact or not wanted:
+        return exact
+    names = [_synonyms(label) for label in labels]
+    whole = [place for place, found in enumerate(names) if wanted in found[:2]]
+    return whole or [place for place, found in enumerate(names) if wanted in found]
+
+
+def near_names(labels: Sequence[str], text: str) -> list[str]:
+    """Up to three synonyms of class names that are written nearly so."""
+    known = dict.fromkeys(
+        name for label in labels[:_MOST_COMPARED] for name in _synonyms(label[:_LONGEST_COMPARED])[1:]
+    )
+    return difflib.get_close_matches(_plain(text[:_LONGEST_COMPARED]), known, n=3, cutoff=0.75)
+
+
+def _synonyms(label: str) -> list[str]:
+    """The label, the label without its WordNet number, that number, and what commas part."""
+    plain = _plain(label)
+    number = _WORDNET.match(plain)
+    names = plain[number.end() :] if number else plain
+    return [plain, names, *([number.group(1)] if number else []), *map(_plain, names.split(","))]
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.strip(_AROUND).casefold().replace("_", " ").split())
 
 
 def labels_of(value: object) -> tuple[str, ...] | None:

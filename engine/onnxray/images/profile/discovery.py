@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 from onnxray.errors import ProfileError
 from onnxray.errors.short_values import short
 from onnxray.images.profile.class_names import MAX_TEXT, read_class_names
-from onnxray.images.profile.config_files import configured
+from onnxray.images.profile.config_files import CARDS, card_profile, configured
 from onnxray.images.profile.families import (
     FAMILIES,
     INTEGERS,
@@ -28,8 +29,10 @@ from onnxray.images.profile.families import (
     image_input,
     shown,
 )
+from onnxray.images.profile.label_files import LABEL_LISTS, labels_in
 from onnxray.images.profile.profile import Channels, Profile
-from onnxray.images.profile.toml_form import read_profile
+from onnxray.images.profile.side_text import parse_json
+from onnxray.images.profile.toml_form import read_profile, read_side_text
 
 if TYPE_CHECKING:
     from onnxray.graph.facts import Graph
@@ -71,7 +74,7 @@ def _find(graph: Graph, option: Profile | str | os.PathLike[str] | None) -> Prof
         found = image_input(graph)
     except ProfileError:
         return None
-    profile = _windows_ml(graph, found) or _ultralytics(graph, found)
+    profile = _windows_ml(graph, found) or _ultralytics(graph, found) or _cards(graph, found)
     if profile is None and graph.path is not None:
         profile = configured(graph.path, found)
     if profile is None and found.channels in (1, 3):
@@ -100,6 +103,22 @@ def _named(graph: Graph, option: Profile | str | os.PathLike[str]) -> Profile:
             f"no profile {short(str(option))}: {hint}Give the path of a TOML file or one of {', '.join(FAMILIES)}"
         )
     return read_profile(path)
+
+
+def read_labels(option: str | os.PathLike[str]) -> tuple[str, ...]:
+    """Return the class names in a file, or those of a list by its name. Errors: ProfileError."""
+    path = Path(option)
+    try:
+        there = path.is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        there = False
+    if there:
+        return labels_in(read_side_text(path), path)
+    if isinstance(option, str) and option.lower() in LABEL_LISTS:
+        return LABEL_LISTS[option.lower()]
+    near = difflib.get_close_matches(str(option)[:40], LABEL_LISTS, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    raise ProfileError(f"no labels {short(str(option))}: {hint}Give a file or one of {', '.join(LABEL_LISTS)}")
 
 
 def check_fits(profile: Profile, graph: Graph) -> None:
@@ -155,22 +174,45 @@ def _windows_ml(graph: Graph, found: ImageInput) -> Profile | None:
 
 
 def _ultralytics(graph: Graph, found: ImageInput) -> Profile | None:
-    """Return x/255 RGB for what ultralytics exported: letterboxed, or cropped where the task is to classify."""
-    if graph.metadata.get("author") != "Ultralytics":
+    """Return x/255 RGB for what ultralytics exported: letterboxed on grey 114, or cropped for the task of classifying.
+
+    YOLOv5 leaves its author out; a stride beside names is its mark. A size that the graph leaves free is imgsz.
+    """
+    told = graph.metadata
+    if told.get("author") != "Ultralytics" and not (told.get("stride", "").strip().isdigit() and "names" in told):
         return None
-    classify = graph.metadata.get("task") == "classify"
+    classify = told.get("task") == "classify"
+    numbers = [int(number) for number in re.findall(r"[0-9]{1,5}", told.get("imgsz", "")[:100])]
+    stated = (numbers[0], numbers[-1]) if 1 <= len(numbers) <= 2 and all(numbers) else None
     family = Family(
         name="ultralytics",
         channels="GREY" if found.channels == 1 else "RGB",
         scale=1 / 255,
         mean=(0.0,),
         std=(1.0,),
-        size=(224, 224) if classify else (640, 640),
+        size=stated or ((224, 224) if classify else (640, 640)),
         resize="crop" if classify else "pad",
         crop_fraction=1.0,
+        fill=None if classify else 114.0,
     )
-    why = "ultralytics' own preprocessing" + ("" if classify else "; its border is grey 114, here black")
+    why = "ultralytics' own preprocessing" + ("" if stated is None else f"; imgsz is {family.size[0]}x{family.size[1]}")
     return _of_metadata(family, found, (*found.reasons, why), assumed=False)
+
+
+def _cards(graph: Graph, found: ImageInput) -> Profile | None:
+    """Return what the files of timm and transformers say that an exporter put into the metadata as they are."""
+    for key, text in graph.metadata.items():
+        name = key.lower().removesuffix(".json")
+        if name not in CARDS or not text.lstrip().startswith("{"):
+            continue
+        try:
+            card = parse_json(text) if len(text) <= MAX_TEXT else None
+        except ValueError as error:
+            raise ProfileError(f"{METADATA}, {short(key)}: is no JSON ({error}); name the profile yourself") from error
+        profile = card_profile(card, f"{METADATA}, {key[:80]}", found) if isinstance(card, dict) else None
+        if profile is not None:
+            return profile
+    return None
 
 
 def _of_metadata(family: Family, found: ImageInput, reasons: tuple[str, ...], *, assumed: bool) -> Profile:
@@ -186,6 +228,7 @@ def _of_metadata(family: Family, found: ImageInput, reasons: tuple[str, ...], *,
         size=size,
         resize=family.resize,
         crop_fraction=family.crop_fraction,
+        fill=family.fill,
         source=METADATA,
         assumed=assumed,
         reasons=(*reasons, *why),

@@ -6,18 +6,27 @@ caffe-imagenet   BGR  x - (104, 117, 123)                     torchvision  RGB  
 vgg-face         BGR  x - (93.5940, 104.7624, 129.1863)       timm-half    RGB  (x/255 - 0.5) / 0.5
 tensorflow       RGB  x/127.5 - 1                             unit         RGB  x/255
 lenet            grey x/256                                   raw          RGB  x
+
+How pictures of another size are brought to the model's:
+
+caffe-imagenet        stretched to 256x256, then the centre, as Caffe's classify.py does
+tensorflow            stretched, the nearest pixel taken, as keras.utils.load_img(path, target_size=...) does
+lenet                 stretched
+timm-half             shorter side to size / 0.9, then the centre, bicubic, as timm does
+the others            shorter side to size / 0.875, then the centre, bilinear, as torchvision does
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from onnxray.errors import ProfileError
 from onnxray.errors.short_values import LONGEST_SHOWN, short
 from onnxray.graph.classifier.output import features_of, logits_of
+from onnxray.images.profile.graph_scaling import input_scaling
 from onnxray.images.profile.profile import MAX_SIDE, Channels, Interpolation, Layout, Profile, Resize
 
 if TYPE_CHECKING:
@@ -113,7 +122,11 @@ def averaged(values: tuple[float, ...]) -> tuple[float]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Family:
-    """input = (scale * pixels[channels] - mean) / std; layout, size, channels, logits and features are the graph's."""
+    """input = (scale * pixels[channels] - mean) / std; layout, size, channels, logits and features are the graph's.
+
+    canonical: the side of the square that pictures are stretched to, whatever the input's size, before its centre is
+    cut out, half pixels rounded down.
+    """
 
     name: str
     channels: Channels
@@ -124,6 +137,20 @@ class Family:
     resize: Resize = "crop"
     interpolation: Interpolation = "bilinear"
     crop_fraction: float = 0.875
+    canonical: int | None = None
+    fill: float | None = None
+
+    def resized(self, size: tuple[int, int]) -> tuple[int, int] | None:
+        """What pictures are stretched to before the centre is cut: canonical, where the input is near it.
+
+        Smaller and larger inputs keep the proportion of 224 to 256.
+        """
+        if self.canonical is None:
+            return None
+        if all(0.75 * self.canonical < side <= self.canonical for side in size):
+            return self.canonical, self.canonical
+        high, wide = (min(int(side / self.crop_fraction), MAX_SIDE) for side in size)
+        return high, wide
 
     def complete(self, graph: Graph, *, source: str, assumed: bool = False, reasons: tuple[str, ...] = ()) -> Profile:
         """Return the family's profile for a graph: layout, size, channels, logits and features are the graph's.
@@ -152,6 +179,9 @@ class Family:
             resize=self.resize,
             interpolation=self.interpolation,
             crop_fraction=self.crop_fraction,
+            resized=self.resized(size),
+            crop_offset="round" if self.canonical is None else "floor",
+            fill=self.fill,
             logits=logits_of(graph),
             features=features_of(graph),
             source=source,
@@ -164,9 +194,17 @@ _ZEROS: Final = (0.0, 0.0, 0.0)
 _ONES: Final = (1.0, 1.0, 1.0)
 _HALVES: Final = (0.5, 0.5, 0.5)
 _ALL: Final = (
-    # Caffe's own classify.py stretches to 256x256 before it cuts the centre. Here the aspect is kept, so that a picture
-    # is not distorted: shorter side to 256, centre of 224.
-    Family(name="caffe-imagenet", channels="BGR", scale=1.0, mean=(104.0, 117.0, 123.0), std=(1.0, 1.0, 1.0)),
+    # Caffe's classify.py: stretched to 256x256, then the centre, with Pillow's anti-aliased bilinear in place of
+    # scikit-image's, which skips rows where it reduces.
+    Family(
+        name="caffe-imagenet",
+        channels="BGR",
+        scale=1.0,
+        mean=(104.0, 117.0, 123.0),
+        std=(1.0, 1.0, 1.0),
+        resize="stretch",
+        canonical=256,
+    ),
     Family(name="vgg-face", channels="BGR", scale=1.0, mean=(93.5940, 104.7624, 129.1863), std=(1.0, 1.0, 1.0)),
     Family(name="torchvision", channels="RGB", scale=1 / 255, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)),
     Family(
@@ -178,7 +216,16 @@ _ALL: Final = (
         mean=_HALVES,
         std=_HALVES,
     ),
-    Family(name="tensorflow", channels="RGB", scale=1 / 127.5, mean=(1.0, 1.0, 1.0), std=(1.0, 1.0, 1.0)),
+    # keras.applications: keras.utils.load_img(path, target_size=...) stretches, and takes the nearest pixel.
+    Family(
+        name="tensorflow",
+        channels="RGB",
+        scale=1 / 127.5,
+        mean=(1.0, 1.0, 1.0),
+        std=(1.0, 1.0, 1.0),
+        resize="stretch",
+        interpolation="nearest",
+    ),
     Family(name="unit", channels="RGB", scale=1 / 255, mean=_ZEROS, std=_ONES),
     Family(name="raw", channels="RGB", scale=1.0, mean=_ZEROS, std=_ONES),
     Family(name="lenet", channels="GREY", scale=1 / 256, mean=(0.0,), std=(1.0,), size=(28, 28), resize="stretch"),
@@ -187,11 +234,28 @@ FAMILIES: Final[Mapping[str, Family]] = MappingProxyType({family.name: family fo
 
 
 def guess_family(graph: Graph, found: ImageInput) -> tuple[Family, str]:
-    """Return the likeliest family of a graph that says nothing of its preprocessing, and why."""
-    producer = graph.producer.lower()
-    said = f"the producer is {short(graph.producer)}"
+    """Return the likeliest family of a graph that says nothing of its preprocessing, and why.
+
+    What the graph scales itself is not scaled before; the geometry then is that of the family of its producer.
+    """
     if found.dtype in INTEGERS:
         return FAMILIES["raw"], f"raw: the input is {found.dtype}"
+    family, why = _by_producer(graph, found)
+    if found.layout is None or found.channels is None:
+        return family, why
+    scaling = input_scaling(graph, 1 if found.layout == "NCHW" else 3, found.channels)
+    if scaling is None:
+        return family, why
+    plain = FAMILIES[scaling.pixels]
+    numbers = replace(family, name=plain.name, scale=plain.scale, mean=plain.mean, std=plain.std)
+    if found.channels == 3:
+        numbers = replace(numbers, channels="BGR" if scaling.blue_first or family.channels == "BGR" else "RGB")
+    return numbers, f"{plain.name}: {scaling.why}"
+
+
+def _by_producer(graph: Graph, found: ImageInput) -> tuple[Family, str]:
+    producer = graph.producer.lower()
+    said = f"the producer is {short(graph.producer)}"
     if "cntk" in producer:
         return FAMILIES["raw"], f"raw: {said}"
     if found.channels == 1:

@@ -9,8 +9,6 @@ form in toml_form.py, the well-known preprocessings in families.py, resizing in 
 
 from __future__ import annotations
 
-import hashlib
-import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -23,6 +21,7 @@ from onnxray.errors import InputError, ProfileError
 from onnxray.errors.short_values import short
 from onnxray.errors.type_checks import check_has, check_kind
 from onnxray.images.profile.class_names import MAX_LABELS
+from onnxray.images.profile.mean_image import MeanImage
 
 if TYPE_CHECKING:
     import torch
@@ -31,8 +30,16 @@ Layout = Literal["NCHW", "NHWC"]
 Channels = Literal["RGB", "BGR", "GREY"]
 Resize = Literal["stretch", "crop", "pad"]
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos", "box", "hamming"]
+CropOffset = Literal["round", "floor"]
 Floats = NDArray[np.floating[Any]]
 
+_CHOICES: Final = {
+    "layout": Layout,
+    "channels": Channels,
+    "resize": Resize,
+    "interpolation": Interpolation,
+    "crop_offset": CropOffset,
+}
 # Larger sides are a slip of the pen or an attack on memory: one image of this size already takes 3 GB.
 MAX_SIDE: Final = 16384
 MAX_LABEL: Final = 1000
@@ -41,54 +48,18 @@ MAX_NAME: Final = 1000
 """Characters of a profile's own name and of what it says of its source."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class MeanImage:
-    """A mean of shape (C, H, W) in the model's channel order; two are equal when their sha256 are.
-
-    array: read-only, finite. path: the .npy file it was read from, if any. sha256: of that file's bytes, or of the
-    bytes ``numpy.save`` would write.
-    """
-
-    array: Floats
-    path: str = ""
-    sha256: str = ""
-
-    def __post_init__(self) -> None:
-        # A copy: the caller's array stays writable and may change.
-        array = np.array(self.array, dtype=np.float64 if self.array.dtype == np.float64 else np.float32, order="C")
-        if array.ndim != 3 or not np.isfinite(array).all():
-            raise ProfileError(
-                f"mean image {self.path or 'given as an array'}: shape {self.array.shape}; "
-                "expected finite numbers of shape (channels, height, width)"
-            )
-        array.flags.writeable = False
-        object.__setattr__(self, "array", array)
-        if not self.sha256:
-            object.__setattr__(self, "sha256", hashlib.sha256(self.npy_bytes()).hexdigest())
-
-    def npy_bytes(self) -> bytes:
-        """Return what ``numpy.save`` writes for the array."""
-        stream = io.BytesIO()
-        np.save(stream, self.array, allow_pickle=False)
-        return stream.getvalue()
-
-    def __eq__(self, other: object) -> bool:
-        return self.sha256 == other.sha256 if isinstance(other, MeanImage) else NotImplemented
-
-    def __hash__(self) -> int:
-        return hash(self.sha256)
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Profile:
     """input = (scale * pixels[the model's channel order] - mean) / std, laid out as NCHW or NHWC.
 
     mean is one number a channel, or a MeanImage; std one number a channel; size is (height, width). resize says how
     pictures of another size are brought to it: "stretch"; "crop" (shorter side to size / crop_fraction, then the
-    centre); "pad" (fitted inside, centred, the rest filled with the mean colour). labels are the class names in the
-    order of the logits. logits and features name values of the graph; None leaves them to what the graph shows.
-    source says where the profile was found; assumed that it was inferred, which no check of the graph can prove
-    right; reasons why each inferred field was chosen.
+    centre); "pad" (fitted inside, centred, the rest filled). resized, (height, width), is what is stretched to, covered
+    or fitted into where that is not what the rule itself says; its centre becomes the input. crop_offset: half a pixel
+    is rounded as torchvision does ("round") or down. fill: the grey level around pictures, None for the mean colour.
+    labels are the class names in the order of the logits. logits and features name values of the graph; None leaves
+    them to what the graph shows. source says where the profile was found; assumed that it was inferred, which no check
+    of the graph can prove right; reasons why each inferred field was chosen.
 
     Errors: ProfileError names the offending field, its value and what was expected.
     """
@@ -103,6 +74,9 @@ class Profile:
     resize: Resize = "crop"
     interpolation: Interpolation = "bilinear"
     crop_fraction: float = 0.875
+    resized: tuple[int, int] | None = None
+    crop_offset: CropOffset = "round"
+    fill: float | None = None
     range: tuple[float, float] = (0.0, 255.0)
     labels: tuple[str, ...] | None = field(default=None, repr=False)
     logits: str | None = None
@@ -119,8 +93,7 @@ class Profile:
         for key in ("logits", "features"):
             if getattr(self, key) is not None:
                 self._check_text(key, getattr(self, key))
-        kinds = {"layout": Layout, "channels": Channels, "resize": Resize, "interpolation": Interpolation}
-        for key, kind in kinds.items():
+        for key, kind in _CHOICES.items():
             self._check_choice(key, get_args(kind))
         self._check_numbers()
         if self.labels is not None:
@@ -144,13 +117,13 @@ class Profile:
             self._refuse("scale", self.scale, "a number other than 0")
         if not 0.01 <= self.crop_fraction <= 1:
             self._refuse("crop_fraction", self.crop_fraction, "a number from 0.01 to 1")
-        size = self.size
-        sides = (
-            isinstance(size, Sequence) and len(size) == 2 and all(type(n) is int and 1 <= n <= MAX_SIDE for n in size)
-        )
-        if not sides:
-            self._refuse("size", size, f"[height, width], two whole numbers from 1 to {MAX_SIDE}")
-        object.__setattr__(self, "size", (size[0], size[1]))
+        object.__setattr__(self, "size", self._sides("size", self.size))
+        if self.resized is not None:
+            object.__setattr__(self, "resized", self._sides("resized", self.resized))
+        if self.fill is not None:
+            object.__setattr__(self, "fill", self._number("fill", self.fill))
+            if not 0 <= self.fill <= 255:
+                self._refuse("fill", self.fill, "a grey level from 0 to 255")
         if self._tuple("range", self.range, 2) != (0.0, 255.0):
             self._refuse("range", self.range, "[0, 255], the only range of pixels there is")
         object.__setattr__(self, "range", (0.0, 255.0))
@@ -196,6 +169,12 @@ class Profile:
             self._refuse(key, value, "a finite number")
         return number
 
+    def _sides(self, key: str, value: object) -> tuple[int, int]:
+        pair = value if isinstance(value, Sequence) and len(value) == 2 else ()
+        if not pair or not all(type(n) is int and 1 <= n <= MAX_SIDE for n in pair):
+            self._refuse(key, value, f"[height, width], two whole numbers from 1 to {MAX_SIDE}")
+        return pair[0], pair[1]
+
     def _tuple(self, key: str, value: object, count: int) -> tuple[float, ...]:
         if isinstance(value, str) or not isinstance(value, Sequence) or len(value) != count:
             self._refuse(key, value, f"a list of {count} number{'s' if count > 1 else ''}")
@@ -217,6 +196,11 @@ class Profile:
         mean = self.mean.array.mean(axis=(1, 2)).tolist() if isinstance(self.mean, MeanImage) else self.mean
         colour = tuple(min(max(value / self.scale, 0.0), 255.0) for value in mean)
         return colour[::-1] if self.channels == "BGR" else colour
+
+    @property
+    def fill_colour(self) -> tuple[float, ...]:
+        """What lies around a picture that is smaller than the input, in the order of the pixels."""
+        return self.mean_colour if self.fill is None else (self.fill,) * self.channel_count
 
     @property
     def is_identity(self) -> bool:
@@ -305,6 +289,9 @@ class Profile:
             "resize": self.resize,
             "interpolation": self.interpolation,
             "crop_fraction": self.crop_fraction,
+            "resized": None if self.resized is None else list(self.resized),
+            "crop_offset": self.crop_offset,
+            "fill": self.fill,
             "range": list(self.range),
             "labels": None if self.labels is None else len(self.labels),
             "logits": self.logits,

@@ -4,9 +4,11 @@
     scale = 1.0                     mean = [104, 117, 123]  std = [1, 1, 1]
     # these may be left out
     resize = "crop"                 interpolation = "bilinear"                      crop_fraction = 0.875
+    resized = [256, 256]            crop_offset = "floor"   fill = 114
     range = [0, 255]                labels = "synset.txt"   logits = "prob_in"      features = "pool5"
 
-mean may name a .npy file of shape (C, H, W) and labels a text file of one label a line, both in the TOML's folder.
+mean may name a .npy file of shape (C, H, W) and labels a file of class names (label_files.py), both in the TOML's
+folder.
 """
 
 from __future__ import annotations
@@ -23,12 +25,16 @@ import numpy as np
 from onnxray.errors import ProfileError
 from onnxray.errors.short_values import short
 from onnxray.errors.shown_text import terminal, toml_string
-from onnxray.images.profile.class_names import MAX_LABELS
-from onnxray.images.profile.profile import MeanImage, Profile
+from onnxray.images.profile.label_files import labels_in
+from onnxray.images.profile.mean_image import MeanImage
+from onnxray.images.profile.profile import Profile
 from onnxray.images.profile.side_text import parse_toml
 
 NEEDED: Final = ("name", "layout", "channels", "scale", "mean", "std", "size")
-OPTIONAL: Final = ("resize", "interpolation", "crop_fraction", "range", "labels", "logits", "features")
+OPTIONAL: Final = (
+    "resize", "interpolation", "crop_fraction", "resized", "crop_offset", "fill", "range", "labels", "logits",
+    "features",
+)  # fmt: skip
 MAX_SIDE_FILE: Final = 8 * 2**20
 _MAX_HEADER: Final = 10_000
 _HEADER: Final = re.compile(
@@ -95,15 +101,8 @@ def _fields(source: str | Path, origin: str) -> dict[str, Any]:
         fields["mean"] = read_mean(_beside(folder, fields["mean"], "mean", origin))
     if isinstance(fields.get("labels"), str):
         path = _beside(folder, fields["labels"], "labels", origin)
-        fields["labels"] = _lines(path)
+        fields["labels"] = labels_in(read_side_text(path), path)
     return {**fields, "source": origin}
-
-
-def _lines(path: Path) -> tuple[str, ...]:
-    labels = tuple(read_side_text(path).rstrip().splitlines())
-    if len(labels) > MAX_LABELS:
-        raise ProfileError(f"{path}: {len(labels)} lines; at most {MAX_LABELS} class names are taken, one a line")
-    return labels
 
 
 def _beside(folder: Path | None, name: str, key: str, origin: str) -> Path:

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from onnxray.errors import ProfileError
+from onnxray.images.pixels import read_images
 from onnxray.images.profile.discovery import discover
 from onnxray.images.profile.families import FAMILIES, image_input
 from onnxray.images.profile.profile import Profile
@@ -254,6 +256,60 @@ def test_ultralytics_metadata(task: str, rule: str, size: int) -> None:
     assert (profile.name, profile.assumed, profile.scale, profile.mean) == ("ultralytics", False, 1 / 255, (0, 0, 0))
     assert (profile.resize, profile.crop_fraction, profile.size) == (rule, 1.0, (size, size))
     assert profile.labels == ("person", "bicycle")
+
+
+@pytest.mark.parametrize(
+    ("metadata", "shape", "size"),
+    [
+        ({"author": "Ultralytics", "imgsz": "[320, 416]"}, (1, 3, "h", "w"), (320, 416)),
+        ({"author": "Ultralytics", "imgsz": "(320, 416)"}, (1, 3, "h", 512), (320, 512)),
+        ({"author": "Ultralytics", "imgsz": "512"}, (1, 3, "h", "w"), (512, 512)),
+        ({"author": "Ultralytics", "imgsz": "[0, 1, 2]"}, (1, 3, "h", "w"), (640, 640)),
+        ({"stride": "32", "names": "['a']"}, (1, 3, "h", "w"), (640, 640)),
+        ({"stride": "32", "names": "['a']", "imgsz": "[320, 320]"}, (1, 3, 64, 96), (64, 96)),
+    ],
+)
+def test_what_ultralytics_says_of_sizes(metadata: dict[str, str], shape: Any, size: tuple[int, int]) -> None:
+    profile = found(shape, metadata=metadata, producer="pytorch")
+    assert (profile.name, profile.size, profile.resize, profile.fill) == ("ultralytics", size, "pad", 114.0)
+    assert found(metadata={"stride": "32"}).name == "unit"
+    assert found(metadata={"names": "['a']"}).name == "unit"
+
+
+def test_letterboxing_is_ultralytics_own() -> None:
+    """LetterBox: r = min(H / h, W / w), sides rounded, the smaller half of the border before, all of it grey 114."""
+    profile = found((1, 3, 320, 320), metadata={"author": "Ultralytics"})
+    for height, width in ((300, 200), (77, 333), (641, 640)):
+        image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8))
+        ratio = min(320 / height, 320 / width)
+        wide, high = round(width * ratio), round(height * ratio)
+        left, top = round((320 - wide) / 2 - 0.1), round((320 - high) / 2 - 0.1)
+        expected = np.full((320, 320, 3), 114, np.uint8)
+        expected[top : top + high, left : left + wide] = np.asarray(
+            image.resize((wide, high), Image.Resampling.BILINEAR)
+        )
+        assert np.array_equal(read_images(image, profile).array[0], expected.transpose(2, 0, 1))
+
+
+@pytest.mark.parametrize(
+    ("key", "card", "resize", "interpolation"),
+    [
+        ("pretrained_cfg", {"mean": [0.5] * 3, "std": [0.5] * 3, "crop_pct": 0.9, "crop_mode": "squash"},
+         "stretch", "bicubic"),
+        ("preprocessor_config", {"image_processor_type": "ViTImageProcessor"}, "stretch", "bilinear"),
+        ("preprocessor_config.json", {"image_processor_type": "CLIPImageProcessor"}, "crop", "bicubic"),
+        ("config", {"model_type": "resnet", "do_normalize": True, "resample": 3, "size": 224}, "crop", "bicubic"),
+    ],
+)  # fmt: skip
+def test_files_of_timm_and_transformers_in_the_metadata(
+    key: str, card: dict[str, Any], resize: str, interpolation: str
+) -> None:
+    profile = found(metadata={"other": "{}", key: json.dumps(card)})
+    assert (profile.source, profile.assumed) == (f"ONNX metadata, {key}", False)
+    assert (profile.resize, profile.interpolation, profile.size) == (resize, interpolation, (224, 224))
+    with pytest.raises(ProfileError, match=re.escape(f"ONNX metadata, {key!r}: is no JSON")):
+        found(metadata={key: "{broken"})
+    assert found(metadata={key: "no card"}).source == "inferred"
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ import torch
 
 from onnxray.errors import InputError, ProfileError
 from onnxray.images.profile.families import FAMILIES
-from onnxray.images.profile.profile import MeanImage, Profile
+from onnxray.images.profile.mean_image import MeanImage
+from onnxray.images.profile.profile import Profile
 from support.graph_facts import graph_facts
 from support.profiles import PLAIN
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from onnxray.errors import ProfileError
-from onnxray.images.profile.profile import MeanImage, Profile
+from onnxray.images.profile.mean_image import MeanImage
+from onnxray.images.profile.profile import Profile
 from onnxray.images.profile.toml_form import read_profile, toml_of
 from support.profiles import PLAIN
 

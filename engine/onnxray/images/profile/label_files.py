@@ -1,0 +1,83 @@
+"""Class names out of files as people have them, and the well-known lists by name.
+
+one a line          tench                              n01440764 tench, Tinca tinca (synset lines)
+a list              ["tench", "goldfish"]              ['tench', 'goldfish']
+a table             {"0": "tench"}                     {0: 'tench'}             {"tench": 0}
+Keras               {"0": ["n01440764", "tench"]}
+a configuration     {"id2label": {"0": "tench"}}       {"label2id": ...}        {"label_names": [...]}, {"names": ...}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
+
+from onnxray.errors import ProfileError
+from onnxray.images.profile.class_names import MAX_LABELS, labels_of, read_class_names
+from onnxray.images.profile.side_text import parse_json
+
+_VOC: Final = (
+    "aeroplane bicycle bird boat bottle bus car cat chair cow diningtable dog horse motorbike person pottedplant sheep "
+    "sofa train tvmonitor"
+)
+_COCO: Final = (
+    "person,bicycle,car,motorcycle,airplane,bus,train,truck,boat,traffic light,fire hydrant,stop sign,parking meter,"
+    "bench,bird,cat,dog,horse,sheep,cow,elephant,bear,zebra,giraffe,backpack,umbrella,handbag,tie,suitcase,frisbee,"
+    "skis,snowboard,sports ball,kite,baseball bat,baseball glove,skateboard,surfboard,tennis racket,bottle,wine glass,"
+    "cup,fork,knife,spoon,bowl,banana,apple,sandwich,orange,broccoli,carrot,hot dog,pizza,donut,cake,chair,couch,"
+    "potted plant,bed,dining table,toilet,tv,laptop,mouse,remote,keyboard,cell phone,microwave,oven,toaster,sink,"
+    "refrigerator,book,clock,vase,scissors,teddy bear,hair drier,toothbrush"
+)
+LABEL_LISTS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "mnist": tuple("0123456789"),
+        "cifar10": ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
+        "voc": tuple(_VOC.split()),
+        "voc21": ("background", *_VOC.split()),
+        "coco": tuple(_COCO.split(",")),
+    }
+)
+"""The lists by name: MNIST, CIFAR-10, PASCAL VOC (with the background first: voc21), COCO's 80."""
+_KEYS: Final = ("id2label", "label2id", "label_names", "labels", "names", "classes")
+
+
+def labels_in(text: str, path: Path) -> tuple[str, ...]:
+    """Return the class names in a file's text, whose form shows in how it begins. Errors: ProfileError."""
+    first = text.lstrip()[:1]
+    if first in ("[", "{", "("):
+        found = read_class_names(text) or _of_json(path, text)
+    else:
+        found = tuple(text.rstrip().splitlines())
+    if not found:
+        raise ProfileError(
+            f"{path}: holds no class names; expected one a line, a list, or a table of numbers and names"
+        )
+    if len(found) > MAX_LABELS:
+        raise ProfileError(f"{path}: {len(found)} lines; at most {MAX_LABELS} class names are taken, one a line")
+    return found
+
+
+def _of_json(path: Path, text: str) -> tuple[str, ...] | None:
+    try:
+        value = parse_json(text)
+    except ValueError as error:
+        raise ProfileError(f"{path}: is no JSON ({error}), and not one name a line either") from error
+    return _of_value(value)
+
+
+def _of_value(value: Any) -> tuple[str, ...] | None:
+    found = labels_of(value)
+    if found or not isinstance(value, dict):
+        return found
+    for key in _KEYS:
+        if key in value:
+            return _of_value(value[key])
+    if all(
+        isinstance(one, list) and len(one) == 2 for one in value.values()
+    ):  # Keras: number -> [WordNet number, name]
+        return labels_of({key: one[1] for key, one in value.items()})
+    if all(type(one) is int for one in value.values()) and len(set(value.values())) == len(value):
+        return labels_of({number: name for name, number in value.items()})
+    return None
