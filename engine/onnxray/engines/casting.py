@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 
 from onnxray.arrays import Array
+from onnxray.engines.readable_copies import carried
 from onnxray.errors import InputError
 from onnxray.graph.facts import Value
 
@@ -30,6 +31,7 @@ def as_array(given: object, described: str) -> Array:
         array = np.asarray(given)
     except Exception as error:  # rows of different lengths; what other libraries' arrays say in words of their own
         raise InputError(f"{described}: a {type(given).__name__} that gives no array ({error}); {expected}") from None
+    array = carried(array)
     if array.dtype.kind not in "fiub":
         held = type(given).__name__ if array.dtype.kind == "O" and not isinstance(given, np.ndarray) else array.dtype
         raise InputError(f"{described} has the type {held}; {expected}")

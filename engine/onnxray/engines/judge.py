@@ -1,7 +1,8 @@
 """The judge: ONNX Runtime on the file's own bytes, and on cut copies of it for inner values.
 
-Verdicts come from one session on the very file, with the runtime's default optimisations. An inner value comes from a
-session on a copy cut to it: appending outputs to the whole graph would switch fusions off and move its results.
+Verdicts come from one session on the very file, with the runtime's default optimisations; on a copy where the file
+cannot be fed, which results say (``readable_copies``). An inner value comes from a session on a copy cut to it:
+appending outputs to the whole graph would switch fusions off and move its results.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import onnxruntime
 from onnxray.arrays import Array, Arrays
 from onnxray.engines.chunks import Through, chunk_size, in_chunks
 from onnxray.engines.integer_products import products, saturates
+from onnxray.engines.readable_copies import carried, own_names, readable, reasons
 from onnxray.engines.session_source import SessionSource, cut_source, file_source
 from onnxray.engines.sessions import Sessions
 from onnxray.engines.shifted_weights import shifted
@@ -134,8 +136,8 @@ class Judge:
         self, session: onnxruntime.InferenceSession, feeds: Arrays, names: tuple[str, ...], *, once: bool = False,
         chunk: int | None = None, through: Through | None = None,
     ) -> dict[str, Array]:  # fmt: skip
-        read = {info.name for info in session.get_inputs()}
-        missing = sorted(read - set(feeds))
+        read, given = (own_names(info.name for info in side) for side in (session.get_inputs(), session.get_outputs()))
+        missing = sorted(read.keys() - feeds.keys())
         if missing:
             raise InputError(f"the model also reads the input {missing[0]!r}; give an array for each of its inputs")
         options = onnxruntime.RunOptions()
@@ -143,8 +145,9 @@ class Judge:
             options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
 
         def feed(part: Arrays) -> list[Array]:
+            taken = {session_name: carried(part[name]) for name, session_name in read.items()}
             try:
-                return [np.asarray(value) for value in session.run(list(names), {n: part[n] for n in read}, options)]
+                return [np.asarray(value) for value in session.run([given[n] for n in names], taken, options)]
             except Exception as error:
                 raise RuntimeRefusal(f"ONNX Runtime refuses the input: {_first_line(error)}") from None
 
@@ -163,9 +166,10 @@ class Judge:
 
     @contextmanager
     def _whole(self) -> Iterator[SessionSource]:
-        """The file itself; the copy that is made exact, where that is asked for."""
+        """The file itself; a copy where it cannot be fed, or where exact products are asked for and it has none."""
         products = self._products
-        if products is not None and (products.direct or not products.avoidable):
+        exact = products is not None and bool(products.direct or not products.avoidable)
+        if exact or reasons(self.graph):
             with self._cut([output.name for output in self.graph.outputs]) as source:
                 yield source
         else:
@@ -179,7 +183,7 @@ class Judge:
             if not self._products.avoidable:
                 raise RuntimeRefusal("ONNX Runtime has no exact product of uint8 with computed int8, or in bodies")
             cut = shifted(cut, self.graph, self._products.direct)
-        with cut_source(self.graph.container, cut) as source:
+        with cut_source(self.graph.container, readable(cut, self.graph)) as source:
             yield source
 
     def _cut_session(self, names: tuple[str, ...], *, keep: bool = True) -> onnxruntime.InferenceSession:

@@ -24,6 +24,7 @@ from onnxray.importer.batches.moved_samples import batches
 from onnxray.importer.batches.sample_axes import NotPlaced
 from onnxray.importer.batches.ways import by_rewrite, by_vmap, check_lengths
 from onnxray.importer.imported_module import forward_all
+from onnxray.importer.nodes.weights import numpy_array, torch_tensor
 from onnxray.importer.walk import Importer
 
 Encode = Callable[[torch.Tensor], torch.Tensor]
@@ -97,7 +98,7 @@ class Twin:
             count = min(fed, total - place)  # fewer than fed where the chunk was filled up to the file's own batch
             found = _gradients(values, list(variable.values()), cotangents, slice(place, place + count), fed)
             place += count
-            return [_array(gradient) for gradient in found]
+            return [numpy_array(gradient) for gradient in found]
 
         real = [name for name, array in variables.items() if np.issubdtype(array.dtype, np.floating)]
         if not real:
@@ -142,7 +143,7 @@ class Twin:
             count = min(fed, total - place)
             found = _gradients(values, [point], cotangents, slice(place, place + count), fed)
             place += count
-            return [_array(point), _array(found[0])]
+            return [numpy_array(point), numpy_array(found[0])]
 
         labels = (layer, f"d/d {layer}")
         size = self.mixing.chunk(variables, (*wanted, layer), chunk_size(self.graph, variables))
@@ -224,12 +225,12 @@ class Twin:
         found = _gradients(
             ends, list(points.values()), cotangents, slice(0, sample_count(variables)), sample_count(variables)
         )
-        return {name: (_array(value), _array(slope)) for (name, value), slope in zip(points.items(), found)}
+        return {name: (numpy_array(value), numpy_array(slope)) for (name, value), slope in zip(points.items(), found)}
 
     def _tensors(self, part: Arrays, *, requires_grad: bool) -> Tensors:
         tensors = {}
         for name, array in part.items():
-            tensor = torch.from_numpy(np.array(array, order="C")).to(self.device)
+            tensor = torch_tensor(np.array(array, order="C"), f"input {name!r}").to(self.device)
             tensors[name] = tensor.requires_grad_(requires_grad and tensor.is_floating_point())
         return tensors
 
@@ -317,13 +318,7 @@ def _of_tensor(name: str, value: object) -> Array:
     """A value's numbers. Errors: UnsupportedOperator for a sequence, which the file may not have told of."""
     if not isinstance(value, torch.Tensor):
         raise UnsupportedOperator(f"value {name!r} is no tensor but a {type(value).__name__}; read what it is made of")
-    return _array(value)
-
-
-def _array(tensor: torch.Tensor) -> Array:
-    """The tensor's numbers in C order, whatever layout the convolutions computed in."""
-    tensor = tensor.detach().cpu().contiguous()
-    return np.asarray((tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy())  # numpy has no bfloat16
+    return numpy_array(value)
 
 
 def _as_input(tensor: torch.Tensor, value: Value) -> torch.Tensor:

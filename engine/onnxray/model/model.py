@@ -19,6 +19,7 @@ from onnxray.engines.chunks import Batch, Through, sample_count
 from onnxray.engines.integer_products import saturates
 from onnxray.engines.judge import Judge
 from onnxray.engines.machine import versions
+from onnxray.engines.readable_copies import note as copy_note
 from onnxray.engines.seeded_inputs import accepted_inputs, seeded_pixels
 from onnxray.errors import InputError, NotAClassifier, OnnxrayError
 from onnxray.errors.forks import ProcessLock, check_process, torch_came_along
@@ -340,8 +341,9 @@ class Model:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What every result of this model says of the processor; nothing where products are exact."""
-        return (note(self._agreement),) if self.saturates else ()
+        """What every result of this model says of the processor, where products are not exact, and of a copy judged."""
+        said = (copy_note(self.graph), note(self._agreement) if self.saturates else None)
+        return tuple(text for text in said if text is not None)
 
     def versions(self) -> dict[str, str]:
         """Versions and device that results depend on; stated with every result."""

@@ -24,7 +24,7 @@ from onnxray.graph.reading import read_graph
 from onnxray.importer.batches.any_batch import FreeCuts
 from onnxray.importer.batches.ways import looped
 from onnxray.importer.imported_module import ImportedModule, forward_all, register_weights
-from onnxray.importer.nodes.weights import torch_tensor
+from onnxray.importer.nodes.weights import numpy_array, torch_tensor
 from onnxray.importer.walk import Importer
 from onnxray.model.model import Model
 from onnxray.model.sources import Source, bundled
@@ -95,7 +95,7 @@ def _verify(module: ImportedModule, importer: Importer, judge: Judge, feeds: Arr
         cut = module if known else importer.cut(tuple(names))
         with torch.no_grad():
             found = dict(zip(cut.output_names, told_as_refusal(lambda: forward_all(cut, inputs))))
-        return {name: found[name].detach().numpy() for name in names}
+        return {name: numpy_array(found[name]) for name in names}
 
     def full(judge: Judge) -> Verification:
         return verify_in_full(judge, Twin(judge.graph, lambda x: x), feeds, feeds, "seeded")
