@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from onnxray.arrays import Array, Arrays
-from onnxray.errors import InputError
+from onnxray.errors import InputError, RuntimeRefusal
 from onnxray.graph.facts import Graph
 from onnxray.graph.fixed_batch import fixed_batch_of
 
@@ -55,6 +55,40 @@ def chunk_size(graph: Graph, feeds: Arrays, *, together: bool = False) -> int:
     elements = sum(array[:1].size if array.ndim else 1 for array in feeds.values())
     size = int(np.clip(_CHUNK_ELEMENTS // max(1, elements), 1, _CHUNK_LIMIT))
     return size if fixed is None else max(size // fixed, 1) * fixed
+
+
+def takes_one_alone(graph: Graph, feeds: Arrays, names: tuple[str, ...], feed: Feed, found: Arrays | None) -> bool:
+    """Whether a file that declares a free batch takes one sample at a time after all, tried on these samples.
+
+    ``found``: what it gave for all of them, None where it refused them. Refused: two copies of the first sample are
+    refused as well, and the first alone is not. Given: an output without a row for each sample is what the first gives
+    alone, and the last gives other numbers. (What is the same for every sample, such as anchors, is free.)
+    """
+    total = sample_count(feeds)
+    if fixed_batch_of(graph) is not None or total < 2 or {len(a) if a.ndim else 0 for a in feeds.values()} != {total}:
+        return False
+    if found is None:
+        return _given(feeds, [0], feed) is not None and _given(feeds, [0, 0], feed) is None
+    ends = {output.name for output in graph.outputs} & graph.depends_on_input
+    short = [k for k, n in enumerate(names) if n in ends and (not found[n].ndim or len(found[n]) % total)]
+    first, last = (_given(feeds, [row], feed) if short else None for row in (0, total - 1))
+    if first is None or last is None:
+        return False
+    alike = all(_alike(first[k], found[names[k]]) for k in short)
+    return alike and not all(_alike(first[k], last[k]) for k in short)
+
+
+def _given(feeds: Arrays, rows: list[int], feed: Feed) -> list[Array] | None:
+    try:
+        return feed({name: array[rows] for name, array in feeds.items()})
+    except RuntimeRefusal:
+        return None
+
+
+def _alike(one: Array, other: Array) -> bool:
+    if one.shape != other.shape or one.dtype.kind not in "fiub":
+        return False
+    return bool(np.allclose(one, other, rtol=1e-3, atol=1e-6, equal_nan=True))
 
 
 def in_chunks(

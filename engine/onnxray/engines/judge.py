@@ -19,7 +19,7 @@ import numpy as np
 import onnxruntime
 
 from onnxray.arrays import Array, Arrays
-from onnxray.engines.chunks import Through, chunk_size, in_chunks
+from onnxray.engines.chunks import Through, chunk_size, in_chunks, sample_count, takes_one_alone
 from onnxray.engines.integer_products import products, saturates
 from onnxray.engines.readable_copies import carried, own_names, readable, reasons
 from onnxray.engines.session_source import SessionSource, cut_source, file_source
@@ -27,7 +27,7 @@ from onnxray.engines.sessions import Sessions
 from onnxray.engines.shifted_weights import shifted
 from onnxray.errors import DeviceError, InputError, RuntimeRefusal
 from onnxray.graph.facts import Graph
-from onnxray.graph.fixed_batch import fixed_batch_of
+from onnxray.graph.fixed_batch import fixed_batch_of, found_fixed
 from onnxray.graph.samples.mixing import Mixing
 
 _OPEN_CUTS = 3
@@ -51,6 +51,8 @@ class Judge:
         self._products = products(graph) if exact else None
         self._files = Sessions(1, lasts=device == "cpu")
         self._cuts = Sessions(_OPEN_CUTS, lasts=device == "cpu")
+        self._free: set[tuple[str, ...]] = set()
+        """What was given for several samples at once, so that it need not be tried again."""
         self._given: WeakKeyDictionary[onnxruntime.InferenceSession, Sequence[Any]] = WeakKeyDictionary()
 
     def outputs(
@@ -151,9 +153,25 @@ class Judge:
             except Exception as error:
                 raise RuntimeRefusal(f"ONNX Runtime refuses the input: {_first_line(error)}") from None
 
-        size = chunk if chunk is not None and fixed_batch_of(self.graph) is None else chunk_size(self.graph, feeds)
-        size = self.mixing.chunk(feeds, names, size)
-        return in_chunks(self.graph, feeds, names, size, feed if through is None else through(feed))
+        def fed() -> dict[str, Array]:
+            own = fixed_batch_of(self.graph)
+            size = chunk if chunk is not None and own is None else chunk_size(self.graph, feeds)
+            size = self.mixing.chunk(feeds, names, size)
+            return in_chunks(self.graph, feeds, names, size, feed if through is None else through(feed))
+
+        try:
+            found = fed()
+        except RuntimeRefusal:
+            if not takes_one_alone(self.graph, feeds, names, feed, None):
+                raise
+        else:
+            if names in self._free or sample_count(feeds) == 1:
+                return found
+            if not takes_one_alone(self.graph, feeds, names, feed, found):
+                self._free.add(names)
+                return found
+        found_fixed(self.graph, 1)
+        return fed()
 
     def _file_session(self) -> onnxruntime.InferenceSession:
         def start() -> onnxruntime.InferenceSession:

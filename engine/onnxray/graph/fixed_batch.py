@@ -1,4 +1,4 @@
-"""The batch that a file fixes, in the shapes of its inputs or in a Reshape alone."""
+"""The batch that a file fixes: in the shapes of its inputs, in a Reshape alone, or as running it showed."""
 
 from __future__ import annotations
 
@@ -14,6 +14,12 @@ _MOST_LENGTHS = 64
 def fixed_batch_of(graph: Graph) -> int | None:
     """The batch that the file fixes, or None where it is free or the inputs have no common one."""
     return graph.once(_find_fixed_batch)
+
+
+def found_fixed(graph: Graph, batch: int) -> None:
+    """Note that the file fixes a batch that its inputs leave free: several samples at once were fed, and it showed."""
+    answer: int | None = batch
+    graph.settle(_find_fixed_batch, answer)
 
 
 def _find_fixed_batch(graph: Graph) -> int | None:

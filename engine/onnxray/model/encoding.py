@@ -1,13 +1,17 @@
-"""Pixels as a graph's input takes them, and whether they are a model's own."""
+"""Pixels as a graph's input takes them, whether they are a model's own, and seeded ones."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from onnxray.arrays import Array, Arrays
 from onnxray.engines.casting import cast
+from onnxray.engines.seeded_inputs import accepted_inputs, seeded_pixels
 from onnxray.errors import ImageError
 from onnxray.graph.facts import Graph
+from onnxray.graph.fixed_batch import fixed_batch_of
 from onnxray.images.pixels import Pixels
 from onnxray.images.profile.profile import Profile
 
@@ -28,3 +32,15 @@ def check_own(profile: Profile, pixels: Pixels) -> None:
             f"pixels of shape {list(pixels.array.shape[1:])} were read for another model; this one takes "
             f"{list(profile.shape)}: read the images by it, model.pixels(images)"
         )
+
+
+def seeded(graph: Graph, profile: Profile | None, run: Callable[[Arrays], Mapping[str, Array]]) -> Array | Arrays:
+    """What a model is checked on: two pictures, more where the file fixes a larger batch; else arrays that run takes.
+
+    Errors: RuntimeRefusal where it takes none.
+    """
+    if profile is None:
+        return accepted_inputs(graph, run)
+    pixels = seeded_pixels(profile.shape)
+    own = fixed_batch_of(graph) or 1
+    return np.resize(pixels, (own, *pixels.shape[1:])) if own > len(pixels) else pixels

@@ -20,7 +20,6 @@ from onnxray.engines.integer_products import saturates
 from onnxray.engines.judge import Judge
 from onnxray.engines.machine import versions
 from onnxray.engines.readable_copies import note as copy_note
-from onnxray.engines.seeded_inputs import accepted_inputs, seeded_pixels
 from onnxray.errors import InputError, NotAClassifier, OnnxrayError
 from onnxray.errors.forks import ProcessLock, check_process, torch_came_along
 from onnxray.errors.short_values import short
@@ -34,7 +33,7 @@ from onnxray.graph.samples.mixing import Mixing
 from onnxray.graph.value_names import Selection, resolve, resolve_values
 from onnxray.images.pixels import Pixels, read_images
 from onnxray.images.profile.profile import Profile
-from onnxray.model.encoding import check_own, encoded
+from onnxray.model.encoding import check_own, encoded, seeded
 
 if TYPE_CHECKING:
     import torch
@@ -261,11 +260,7 @@ class Model:
         return {self.graph.inputs[0].name: self.pixels(images).array}
 
     def _seeded(self) -> object:
-        if self.profile is None:
-            return accepted_inputs(self.graph, lambda feeds: self.judge.outputs(feeds, once=True))
-        pixels = seeded_pixels(self.profile.shape)
-        own = fixed_batch_of(self.graph) or 1
-        return np.resize(pixels, (own, *pixels.shape[1:])) if own > len(pixels) else pixels
+        return seeded(self.graph, self.profile, functools.partial(self.judge.outputs, once=True))
 
     def _found_mixing(self, names: tuple[str, ...]) -> str | None:
         """Why the samples of values depend on each other, by the judge on seeded samples; tried once a file."""
@@ -316,8 +311,11 @@ class Model:
         A file that the twin cannot run goes one batch of its own after the other, by the judge alone.
         """
         with self._starting:
-            if self._batch is None:
-                self._batch = decided(self.graph, self.versions(), self._decide_batch)
+            if self._batch is None or self._batch.file != fixed_batch_of(self.graph):
+                self._batch = decided(
+                    self.graph, self.versions(), self._decide_batch,
+                    lambda: self.judge.outputs(self.feeds(self._seeded()), once=True),
+                )  # fmt: skip
                 assert self._batch is not None
             return self._batch
 

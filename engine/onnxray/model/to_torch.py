@@ -22,7 +22,7 @@ from onnxray.graph.facts import Graph
 from onnxray.graph.fixed_batch import fixed_batch_of
 from onnxray.graph.reading import read_graph
 from onnxray.importer.batches.any_batch import FreeCuts
-from onnxray.importer.batches.ways import looped
+from onnxray.importer.batches.ways import by_loop, looped
 from onnxray.importer.imported_module import ImportedModule, forward_all, register_weights
 from onnxray.importer.nodes.weights import numpy_array, torch_tensor
 from onnxray.importer.walk import Importer
@@ -93,8 +93,13 @@ def _verify(module: ImportedModule, importer: Importer, judge: Judge, feeds: Arr
     def twin(names: Sequence[str]) -> dict[str, Array]:
         known = set(names) <= set(module.output_names)
         cut = module if known else importer.cut(tuple(names))
+        own = fixed_batch_of(importer.graph)
+
+        def run() -> tuple[torch.Tensor, ...]:
+            return forward_all(cut, inputs) if own is None else by_loop(cut, cut.output_names, inputs, own)
+
         with torch.no_grad():
-            found = dict(zip(cut.output_names, told_as_refusal(lambda: forward_all(cut, inputs))))
+            found = dict(zip(cut.output_names, told_as_refusal(run)))
         return {name: numpy_array(found[name]) for name in names}
 
     def full(judge: Judge) -> Verification:

@@ -15,6 +15,7 @@ from onnxray.engines.judge import Judge, return_freed_memory
 from onnxray.engines.processor import NAMED
 from onnxray.errors import MismatchError, RuntimeRefusal
 from onnxray.graph.facts import Graph
+from onnxray.graph.fixed_batch import fixed_batch_of, found_fixed
 
 if TYPE_CHECKING:
     from onnxray.engines.agreement.full_check import Verification
@@ -49,15 +50,21 @@ class Agreement:
 
 
 def remembered(graph: Graph, described: Mapping[str, Any], run: Callable[[], Agreement]) -> Agreement:
-    """What was found for this file before, else what ``run`` finds, which is then remembered."""
+    """What was found for this file before, else what ``run`` finds, which is then remembered.
+
+    So is the batch that the file was found to fix, 0 where it is free.
+    """
     memory = Memory(graph, described)
-    known = memory.recall({"worst_relative": float, "against": str})
+    known = memory.recall({"worst_relative": float, "against": str, "batch": int})
     for against in _REMEMBERED:
         if known is not None and known["against"] == against:
+            if known["batch"]:
+                found_fixed(graph, known["batch"])
             return Agreement(known["worst_relative"], against)
     found = run()
     if found.against in _REMEMBERED:
-        memory.remember({"worst_relative": found.worst, "against": found.against})
+        batch = fixed_batch_of(graph) or 0
+        memory.remember({"worst_relative": found.worst, "against": found.against, "batch": batch})
     return_freed_memory()
     return found
 

@@ -57,6 +57,8 @@ class Mixing:
 
     def found(self, names: tuple[str, ...]) -> str | None:
         """Why the samples of these values depend on each other, as far as is known; None where they do not."""
+        if fixed_batch_of(self.graph) == 1:
+            return None
         where = {name: self.places.get(name, "still") for name in names}
         for place in where.values():
             if isinstance(place, Lost) and place.sure:

@@ -14,7 +14,7 @@ from onnxray.engines.agreement.quantisation_steps import Steps
 from onnxray.errors import MismatchError
 from onnxray.graph.reading import read_graph
 from onnxray.importer.ops.quantised import quantization
-from onnxray.model import model as model_module
+from onnxray.model import encoding
 from support import models
 
 R = models.random
@@ -132,7 +132,7 @@ def test_a_fault_of_less_than_a_step_does_not_pass_as_one(monkeypatch: pytest.Mo
 
 
 def test_the_gate_of_gradients_lets_one_inherited_step_pass_and_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model_module, "accepted_inputs", lambda graph, run: {"x": HALFWAY})
+    monkeypatch.setattr(encoding, "accepted_inputs", lambda graph, run: {"x": HALFWAY})
     monkeypatch.setattr("onnxray.model.to_torch.accepted_inputs", lambda graph, run: {"x": HALFWAY})
     cotangent = {"y": np.ones((2, 3), np.float32)}
     with monkeypatch.context() as patch:
