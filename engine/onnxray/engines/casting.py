@@ -7,7 +7,7 @@ ever; one that is too large for it, or so small that it would become 0, is refus
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -36,6 +36,12 @@ def as_array(given: object, described: str) -> Array:
         held = type(given).__name__ if array.dtype.kind == "O" and not isinstance(given, np.ndarray) else array.dtype
         raise InputError(f"{described} has the type {held}; {expected}")
     return array
+
+
+def as_given(value: Any) -> Any:
+    """What an engine gives, as an array; a sequence of arrays as the list, an empty optional as the None that it is."""
+    sequence = isinstance(value, list) and all(isinstance(part, np.ndarray) for part in value)
+    return value if sequence or value is None else np.asarray(value)
 
 
 def fed_arrays(inputs: Sequence[Value], images: object) -> dict[str, Array]:

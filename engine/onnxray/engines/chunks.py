@@ -70,7 +70,8 @@ def takes_one_alone(graph: Graph, feeds: Arrays, names: tuple[str, ...], feed: F
     if found is None:
         return _given(feeds, [0], feed) is not None and _given(feeds, [0, 0], feed) is None
     ends = {output.name for output in graph.outputs} & graph.depends_on_input
-    short = [k for k, n in enumerate(names) if n in ends and (not found[n].ndim or len(found[n]) % total)]
+    arrays = [(k, found[n]) for k, n in enumerate(names) if n in ends and isinstance(found[n], np.ndarray)]
+    short = [k for k, array in arrays if not array.ndim or len(array) % total]
     first, last = (_given(feeds, [row], feed) if short else None for row in (0, total - 1))
     if first is None or last is None:
         return False
@@ -126,9 +127,8 @@ def in_chunks(
             elif _has_batch_axis(graph, name, value, fed, pieces[name][:1]):
                 pieces[name].append(value[: len(value) // fed * count])
             else:
-                raise InputError(
-                    f"value {name!r} of shape {list(value.shape)} has no batch axis; give one batch of {size} at most"
-                )
+                shape = [len(value)] if isinstance(value, list) else list(value.shape)
+                raise InputError(f"value {name!r} of shape {shape} has no batch axis; give one batch of {size} at most")
     return {name: parts[0] if len(parts) == 1 else np.concatenate(parts) for name, parts in pieces.items()}
 
 
@@ -145,7 +145,12 @@ def _is_constant(graph: Graph, name: str) -> bool:
 
 def _has_batch_axis(graph: Graph, name: str, value: Array, fed: int, before: list[Array]) -> bool:
     """Whether a chunk's value of ``fed`` samples may be joined with those before along the first axis."""
-    if not value.ndim or len(value) % fed or any(piece.shape[1:] != value.shape[1:] for piece in before):
+    if (
+        isinstance(value, list)
+        or not value.ndim
+        or len(value) % fed
+        or any(piece.shape[1:] != value.shape[1:] for piece in before)
+    ):
         return False
     known = graph.values.get(name)
     first = known.shape[0] if known is not None and known.shape else None

@@ -15,10 +15,10 @@ from contextlib import contextmanager
 from typing import Any
 from weakref import WeakKeyDictionary
 
-import numpy as np
 import onnxruntime
 
 from onnxray.arrays import Array, Arrays
+from onnxray.engines.casting import as_given
 from onnxray.engines.chunks import Through, chunk_size, in_chunks, sample_count, takes_one_alone
 from onnxray.engines.integer_products import products, saturates
 from onnxray.engines.readable_copies import carried, own_names, readable, reasons
@@ -130,6 +130,15 @@ class Judge:
         return Judge(self.graph, self.device, self.mixing, exact=True) if saturates(self.graph) else self
 
     @property
+    def refusal(self) -> str | None:
+        """Why ONNX Runtime does not take the model, whatever it is fed; None where it does."""
+        try:
+            self._file_session()
+        except RuntimeRefusal as error:
+            return str(error)
+        return None
+
+    @property
     def providers(self) -> tuple[str, ...]:
         """The execution providers that the session on the file really uses."""
         return tuple(self._file_session().get_providers())
@@ -149,9 +158,12 @@ class Judge:
         def feed(part: Arrays) -> list[Array]:
             taken = {session_name: carried(part[name]) for name, session_name in read.items()}
             try:
-                return [np.asarray(value) for value in session.run([given[n] for n in names], taken, options)]
+                return [as_given(value) for value in session.run([given[n] for n in names], taken, options)]
             except Exception as error:
                 raise RuntimeRefusal(f"ONNX Runtime refuses the input: {_first_line(error)}") from None
+
+        if any(isinstance(value, list) for value in feeds.values()):  # sequences have no samples to be cut into
+            return dict(zip(names, feed(feeds)))
 
         def fed() -> dict[str, Array]:
             own = fixed_batch_of(self.graph)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Final
 
+import numpy as np
 import onnx
 from onnx import TensorProto
 
@@ -93,7 +94,7 @@ def own_names(names: Iterable[str]) -> dict[str, str]:
 
 def carried(array: Array) -> Array:
     """An array as a session takes it: numbers of a type that numpy does not have itself in one that it has, exactly."""
-    carrier = carrier_of(str(array.dtype))
+    carrier = carrier_of(str(array.dtype)) if isinstance(array, np.ndarray) else None  # else a sequence
     return array if carrier is None else array.astype(onnx.helper.tensor_dtype_to_np_dtype(carrier))
 
 

@@ -18,6 +18,7 @@ from onnxray.errors.forks import check_process
 from onnxray.graph.facts import Graph, Value
 from onnxray.graph.fixed_batch import fixed_batch_of
 from onnxray.graph.samples.mixing import Mixing
+from onnxray.graph.unordered import why_no_gradient
 from onnxray.importer.backward_rules import PLAIN, BackwardRules
 from onnxray.importer.batches.any_batch import FreeCuts
 from onnxray.importer.batches.moved_samples import batches
@@ -257,13 +258,16 @@ class Twin:
         return told_as_refusal(run)
 
     def check_differentiable(self, names: tuple[str, ...]) -> None:
-        """Refuse values that hold no real numbers or do not depend on the input. Errors: NotDifferentiable."""
+        """Refuse values of no real numbers, no input, or an order that is left open. Errors: NotDifferentiable."""
         for name in names:
             value = self.graph.values.get(name)
             if value is not None and value.dtype and not value.is_float:
                 raise NotDifferentiable(f"value {name!r} holds {value.dtype}; gradients exist for real numbers alone")
             if name not in self.graph.depends_on_input:
                 raise NotDifferentiable(f"value {name!r} does not depend on the input; its gradient is nowhere defined")
+            why = why_no_gradient(self.graph, name)
+            if why is not None:
+                raise NotDifferentiable(why)
 
 
 def _gradients(

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from onnxray.arrays import Array, Arrays
 from onnxray.engines.agreement.batch_decision import decided, mixes
 from onnxray.engines.agreement.comparison import TOLERANCE
-from onnxray.engines.agreement.first_check import Agreement, check, in_exact_products, note, remembered
+from onnxray.engines.agreement.first_check import Agreement, check, in_exact_products, note, reference_note, remembered
+from onnxray.engines.agreement.reference import outputs_or_reference
 from onnxray.engines.casting import fed_arrays
 from onnxray.engines.chunks import Batch, Through, sample_count
 from onnxray.engines.integer_products import saturates
@@ -260,7 +261,7 @@ class Model:
         return {self.graph.inputs[0].name: self.pixels(images).array}
 
     def _seeded(self) -> object:
-        return seeded(self.graph, self.profile, functools.partial(self.judge.outputs, once=True))
+        return seeded(self.graph, self.profile, functools.partial(outputs_or_reference, self.judge))
 
     def _found_mixing(self, names: tuple[str, ...]) -> str | None:
         """Why the samples of values depend on each other, by the judge on seeded samples; tried once a file."""
@@ -340,8 +341,8 @@ class Model:
     @property
     def notes(self) -> tuple[str, ...]:
         """What every result of this model says of the processor, where products are not exact, and of a copy judged."""
-        said = (copy_note(self.graph), note(self._agreement) if self.saturates else None)
-        return tuple(text for text in said if text is not None)
+        own = note(self._agreement) if self.saturates else reference_note(self._agreement)
+        return tuple(text for text in (copy_note(self.graph), own) if text is not None)
 
     def versions(self) -> dict[str, str]:
         """Versions and device that results depend on; stated with every result."""

@@ -15,6 +15,7 @@ from onnxray.engines.agreement.comparison import (
     Verdict,
     compare,
     described,
+    is_comparable,
     is_quantised,
     number,
     short_floats,
@@ -165,6 +166,7 @@ class _Run:
         for value in read:
             numbers = value.is_float or not value.dtype or value.name in self.steps.quantised
             comparable = numbers and value.name in tensors and value.name in self.graph.depends_on_input
+            comparable = comparable and is_comparable(self.graph, value.name)
             (wanted if comparable else skipped).append(value.name)
         return wanted, skipped
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from onnxray.arrays import Array
-from onnxray.engines.agreement.comparison import FLOOR, Comparison, compare, is_quantised, short_floats
+from onnxray.engines.agreement.comparison import FLOOR, Comparison, compare, is_comparable, is_quantised, short_floats
 from onnxray.engines.check_memory import Memory as Memory  # where scripts know it from
 from onnxray.errors import MismatchError, RuntimeRefusal
 from onnxray.graph.classifier.output import closing_of
 from onnxray.graph.facts import Graph
+from onnxray.graph.unordered import unordered
 
 Values = Callable[[Sequence[str]], Mapping[str, Array]]
 
@@ -48,16 +49,20 @@ def check_outputs(
     quantised file, whose outputs may be off by what one step of quantisation makes of them.
     A saturated softmax hides a wrong network behind ones and zeros; log p shows it where every p is above 1e-20,
     elsewhere the logits are read. A graph whose outputs are all whole numbers is compared at the last real value before
-    them. Gives the largest relative difference. prepare: what the twin does beforehand, done while the judge starts
-    where the weights are small (while it starts, the judge holds them twice).
+    them, at those numbers where there is none; what stands behind a TopK in an order of its own, at that TopK. Gives
+    the largest relative difference. prepare: what the twin does beforehand, done while the judge starts where the
+    weights are small (while it starts, the judge holds them twice).
     Errors: MismatchError naming the first value that differs, or that is NaN throughout and so was not compared.
     """
     names = [output.name for output in graph.outputs if output.is_float or not output.dtype] or _last_real(graph)
-    names = list(dict.fromkeys(names))
+    names = names or [output.name for output in graph.outputs if output.dtype not in {"object", "map"}]
+    names = list(
+        dict.fromkeys(name if is_comparable(graph, name) else unordered(graph)[name].outputs[0] for name in names)
+    )
     short = short_floats(graph)
     with ThreadPoolExecutor(1) as beside:
         prepared = beside.submit(prepare, names) if prepare is not None and graph.parameters < _SMALL else None
-        expected = dict(judge(names))
+        expected = {name: _numbers(value) for name, value in judge(names).items()}
         closed, output = closing_of(graph).node, closing_of(graph).output
         softmax = closed if closed is not None and closed.operator == "Softmax" and output in expected else None
         visible = softmax is not None and expected[output].min(initial=1) > _LOG_FLOOR
@@ -66,7 +71,7 @@ def check_outputs(
             names = list(dict.fromkeys([*names, softmax.inputs[0]]))
         if prepared is not None:
             prepared.result()
-    found = twin(names)
+    found = {name: _numbers(value) for name, value in twin(names).items()}
     comparisons = [compare(graph, name, expected[name], found[name], short=short.get(name, "")) for name in names]
     if visible and comparisons[names.index(output)].agrees:
         p, q = (np.asarray(side[output], np.float64) for side in (expected, found))
@@ -76,6 +81,14 @@ def check_outputs(
     if off and not (full is not None and is_quantised(graph) and full().agrees):
         raise _mismatch(graph, off[0], expected, found, plain)
     return max((c.relative for c in comparisons if c.absolute > FLOOR), default=0.0)
+
+
+def _numbers(value: Any) -> Array:
+    """A value's numbers: those of all parts of a sequence one after the other, none of an optional that is empty."""
+    if value is None or isinstance(value, list | tuple):
+        parts = [np.ravel(_numbers(part)) for part in value or ()]
+        return np.concatenate(parts) if parts else np.zeros(0)
+    return np.asarray(value)
 
 
 def _mismatch(
