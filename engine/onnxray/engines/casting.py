@@ -53,7 +53,8 @@ def fed_arrays(inputs: Sequence[Value], images: object) -> dict[str, Array]:
     else:
         names = ", ".join(repr(value.name) for value in inputs)
         raise InputError(
-            f"the model's input is no image (no profile fits it); give an array, or a dict of arrays for {names}"
+            f"the model's input is no image (no profile fits it); give an array, or a dict of arrays for {names}; "
+            "where it is an image, name how pixels enter it: --profile unit, onnxray.open(..., profile='unit')"
         )
     for value in inputs:
         if value.name not in given:

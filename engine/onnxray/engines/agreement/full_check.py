@@ -141,6 +141,9 @@ class _Run:
                 rows.append(self._compared(name, expected[name], found[name], expected))
             else:
                 skipped.append(name)
+        ends = {output.name for output in self.graph.outputs}
+        unfilled = {row.name for row in rows if row.name not in ends and _nothing(expected, found, row)}
+        rows = [replace(row, verdict="empty") if row.name in unfilled else row for row in rows]
         off = [row for row in rows if not row.agrees]
         alone = self._alone(off, expected, found) if off else {}
         rows = [row if row.agrees else self._settled(row, alone, rows) for row in rows]
@@ -302,6 +305,11 @@ class _Run:
         promoted = self.judge.promoted_outputs(self.feeds, wanted)
         numeric = [name for name, array in outputs.items() if array.dtype.kind in "fiub"]  # no strings, no dictionaries
         return max((compare(self.graph, n, outputs[n], promoted[n]).absolute for n in numeric), default=0.0)
+
+
+def _nothing(judge: Mapping[str, Array], twin: Mapping[str, Array], row: Comparison) -> bool:
+    """Whether a value is NaN throughout in both, as a mask is that ConstantOfShape fills with NaN."""
+    return bool(np.isnan(row.absolute)) and bool(np.isnan(judge[row.name]).all() and np.isnan(twin[row.name]).all())
 
 
 def _in_words(found: Verification) -> str:

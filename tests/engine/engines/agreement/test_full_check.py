@@ -312,3 +312,25 @@ def test_values_without_numbers_are_told_apart_from_those_that_agree() -> None:
     assert verdicts(found) == {"y": "agrees", "none": "empty", "z": "empty"}
     assert found.agrees
     assert found.reason == "every value agrees; 2 are empty, with nothing to compare"
+
+
+def test_a_mask_of_nan_inside_is_nothing_to_compare() -> None:
+    """ConstantOfShape(NaN) where nothing is kept of it; the gradient and the verification say the same."""
+    text = """g (float[N,3] x) => (float[N,3] y) {
+      s = Shape (x)
+      n = ConstantOfShape <value = float[1] {nan}> (s)
+      m = IsNaN (x)
+      y = Where (m, n, x)
+    }"""
+    model = models.parse(text)
+    opened = onnxray.open(model.SerializeToString())
+    x = models.random(0, 2, 3)
+    found = opened.verify(x)
+    assert {row.name: row.verdict for row in found.comparisons}["n"] == "empty"
+    assert found.agrees, found.reason
+    assert opened.pullback(x, {"y": np.ones(3, np.float32)}).tolist() == np.ones((2, 3)).tolist()
+
+
+def test_an_output_of_nan_alone_is_still_no_agreement() -> None:
+    text = "g (float[N,3] x) => (float[N,3] y) { s = Shape (x) n = ConstantOfShape <value = float[1] {nan}> (s) y = Add (x, n) }"
+    assert not onnxray.open(models.parse(text).SerializeToString()).verify(models.random(0, 2, 3)).agrees

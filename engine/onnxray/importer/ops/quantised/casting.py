@@ -52,7 +52,10 @@ class Cast(nn.Module):
 
 
 class CastToSmall(nn.Module):
-    """The lowest 2 or 4 bits of x, truncated to an integer, as a number in int8 or uint8. No gradient."""
+    """The lowest 2 or 4 bits of x, as a number in int8 or uint8; reals are rounded first, halves away from zero.
+
+    (So ONNX Runtime has it; the standard is silent.) No gradient.
+    """
 
     def __init__(self, bits: int, signed: bool) -> None:
         super().__init__()
@@ -60,6 +63,9 @@ class CastToSmall(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Cast."""
+        if x.is_floating_point():
+            wide = x.to(torch.float64)
+            x = torch.sign(wide) * torch.floor(wide.abs() + 0.5)
         low = x.to(torch.int64) & (1 << self.bits) - 1
         return (low - (low >> self.bits - 1 << self.bits)).to(torch.int8) if self.signed else low.to(torch.uint8)
 
