@@ -9,9 +9,9 @@ import numpy as np
 from onnxray.arrays import Array, Arrays
 from onnxray.engines.casting import cast
 from onnxray.engines.seeded_inputs import accepted_inputs, seeded_pixels
-from onnxray.errors import ImageError
+from onnxray.errors import ImageError, InputError
 from onnxray.graph.facts import Graph
-from onnxray.graph.fixed_batch import fixed_batch_of
+from onnxray.graph.fixed_batch import fixed_batch_of, has_no_batch
 from onnxray.images.pixels import Pixels
 from onnxray.images.profile.profile import Profile
 
@@ -23,6 +23,34 @@ def encoded(graph: Graph, profile: Profile, array: Array) -> Arrays:
     if value.dtype and not value.is_float:
         numbers = np.rint(numbers)
     return {value.name: cast(numbers, value, computed=True) if value.dtype != "bfloat16" else numbers}
+
+
+def as_samples(graph: Graph, arrays: Arrays) -> Pixels:
+    """Arrays of a model of one input as samples, one after the other; one alone where the file has no axis for more.
+
+    Errors: InputError for several inputs, and for one without axes.
+    """
+    if len(arrays) != 1:
+        names = ", ".join(map(repr, arrays))
+        raise InputError(
+            f"methods explain one input, and this model reads {names}; the gradient of each: "
+            "model.pullback(arrays, {value: cotangent})"
+        )
+    (array,) = arrays.values()
+    if not array.ndim or not len(array):
+        raise InputError("the model's input is no image; give arrays as the model takes them")
+    return Pixels.of(array[None] if has_no_batch(graph) else array, plain=True)
+
+
+def own_array(graph: Graph, images: object) -> object:
+    """What is fed of samples that ``as_samples`` gave; everything else as it is. Errors: InputError."""
+    if not isinstance(images, Pixels):
+        return images
+    if not has_no_batch(graph):
+        return images.array
+    if len(images) > 1:
+        raise InputError(f"the file takes one sample without a batch axis, and {len(images)} were to be fed at once")
+    return images.array[0]
 
 
 def check_own(profile: Profile, pixels: Pixels) -> None:

@@ -34,7 +34,7 @@ from onnxray.graph.samples.mixing import Mixing
 from onnxray.graph.value_names import Selection, resolve, resolve_values
 from onnxray.images.pixels import Pixels, read_images
 from onnxray.images.profile.profile import Profile
-from onnxray.model.encoding import check_own, encoded, seeded
+from onnxray.model.encoding import as_samples, check_own, encoded, own_array, seeded
 
 if TYPE_CHECKING:
     import torch
@@ -100,10 +100,7 @@ class Model:
             return images
         if self.profile is not None:
             return read_images(images, self.profile)
-        arrays = fed_arrays(self.graph.inputs, images)
-        if len(arrays) != 1 or not (array := next(iter(arrays.values()))).ndim or not len(array):
-            raise InputError("the model's input is no image; give arrays as the model takes them")
-        return Pixels.of(array, plain=True)
+        return as_samples(self.graph, fed_arrays(self.graph.inputs, images))
 
     def predict(self, images: object, *, scores: bool = False, through: Through | None = None) -> Predictions:
         """Classify images (paths, PIL images or arrays) by the file itself.
@@ -251,13 +248,13 @@ class Model:
     def feeds(self, images: object) -> Arrays:
         """What the judge is fed: encoded pixels, or arrays as they are."""
         if self.profile is None:
-            return fed_arrays(self.graph.inputs, images.array if isinstance(images, Pixels) else images)
+            return fed_arrays(self.graph.inputs, own_array(self.graph, images))
         return encoded(self.graph, self.profile, self.pixels(images).array)
 
     def variables(self, images: object) -> Arrays:
         """What is differentiated with respect to: pixels, or arrays as they are."""
         if self.profile is None:
-            return fed_arrays(self.graph.inputs, images.array if isinstance(images, Pixels) else images)
+            return fed_arrays(self.graph.inputs, own_array(self.graph, images))
         return {self.graph.inputs[0].name: self.pixels(images).array}
 
     def _seeded(self) -> object:
