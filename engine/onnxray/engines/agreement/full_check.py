@@ -142,8 +142,9 @@ class _Run:
             else:
                 skipped.append(name)
         ends = {output.name for output in self.graph.outputs}
-        unfilled = {row.name for row in rows if row.name not in ends and _nothing(expected, found, row)}
-        rows = [replace(row, verdict="empty") if row.name in unfilled else row for row in rows]
+        unfilled = {row.name for row in rows if _nothing(expected, found, row)}
+        if not unfilled & ends:  # else the weights may hold NaN, and the first value that is NaN is to be named
+            rows = [replace(row, verdict="empty") if row.name in unfilled else row for row in rows]
         off = [row for row in rows if not row.agrees]
         alone = self._alone(off, expected, found) if off else {}
         rows = [row if row.agrees else self._settled(row, alone, rows) for row in rows]
