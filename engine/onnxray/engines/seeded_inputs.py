@@ -76,7 +76,7 @@ def _candidates(graph: Graph, seed: int, *, free: bool) -> Iterator[dict[str, Ar
 
 def _may_mean_something(value: Value) -> bool:
     """Whether an input may be axes, lengths, indices, a threshold: whole numbers, or so many numbers in a row."""
-    in_a_row = value.shape is not None and len(value.shape) < 2 and all(isinstance(dim, int) for dim in value.shape)
+    in_a_row = value.shape is not None and len(value.shape) < 2 and not any(isinstance(d, str) for d in value.shape)
     return not value.is_float or in_a_row
 
 

@@ -80,11 +80,19 @@ def to_torch(
 
 def _verified_on_seeded(module: ImportedModule, importer: Importer, judge: Judge) -> str | None:
     """Compare on seeded inputs; why none are taken, None where some are. Errors: RuntimeRefusal where none can be."""
+    run = functools.partial(outputs_or_reference, judge)
     try:
-        feeds = accepted_inputs(judge.graph, functools.partial(outputs_or_reference, judge))
+        feeds = accepted_inputs(judge.graph, run)
     except (RuntimeRefusal, InputError) as error:
         return str(error)
-    _verify(module, importer, judge, feeds)
+    try:
+        _verify(module, importer, judge, feeds)
+    except RuntimeRefusal:
+        try:
+            run(feeds)  # seeded inputs are not always run before; where they are taken it is the module that refuses
+        except RuntimeRefusal as error:
+            return str(error)
+        raise
     return None
 
 

@@ -281,3 +281,12 @@ def test_what_the_module_cannot_run_is_told_in_one_line() -> None:
     ) as told:
         onnxray.to_torch(model)
     assert "\n" not in str(told.value)
+
+
+def test_sides_that_must_agree_are_no_veto() -> None:
+    """Two inputs whose sides must agree, of which one alone is stated."""
+    text = "g (float[1,5,3,4] x, float[1,7,N,M] r) => (float[A,B,C,D] y) { y = Concat <axis = 1> (x, r) }"
+    with pytest.warns(UserWarning, match="compared on the first"):
+        module = onnxray.to_torch(models.parse(text))
+    x, r = torch.zeros(1, 5, 3, 4), torch.ones(1, 7, 3, 4)
+    assert module(x, r).shape == (1, 12, 3, 4)
