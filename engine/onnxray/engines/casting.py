@@ -7,11 +7,12 @@ ever; one that is too large for it, or so small that it would become 0, is refus
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
 from onnxray.arrays import Array
+from onnxray.engines.readable_copies import carried
 from onnxray.errors import InputError
 from onnxray.graph.facts import Value
 
@@ -30,10 +31,17 @@ def as_array(given: object, described: str) -> Array:
         array = np.asarray(given)
     except Exception as error:  # rows of different lengths; what other libraries' arrays say in words of their own
         raise InputError(f"{described}: a {type(given).__name__} that gives no array ({error}); {expected}") from None
+    array = carried(array)
     if array.dtype.kind not in "fiub":
         held = type(given).__name__ if array.dtype.kind == "O" and not isinstance(given, np.ndarray) else array.dtype
         raise InputError(f"{described} has the type {held}; {expected}")
     return array
+
+
+def as_given(value: Any) -> Any:
+    """What an engine gives, as an array; a sequence of arrays as the list, an empty optional as the None that it is."""
+    sequence = isinstance(value, list) and all(isinstance(part, np.ndarray) for part in value)
+    return value if sequence or value is None else np.asarray(value)
 
 
 def fed_arrays(inputs: Sequence[Value], images: object) -> dict[str, Array]:
@@ -45,7 +53,8 @@ def fed_arrays(inputs: Sequence[Value], images: object) -> dict[str, Array]:
     else:
         names = ", ".join(repr(value.name) for value in inputs)
         raise InputError(
-            f"the model's input is no image (no profile fits it); give an array, or a dict of arrays for {names}"
+            f"the model's input is no image (no profile fits it); give an array, or a dict of arrays for {names}; "
+            "where it is an image, name how pixels enter it: --profile unit, onnxray.open(..., profile='unit')"
         )
     for value in inputs:
         if value.name not in given:

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from onnxray.arrays import Array, Arrays
-from onnxray.errors import InputError
+from onnxray.errors import InputError, RuntimeRefusal
 from onnxray.graph.facts import Graph
 from onnxray.graph.fixed_batch import fixed_batch_of
 
@@ -57,6 +57,41 @@ def chunk_size(graph: Graph, feeds: Arrays, *, together: bool = False) -> int:
     return size if fixed is None else max(size // fixed, 1) * fixed
 
 
+def takes_one_alone(graph: Graph, feeds: Arrays, names: tuple[str, ...], feed: Feed, found: Arrays | None) -> bool:
+    """Whether a file that declares a free batch takes one sample at a time after all, tried on these samples.
+
+    ``found``: what it gave for all of them, None where it refused them. Refused: two copies of the first sample are
+    refused as well, and the first alone is not. Given: an output without a row for each sample is what the first gives
+    alone, and the last gives other numbers. (What is the same for every sample, such as anchors, is free.)
+    """
+    total = sample_count(feeds)
+    if fixed_batch_of(graph) is not None or total < 2 or {len(a) if a.ndim else 0 for a in feeds.values()} != {total}:
+        return False
+    if found is None:
+        return _given(feeds, [0], feed) is not None and _given(feeds, [0, 0], feed) is None
+    ends = {output.name for output in graph.outputs} & graph.depends_on_input
+    arrays = [(k, found[n]) for k, n in enumerate(names) if n in ends and isinstance(found[n], np.ndarray)]
+    short = [k for k, array in arrays if not array.ndim or len(array) % total]
+    first, last = (_given(feeds, [row], feed) if short else None for row in (0, total - 1))
+    if first is None or last is None:
+        return False
+    alike = all(_alike(first[k], found[names[k]]) for k in short)
+    return alike and not all(_alike(first[k], last[k]) for k in short)
+
+
+def _given(feeds: Arrays, rows: list[int], feed: Feed) -> list[Array] | None:
+    try:
+        return feed({name: array[rows] for name, array in feeds.items()})
+    except RuntimeRefusal:
+        return None
+
+
+def _alike(one: Array, other: Array) -> bool:
+    if one.shape != other.shape or one.dtype.kind not in "fiub":
+        return False
+    return bool(np.allclose(one, other, rtol=1e-3, atol=1e-6, equal_nan=True))
+
+
 def in_chunks(
     graph: Graph,
     feeds: Arrays,
@@ -92,9 +127,8 @@ def in_chunks(
             elif _has_batch_axis(graph, name, value, fed, pieces[name][:1]):
                 pieces[name].append(value[: len(value) // fed * count])
             else:
-                raise InputError(
-                    f"value {name!r} of shape {list(value.shape)} has no batch axis; give one batch of {size} at most"
-                )
+                shape = [len(value)] if isinstance(value, list) else list(value.shape)
+                raise InputError(f"value {name!r} of shape {shape} has no batch axis; give one batch of {size} at most")
     return {name: parts[0] if len(parts) == 1 else np.concatenate(parts) for name, parts in pieces.items()}
 
 
@@ -111,7 +145,12 @@ def _is_constant(graph: Graph, name: str) -> bool:
 
 def _has_batch_axis(graph: Graph, name: str, value: Array, fed: int, before: list[Array]) -> bool:
     """Whether a chunk's value of ``fed`` samples may be joined with those before along the first axis."""
-    if not value.ndim or len(value) % fed or any(piece.shape[1:] != value.shape[1:] for piece in before):
+    if (
+        isinstance(value, list)
+        or not value.ndim
+        or len(value) % fed
+        or any(piece.shape[1:] != value.shape[1:] for piece in before)
+    ):
         return False
     known = graph.values.get(name)
     first = known.shape[0] if known is not None and known.shape else None

@@ -1,7 +1,8 @@
 """The judge: ONNX Runtime on the file's own bytes, and on cut copies of it for inner values.
 
-Verdicts come from one session on the very file, with the runtime's default optimisations. An inner value comes from a
-session on a copy cut to it: appending outputs to the whole graph would switch fusions off and move its results.
+Verdicts come from one session on the very file, with the runtime's default optimisations; on a copy where the file
+cannot be fed, which results say (``readable_copies``). An inner value comes from a session on a copy cut to it:
+appending outputs to the whole graph would switch fusions off and move its results.
 """
 
 from __future__ import annotations
@@ -14,18 +15,19 @@ from contextlib import contextmanager
 from typing import Any
 from weakref import WeakKeyDictionary
 
-import numpy as np
 import onnxruntime
 
 from onnxray.arrays import Array, Arrays
-from onnxray.engines.chunks import Through, chunk_size, in_chunks
+from onnxray.engines.casting import as_given
+from onnxray.engines.chunks import Through, chunk_size, in_chunks, sample_count, takes_one_alone
 from onnxray.engines.integer_products import products, saturates
+from onnxray.engines.readable_copies import carried, own_names, readable, reasons
 from onnxray.engines.session_source import SessionSource, cut_source, file_source
 from onnxray.engines.sessions import Sessions
 from onnxray.engines.shifted_weights import shifted
 from onnxray.errors import DeviceError, InputError, RuntimeRefusal
 from onnxray.graph.facts import Graph
-from onnxray.graph.fixed_batch import fixed_batch_of
+from onnxray.graph.fixed_batch import fixed_batch_of, found_fixed
 from onnxray.graph.samples.mixing import Mixing
 
 _OPEN_CUTS = 3
@@ -49,6 +51,8 @@ class Judge:
         self._products = products(graph) if exact else None
         self._files = Sessions(1, lasts=device == "cpu")
         self._cuts = Sessions(_OPEN_CUTS, lasts=device == "cpu")
+        self._free: set[tuple[str, ...]] = set()
+        """What was given for several samples at once, so that it need not be tried again."""
         self._given: WeakKeyDictionary[onnxruntime.InferenceSession, Sequence[Any]] = WeakKeyDictionary()
 
     def outputs(
@@ -130,6 +134,15 @@ class Judge:
         return Judge(self.graph, self.device, self.mixing, exact=True) if saturates(self.graph) else self
 
     @property
+    def refusal(self) -> str | None:
+        """Why ONNX Runtime does not take the model, whatever it is fed; None where it does."""
+        try:
+            self._file_session()
+        except RuntimeRefusal as error:
+            return str(error)
+        return None
+
+    @property
     def providers(self) -> tuple[str, ...]:
         """The execution providers that the session on the file really uses."""
         return tuple(self._file_session().get_providers())
@@ -138,8 +151,8 @@ class Judge:
         self, session: onnxruntime.InferenceSession, feeds: Arrays, names: tuple[str, ...], *, once: bool = False,
         chunk: int | None = None, through: Through | None = None,
     ) -> dict[str, Array]:  # fmt: skip
-        read = {info.name for info in session.get_inputs()}
-        missing = sorted(read - set(feeds))
+        read, given = (own_names(info.name for info in side) for side in (session.get_inputs(), session.get_outputs()))
+        missing = sorted(read.keys() - feeds.keys())
         if missing:
             raise InputError(f"the model also reads the input {missing[0]!r}; give an array for each of its inputs")
         options = onnxruntime.RunOptions()
@@ -147,14 +160,34 @@ class Judge:
             options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
 
         def feed(part: Arrays) -> list[Array]:
+            taken = {session_name: carried(part[name]) for name, session_name in read.items()}
             try:
-                return [np.asarray(value) for value in session.run(list(names), {n: part[n] for n in read}, options)]
+                return [as_given(value) for value in session.run([given[n] for n in names], taken, options)]
             except Exception as error:
                 raise RuntimeRefusal(f"ONNX Runtime refuses the input: {_first_line(error)}") from None
 
-        size = chunk if chunk is not None and fixed_batch_of(self.graph) is None else chunk_size(self.graph, feeds)
-        size = self.mixing.chunk(feeds, names, size)
-        return in_chunks(self.graph, feeds, names, size, feed if through is None else through(feed))
+        if any(isinstance(value, list) for value in feeds.values()):  # sequences have no samples to be cut into
+            return dict(zip(names, feed(feeds)))
+
+        def fed() -> dict[str, Array]:
+            own = fixed_batch_of(self.graph)
+            size = chunk if chunk is not None and own is None else chunk_size(self.graph, feeds)
+            size = self.mixing.chunk(feeds, names, size)
+            return in_chunks(self.graph, feeds, names, size, feed if through is None else through(feed))
+
+        try:
+            found = fed()
+        except RuntimeRefusal:
+            if not takes_one_alone(self.graph, feeds, names, feed, None):
+                raise
+        else:
+            if names in self._free or sample_count(feeds) == 1:
+                return found
+            if not takes_one_alone(self.graph, feeds, names, feed, found):
+                self._free.add(names)
+                return found
+        found_fixed(self.graph, 1)
+        return fed()
 
     def _file_session(self) -> onnxruntime.InferenceSession:
         def start() -> onnxruntime.InferenceSession:
@@ -167,9 +200,10 @@ class Judge:
 
     @contextmanager
     def _whole(self) -> Iterator[SessionSource]:
-        """The file itself; the copy that is made exact, where that is asked for."""
+        """The file itself; a copy where it cannot be fed, or where exact products are asked for and it has none."""
         products = self._products
-        if products is not None and (products.direct or not products.avoidable):
+        exact = products is not None and bool(products.direct or not products.avoidable)
+        if exact or reasons(self.graph):
             with self._cut([output.name for output in self.graph.outputs]) as source:
                 yield source
         else:
@@ -183,7 +217,7 @@ class Judge:
             if not self._products.avoidable:
                 raise RuntimeRefusal("ONNX Runtime has no exact product of uint8 with computed int8, or in bodies")
             cut = shifted(cut, self.graph, self._products.direct)
-        with cut_source(self.graph.container, cut) as source:
+        with cut_source(self.graph.container, readable(cut, self.graph)) as source:
             yield source
 
     def _cut_session(self, names: tuple[str, ...], *, keep: bool = True) -> onnxruntime.InferenceSession:

@@ -18,12 +18,14 @@ from onnxray.errors.forks import check_process
 from onnxray.graph.facts import Graph, Value
 from onnxray.graph.fixed_batch import fixed_batch_of
 from onnxray.graph.samples.mixing import Mixing
+from onnxray.graph.unordered import why_no_gradient
 from onnxray.importer.backward_rules import PLAIN, BackwardRules
 from onnxray.importer.batches.any_batch import FreeCuts
 from onnxray.importer.batches.moved_samples import batches
 from onnxray.importer.batches.sample_axes import NotPlaced
 from onnxray.importer.batches.ways import by_rewrite, by_vmap, check_lengths
 from onnxray.importer.imported_module import forward_all
+from onnxray.importer.nodes.weights import numpy_array, torch_tensor
 from onnxray.importer.walk import Importer
 
 Encode = Callable[[torch.Tensor], torch.Tensor]
@@ -97,7 +99,7 @@ class Twin:
             count = min(fed, total - place)  # fewer than fed where the chunk was filled up to the file's own batch
             found = _gradients(values, list(variable.values()), cotangents, slice(place, place + count), fed)
             place += count
-            return [_array(gradient) for gradient in found]
+            return [numpy_array(gradient) for gradient in found]
 
         real = [name for name, array in variables.items() if np.issubdtype(array.dtype, np.floating)]
         if not real:
@@ -142,7 +144,7 @@ class Twin:
             count = min(fed, total - place)
             found = _gradients(values, [point], cotangents, slice(place, place + count), fed)
             place += count
-            return [_array(point), _array(found[0])]
+            return [numpy_array(point), numpy_array(found[0])]
 
         labels = (layer, f"d/d {layer}")
         size = self.mixing.chunk(variables, (*wanted, layer), chunk_size(self.graph, variables))
@@ -224,12 +226,12 @@ class Twin:
         found = _gradients(
             ends, list(points.values()), cotangents, slice(0, sample_count(variables)), sample_count(variables)
         )
-        return {name: (_array(value), _array(slope)) for (name, value), slope in zip(points.items(), found)}
+        return {name: (numpy_array(value), numpy_array(slope)) for (name, value), slope in zip(points.items(), found)}
 
     def _tensors(self, part: Arrays, *, requires_grad: bool) -> Tensors:
         tensors = {}
         for name, array in part.items():
-            tensor = torch.from_numpy(np.array(array, order="C")).to(self.device)
+            tensor = torch_tensor(np.array(array, order="C"), f"input {name!r}").to(self.device)
             tensors[name] = tensor.requires_grad_(requires_grad and tensor.is_floating_point())
         return tensors
 
@@ -256,13 +258,16 @@ class Twin:
         return told_as_refusal(run)
 
     def check_differentiable(self, names: tuple[str, ...]) -> None:
-        """Refuse values that hold no real numbers or do not depend on the input. Errors: NotDifferentiable."""
+        """Refuse values of no real numbers, no input, or an order that is left open. Errors: NotDifferentiable."""
         for name in names:
             value = self.graph.values.get(name)
             if value is not None and value.dtype and not value.is_float:
                 raise NotDifferentiable(f"value {name!r} holds {value.dtype}; gradients exist for real numbers alone")
             if name not in self.graph.depends_on_input:
                 raise NotDifferentiable(f"value {name!r} does not depend on the input; its gradient is nowhere defined")
+            why = why_no_gradient(self.graph, name)
+            if why is not None:
+                raise NotDifferentiable(why)
 
 
 def _gradients(
@@ -317,13 +322,7 @@ def _of_tensor(name: str, value: object) -> Array:
     """A value's numbers. Errors: UnsupportedOperator for a sequence, which the file may not have told of."""
     if not isinstance(value, torch.Tensor):
         raise UnsupportedOperator(f"value {name!r} is no tensor but a {type(value).__name__}; read what it is made of")
-    return _array(value)
-
-
-def _array(tensor: torch.Tensor) -> Array:
-    """The tensor's numbers in C order, whatever layout the convolutions computed in."""
-    tensor = tensor.detach().cpu().contiguous()
-    return np.asarray((tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy())  # numpy has no bfloat16
+    return numpy_array(value)
 
 
 def _as_input(tensor: torch.Tensor, value: Value) -> torch.Tensor:

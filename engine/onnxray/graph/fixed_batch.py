@@ -1,4 +1,4 @@
-"""The batch that a file fixes, in the shapes of its inputs or in a Reshape alone."""
+"""The batch that a file fixes: in the shapes of its inputs, in a Reshape alone, or as running it showed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from math import prod
 from onnxray.graph.facts import Graph
 from onnxray.graph.node_attributes import constant
 
+_MOST_OF_ONE_SAMPLE = 3
 _MOST_LENGTHS = 64
 """Numbers of a constant that may state a shape: arrays have no more axes."""
 
@@ -16,13 +17,38 @@ def fixed_batch_of(graph: Graph) -> int | None:
     return graph.once(_find_fixed_batch)
 
 
+def has_no_batch(graph: Graph) -> bool:
+    """Whether the only input is one sample, (3, H, W) or (H, W), without an axis of samples before it.
+
+    Told where every shape is stated: no output has a row, or several, for each length of the input's first axis.
+    """
+    return graph.once(_find_no_batch)
+
+
+def _find_no_batch(graph: Graph) -> bool:
+    first = graph.inputs[0].shape if len(graph.inputs) == 1 else None
+    ends = [output.shape for output in graph.outputs if output.name in graph.depends_on_input]
+    if not first or len(first) > _MOST_OF_ONE_SAMPLE or not all(isinstance(dim, int) for dim in first) or not ends:
+        return False
+    lengths = [shape[0] if shape else 1 for shape in ends if shape is not None]
+    known = [length for length in lengths if isinstance(length, int)]
+    size = first[0]
+    return len(known) == len(ends) and isinstance(size, int) and all(length % size for length in known)
+
+
+def found_fixed(graph: Graph, batch: int) -> None:
+    """Note that the file fixes a batch that its inputs leave free: several samples at once were fed, and it showed."""
+    answer: int | None = batch
+    graph.settle(_find_fixed_batch, answer)
+
+
 def _find_fixed_batch(graph: Graph) -> int | None:
     """Give the batch that the file fixes, or None where it is free or the inputs have no common one.
 
     Fixed by the inputs' first dimension; or, where that is free, by a Reshape to constant lengths: [N, 3, 4] can only
     become [1, 12] where N is 1.
     """
-    sizes = {value.shape[0] for value in graph.inputs if value.shape}
+    sizes = set() if has_no_batch(graph) else {value.shape[0] for value in graph.inputs if value.shape}
     sequences = any(value.shape is None and value.dtype in {"", "map"} for value in graph.inputs)
     if len(sizes) != 1 or sequences:
         return None

@@ -16,6 +16,7 @@ from onnxray.graph.file.bodies import bodies_of, captured_by
 from onnxray.graph.file.checks import check_functions, check_opsets, check_tensors
 from onnxray.graph.file.container import Container, read_container
 from onnxray.graph.file.element_types import element_type_name
+from onnxray.graph.file.node_order import in_order
 from onnxray.graph.file.shape_inference import with_inferred_types
 
 
@@ -33,10 +34,10 @@ def read_graph(source: str | os.PathLike[str] | bytes | onnx.ModelProto) -> Grap
 
 
 def _checked(container: Container) -> onnx.ModelProto:
-    """The skeleton, looked through, its own functions written out. Errors: ModelFileError."""
-    model = container.skeleton
-    check_opsets(model)
-    check_tensors(model, container.regions)
+    """The skeleton, looked through, its nodes in order, its own functions written out. Errors: ModelFileError."""
+    check_opsets(container.skeleton)
+    check_tensors(container.skeleton, container.regions)
+    model = in_order(container.skeleton)
     if model.functions:
         check_functions(model)
         try:
@@ -94,7 +95,7 @@ def _values(
             if name not in values and name not in initializers and name not in sparse:
                 raise ModelFileError(
                     f"node {node.name!r} ({node.operator}) reads {name!r}, which nothing before it defines; "
-                    "the file is damaged or its nodes are out of order"
+                    "the file is damaged, or its nodes read each other in a circle"
                 )
         for name in filter(None, node.outputs):
             if name in values or name in initializers:

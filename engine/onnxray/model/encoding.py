@@ -1,7 +1,8 @@
-"""Images as a model takes them: pixels that methods see, arrays that the judge and the twin are fed."""
+"""Images and samples as a model takes them: what methods see, what judge and twin are fed, and seeded ones."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import InitVar, dataclass, field
 from types import MappingProxyType
 
@@ -10,20 +11,22 @@ from numpy.typing import NDArray
 
 from onnxray.arrays import Array, Arrays
 from onnxray.engines.casting import cast, fed_arrays
+from onnxray.engines.seeded_inputs import accepted_inputs, seeded_pixels
 from onnxray.errors import ImageError, InputError
-from onnxray.graph.facts import Value
+from onnxray.graph.facts import Graph
+from onnxray.graph.fixed_batch import fixed_batch_of, has_no_batch
 from onnxray.images.pixels import Pixels, read_images
 from onnxray.images.profile.profile import Profile
 
 
 @dataclass(frozen=True, slots=True)
 class Encoder:
-    """How images enter a model: what its input takes, and the profile in front of it; None where it is no image.
+    """How images enter a model: its graph, and the profile in front of it; None where its input is no image.
 
     strict: refuse broken pictures of folders, which are left out otherwise.
     """
 
-    inputs: tuple[Value, ...]
+    graph: Graph
     profile: Profile | None
     strict: bool = False
 
@@ -35,10 +38,7 @@ class Encoder:
             return images
         if self.profile is not None:
             return read_images(images, self.profile, strict=self.strict)
-        arrays = fed_arrays(self.inputs, images)
-        if len(arrays) != 1 or not (array := next(iter(arrays.values()))).ndim or not len(array):
-            raise InputError("the model's input is no image; give arrays as the model takes them")
-        return Pixels.of(array, plain=True)
+        return as_samples(self.graph, fed_arrays(self.graph.inputs, images))
 
     def read(self, images: object) -> object:
         """Images read, so that they can be asked several things; arrays for an input that is no image as they are."""
@@ -54,14 +54,14 @@ class Encoder:
         if isinstance(images, Encoded) and images.encoder == self:
             return images.feeds
         if self.profile is None:
-            return fed_arrays(self.inputs, images.array if isinstance(images, Pixels) else images)
+            return fed_arrays(self.graph.inputs, own_array(self.graph, images))
         return self.fed(self.pixels(images).array)
 
     def variables(self, images: object) -> Arrays:
         """What is differentiated with respect to: pixels, or arrays as they are."""
         if self.profile is None:
-            return fed_arrays(self.inputs, images.array if isinstance(images, Pixels) else images)
-        return {self.inputs[0].name: self.pixels(images).array}
+            return fed_arrays(self.graph.inputs, own_array(self.graph, images))
+        return {self.graph.inputs[0].name: self.pixels(images).array}
 
     def encoded(self, images: object) -> Encoded:
         """See ``Model.encoded``."""
@@ -78,7 +78,7 @@ class Encoder:
     def fed(self, array: Array) -> Arrays:
         """The judge's feeds for pixels (N, channels, height, width) in [0, 255], of any size that the file takes."""
         assert self.profile is not None
-        value = self.inputs[0]
+        value = self.graph.inputs[0]
         numbers = self.profile.encode(array)
         if value.dtype and not value.is_float:
             numbers = np.rint(numbers)
@@ -106,8 +106,39 @@ class Encoded(Pixels):
     def rows(self, index: NDArray[np.int64] | slice) -> Encoded:
         """These of them with their part of the encoding, repetitions allowed, without the notes."""
         part = Pixels.rows(self, index)
-        feeds = {name: array[index] for name, array in self.feeds.items()}
+        if has_no_batch(self.encoder.graph):
+            feeds = self.encoder.feeds(part)
+        else:
+            feeds = {name: array[index] for name, array in self.feeds.items()}
         return Encoded(part.array, part.names, plain=part.plain, encoder=self.encoder, of_them=feeds)
+
+
+def as_samples(graph: Graph, arrays: Arrays) -> Pixels:
+    """Arrays of a model of one input as samples, one after the other; one alone where the file has no axis for more.
+
+    Errors: InputError for several inputs, and for one without axes.
+    """
+    if len(arrays) != 1:
+        names = ", ".join(map(repr, arrays))
+        raise InputError(
+            f"methods explain one input, and this model reads {names}; the gradient of each: "
+            "model.pullback(arrays, {value: cotangent})"
+        )
+    (array,) = arrays.values()
+    if not array.ndim or not len(array):
+        raise InputError("the model's input is no image; give arrays as the model takes them")
+    return Pixels.of(array[None] if has_no_batch(graph) else array, plain=True)
+
+
+def own_array(graph: Graph, images: object) -> object:
+    """What is fed of samples that ``as_samples`` gave; everything else as it is. Errors: InputError."""
+    if not isinstance(images, Pixels):
+        return images
+    if not has_no_batch(graph):
+        return images.array
+    if len(images) > 1:
+        raise InputError(f"the file takes one sample without a batch axis, and {len(images)} were to be fed at once")
+    return images.array[0]
 
 
 def _check_own(profile: Profile, pixels: Pixels) -> None:
@@ -117,3 +148,15 @@ def _check_own(profile: Profile, pixels: Pixels) -> None:
             f"pixels of shape {list(pixels.array.shape[1:])} were read for another model; this one takes "
             f"{list(profile.shape)}: read the images by it, model.pixels(images)"
         )
+
+
+def seeded(graph: Graph, profile: Profile | None, run: Callable[[Arrays], Mapping[str, Array]]) -> Array | Arrays:
+    """What a model is checked on: two pictures, more where the file fixes a larger batch; else arrays that run takes.
+
+    Errors: RuntimeRefusal where it takes none.
+    """
+    if profile is None:
+        return accepted_inputs(graph, run)
+    pixels = seeded_pixels(profile.shape)
+    own = fixed_batch_of(graph) or 1
+    return np.resize(pixels, (own, *pixels.shape[1:])) if own > len(pixels) else pixels

@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from onnxray.arrays import Array, Arrays
 from onnxray.engines.agreement.batch_decision import decided, mixes
 from onnxray.engines.agreement.comparison import TOLERANCE
-from onnxray.engines.agreement.first_check import Agreement, check, in_exact_products, note, remembered
+from onnxray.engines.agreement.first_check import Agreement, check, in_exact_products, note, reference_note, remembered
+from onnxray.engines.agreement.reference import outputs_or_reference
 from onnxray.engines.chunks import Batch, Through, sample_count
 from onnxray.engines.integer_products import saturates
 from onnxray.engines.judge import Judge
 from onnxray.engines.machine import versions
-from onnxray.engines.seeded_inputs import accepted_inputs, seeded_pixels
+from onnxray.engines.readable_copies import note as copy_note
 from onnxray.errors import InputError, NotAClassifier, OnnxrayError
 from onnxray.errors.forks import ProcessLock, check_process, torch_came_along
 from onnxray.errors.short_values import short
@@ -32,7 +33,7 @@ from onnxray.graph.samples.mixing import Mixing
 from onnxray.graph.value_names import Selection, resolve, resolve_values
 from onnxray.images.pixels import Pixels
 from onnxray.images.profile.profile import Profile
-from onnxray.model.encoding import Encoded, Encoder
+from onnxray.model.encoding import Encoded, Encoder, seeded
 
 if TYPE_CHECKING:
     import torch
@@ -61,7 +62,7 @@ class Model:
         self.device = device
         self.approximate = approximate
         self.strict = strict
-        self.encoder = Encoder(graph.inputs, profile, strict)
+        self.encoder = Encoder(graph, profile, strict)
         self.mixing = Mixing(graph, self._found_mixing)
         self.judge = Judge(graph, device, self.mixing)
         self._twin: Twin | None = None
@@ -247,10 +248,10 @@ class Model:
         return self.encoder.variables(images)
 
     def shapes(self, names: Iterable[str], *, once: bool = False) -> dict[str, tuple[int, ...]]:
-        """Value -> its shape for one image, measured by the judge on a middle grey one, once a value.
+        """Value -> its shape for one sample, measured by the judge on a grey image or a seeded sample, once a value.
 
         names: whole names of values. once: what is opened to measure them does not stay open.
-        Errors: RuntimeRefusal; InputError where the model's input is no image.
+        Errors: RuntimeRefusal; InputError for several inputs.
         """
         if self.profile is None:
             raise InputError("the model's input is no image (no profile fits it), so what is one sample is not known")
@@ -262,11 +263,7 @@ class Model:
         return {name: self._shapes[name] for name in wanted}
 
     def _seeded(self) -> object:
-        if self.profile is None:
-            return accepted_inputs(self.graph, lambda feeds: self.judge.outputs(feeds, once=True))
-        pixels = seeded_pixels(self.profile.shape)
-        own = fixed_batch_of(self.graph) or 1
-        return np.resize(pixels, (own, *pixels.shape[1:])) if own > len(pixels) else pixels
+        return seeded(self.graph, self.profile, functools.partial(outputs_or_reference, self.judge))
 
     def _found_mixing(self, names: tuple[str, ...]) -> str | None:
         """Why the samples of values depend on each other, by the judge on seeded samples; tried once a file."""
@@ -316,8 +313,11 @@ class Model:
         A file that the twin cannot run goes one batch of its own after the other, by the judge alone.
         """
         with self._starting:
-            if self._batch is None:
-                self._batch = decided(self.graph, self.versions(), self._decide_batch)
+            if self._batch is None or self._batch.file != fixed_batch_of(self.graph):
+                self._batch = decided(
+                    self.graph, self.versions(), self._decide_batch,
+                    lambda: self.judge.outputs(self.feeds(self._seeded()), once=True),
+                )  # fmt: skip
                 assert self._batch is not None
             return self._batch
 
@@ -341,8 +341,9 @@ class Model:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What every result of this model says of the processor; nothing where products are exact."""
-        return (note(self._agreement),) if self.saturates else ()
+        """What every result of this model says of the processor, where products are not exact, and of a copy judged."""
+        own = note(self._agreement) if self.saturates else reference_note(self._agreement)
+        return tuple(text for text in (copy_note(self.graph), own) if text is not None)
 
     def versions(self) -> dict[str, str]:
         """Versions and device that results depend on; stated with every result."""

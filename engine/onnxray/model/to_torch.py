@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import warnings
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 
@@ -12,19 +15,20 @@ from onnxray.engines.agreement.batch_trial import decide
 from onnxray.engines.agreement.first_check import check
 from onnxray.engines.agreement.full_check import Verification
 from onnxray.engines.agreement.full_check import verify as verify_in_full
+from onnxray.engines.agreement.reference import outputs_or_reference
 from onnxray.engines.judge import Judge
 from onnxray.engines.machine import versions
 from onnxray.engines.seeded_inputs import accepted_inputs, seeded_inputs
 from onnxray.engines.twin import Twin, told_as_refusal
-from onnxray.errors import InputError
+from onnxray.errors import InputError, RuntimeRefusal
 from onnxray.errors.type_checks import check_kind
 from onnxray.graph.facts import Graph
 from onnxray.graph.fixed_batch import fixed_batch_of
 from onnxray.graph.reading import read_graph
 from onnxray.importer.batches.any_batch import FreeCuts
-from onnxray.importer.batches.ways import looped
+from onnxray.importer.batches.ways import by_loop, looped
 from onnxray.importer.imported_module import ImportedModule, forward_all, register_weights
-from onnxray.importer.nodes.weights import torch_tensor
+from onnxray.importer.nodes.weights import numpy_array, torch_tensor
 from onnxray.importer.walk import Importer
 from onnxray.model.model import Model
 from onnxray.model.sources import Source, bundled
@@ -42,12 +46,16 @@ def to_torch(
     normalisation folded into convolutions (equal but for rounding); ``layer`` then finds those last values alone, and
     attention has no second derivatives.
 
+    Where no seeded inputs are found that the file takes (lengths that must fit, sequences), a UserWarning says so, and
+    the module is compared on the first inputs that it is given, which may raise MismatchError; its copies are not. Of
+    a model that ONNX Runtime does not take, onnx's reference implementation is what outputs are compared with.
+
     A file that fixes its batch at b becomes a module for every multiple of b. Where it can be rewritten, and ONNX
     Runtime's numbers batch by batch confirm that, all samples go through at once. Elsewhere, and with verify off where
     nothing was confirmed before, they go b at a time, and a hook on a layer is called once for each b.
     Errors: InputError where trainable and fused are both asked for, UnsupportedOperator, MismatchError, RuntimeRefusal
-    where verify is on and ONNX Runtime or the module cannot run on seeded inputs; the module raises InputError for
-    other batches, and where an output has no batch axis to join b and b along.
+    where verify is on and neither can run the model; the module raises InputError for other batches, and where an
+    output has no batch axis to join b and b along.
     """
     for name, value in (("trainable", trainable), ("verify", verify), ("fused", fused)):
         check_kind(name, value, bool)
@@ -58,11 +66,63 @@ def to_torch(
     judge = Judge(graph)
     names = tuple(output.name for output in graph.outputs)
     module = importer.cut(names)
-    if verify:
-        _verify(module, importer, judge, accepted_inputs(graph, judge.outputs))
-    module = _for_any_batch(importer, judge, names, verify=verify)
+    refusal = _verified_on_seeded(module, importer, judge) if verify else None
+    module = _for_any_batch(importer, judge, names, verify=verify and refusal is None)
     register_weights(module, importer.weights)
+    if refusal is not None:
+        warnings.warn(
+            f"no seeded inputs are taken ({refusal}); the module is compared on the first that it is given",
+            stacklevel=2,
+        )
+        module.register_forward_pre_hook(_FirstCall(importer, judge))
     return module
+
+
+def _verified_on_seeded(module: ImportedModule, importer: Importer, judge: Judge) -> str | None:
+    """Compare on seeded inputs; why none are taken, None where some are. Errors: RuntimeRefusal where none can be."""
+    run = functools.partial(outputs_or_reference, judge)
+    try:
+        feeds = accepted_inputs(judge.graph, run)
+    except (RuntimeRefusal, InputError) as error:
+        return str(error)
+    try:
+        _verify(module, importer, judge, feeds)
+    except RuntimeRefusal:
+        try:
+            run(feeds)  # seeded inputs are not always run before; where they are taken it is the module that refuses
+        except RuntimeRefusal as error:
+            return str(error)
+        raise
+    return None
+
+
+class _FirstCall:
+    """Compares a module with the judge on the first inputs that it is given."""
+
+    def __init__(self, importer: Importer, judge: Judge) -> None:
+        self.importer, self.judge, self.done = importer, judge, False
+
+    def __call__(self, module: torch.nn.Module, inputs: tuple[Any, ...]) -> None:
+        assert isinstance(module, ImportedModule)
+        if not self.done:
+            given = zip(module.input_names, inputs)
+            feeds = {name: _as_arrays(value) for name, value in given if value is not None}
+            _verify(module, self.importer, self.judge, feeds)
+            self.done = True
+
+
+def _as_arrays(value: Any) -> Any:
+    """A value as the judge takes and gives it: an array, a list of them for a sequence, None for an empty optional."""
+    if value is None:
+        return None
+    return [_as_arrays(part) for part in value] if isinstance(value, list | tuple) else numpy_array(value)
+
+
+def _as_tensors(value: Any, name: str) -> Any:
+    """An input as a module takes it."""
+    if isinstance(value, list):
+        return [_as_tensors(part, name) for part in value]
+    return None if value is None else torch_tensor(value.copy(), f"input {name!r}")
 
 
 def _for_any_batch(importer: Importer, judge: Judge, names: tuple[str, ...], *, verify: bool) -> ImportedModule:
@@ -88,14 +148,19 @@ def _all_fixed(graph: Graph) -> bool:
 
 
 def _verify(module: ImportedModule, importer: Importer, judge: Judge, feeds: Arrays) -> None:
-    inputs = tuple(torch_tensor(feeds[name].copy(), f"input {name!r}") for name in module.input_names)
+    inputs = tuple(_as_tensors(feeds.get(name), name) for name in module.input_names)
 
     def twin(names: Sequence[str]) -> dict[str, Array]:
         known = set(names) <= set(module.output_names)
         cut = module if known else importer.cut(tuple(names))
+        own = fixed_batch_of(importer.graph)
+
+        def run() -> tuple[torch.Tensor, ...]:
+            return forward_all(cut, inputs) if own is None else by_loop(cut, cut.output_names, inputs, own)
+
         with torch.no_grad():
-            found = dict(zip(cut.output_names, told_as_refusal(lambda: forward_all(cut, inputs))))
-        return {name: found[name].detach().numpy() for name in names}
+            found = dict(zip(cut.output_names, told_as_refusal(run)))
+        return {name: _as_arrays(found[name]) for name in names}
 
     def full(judge: Judge) -> Verification:
         return verify_in_full(judge, Twin(judge.graph, lambda x: x), feeds, feeds, "seeded")

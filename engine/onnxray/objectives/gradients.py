@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxray.errors import NotDifferentiable
+from onnxray.graph.fixed_batch import has_no_batch
 from onnxray.images.pixels import Pixels
 from onnxray.model.model import Model
 from onnxray.objectives.objective import Objective
@@ -49,7 +50,8 @@ def gradient(
     found = model.twin_for(len(pixels)).pullback(
         model.variables(pixels), objective.values, cotangents(objective), rules=rules or PLAIN
     )
-    return np.asarray(next(iter(found.values())))
+    (array,) = found.values()
+    return np.asarray(array[None] if has_no_batch(model.graph) else array)
 
 
 def layer_gradient(

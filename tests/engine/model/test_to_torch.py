@@ -244,13 +244,22 @@ def test_a_wrong_converter_is_caught(lenet: onnx.ModelProto, monkeypatch: pytest
     assert isinstance(onnxray.to_torch(lenet, verify=False), nn.Module)
 
 
-def test_what_the_judge_cannot_run_needs_verify_off() -> None:
-    """BatchNormalization-6 is too old for ONNX Runtime."""
-    statistics = {"s": R(1, 4), "b": R(2, 4), "m": R(3, 4), "v": np.abs(R(4, 4))}
-    model = models.node("BatchNormalization", {"x": R(0, 2, 4, 3, 3)}, constants=statistics, opset=6, is_test=1)
-    with pytest.raises(RuntimeRefusal):
-        onnxray.to_torch(model)
-    assert onnxray.to_torch(model, verify=False)(torch.zeros(2, 4, 3, 3)).shape == (2, 4, 3, 3)
+SEQUENCE = "g (seq(float[2]) s) => (float[K] y) { y = ConcatFromSequence <axis = 0> (s) }"
+
+
+def test_what_no_seeded_inputs_fit_is_compared_at_the_first_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sequence cannot be invented; nothing of it is a veto."""
+    model = models.parse(SEQUENCE)
+    with pytest.warns(UserWarning, match="compared on the first"):
+        module = onnxray.to_torch(model)
+    parts = [torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0])]
+    assert module(parts).tolist() == [1, 2, 3, 4]
+    with pytest.warns(UserWarning, match="compared on the first"):
+        wrong = onnxray.to_torch(model)
+    monkeypatch.setattr(torch, "cat", lambda tensors, dim=0: torch.zeros(4))
+    monkeypatch.setattr(torch, "concat", lambda tensors, dim=0: torch.zeros(4))
+    with pytest.raises(MismatchError, match="'y'"):
+        wrong(parts)
 
 
 def test_half_precision() -> None:
@@ -272,3 +281,12 @@ def test_what_the_module_cannot_run_is_told_in_one_line() -> None:
     ) as told:
         onnxray.to_torch(model)
     assert "\n" not in str(told.value)
+
+
+def test_sides_that_must_agree_are_no_veto() -> None:
+    """Two inputs whose sides must agree, of which one alone is stated."""
+    text = "g (float[1,5,3,4] x, float[1,7,N,M] r) => (float[A,B,C,D] y) { y = Concat <axis = 1> (x, r) }"
+    with pytest.warns(UserWarning, match="compared on the first"):
+        module = onnxray.to_torch(models.parse(text))
+    x, r = torch.zeros(1, 5, 3, 4), torch.ones(1, 7, 3, 4)
+    assert module(x, r).shape == (1, 12, 3, 4)

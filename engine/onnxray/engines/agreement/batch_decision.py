@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -14,19 +15,29 @@ from onnxray.engines.chunks import Batch
 from onnxray.errors import OnnxrayError
 from onnxray.graph.facts import Graph
 from onnxray.graph.fixed_batch import fixed_batch_of
+from onnxray.graph.samples.mixing import places
+from onnxray.graph.samples.places import Lost
 
 _BRANCHING = frozenset({"If", "Loop"})
+_STATING_LENGTHS = frozenset({"Resize", "Expand", "Tile", "Upsample"})
 _TOLERANCE = 1e-4
 _SHORT_TOLERANCE = 2e-2
 """How far a sample's numbers may move with its company, relative to the largest: sums are rounded otherwise in another
 size of batch; float16 and what is quantised are coarser."""
 
 
-def decided(graph: Graph, versions: Mapping[str, Any], decide: Callable[[], Batch] | None = None) -> Batch | None:
+def decided(
+    graph: Graph, versions: Mapping[str, Any], decide: Callable[[], Batch] | None = None,
+    run: Callable[[], object] | None = None,
+) -> Batch | None:  # fmt: skip
     """How this file's samples go: free, as remembered, or by ``decide``, which is then remembered.
 
+    run: feeds the judge two samples. A batch that the inputs leave free is tried so where a node may fix it at 1.
     Without ``decide``, None where nothing is remembered.
     """
+    if fixed_batch_of(graph) is None and run is not None and _may_fix_one(graph):
+        with suppress(OnnxrayError):  # whatever refuses seeded samples tells nothing of the batch
+            run()
     if fixed_batch_of(graph) is None:
         sizes = {value.shape[0] for value in graph.inputs if value.shape}
         common = len(sizes) < 2
@@ -47,6 +58,13 @@ def decided(graph: Graph, versions: Mapping[str, Any], decide: Callable[[], Batc
     batch = decide()
     memory.remember({"twin": batch.twin, "reason": batch.reason})
     return batch
+
+
+def _may_fix_one(graph: Graph) -> bool:
+    """Whether a node states lengths, or leaves it open where the samples lie: a class token, a Squeeze, a Gather."""
+    where = graph.once(places)
+    lost = any(isinstance(where.get(output.name), Lost) for output in graph.outputs)
+    return lost or any(node.operator in _STATING_LENGTHS for node in graph.nodes)
 
 
 def mixes(

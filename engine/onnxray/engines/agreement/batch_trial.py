@@ -18,6 +18,7 @@ from onnxray.graph.facts import Graph
 from onnxray.graph.fixed_batch import fixed_batch_of
 from onnxray.importer.batches.any_batch import FreeCuts
 from onnxray.importer.batches.ways import by_loop, by_rewrite, by_vmap
+from onnxray.importer.nodes.weights import numpy_array
 from onnxray.importer.walk import Importer
 
 _SIZES = (2, 3)
@@ -97,7 +98,7 @@ class _Trial:
                 if name in self.graph.depends_on_input:
                     rows = len(joined) // len(self.feeds)
                     joined = joined[first * rows : (first + size) * rows]
-                found = compare(self.graph, name, joined, _array(value))
+                found = compare(self.graph, name, joined, numpy_array(value))
                 if not found.agrees:
                     raise MismatchError(
                         f"value {name!r} of {size} batches is {found.relative:.2g} off the judge's, "
@@ -146,10 +147,6 @@ def _compared(graph: Graph) -> tuple[str, ...]:
     inner = [node.outputs[0] for node in needed if node.outputs[0] in graph.depends_on_input]
     real = [name for name in inner if name in graph.values and graph.values[name].is_float and name not in outputs]
     return (*outputs, *real[:: max(1, -(-len(real) // _INNER))])
-
-
-def _array(tensor: torch.Tensor) -> Array:
-    return np.asarray((tensor.float() if tensor.dtype == torch.bfloat16 else tensor).cpu().numpy())
 
 
 def _first_line(error: Exception) -> str:

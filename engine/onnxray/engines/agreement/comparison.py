@@ -11,6 +11,7 @@ import numpy as np
 from onnxray.arrays import Array
 from onnxray.engines.check_memory import Memory as Memory  # where scripts know it from
 from onnxray.graph.facts import Graph
+from onnxray.graph.unordered import in_one_order, unordered
 
 TOLERANCE = 1e-3
 """The largest difference let pass, relative to the largest absolute number that the judge gives for the value."""
@@ -62,7 +63,7 @@ def compare(
 
     A value that the judge gives as NaN throughout does not agree: nothing could be compared. Where the judge gives
     float16, or the value comes from it or from bfloat16 (``short`` says from which), ten spacings of that type
-    (2^-10, 2^-7) are added to the tolerance.
+    (2^-10, 2^-7) are added to the tolerance. What a TopK gives in an order of its own is compared as a set.
     """
     short = short or str(judge.dtype)
     rule = f"{tolerance:g} of the largest number"
@@ -80,7 +81,7 @@ def compare(
         return found(float("inf"), float("inf"), 0.0)
     if judge.size == 0:
         return replace(found(0.0, 0.0, 0.0), verdict="empty")
-    expected, got = judge.astype(np.float64), twin.astype(np.float64)
+    expected, got = (in_one_order(graph, name, side).astype(np.float64) for side in (judge, twin))
     if np.isnan(expected).all():
         return found(float("nan"), float("nan"), 0.0)
     difference = differences(expected, got)
@@ -120,6 +121,12 @@ def short_floats(graph: Graph) -> Mapping[str, str]:
             if inherited:
                 found[name] = max(inherited, key=lambda dtype: _SPACING[dtype])
     return found
+
+
+def is_comparable(graph: Graph, name: str) -> bool:
+    """Whether both engines must give a value alike: not so what is computed from a TopK in an order of its own."""
+    node = unordered(graph).get(name)
+    return node is None or name in node.outputs
 
 
 def is_quantised(graph: Graph) -> bool:

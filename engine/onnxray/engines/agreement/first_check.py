@@ -9,19 +9,21 @@ from typing import TYPE_CHECKING, Any, Literal
 from onnxray.arrays import Arrays
 from onnxray.engines.agreement.comparison import compare
 from onnxray.engines.agreement.outputs_check import Values, check_outputs
+from onnxray.engines.agreement.reference import reference_values
 from onnxray.engines.check_memory import Memory
 from onnxray.engines.integer_products import products, saturates
 from onnxray.engines.judge import Judge, return_freed_memory
 from onnxray.engines.processor import NAMED
 from onnxray.errors import MismatchError, RuntimeRefusal
 from onnxray.graph.facts import Graph
+from onnxray.graph.fixed_batch import fixed_batch_of, found_fixed
 
 if TYPE_CHECKING:
     from onnxray.engines.agreement.full_check import Verification
 
-Against = Literal["this processor", "exact products", "nothing"]
+Against = Literal["this processor", "exact products", "onnx.reference", "nothing"]
 
-_REMEMBERED: tuple[Against, ...] = ("this processor", "exact products")
+_REMEMBERED: tuple[Against, ...] = ("this processor", "exact products", "onnx.reference")
 """No approximation: whoever did not ask for one would be given it."""
 
 _MADE_EXACT = "ONNX Runtime made exact (session.x64quantprecision, or int8 weights shifted to uint8)"
@@ -30,6 +32,7 @@ _STATED: dict[Against, str] = {
     "this processor": "gradients are those of exact products, which agreed with ONNX Runtime here on seeded inputs",
     "exact products": "gradients are those of exact products, which agreed with "
     f"{_MADE_EXACT}; its own outputs here are further off",
+    "onnx.reference": "gradients are those of exact products, which agreed with onnx's reference implementation",
     "nothing": "APPROXIMATE gradients, as asked for: those of exact products, which ONNX Runtime cannot be made to "
     "compute for this file; every other node agreed alone, and its outputs here are {worst:.3g} relative off on "
     "seeded inputs",
@@ -49,15 +52,21 @@ class Agreement:
 
 
 def remembered(graph: Graph, described: Mapping[str, Any], run: Callable[[], Agreement]) -> Agreement:
-    """What was found for this file before, else what ``run`` finds, which is then remembered."""
+    """What was found for this file before, else what ``run`` finds, which is then remembered.
+
+    So is the batch that the file was found to fix, 0 where it is free.
+    """
     memory = Memory(graph, described)
-    known = memory.recall({"worst_relative": float, "against": str})
+    known = memory.recall({"worst_relative": float, "against": str, "batch": int})
     for against in _REMEMBERED:
         if known is not None and known["against"] == against:
+            if known["batch"]:
+                found_fixed(graph, known["batch"])
             return Agreement(known["worst_relative"], against)
     found = run()
     if found.against in _REMEMBERED:
-        memory.remember({"worst_relative": found.worst, "against": found.against})
+        batch = fixed_batch_of(graph) or 0
+        memory.remember({"worst_relative": found.worst, "against": found.against, "batch": batch})
     return_freed_memory()
     return found
 
@@ -65,6 +74,16 @@ def remembered(graph: Graph, described: Mapping[str, Any], run: Callable[[], Agr
 def note(agreement: Agreement | None) -> str:
     """What a result says where the processor saturates; ``agreement`` is None where no gradient was taken."""
     return _OWN if agreement is None else f"{_OWN}; {_STATED[agreement.against].format(worst=agreement.worst)}"
+
+
+def reference_note(agreement: Agreement | None) -> str | None:
+    """What a result says where ONNX Runtime was not what gradients were checked against; None where it was."""
+    if agreement is None or agreement.against != "onnx.reference":
+        return None
+    return (
+        "ONNX Runtime does not take this model, so gradients were checked against onnx's reference implementation, "
+        "which is no verdict on what ships"
+    )
 
 
 def check(
@@ -79,8 +98,28 @@ def check(
     """Compare the outputs on ``feeds``: with the judge as it is, and where that saturates and differs, made exact.
 
     full: verifies value by value against a judge. approximate: let pass what cannot be compared exactly, if every node
-    but the saturating products is right by itself. Errors: MismatchError.
+    but the saturating products is right by itself. Where ONNX Runtime does not take the model, whatever it is fed,
+    onnx's reference implementation stands in for it. Errors: MismatchError, RuntimeRefusal.
     """
+    try:
+        return _by_the_judge(judge, feeds, twin, full, prepare, approximate=approximate)
+    except RuntimeRefusal:
+        if judge.refusal is None:
+            raise
+    worst = check_outputs(judge.graph, lambda names: reference_values(judge.graph, feeds, names), twin)
+    return Agreement(worst, "onnx.reference")
+
+
+def _by_the_judge(
+    judge: Judge,
+    feeds: Arrays,
+    twin: Values,
+    full: Callable[[Judge], Verification],
+    prepare: Callable[[Sequence[str]], None] | None,
+    *,
+    approximate: bool,
+) -> Agreement:
+    """The comparison with ONNX Runtime."""
 
     def outputs(judge: Judge, *, settle: bool) -> float:
         return check_outputs(

@@ -15,6 +15,7 @@ from onnxray.engines.agreement.comparison import (
     Verdict,
     compare,
     described,
+    is_comparable,
     is_quantised,
     number,
     short_floats,
@@ -140,6 +141,10 @@ class _Run:
                 rows.append(self._compared(name, expected[name], found[name], expected))
             else:
                 skipped.append(name)
+        ends = {output.name for output in self.graph.outputs}
+        unfilled = {row.name for row in rows if _nothing(expected, found, row)}
+        if not unfilled & ends:  # else the weights may hold NaN, and the first value that is NaN is to be named
+            rows = [replace(row, verdict="empty") if row.name in unfilled else row for row in rows]
         off = [row for row in rows if not row.agrees]
         alone = self._alone(off, expected, found) if off else {}
         rows = [row if row.agrees else self._settled(row, alone, rows) for row in rows]
@@ -165,6 +170,7 @@ class _Run:
         for value in read:
             numbers = value.is_float or not value.dtype or value.name in self.steps.quantised
             comparable = numbers and value.name in tensors and value.name in self.graph.depends_on_input
+            comparable = comparable and is_comparable(self.graph, value.name)
             (wanted if comparable else skipped).append(value.name)
         return wanted, skipped
 
@@ -300,6 +306,11 @@ class _Run:
         promoted = self.judge.promoted_outputs(self.feeds, wanted)
         numeric = [name for name, array in outputs.items() if array.dtype.kind in "fiub"]  # no strings, no dictionaries
         return max((compare(self.graph, n, outputs[n], promoted[n]).absolute for n in numeric), default=0.0)
+
+
+def _nothing(judge: Mapping[str, Array], twin: Mapping[str, Array], row: Comparison) -> bool:
+    """Whether a value is NaN throughout in both, as a mask is that ConstantOfShape fills with NaN."""
+    return bool(np.isnan(row.absolute)) and bool(np.isnan(judge[row.name]).all() and np.isnan(twin[row.name]).all())
 
 
 def _in_words(found: Verification) -> str:

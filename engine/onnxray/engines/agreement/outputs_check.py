@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from onnxray.arrays import Array
-from onnxray.engines.agreement.comparison import FLOOR, Comparison, compare, is_quantised, short_floats
+from onnxray.engines.agreement.comparison import FLOOR, Comparison, compare, is_comparable, is_quantised, short_floats
 from onnxray.engines.check_memory import Memory as Memory  # where scripts know it from
 from onnxray.errors import MismatchError, RuntimeRefusal
 from onnxray.graph.classifier.output import closing_of
 from onnxray.graph.facts import Graph
+from onnxray.graph.unordered import unordered
 
 Values = Callable[[Sequence[str]], Mapping[str, Array]]
 
@@ -48,14 +49,15 @@ def check_outputs(
     quantised file, whose outputs may be off by what one step of quantisation makes of them.
     A saturated softmax hides a wrong network behind ones and zeros; log p shows it where every p is above 1e-20,
     elsewhere the logits are read. A graph whose outputs are all whole numbers is compared at the last real value before
-    them. Gives the largest relative difference. prepare: what the twin does beforehand, done while the judge starts
-    where the weights are small (while it starts, the judge holds them twice).
+    them, at those numbers where there is none; what stands behind a TopK in an order of its own, at that TopK. Gives
+    the largest relative difference. prepare: what the twin does beforehand, done while the judge starts where the
+    weights are small (while it starts, the judge holds them twice).
     Errors: MismatchError naming the first value that differs, or that is NaN throughout and so was not compared.
     """
     names = _compared(graph)
     with ThreadPoolExecutor(1) as beside:
         prepared = beside.submit(prepare, names) if prepare is not None and graph.parameters < _SMALL else None
-        expected = dict(judge(names))
+        expected = {name: _numbers(value) for name, value in judge(names).items()}
         softmax = _softmax(graph)
         hides = softmax is not None and not expected[softmax.output].min(initial=1) > _LOG_FLOOR  # NaN hides too
         if softmax is not None and hides:  # all of the judge before any of the twin: less is held at a time
@@ -63,7 +65,7 @@ def check_outputs(
             names = list(dict.fromkeys([*names, softmax.given]))
         if prepared is not None:
             prepared.result()
-    found = twin(names)
+    found = {name: _numbers(value) for name, value in twin(names).items()}
     short = short_floats(graph)
     comparisons = [compare(graph, name, expected[name], found[name], short=short.get(name, "")) for name in names]
     if softmax is not None and not hides and comparisons[names.index(softmax.output)].agrees:
@@ -77,9 +79,13 @@ def check_outputs(
 
 
 def _compared(graph: Graph) -> list[str]:
-    """The outputs that hold real numbers, or of which that is not known; the last real value where there is none."""
+    """The outputs that hold real numbers, or of which that is not known; the last real value where there is none, else
+    the whole numbers; for what stands behind a TopK in an order of its own, that TopK.
+    """
     names = [output.name for output in graph.outputs if output.is_float or not output.dtype] or _last_real(graph)
-    return list(dict.fromkeys(names))
+    names = names or [output.name for output in graph.outputs if output.dtype not in {"object", "map"}]
+    told = (name if is_comparable(graph, name) else unordered(graph)[name].outputs[0] for name in names)
+    return list(dict.fromkeys(told))
 
 
 class _Softmax(NamedTuple):
@@ -94,6 +100,14 @@ def _softmax(graph: Graph) -> _Softmax | None:
     if closing.node is None or closing.node.operator != "Softmax" or closing.output not in _compared(graph):
         return None
     return _Softmax(closing.output, closing.node.inputs[0])
+
+
+def _numbers(value: Any) -> Array:
+    """A value's numbers: those of all parts of a sequence one after the other, none of an optional that is empty."""
+    if value is None or isinstance(value, list | tuple):
+        parts = [np.ravel(_numbers(part)) for part in value or ()]
+        return np.concatenate(parts) if parts else np.zeros(0)
+    return np.asarray(value)
 
 
 def _mismatch(

@@ -10,7 +10,7 @@ import torch
 from onnxray.arrays import Array
 from onnxray.errors import OnnxrayError
 from onnxray.graph.facts import Graph, Node
-from onnxray.importer.nodes.weights import torch_tensor
+from onnxray.importer.nodes.weights import numpy_array, torch_tensor
 from onnxray.importer.walk import Importer
 
 
@@ -30,7 +30,9 @@ def given_alone(
         return None
     several: Sequence[Any] = result if isinstance(result, list | tuple) else (result,)
     return {
-        name: _array(value) for name, value in zip(node.outputs, several) if name and isinstance(value, torch.Tensor)
+        name: numpy_array(value)
+        for name, value in zip(node.outputs, several)
+        if name and isinstance(value, torch.Tensor)
     }
 
 
@@ -48,9 +50,3 @@ def _input(importer: Importer, known: Mapping[str, Array], name: str, device: to
         return None
     tensor = torch_tensor(known[name], name) if name in known else importer.weights.tensor(name)
     return tensor.to(device)
-
-
-def _array(tensor: torch.Tensor) -> Array:
-    tensor = tensor.detach().cpu()
-    short = tensor.dtype == torch.bfloat16 or (tensor.dtype.itemsize == 1 and tensor.is_floating_point())
-    return (tensor.float() if short else tensor).numpy()

@@ -12,12 +12,14 @@ def bodies_of(node: onnx.NodeProto) -> list[onnx.GraphProto]:
 
 
 def captured_by(body: onnx.GraphProto) -> set[str]:
-    """The names that a subgraph reads and does not define."""
+    """The names that a subgraph reads and does not define, in whatever order its nodes stand."""
     own = {info.name for info in body.input} | {tensor.name for tensor in body.initializer}
     own |= {tensor.values.name for tensor in body.sparse_initializer}
-    captured: set[str] = set()
-    for node in body.node:
-        reads = set(node.input).union(*(captured_by(inner) for inner in bodies_of(node)))
-        captured |= reads - own
-        own |= set(node.output)
-    return (captured | {info.name for info in body.output} - own) - {""}
+    own.update(name for node in body.node for name in node.output)
+    read = {info.name for info in body.output}.union(*(read_by(node) for node in body.node))
+    return read - own - {""}
+
+
+def read_by(node: onnx.NodeProto) -> set[str]:
+    """The names that a node reads, those that its subgraphs capture too."""
+    return set(node.input).union(*(captured_by(body) for body in bodies_of(node))) - {""}

@@ -16,7 +16,7 @@ from typing import Final
 from onnxray.arrays import Arrays
 from onnxray.errors import InputError
 from onnxray.graph.facts import Graph, Node
-from onnxray.graph.fixed_batch import fixed_batch_of
+from onnxray.graph.fixed_batch import fixed_batch_of, has_no_batch
 from onnxray.graph.node_attributes import attribute
 from onnxray.graph.operator_kinds import BROADCASTING, ELEMENTWISE, SPATIAL
 from onnxray.graph.samples.places import Apart, Facts, Lost, Place
@@ -57,6 +57,8 @@ class Mixing:
 
     def found(self, names: tuple[str, ...]) -> str | None:
         """Why the samples of these values depend on each other, as far as is known; None where they do not."""
+        if fixed_batch_of(self.graph) == 1 or has_no_batch(self.graph):
+            return None
         where = {name: self.places.get(name, "still") for name in names}
         for place in where.values():
             if isinstance(place, Lost) and place.sure:

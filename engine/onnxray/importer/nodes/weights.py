@@ -11,6 +11,7 @@ import onnx
 import torch
 from torch import nn
 
+from onnxray.arrays import Array
 from onnxray.errors import UnsupportedOperator
 from onnxray.graph.facts import Graph, Node
 from onnxray.graph.node_attributes import constant
@@ -109,3 +110,10 @@ def torch_tensor(array: np.ndarray[Any, Any], described: str) -> torch.Tensor:
             f"{described} has the type {name}, which torch does not hold; "
             "predictions and values still work, gradients do not"
         ) from None
+
+
+def numpy_array(tensor: torch.Tensor) -> Array:
+    """A tensor's numbers in C order, whatever layout the convolutions computed in; bfloat16 and float8 as float32."""
+    tensor = tensor.detach().cpu().contiguous()
+    foreign = tensor.dtype == torch.bfloat16 or (tensor.is_floating_point() and tensor.dtype.itemsize == 1)
+    return np.asarray((tensor.float() if foreign else tensor).numpy())

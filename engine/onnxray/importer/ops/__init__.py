@@ -23,7 +23,7 @@ from onnxray.importer.ops.neural import (
     unpooling,
 )
 from onnxray.importer.ops.neural import transposed_convolution as transposed
-from onnxray.importer.ops.pictures import detection, resizing, sampling, signal
+from onnxray.importer.ops.pictures import detection, experimental, resizing, sampling, signal
 from onnxray.importer.ops.quantised import casting, integer_products, quantization
 from onnxray.importer.ops.tensors import (
     arithmetic,
@@ -42,11 +42,11 @@ from onnxray.importer.ops.tensors import (
 from onnxray.importer.ops.tensors import generators as making
 
 _FAMILIES = (
-    activations, arithmetic, attention, casting, comparison, control, convolution, detection, elementwise, indexing,
-    integer_products, joining, linear, losses, making, microsoft_attention, microsoft_bits, microsoft_fused,
-    microsoft_layout, microsoft_quantized, ml, ml_linear, ml_trees, normalization, norms, pooling, quantization, random,
-    recurrent, reduction, resizing, sampling, scattering, searching, sequences, shaping, signal, softmax, transposed,
-    unpooling,
+    activations, arithmetic, attention, casting, comparison, control, convolution, detection, elementwise,
+    experimental, indexing, integer_products, joining, linear, losses, making, microsoft_attention, microsoft_bits,
+    microsoft_fused, microsoft_layout, microsoft_quantized, ml, ml_linear, ml_trees, normalization, norms, pooling,
+    quantization, random, recurrent, reduction, resizing, sampling, scattering, searching, sequences, shaping,
+    signal, softmax, transposed, unpooling,
 )  # fmt: skip
 
 CONVERTERS: Converters = {key: converter for family in _FAMILIES for key, converter in family.CONVERTERS.items()}

@@ -109,9 +109,9 @@ class Saliency(Method[MapItem]):
         verdict: Predictions | None, score: float,
     ) -> MapItem:  # fmt: skip
         sample, said = pixels.array[row], None if verdict is None else verdict.row(row)
-        size = sample.shape if pixels.plain else sample.shape[1:]
+        sizes = {sample.shape, sample.shape[1:], sample.shape[:-1]} if pixels.plain else {sample.shape[1:]}
         heat = np.ascontiguousarray(found.heat, np.float32)
-        if heat.shape != size or not np.isfinite(heat).all():
+        if heat.shape not in sizes or not np.isfinite(heat).all():
             raise TypeError(
                 f"method {self.name!r} gave a map of {heat.shape}, or not finite; its author must mend that"
             )

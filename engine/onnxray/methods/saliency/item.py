@@ -17,7 +17,8 @@ from onnxray.results.item import Item
 class MapItem(Item):
     """One map of one image.
 
-    heat: (height, width) at the image's size, what is drawn; for samples that are no images, of the sample's shape.
+    heat: (height, width) at the image's size, what is drawn; for samples that are no images, of the sample's shape,
+    or of its rows and columns.
     attribution: what the method computed before it was reduced or resized, per input channel or at the layer's size.
     signed: whether evidence against the target counts, below zero. shown_at: the number at the end of the colour scale;
     shown_from: at its beginning, of an unsigned map.

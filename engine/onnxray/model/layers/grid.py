@@ -22,6 +22,8 @@ from onnxray.errors import InputError, RuntimeRefusal
 from onnxray.graph.axis_factors import Axes, Axis, Shape, picture, spatial
 from onnxray.graph.axis_rules import track
 from onnxray.graph.fixed_batch import fixed_batch_of
+from onnxray.graph.node_attributes import attribute
+from onnxray.graph.operator_kinds import BROADCASTING, ELEMENTWISE, SPATIAL
 from onnxray.model.model import Model
 
 
@@ -124,15 +126,50 @@ class Space:
         return found
 
 
+def layout_of(model: Model) -> str:
+    """``NCHW`` or ``NHWC``: the profile's word; without one, by the first operator of rows and columns.
+
+    That stands behind the only input, or behind what takes each of its numbers by itself; before it the axes may be
+    moved once. Errors: InputError where the graph does not tell.
+    """
+    if model.profile is not None:
+        return model.profile.layout
+    graph = model.graph
+    reads = graph.readers_of.get(graph.inputs[0].name, ()) if len(graph.inputs) == 1 else ()
+    moved = False
+    while len(reads) == 1:
+        node = reads[0]
+        if node.operator in SPATIAL:
+            return "NHWC" if moved else "NCHW"
+        if node.operator == "Transpose" and attribute(node, "perm", None) == [0, 3, 1, 2] and not moved:
+            moved = True
+        elif node.operator not in ELEMENTWISE | BROADCASTING | {"BatchNormalization"}:
+            break
+        reads = graph.readers_of.get(node.outputs[0], ())
+    raise InputError(
+        "the model's input is no image (no profile fits it), and no convolution or pooling right behind it tells which "
+        "of its axes are rows and columns; state how pixels enter it with --profile"
+    )
+
+
+def picture_size(model: Model, samples: NDArray[Any]) -> tuple[int, int]:
+    """Rows and columns of samples as ``Pixels`` holds them: (N, C, H, W), or as the model takes them without a profile.
+
+    Errors: InputError where they have none.
+    """
+    if samples.ndim != 4:
+        raise InputError(f"samples of shape {list(samples.shape[1:])} have no rows and columns; use a gradient method")
+    first = 1 if model.profile is None and layout_of(model) == "NHWC" else 2
+    return samples.shape[first], samples.shape[first + 1]
+
+
 def read_space(model: Model) -> Space:
     """Follow rows and columns through a model's graph.
 
-    Shapes that the file does not state are measured by the judge. Errors: InputError where the model's input is no
-    image.
+    Shapes that the file does not state are measured by the judge. Errors: InputError where it cannot be told which axes
+    of the input are rows and columns.
     """
-    if model.profile is None:
-        raise InputError("the model's input is no image (no profile fits it), so no value has rows and columns")
-    graph = model.graph
+    graph, layout = model.graph, layout_of(model)
     batch = fixed_batch_of(graph) or 1
     shapes: dict[str, Shape] = {name: tuple(tensor.dims) for name, tensor in graph.initializers.items()}
     first = graph.inputs[0].shape
@@ -151,7 +188,7 @@ def read_space(model: Model) -> Space:
     if batch == 1 and unknown:
         with contextlib.suppress(RuntimeRefusal):  # sequences and the like; what follows has no rows and columns
             shapes.update(model.shapes(unknown, once=True))
-    return Space(model, model.profile.layout, shapes)
+    return Space(model, layout, shapes)
 
 
 def _grid(value: str, shape: Shape, axes: Axes) -> Grid | None:

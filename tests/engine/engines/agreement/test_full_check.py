@@ -14,7 +14,7 @@ from onnxray.engines.agreement.quantisation_steps import Steps
 from onnxray.errors import MismatchError
 from onnxray.graph.reading import read_graph
 from onnxray.importer.ops.quantised import quantization
-from onnxray.model import model as model_module
+from onnxray.model import encoding
 from support import models
 
 R = models.random
@@ -132,7 +132,7 @@ def test_a_fault_of_less_than_a_step_does_not_pass_as_one(monkeypatch: pytest.Mo
 
 
 def test_the_gate_of_gradients_lets_one_inherited_step_pass_and_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model_module, "accepted_inputs", lambda graph, run: {"x": HALFWAY})
+    monkeypatch.setattr(encoding, "accepted_inputs", lambda graph, run: {"x": HALFWAY})
     monkeypatch.setattr("onnxray.model.to_torch.accepted_inputs", lambda graph, run: {"x": HALFWAY})
     cotangent = {"y": np.ones((2, 3), np.float32)}
     with monkeypatch.context() as patch:
@@ -312,3 +312,25 @@ def test_values_without_numbers_are_told_apart_from_those_that_agree() -> None:
     assert verdicts(found) == {"y": "agrees", "none": "empty", "z": "empty"}
     assert found.agrees
     assert found.reason == "every value agrees; 2 are empty, with nothing to compare"
+
+
+def test_a_mask_of_nan_inside_is_nothing_to_compare() -> None:
+    """ConstantOfShape(NaN) where nothing is kept of it; the gradient and the verification say the same."""
+    text = """g (float[N,3] x) => (float[N,3] y) {
+      s = Shape (x)
+      n = ConstantOfShape <value = float[1] {nan}> (s)
+      m = IsNaN (x)
+      y = Where (m, n, x)
+    }"""
+    model = models.parse(text)
+    opened = onnxray.open(model.SerializeToString())
+    x = models.random(0, 2, 3)
+    found = opened.verify(x)
+    assert {row.name: row.verdict for row in found.comparisons}["n"] == "empty"
+    assert found.agrees, found.reason
+    assert opened.pullback(x, {"y": np.ones(3, np.float32)}).tolist() == np.ones((2, 3)).tolist()
+
+
+def test_an_output_of_nan_alone_is_still_no_agreement() -> None:
+    text = "g (float[N,3] x) => (float[N,3] y) { s = Shape (x) n = ConstantOfShape <value = float[1] {nan}> (s) y = Add (x, n) }"
+    assert not onnxray.open(models.parse(text).SerializeToString()).verify(models.random(0, 2, 3)).agrees

@@ -1,7 +1,8 @@
 """Activations: torch's own modules wherever they are exact, so that hook-based tools know them.
 
 Version 1 differs in a legacy attribute alone (and Selu in its constants), the later ones add types. LeakyRelu, Sigmoid
-and the versions that are not listed here are onnx2torch's (``importer/onnx2torch_operators.py``).
+and the versions that are not listed here are onnx2torch's (``importer/onnx2torch_operators.py``). ThresholdedRelu is
+standard since version 10 and ONNX Runtime's before, looked up there by the file's opset.
 """
 
 from __future__ import annotations
@@ -172,7 +173,7 @@ def _gelu(scope: Scope) -> Converted:
 CONVERTERS: Converters = {
     **for_versions("Relu", (1,), _relu),
     **for_versions("PRelu", (1, 6, 7, 9, 16), _prelu),
-    **for_versions("ThresholdedRelu", (10, 22), _thresholded_relu),
+    **for_versions("ThresholdedRelu", (*range(1, 10), 10, 22), _thresholded_relu),
     **for_versions("Elu", (1, 22), _elu),
     **for_versions("Selu", (1, 6, 22), _selu),
     **for_versions("Celu", (12, 28), _celu),

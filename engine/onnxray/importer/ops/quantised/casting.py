@@ -36,6 +36,10 @@ _BEYOND = {
 """8-bit float -> the first number that rounding to nearest even carries out of its range, and what that becomes."""
 
 
+_BEYOND_ONNX_RUNTIME = 28
+"""The first version of Cast that no ONNX Runtime knows yet."""
+
+
 class Cast(nn.Module):
     """x in another type; reals are truncated to integers, integers lose their higher bits.
 
@@ -52,14 +56,21 @@ class Cast(nn.Module):
 
 
 class CastToSmall(nn.Module):
-    """The lowest 2 or 4 bits of x, truncated to an integer, as a number in int8 or uint8. No gradient."""
+    """The lowest 2 or 4 bits of x, as a number in int8 or uint8; reals are truncated, or rounded first. No gradient.
 
-    def __init__(self, bits: int, signed: bool) -> None:
+    rounded: to the nearest, halves away from zero, as ONNX Runtime has it in every version that it knows. The standard
+    is silent, and its reference implementation truncates, which is all there is to go by from version 28 on.
+    """
+
+    def __init__(self, bits: int, signed: bool, *, rounded: bool = False) -> None:
         super().__init__()
-        self.bits, self.signed = bits, signed
+        self.bits, self.signed, self.rounded = bits, signed, rounded
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Cast."""
+        if self.rounded and x.is_floating_point():
+            wide = x.to(torch.float64)
+            x = torch.sign(wide) * torch.floor(wide.abs() + 0.5)
         low = x.to(torch.int64) & (1 << self.bits) - 1
         return (low - (low >> self.bits - 1 << self.bits)).to(torch.int8) if self.signed else low.to(torch.uint8)
 
@@ -150,7 +161,7 @@ def _module(scope: Scope, name: str) -> nn.Module:
     if source and source not in _TYPES and source not in SMALL_INTEGERS:
         raise scope.refuse(f"it casts from {'STRING' if source == 'object' else source}, which torch does not hold")
     if name in SMALL_INTEGERS:
-        return CastToSmall(*SMALL_INTEGERS[name])
+        return CastToSmall(*SMALL_INTEGERS[name], rounded=scope.version < _BEYOND_ONNX_RUNTIME)
     if name not in _TYPES:
         raise scope.refuse(f"it casts to {name}, which torch does not hold")
     dtype, refusal = _TYPES[name], str(scope.refuse("a gradient is asked for and 8 bits do not hold one"))

@@ -11,7 +11,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from onnxray.images.interpolation import bilinear
 from onnxray.images.pixels import Pixels
 from onnxray.methods.run import Run
 from onnxray.methods.saliency.base import Map, Saliency
-from onnxray.model.layers.grid import Grid, read_space
+from onnxray.model.layers.grid import Grid, picture_size, read_space
 from onnxray.model.layers.map_layers import choose_layers
 from onnxray.model.model import Model
 from onnxray.objectives.gradients import layer_gradient
@@ -34,7 +34,12 @@ NO_EVIDENCE = "no positive evidence: the map is negative everywhere"
 
 @dataclass(frozen=True, kw_only=True)
 class ClassActivation(Saliency):
-    """A class activation map at one layer or several, one map each."""
+    """A class activation map at one layer or several, one map each.
+
+    Arrays of any number of channels are explained as well, where the graph tells their rows and columns.
+    """
+
+    images_only: ClassVar[bool] = False
 
     layer: Annotated[
         str | tuple[str, ...] | None,
@@ -43,6 +48,7 @@ class ClassActivation(Saliency):
 
     def maps(self, model: Model, pixels: Pixels, objective: Objective, run: Run) -> Iterator[tuple[int, Map]]:
         """A map for every image and layer, images outermost."""
+        size = picture_size(model, pixels.array)
         grids = layers_of(self, model, objective, run)
         found: list[Maps] = []
         for done, grid in enumerate(grids):
@@ -50,7 +56,7 @@ class ClassActivation(Saliency):
             found.append(self.attributions(model, pixels, objective, grid, run))
         for row in range(len(pixels)):
             for grid, attributions in zip(grids, found):
-                yield row, rectified_map(attributions[row], grid, pixels)
+                yield row, rectified_map(attributions[row], grid, size)
 
     @abstractmethod
     def attributions(self, model: Model, pixels: Pixels, objective: Objective, grid: Grid, run: Run) -> Maps:
@@ -97,10 +103,9 @@ def layer_maps(model: Model, pixels: Pixels, objective: Objective, grid: Grid) -
     return found, slope
 
 
-def rectified_map(attribution: Maps, grid: Grid, pixels: Pixels) -> Map:
-    """The map of one image from L (h, w)."""
-    height, width = pixels.array.shape[2:]
-    heat = bilinear(np.maximum(attribution, 0), (height, width))
+def rectified_map(attribution: Maps, grid: Grid, size: tuple[int, int]) -> Map:
+    """The map of one image of this size from L (h, w)."""
+    heat = bilinear(np.maximum(attribution, 0), size)
     reason = None if heat.any() else NO_EVIDENCE
     return Map(
         heat=heat.astype(np.float32), attribution=attribution.astype(np.float32), layer=grid.value, reason=reason

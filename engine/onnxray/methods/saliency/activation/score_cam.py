@@ -37,6 +37,7 @@ class ScoreCAM(ClassActivation):
     """Where a layer's features speak for the score: each channel weighed by the score of the image seen through it."""
 
     name: ClassVar[str] = "score-cam"
+    images_only: ClassVar[bool] = True  # they are masked with the profile's mean colour
 
     def attributions(self, model: Model, pixels: Pixels, objective: Objective, grid: Grid, run: Run) -> Maps:
         """Score all masked images, then weigh."""
