@@ -253,12 +253,11 @@ class Model:
         names: whole names of values. once: what is opened to measure them does not stay open.
         Errors: RuntimeRefusal; InputError for several inputs.
         """
-        if self.profile is None:
-            raise InputError("the model's input is no image (no profile fits it), so what is one sample is not known")
         wanted = tuple(dict.fromkeys(names))
         missing = [name for name in wanted if name not in self._shapes]
         if missing:
-            values = self.judge.values(self.feeds(Pixels.blank(self.profile)), missing, once=once)
+            one = Pixels.blank(self.profile) if self.profile else self.pixels(self._seeded()).rows(slice(0, 1))
+            values = self.judge.values(self.feeds(one), missing, once=once)
             self._shapes.update({name: array.shape for name, array in values.items()})
         return {name: self._shapes[name] for name in wanted}
 

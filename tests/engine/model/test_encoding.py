@@ -194,7 +194,7 @@ def test_a_picture_that_was_made_is_encoded_once(name: str, tmp_path: Any, monke
 def test_images_of_a_verification_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     model, reads = lenet(), list[object]()
     read = encoding.read_images
-    monkeypatch.setattr(encoding, "read_images", lambda *args: reads.append(args) or read(*args))
+    monkeypatch.setattr(encoding, "read_images", lambda *args, **more: reads.append(args) or read(*args, **more))
     assert model.verify(X[:2]).agrees
     assert len(reads) == 1
 

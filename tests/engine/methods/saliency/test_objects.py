@@ -245,7 +245,9 @@ def test_the_command_line_finds_objects(tmp_path: Path) -> None:
     path = str(onnxray_models.samples("lenet")[40])
 
     def run(*arguments: str) -> Any:
-        return CliRunner().invoke(app, ["saliency", "gradient", "lenet", path, "-o", str(tmp_path / "r"), *arguments])
+        return CliRunner().invoke(
+            app, ["saliency", "gradient", "lenet", path, "-o", str(tmp_path / "r"), "--overwrite", *arguments]
+        )
 
     done = run("--object", "grabcut", "--reference-box", "2,2,26,26", "--json", "--colormap", "viridis")
     assert done.exit_code == 0, done.stderr

@@ -255,7 +255,18 @@ def test_the_command_line(name: str, tmp_path: Path) -> None:
     options, target = COMMANDS[name]
     picture = tmp_path / "seven.png"
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (28, 28), np.uint8)).save(picture)
-    command = ["saliency", name, "lenet", str(picture), "--target", "3", "-o", str(tmp_path / "run"), *options]
+    command = [
+        "saliency",
+        name,
+        "lenet",
+        str(picture),
+        "--target",
+        "3",
+        "-o",
+        str(tmp_path / "run"),
+        "--overwrite",
+        *options,
+    ]
     done = CliRunner().invoke(app, [*command, "--json", "--seed", "4"])
     assert done.exit_code == 0, done.output
     document = json.loads(done.stdout)
