@@ -285,13 +285,13 @@ def test_a_run_that_finishes_nothing_leaves_what_was_there(tmp_path: Path, monke
     other = ("lots", "lenet", *DIGITS[:3], "--self", "magnify")
     with monkeypatch.context() as patch:
         stop(patch, 0, interrupt)
-        assert run(*other, "-o", tmp_path / "run").exit_code == 130
+        assert run(*other, "-o", tmp_path / "run", "--overwrite").exit_code == 130
         assert contents(tmp_path / "run") == before
         assert run(*other, "-o", tmp_path / "fresh").exit_code == 130
         assert not (tmp_path / "fresh").exists()
     with monkeypatch.context() as patch:  # two runs' items never stand in one document
         stop(patch, 2, interrupt)
-        assert run(*other, "-o", tmp_path / "run").exit_code == 130
+        assert run(*other, "-o", tmp_path / "run", "--overwrite").exit_code == 130
     found = document(tmp_path / "run")
     assert found["incomplete"]
     assert {item["mode"] for item in found["items"]} == {"magnify"}

@@ -288,14 +288,15 @@ def test_paths_that_are_no_utf8(tmp_path: Path) -> None:
     Image.fromarray(np.random.default_rng(1).integers(0, 256, (14, 14), np.uint8)).save(other)
     profile = folder / os.fsdecode(b"p\xff.toml")
     profile.write_text(toml_of(models.GREY))
-    out = folder / os.fsdecode(b"out\xff")
-    for command in (
+    outs = [folder / os.fsdecode(b"out\xff%d" % number) for number in range(8)]
+    commands = (
         ("inspect", model), ("classify", model, picture), ("verify", model, picture),
         ("values", model, picture, "--value", "ip1"), ("saliency", "gradient", model, picture),
         ("lots", model, picture, "--target", other, "--layer", "ip1", "--until", "distance"),
-        ("lots", model, other, "--target-values", out / "values.npz", "--layer", "ip1"),
+        ("lots", model, other, "--target-values", outs[3] / "values.npz", "--layer", "ip1"),
         ("invert", model, picture, "--layer", "ip1", "--steps", 1),
-    ):  # fmt: skip
+    )  # fmt: skip
+    for command, out in zip(commands, outs, strict=True):
         shown = run(*command, "--profile", profile, "-o", out).output
         assert "\\udc" in shown
         found = json.loads((out / "result.json").read_bytes())
