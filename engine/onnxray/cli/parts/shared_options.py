@@ -16,6 +16,7 @@ from onnxray.cli.parts.arguments import (
     DeviceOption,
     JsonOption,
     OutOption,
+    OutputOption,
     OverwriteOption,
     ProfileOption,
     ResumeOption,
@@ -36,6 +37,7 @@ class Opening:
     """How the model is opened, where what is found is written, and how it is told."""
 
     profile: ProfileOption = None
+    output: OutputOption = None
     device: DeviceOption = "cpu"
     strict: StrictOption = False
     approximate: ApproximateOption = False
@@ -52,7 +54,10 @@ class Opening:
             refuse_another_run(self.out)
         from onnxray.model.opening import open_model
 
-        opened = open_model(model, self.profile, device=self.device, strict=self.strict, approximate=self.approximate)
+        opened = open_model(
+            model, self.profile, device=self.device, strict=self.strict, approximate=self.approximate,
+            output=self.output,
+        )  # fmt: skip
         if opened.profile is not None and opened.profile.assumed:
             reasons = "; ".join(opened.profile.reasons)
             name = f"assumed profile {opened.profile.name}"

@@ -9,6 +9,7 @@ form in toml_form.py, the well-known preprocessings in families.py, resizing in 
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import io
 import math
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 from onnxray.errors import InputError, ProfileError
 from onnxray.errors.short_values import short
 from onnxray.errors.type_checks import check_has, check_kind
+from onnxray.graph.outputs.stated import StatedOutput
 from onnxray.images.profile.class_names import MAX_LABELS
 
 if TYPE_CHECKING:
@@ -86,7 +88,8 @@ class Profile:
     mean is one number a channel, or a MeanImage; std one number a channel; size is (height, width). resize says how
     pictures of another size are brought to it: "stretch"; "crop" (shorter side to size / crop_fraction, then the
     centre); "pad" (fitted inside, centred, the rest filled with the mean colour). labels are the class names in the
-    order of the logits. logits and features name values of the graph; None leaves them to what the graph shows.
+    order of the logits. logits and features name values of the graph; None leaves them to what the graph shows. head
+    states the output that is answered with, and what it is.
     source says where the profile was found; assumed that it was inferred, which no check of the graph can prove
     right; reasons why each inferred field was chosen.
 
@@ -107,6 +110,7 @@ class Profile:
     labels: tuple[str, ...] | None = field(default=None, repr=False)
     logits: str | None = None
     features: str | None = None
+    head: StatedOutput | None = None
     source: str = "given"
     assumed: bool = False
     reasons: tuple[str, ...] = ()
@@ -133,6 +137,7 @@ class Profile:
                 if len(label) > MAX_LABEL:
                     self._refuse("labels", label, f"class names of at most {MAX_LABEL} characters, not {len(label)}")
             object.__setattr__(self, "labels", tuple(self.labels))
+        check_kind("a profile's head", self.head, StatedOutput | None)
         check_kind("a profile's reasons", self.reasons, tuple[str, ...])
         check_kind("a profile's assumed", self.assumed, bool)
         object.__setattr__(self, "reasons", tuple(self.reasons))
@@ -309,6 +314,7 @@ class Profile:
             "labels": None if self.labels is None else len(self.labels),
             "logits": self.logits,
             "features": self.features,
+            **({} if self.head is None else {"head": dataclasses.asdict(self.head)}),
             "source": self.source,
             "assumed": self.assumed,
             "reasons": list(self.reasons),

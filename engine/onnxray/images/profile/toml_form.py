@@ -6,6 +6,9 @@
     resize = "crop"                 interpolation = "bilinear"                      crop_fraction = 0.875
     range = [0, 255]                labels = "synset.txt"   logits = "prob_in"      features = "pool5"
 
+    [head]
+    output = "scores"               kind = "multi-label"    threshold = 0.4
+
 mean may name a .npy file of shape (C, H, W) and labels a text file of one label a line, both in the TOML's folder.
 """
 
@@ -20,15 +23,17 @@ from typing import Any, Final
 
 import numpy as np
 
-from onnxray.errors import ProfileError
+from onnxray.errors import InputError, ProfileError
 from onnxray.errors.short_values import short
 from onnxray.errors.shown_text import terminal, toml_string
+from onnxray.graph.outputs.stated import StatedOutput
 from onnxray.images.profile.class_names import MAX_LABELS
 from onnxray.images.profile.profile import MeanImage, Profile
 from onnxray.images.profile.side_text import parse_toml
 
 NEEDED: Final = ("name", "layout", "channels", "scale", "mean", "std", "size")
 OPTIONAL: Final = ("resize", "interpolation", "crop_fraction", "range", "labels", "logits", "features")
+HEAD: Final = ("output", "kind", "threshold")
 MAX_SIDE_FILE: Final = 8 * 2**20
 _MAX_HEADER: Final = 10_000
 _HEADER: Final = re.compile(
@@ -83,10 +88,7 @@ def _fields(source: str | Path, origin: str) -> dict[str, Any]:
         hint = "" if folder else "; a file is given as a pathlib.Path, a str is the text itself"
         raise ProfileError(f"{origin}: is no TOML ({error}){hint}") from error
     for key in table:
-        if key not in NEEDED + OPTIONAL:
-            near = difflib.get_close_matches(key[:40], NEEDED + OPTIONAL, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else "the keys are " + ", ".join(NEEDED + OPTIONAL)
-            raise ProfileError(f"{origin}: unknown key {short(key)}; {hint}")
+        _check_key(key, (*NEEDED, *OPTIONAL, "head"), origin)
     missing = [key for key in NEEDED if key not in table]
     if missing:
         raise ProfileError(f"{origin}: missing {', '.join(missing)}; a profile needs {', '.join(NEEDED)}")
@@ -96,7 +98,28 @@ def _fields(source: str | Path, origin: str) -> dict[str, Any]:
     if isinstance(fields.get("labels"), str):
         path = _beside(folder, fields["labels"], "labels", origin)
         fields["labels"] = _lines(path)
+    if "head" in fields:
+        fields["head"] = _head(fields["head"], origin)
     return {**fields, "source": origin}
+
+
+def _check_key(key: str, keys: tuple[str, ...], origin: str) -> None:
+    if key not in keys:
+        near = difflib.get_close_matches(key[:40], keys, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else "the keys are " + ", ".join(keys)
+        raise ProfileError(f"{origin}: unknown key {short(key)}; {hint}")
+
+
+def _head(table: object, origin: str) -> StatedOutput:
+    """The table of what is stated of the outputs. Errors: ProfileError."""
+    if not isinstance(table, dict):
+        raise ProfileError(f"{origin}: head is {short(table)}; a table [head] of {', '.join(HEAD)} was expected")
+    for key in table:
+        _check_key(key, HEAD, f"{origin}: [head]")
+    try:
+        return StatedOutput(**table)
+    except InputError as error:
+        raise ProfileError(f"{origin}: [head]: {error}") from None
 
 
 def _lines(path: Path) -> tuple[str, ...]:
@@ -169,6 +192,11 @@ def toml_of(profile: Profile) -> str:
                 "and give the MeanImage that path"
             )
     pairs = {key: getattr(profile, key) for key in NEEDED + OPTIONAL} | {"mean": mean}
+    head = {} if profile.head is None else {key: getattr(profile.head, key) for key in HEAD}
+    return _toml_lines(pairs) + ("" if not head else "[head]\n" + _toml_lines(head))
+
+
+def _toml_lines(pairs: dict[str, Any]) -> str:
     return "".join(f"{key} = {_toml_value(value)}\n" for key, value in pairs.items() if value is not None)
 
 
