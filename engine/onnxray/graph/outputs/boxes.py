@@ -27,13 +27,15 @@ from onnxray.graph.outputs.rows_alone import SUPPRESSION, first_axis_alone
 _WORDS_OF_CLASSES = frozenset({"class", "classes", "label", "labels", "category", "categories", "cls", "ids"})
 _WORDS_OF_SCORES = frozenset({"score", "scores", "conf", "confidence", "confidences", "prob", "probs", "logits"})
 _WORDS_OF_BOXES = frozenset({"box", "boxes", "bbox", "bboxes", "rois", "dets", "detections", "detection"})
+MOST_OUTPUTS = 64
+"""Outputs that are looked at: each takes a walk through the graph, and a hostile file may have a million of both."""
 _LEAST_PLACES = 16
 _FARTHEST = 12
 
 
 def boxes_of(graph: Graph) -> dict[str, OutputFacts]:
     """The outputs of a detector, by name; nothing of other networks."""
-    dims = {output.name: dims_of(graph, output.name) for output in graph.outputs}
+    dims = {output.name: dims_of(graph, output.name) for output in graph.outputs[:MOST_OUTPUTS]}
     for found in (_suppressed(graph, dims), _pairs(graph, dims), _in_one(graph, dims), _maps(graph, dims)):
         if any(one.kind == "boxes" for one in found.values()):
             return found

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import heapq
+from collections.abc import Callable, Iterator
 
 from onnxray.graph.facts import Graph, Node
 from onnxray.graph.node_attributes import attribute
@@ -26,6 +27,7 @@ _TO_LAYER = (
 )
 """What may stand between a layer with weights and what it gives."""
 _FARTHEST = 40
+_MOST_NODES = 20_000
 
 
 def origin_of(graph: Graph, name: str) -> Node | None:
@@ -101,9 +103,32 @@ def _weighs(graph: Graph, node: Node) -> bool:
     return moving and weight < len(node.inputs) and node.inputs[weight] not in graph.depends_on_input
 
 
+def nodes_before(graph: Graph, name: str, given: str | None = None) -> Iterator[Node]:
+    """The nodes that a value is computed by, the last first; none before ``given``.
+
+    Of so many nodes as no network has the nearest alone: a hostile file may have a million, and many outputs.
+    """
+    pending, seen = list[int](), set[int]()
+
+    def look(value: str) -> None:
+        node = graph.producer_of.get(value) if value != given else None
+        if node is not None and node.index not in seen:
+            seen.add(node.index)
+            heapq.heappush(pending, -node.index)
+
+    look(name)
+    for _ in range(_MOST_NODES):
+        if not pending:
+            return
+        node = graph.nodes[-heapq.heappop(pending)]
+        yield node
+        for value in node.reads:
+            look(value)
+
+
 def behind(graph: Graph, name: str, wanted: Callable[[Node], bool]) -> Node | None:
-    """The last node that is wanted among all that a value is computed by."""
-    return next((node for node in reversed(graph.needed_for([name])) if wanted(node)), None)
+    """The last node that is wanted among those that a value is computed by."""
+    return next((node for node in nodes_before(graph, name) if wanted(node)), None)
 
 
 def channel_axis(graph: Graph, name: str, rank: int) -> int:

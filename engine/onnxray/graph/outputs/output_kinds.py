@@ -7,11 +7,11 @@ from typing import Final
 
 from onnxray.graph.facts import Graph
 from onnxray.graph.operator_kinds import LAYER_OPERANDS
-from onnxray.graph.outputs.boxes import boxes_of
+from onnxray.graph.outputs.boxes import MOST_OUTPUTS, boxes_of
 from onnxray.graph.outputs.facts import CLASS_KINDS, OutputFacts, OutputKind, dims_of, holds_floats, reads_first
 from onnxray.graph.outputs.labels import label_of
 from onnxray.graph.outputs.masks import mask_of
-from onnxray.graph.outputs.origins import CLASSICAL
+from onnxray.graph.outputs.origins import CLASSICAL, nodes_before
 from onnxray.graph.outputs.rows import row_of
 from onnxray.graph.outputs.sequences import sequence_of
 
@@ -20,6 +20,7 @@ _FIRST: Final[tuple[OutputKind, ...]] = (
     "regression", "labels", "box scores", "box classes", "box count", "unknown", "feature map",
 )  # fmt: skip
 """The kinds in the order in which one of several outputs is answered with."""
+_MOST_CLASSES: Final = 4
 _CLOSED: Final = frozenset({"classes", "binary", "multi-label", "probabilities"})
 
 
@@ -47,8 +48,10 @@ def output_named(graph: Graph, name: str) -> OutputFacts | None:
 
 def _find_outputs(graph: Graph) -> tuple[OutputFacts, ...]:
     boxes = boxes_of(graph)
-    found = [boxes.get(output.name) or _alone(graph, output.name) for output in graph.outputs]
-    return tuple(_beside(graph, one, found) for one in found)
+    found = [boxes.get(output.name) or _alone(graph, output.name) for output in graph.outputs[:MOST_OUTPUTS]]
+    why = f"not looked at: the file has {len(graph.outputs)} outputs"
+    left = [OutputFacts(name=one.name, kind="unknown", grounds=why) for one in graph.outputs[MOST_OUTPUTS:]]
+    return (*(_beside(graph, one, found) for one in found), *left)
 
 
 def _alone(graph: Graph, name: str) -> OutputFacts:
@@ -68,7 +71,7 @@ def _beside(graph: Graph, one: OutputFacts, found: list[OutputFacts]) -> OutputF
     others = [other for other in found if other.name != one.name]
     classes = [other for other in others if other.kind in CLASS_KINDS]
     if one.kind in {"logits", "unknown", "regression", "embedding"} and (one.assumed or one.kind == "unknown"):
-        for other in classes:
+        for other in classes[:_MOST_CLASSES]:
             layers = _layers_between(graph, one.name, other.name)
             if layers is None:
                 continue
@@ -93,18 +96,15 @@ def _beside(graph: Graph, one: OutputFacts, found: list[OutputFacts]) -> OutputF
 
 
 def _layers(graph: Graph, name: str) -> int:
-    return sum(node.operator in LAYER_OPERANDS for node in graph.needed_for([name]))
+    return sum(node.operator in LAYER_OPERANDS for node in nodes_before(graph, name))
 
 
 def _layers_between(graph: Graph, source: str, name: str) -> bool | None:
     """Whether layers with weights stand between two values; None where the second is not computed from the first."""
     source = reads_first(graph, source)
-    before = graph.needed_for([name], [source])
-    if not any(source in node.reads for node in before):
-        return None
     reached, layers = {source}, False
-    for node in before:
+    for node in reversed([*nodes_before(graph, name, given=source)]):
         if any(read in reached for read in node.reads):
             reached.update(node.outputs)
             layers = layers or node.operator in LAYER_OPERANDS
-    return layers
+    return layers if name in reached else None
