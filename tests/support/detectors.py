@@ -69,6 +69,11 @@ DETECTORS: Mapping[str, tuple[str, str, dict[str, str]]] = {
         "float[1,1,8,8] heat, float[1,2,8,8] size, float[1,2,8,8] offset, float[1,5,8,8] marks",
         {"heat": "box scores", "size": "boxes", "offset": "boxes", "marks": "feature map"},
     ),
+    "maps of a class each": (
+        "h0 = Conv (x, k5) heat = Sigmoid (h0) size = Conv (x, kh) offset = Conv (x, ks)",
+        "float[1,5,8,8] heat, float[1,2,8,8] size, float[1,2,8,8] offset",
+        {"heat": "box scores", "size": "boxes", "offset": "boxes"},
+    ),
     "channels last, at each place": (
         "b0 = Conv (x, kb) boxes = Transpose <perm = [0, 2, 3, 1]> (b0) "
         "c0 = Conv (x, ks) c1 = Transpose <perm = [0, 2, 3, 1]> (c0) scores = Softmax (c1)",

@@ -31,6 +31,7 @@ MOST_OUTPUTS = 64
 """Outputs that are looked at: each takes a walk through the graph, and a hostile file may have a million of both."""
 _LEAST_PLACES = 16
 _FARTHEST = 12
+_LEAST_MAPS = 2
 
 
 def boxes_of(graph: Graph) -> dict[str, OutputFacts]:
@@ -279,7 +280,7 @@ def _maps(graph: Graph, dims: Dims) -> dict[str, OutputFacts]:
     """Maps of the same rows and columns: one that a sigmoid closes, and what nothing closes beside it (CenterFace)."""
     four = {name: shape for name, shape in dims.items() if shape is not None and len(shape) == 4}
     heat = [name for name in four if closing_node(graph, name) is not None]
-    if len(heat) != 1 or len(four) < 2 or four[heat[0]][1] not in (1, 2):
+    if len(heat) != 1 or len(four) < _LEAST_MAPS or (_word(graph, heat[0]) not in SIGMOIDS and four[heat[0]][1] != 2):
         return {}
     places = four[heat[0]][2:]
     beside = [name for name, shape in four.items() if name != heat[0] and shape[2:] == places]

@@ -32,7 +32,7 @@ def mask_of(graph: Graph, name: str, shape: tuple[Dim, ...] | None) -> OutputFac
         return OutputFacts(name=name, kind="mask", grounds=said, axis=axis)
     pictured = channels == _channels_of_picture(graph) and channels == 3
     if operator in SIGMOIDS and not pictured:
-        said = f"a {operator} closes it, {channels or 'some'} number{'' if channels == 1 else 's'} a place"
+        said = f"a {operator} closes it, {_many(channels)} a place"
         return OutputFacts(name=name, kind="mask", grounds=said, axis=axis)
     kind, why, assumed = _bare(graph, name, channels, sides, pictured=pictured)
     return OutputFacts(name=name, kind=kind, grounds=why, assumed=assumed, axis=axis)
@@ -50,9 +50,13 @@ def _bare(graph: Graph, name: str, channels: Dim, sides: list[Dim], *, pictured:
         and _is_dense(graph, sides)
         and channels != _channels_of_picture(graph)
     ):
-        said = f"{channels or 'some'} numbers at each place of the picture, enlarged by {enlarged.operator}"
+        said = f"{_many(channels)} at each place of the picture, enlarged by {enlarged.operator}"
         return "mask", f"{said}; nothing closes them", True
-    return "feature map", f"{channels or 'some'} numbers a place, and nothing closes them", False
+    return "feature map", f"{_many(channels)} a place, not closed by anything", False
+
+
+def _many(channels: Dim) -> str:
+    return "one number" if channels == 1 else f"{channels or 'some'} numbers"
 
 
 def _picture(graph: Graph) -> tuple[Dim, ...]:

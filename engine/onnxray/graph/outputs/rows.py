@@ -19,7 +19,7 @@ _WORDS_OF_NUMBERS = frozenset({
     "offset", "offsets", "coord", "coords", "coordinates", "reg", "regression", "velocity", "steering",
     "price", "value", "variable", "temperature", "depth",
 })  # fmt: skip
-_BOUNDING = frozenset({"Tanh", "Softplus", "HardTanh"})
+_BOUNDING = frozenset({"Tanh", "Softplus", "HardSigmoid"})
 _ROOT = frozenset({"Sqrt", "ReduceSum", "Clip", "Max", "Add", "Expand", "Unsqueeze", "Reshape"})
 """What may stand between a value and its length, beside the square."""
 _STEPS_OF_A_NORM = 8
@@ -46,6 +46,8 @@ def row_of(graph: Graph, name: str, shape: tuple[Dim, ...] | None) -> OutputFact
         return _facts(name, "multi-label", f"a {operator} closes it, each number by itself", assumed=width is None)
     if operator == "LpNormalization" or (node is not None and operator == "Div" and _is_norm(graph, node)):
         return _facts(name, "embedding", "its length is made 1 (L2)")
+    if node is not None and operator == "Concat" and width in (2, None) and _are_both(graph, node):
+        return _facts(name, "probabilities", "what a Sigmoid gives, beside 1 less that")
     if _are_shares(graph, name):
         return _facts(name, "probabilities", "shares of a sum, or means of what a Softmax gives")
     return _bare(graph, name, width, operator)
@@ -55,8 +57,8 @@ def _bare(graph: Graph, name: str, width: Dim, operator: str) -> OutputFacts | N
     """What nothing closes."""
     said = words(name)
     many = "some numbers" if width is None else "one number" if width == 1 else f"{width} numbers"
-    if operator in _BOUNDING:
-        return _facts(name, "regression", f"{many}, and {operator} bounds them", assumed=True)
+    if operator in _BOUNDING and not (said & _WORDS_OF_EMBEDDINGS and width != 1):
+        return _facts(name, "regression", f"{many}, bounded by {operator}", assumed=True)
     if width == 1:
         doubt = not said & _WORDS_OF_NUMBERS
         also = ", or the logit of a binary classifier" if doubt else f", called {name!r}"
@@ -99,6 +101,17 @@ def _is_norm(graph: Graph, node: Node) -> bool:
             return False
         name = step.inputs[0]
     return False
+
+
+def _are_both(graph: Graph, node: Node) -> bool:
+    """Whether 1 - p and p of one sigmoid are joined."""
+    if len(node.inputs) != 2:
+        return False
+    first, second = (origin_of(graph, part) for part in node.inputs)
+    if first is None or second is None or {first.operator, second.operator} & SIGMOIDS == set():
+        return False
+    rest, own = (first, node.inputs[1]) if second.operator in SIGMOIDS else (second, node.inputs[0])
+    return rest.operator == "Sub" and origin_of(graph, rest.inputs[1]) == origin_of(graph, own)
 
 
 def _are_shares(graph: Graph, name: str) -> bool:

@@ -62,6 +62,12 @@ ROWS = {
     "an ensemble": (
         LINEAR + "a = Softmax (z) n = Neg (z) d = Softmax (n) y = Mean (a, d)", "float[N,5] y", "probabilities", False,
     ),
+    "a sigmoid and 1 less that": (
+        POOLED + "z = MatMul (f, w1) s = Sigmoid (z) i = Constant <value_float = 1.0> () q = Sub (i, s) "
+        "y = Concat <axis = 1> (q, s)", "float[N,2] y", "probabilities", False,
+    ),
+    "numbers from 0 to 1": (POOLED + "z = MatMul (f, w1) y = HardSigmoid (z)", "float[N,1] y", "regression", True),
+    "a pooled state": (LINEAR + "pooler_output = Tanh (z)", "float[N,5] pooler_output", "embedding", True),
     "one number": (POOLED + "y = MatMul (f, w1)", "float[N,1] y", "regression", True),
     "one number above zero": (POOLED + "z = MatMul (f, w1) y = Softplus (z)", "float[N,1] y", "regression", True),
     "bounded numbers": (LINEAR + "y = Tanh (z)", "float[N,5] y", "regression", True),

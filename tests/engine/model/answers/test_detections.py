@@ -37,6 +37,10 @@ def table(name: str, raw: dict[str, Array]) -> tuple[Array, Array, Array]:
         size, offset, heat = (raw[key][0] for key in ("size", "offset", "heat"))
         boxes = np.concatenate([size, offset]).reshape(4, -1).T
         return boxes, heat.reshape(-1), np.zeros(64)
+    if name == "maps of a class each":
+        boxes = np.concatenate([raw["size"][0], raw["offset"][0]]).reshape(4, -1).T
+        heat = raw["heat"][0].reshape(5, -1)
+        return boxes, heat.max(0), heat.argmax(0)
     if name == "suppressed, in one":
         return raw["rows"][:, 2:], raw["rows"][:, 1], raw["rows"][:, 0]
     if name == "suppressed, a class and a score a row":
