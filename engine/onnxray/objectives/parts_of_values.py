@@ -95,6 +95,12 @@ class Element(Objective):
                 f"the rows of {self.value!r} are those of {len(index)} samples together, so {self.describe(0)} is not "
                 "known of each; give one image at a time"
             )
+        if (index[0] >= np.array(array.shape)).any():
+            shape, own = list(array.shape), self.describe(place.start)
+            raise InputError(
+                f"{self.value!r} has the shape {shape} for a changed image, and no {own}: its rows are chosen anew; "
+                "explain a number of a value before the choice"
+            )
         return array[tuple(index.T)]
 
     def rows(self, index: Index) -> Objective:

@@ -127,6 +127,29 @@ def test_copies_of_a_detectors_picture_are_fed_one_by_one() -> None:
     assert item.attribution[0, 0] == pytest.approx(first, abs=1e-6)
 
 
+def test_scores_and_slopes_of_several_images_are_each_ones_own() -> None:
+    model = onnxray.open(detector("suppressed"), PROFILE)
+    two = Pixels(np.concatenate([X, 255 - X]), (None, None))
+    objective = read_target(model, ONE, "scores[0,0]").rows(np.array([0, 0]))
+    alone = [value_of(detector("suppressed"), "scores", two.array[k : k + 1])[0, 0] for k in range(2)]
+    np.testing.assert_allclose(judged(model, two, objective), alone, atol=1e-6)
+    found = gradient(model, two, objective)
+    for k in range(2):
+        np.testing.assert_array_equal(
+            found[k], gradient(model, two.rows(slice(k, k + 1)), objective.rows(np.array([k])))[0]
+        )
+
+
+def test_a_row_that_a_changed_image_has_not() -> None:
+    model = onnxray.open(detector("suppressed"), PROFILE)
+    last = len(value_of(detector("suppressed"), "scores")) - 1
+    objective = read_target(model, ONE, f"scores[{last},0]")
+    flat = ONE.replaced(np.full_like(X, 128.0))
+    assert len(value_of(detector("suppressed"), "scores", flat.array)) <= last
+    with pytest.raises(InputError, match=f"for a changed image, and no scores.{last},0.: its rows are chosen anew"):
+        judged(model, flat, objective)
+
+
 def test_that_rows_are_chosen_anew_is_said() -> None:
     found = Gradient()(onnxray.open(detector("suppressed"), PROFILE), X, "boxes[0].score")
     assert any("the rows of 'scores' are chosen anew where an image is changed" in n for n in found.provenance.notes)
