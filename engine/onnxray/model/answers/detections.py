@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from onnxray.arrays import Array
 from onnxray.errors import InputError
+from onnxray.graph.classifier.class_words import class_words
 from onnxray.graph.outputs.facts import Column, OutputFacts, OutputKind
 from onnxray.model.answers.answer import NoClasses
 
@@ -18,6 +19,7 @@ THRESHOLD = 0.5
 """A box is listed where its score is above this."""
 _NOTHING = frozenset({"background", "__background__", "bg", "no object", "no-object", "n/a", "none", "nothing"})
 _SHOWN = 3
+_TWO = 2
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -126,6 +128,8 @@ def detections(
     said, found = list(notes), []
     for k in range(samples):
         table = _table(boxes, scores, classes, {name: part[k] for name, part in parts.items()})
+        if table.scores is not None and table.scores.shape[1] > 1:
+            labels = _words(labels, boxes[0].name if scores is None else scores.name, table.scores, exclusive=exclusive)
         kept = len(table.boxes) if count is None else int(np.asarray(raw[count.name]).reshape(-1)[k])
         own, nothing = _best(table, kept, labels, exclusive=exclusive, threshold=threshold)
         found.append(own)
@@ -221,10 +225,21 @@ def _best(
     ), nothing  # fmt: skip
 
 
+def _words(
+    labels: tuple[str, ...] | None, output: str, scores: NDArray[np.float64], *, exclusive: bool
+) -> tuple[str, ...] | None:
+    """A word for each class that is scored; one less of classes that exclude each other leaves out that for nothing.
+
+    Errors: ProfileError where there are fewer or more labels than classes.
+    """
+    count = scores.shape[1]
+    if labels is not None and exclusive and len(labels) == count - 1:
+        return ("background", *labels)
+    return class_words(labels, output, count)
+
+
 def _nothing(count: int, labels: tuple[str, ...] | None) -> int | None:
     """The class that means that there is nothing, of classes that exclude each other, where that can be told."""
     if labels is not None and len(labels) == count:
         return next((k for k, label in enumerate(labels) if label.strip().lower() in _NOTHING), None)
-    if count == 2 or (labels is not None and len(labels) == count - 1):
-        return 0
-    return None
+    return 0 if count == _TWO else None

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from onnxray.arrays import Array
 from onnxray.errors import InputError
+from onnxray.graph.classifier.class_words import class_words
 from onnxray.graph.outputs.facts import OutputFacts, OutputKind
 from onnxray.model.answers.answer import NoClasses
 
@@ -62,7 +63,8 @@ def mask(
 ) -> Mask:
     """Read a mask from an output: scores of classes along ``facts.axis``, or the classes themselves.
 
-    sigmoid: it closes each class by itself. Errors: InputError for an array of another shape.
+    sigmoid: it closes each class by itself. Errors: InputError for an array of another shape; ProfileError for labels
+    that are not one a class.
     """
     if facts.axis is None or array.dtype.kind in "iub":
         return _of_classes(facts, array, labels, notes)
@@ -79,6 +81,7 @@ def mask(
             output=facts.name, classes=inside, shares=np.stack([1 - share, share], axis=1), labels=labels,
             notes=(*notes, *said),
         )  # fmt: skip
+    labels = class_words(labels, facts.name, count)
     winner = scores.argmax(1)
     if sigmoid:
         shares = (scores > _HALF).reshape(len(scores), count, -1).mean(2)

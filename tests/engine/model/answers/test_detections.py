@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import onnxray
+from onnxray.errors import ProfileError
 from onnxray.graph.outputs.stated import StatedOutput
 from onnxray.images.profile.profile import Profile
 from support import models
@@ -86,7 +87,17 @@ def test_the_class_that_means_nothing_is_told_by_labels(labels: tuple[str, ...],
     model = onnxray.open(detector("softmax beside boxes"), replace(PROFILE, labels=labels))
     found = model.predict(X[:1])
     assert set(found.samples[0].classes.tolist()) <= {1 - nothing}
+    assert found.label(1 - nothing) == "cat"
     assert f"class {nothing} is taken to mean that there is nothing, and is not listed" in found.notes
+
+
+@pytest.mark.parametrize("name", ["sigmoids beside boxes", "softmax beside boxes", "yolo, numbers first", "suppressed"])
+def test_labels_that_are_not_one_a_class_are_refused(name: str) -> None:
+    from dataclasses import replace
+
+    model = onnxray.open(detector(name), replace(PROFILE, labels=("a", "b", "c", "d")))
+    with pytest.raises(ProfileError, match="the profile has 4 labels and output .* gives 2 classes"):
+        model.predict(X)
 
 
 def test_as_many_boxes_as_there_are_in_each_picture() -> None:

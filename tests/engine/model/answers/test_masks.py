@@ -9,6 +9,7 @@ import onnx
 import pytest
 
 import onnxray
+from onnxray.errors import ProfileError
 from onnxray.images.profile.profile import Profile
 from support import models
 
@@ -65,3 +66,8 @@ def test_sigmoids_each_by_itself() -> None:
     (given,) = models.run(proto, {"x": (X / 255).astype(np.float32)})
     np.testing.assert_allclose(found.shares, (given > 0.5).reshape(2, 4, -1).mean(2))
     np.testing.assert_array_equal(found.classes, np.where(given.max(1) > 0.5, given.argmax(1), -1))
+
+
+def test_labels_that_are_not_one_a_class_are_refused() -> None:
+    with pytest.raises(ProfileError, match="the profile has 3 labels and output 'y' gives 4 classes"):
+        onnxray.open(segmenter("softmax"), replace(PROFILE, labels=("a", "b", "c"))).predict(X)
