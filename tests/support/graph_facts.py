@@ -9,5 +9,5 @@ from typing import Any
 def graph_facts(*, logits: str = "out", features: str | None = None, **facts: Any) -> Any:
     """What has these facts, and these values for logits and features."""
     closing = SimpleNamespace(logits=logits)
-    answers: dict[str, Any] = {"_find_closing": closing, "_find_features": features}
+    answers: dict[str, Any] = {"_find_closing": closing, "_find_aliases": {"features": features}}
     return SimpleNamespace(**{"nodes": ()} | facts, once=lambda question: answers[question.__name__])

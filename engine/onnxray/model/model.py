@@ -24,15 +24,16 @@ from onnxray.errors import InputError, NotAClassifier, OnnxrayError
 from onnxray.errors.forks import ProcessLock, check_process, torch_came_along
 from onnxray.errors.short_values import short
 from onnxray.errors.type_checks import check_callable, check_kind, check_names
-from onnxray.graph.classifier.output import aliases_of, class_labels, verdict_output
-from onnxray.graph.classifier.predictions import ClassScores, Known, Predictions
-from onnxray.graph.classifier.scores import check_rows, class_scores, head_of, per_class, probabilities_of
+from onnxray.graph.classifier.predictions import Predictions
 from onnxray.graph.facts import Graph
 from onnxray.graph.fixed_batch import fixed_batch_of
+from onnxray.graph.outputs.facts import CLASS_KINDS, OutputFacts
+from onnxray.graph.outputs.stated import StatedOutput
 from onnxray.graph.samples.mixing import Mixing
 from onnxray.graph.value_names import Selection, resolve, resolve_values
 from onnxray.images.pixels import Pixels
 from onnxray.images.profile.profile import Profile
+from onnxray.model.answering import Answering
 from onnxray.model.encoding import Encoded, Encoder, seeded
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class Model:
 
     def __init__(
         self, graph: Graph, profile: Profile | None, device: str = "cpu", *,
-        approximate: bool = False, strict: bool = False,
+        approximate: bool = False, strict: bool = False, output: StatedOutput | None = None,
     ) -> None:  # fmt: skip
         self.graph = graph
         self.profile = profile
@@ -65,6 +66,8 @@ class Model:
         self.encoder = Encoder(graph, profile, strict)
         self.mixing = Mixing(graph, self._found_mixing)
         self.judge = Judge(graph, device, self.mixing)
+        stated = output if output is not None or profile is None else profile.head
+        self.answering = Answering(graph=graph, judge=self.judge, profile=profile, stated=stated)
         self._twin: Twin | None = None
         self._trusted = False
         self._agreement: Agreement | None = None
@@ -72,15 +75,15 @@ class Model:
         self._starting = ProcessLock()
         self._shapes: dict[str, tuple[int, ...]] = {}
 
-    @cached_property
+    @property
     def aliases(self) -> Mapping[str, str]:
         """``logits``, ``features``, ``last-conv``; the profile's word on the first two counts."""
-        stated: dict[str, str] = {}
-        if self.profile is not None:
-            for alias, name in (("logits", self.profile.logits), ("features", self.profile.features)):
-                if name is not None:
-                    stated[alias] = resolve(self.graph, name, aliases_of(self.graph)).value
-        return {**aliases_of(self.graph), **stated}
+        return self.answering.aliases
+
+    @property
+    def head(self) -> OutputFacts:
+        """The output that is answered with and what it is: as it is stated, else as the file shows it."""
+        return self.answering.head
 
     def select(self, text: str) -> Selection:
         """Resolve a name as a user types it: a value, NAME:CHANNEL or NAME:CHANNEL,Y,X. Errors: UnknownValue."""
@@ -103,72 +106,62 @@ class Model:
         """The same with what the judge is fed for them: given in place of images of which several things are asked."""
         return self.encoder.encoded(images)
 
-    def predict(self, images: object, *, scores: bool = False, through: Through | None = None) -> Predictions:
+    def predict(self, images: object, *, scores: bool = False, through: Through | None = None) -> Any:
+        """What the file itself says of images (paths, PIL images or arrays), as what its output is.
+
+        ``Predictions`` where ``head`` is one score a class; else ``Numbers`` (regression), ``Embedding``,
+        ``Detections``, ``Mask``, ``Sequence`` or ``Labels``. All have ``kind``, ``output``, ``notes`` and
+        ``describe(i)``, one line for an image. scores, through: of classes, see ``predict_classes``.
+        Errors: ImageError, InputError, RuntimeRefusal.
+        """
+        if self.head.kind in CLASS_KINDS:
+            return self.predict_classes(images, scores=scores, through=through)
+        images, notes, feeds = self._read(images)
+        samples = len(images) if isinstance(images, Pixels) else sample_count(feeds)
+        return self.answering.answer(feeds, samples, notes)
+
+    def predict_classes(self, images: object, *, scores: bool = False, through: Through | None = None) -> Predictions:
         """Classify images (paths, PIL images or arrays) by the file itself.
 
         scores: read those before the softmax or sigmoid at once; else when they are first asked for, until when what
         was fed is held. Where the file ends in one a second session gives them, which takes as long again.
         through: what the chunks of the batch go through.
-        Errors: ImageError, InputError, RuntimeRefusal; NotAClassifier where the output is not one score a class.
+        Errors: ImageError, InputError, RuntimeRefusal; NotAClassifier where the output is not one score a class;
+        ProfileError where there are not as many labels as classes.
         """
         check_callable("through", through, "run", optional=True)
-        images = self.encoder.read(images)
-        notes = images.notes if isinstance(images, Pixels) else ()
-        feeds = self.feeds(images)
-        output, logits = verdict_output(self.graph), self.aliases["logits"]
-        raw, judged = self._judged(images, feeds, through)
-        classes = np.asarray(judged.argmax(1), np.int64)
-        mixed = self.mixing.note() if len(classes) > 1 else None
-
-        def read() -> ClassScores:
-            if logits == output:
-                return ClassScores(logits=raw, scores=judged)
-            return class_scores(self.graph, logits, self.judge.values(feeds, [logits])[logits], judged.shape)
-
-        return Predictions(
-            classes=classes,
-            probabilities=probabilities_of(self.graph, judged),
-            labels=tuple(map(self.label, classes)),
-            head=head_of(self.graph, logits, judged),
-            notes=notes if mixed is None else (*notes, mixed),
-            read=Known(read()) if scores or logits == output else read,
-        )
+        images, notes, feeds = self._read(images)
+        samples = len(images) if isinstance(images, Pixels) else None
+        return self.answering.predictions(feeds, samples, notes, scores=scores, through=through)
 
     def verdict(self, images: object, *, scores: bool = False) -> Predictions | None:
-        """What ``predict`` says; None where the model is no classifier.
+        """What ``predict_classes`` says; None where the model is no classifier.
 
-        Errors: those of ``predict``, scores of NaN or infinity among them, but for NotAClassifier.
+        Errors: those of ``predict_classes``, scores of NaN or infinity among them, but for NotAClassifier.
         """
         try:
-            return self.predict(images, scores=scores)
+            return self.predict_classes(images, scores=scores)
         except NotAClassifier:
             return None
 
     def classify(self, images: object) -> NDArray[np.int64]:
-        """The winning classes alone, (N,): what a line search asks hundreds of times. Errors: as ``predict``."""
+        """The winning classes alone, (N,), for what asks hundreds of times. Errors: as ``predict_classes``."""
         images = self.encoder.read(images)
-        _, judged = self._judged(images, self.feeds(images))
-        return np.asarray(judged.argmax(1), np.int64)
-
-    def _judged(
-        self, images: object, feeds: Arrays, through: Through | None = None
-    ) -> tuple[Array, NDArray[np.float64]]:
-        """What the file's output holds, as it is, and as (N, K) numbers, one a class."""
-        output = verdict_output(self.graph)
-        raw = self.judge.outputs(feeds, [output], through=through)[output]
-        judged = per_class(self.graph, output, raw)
-        if isinstance(images, Pixels):
-            check_rows(output, judged, len(images))
-        return raw, judged
+        return self.answering.winners(self.feeds(images), len(images) if isinstance(images, Pixels) else None)
 
     def label(self, index: int) -> str:
         """A class in the profile's words, else in those that the file lists, else its number."""
         if not isinstance(index, int | np.integer) or isinstance(index, bool):
             raise InputError(f"the class is {short(index)}; a whole number was expected")
-        labels: Sequence[int | str] | None = self.profile.labels if self.profile is not None else None
-        if labels is None:
-            labels = self.graph.once(class_labels)
-        return str(labels[index] if labels is not None and 0 <= index < len(labels) else int(index))
+        return self.answering.word(int(index))
+
+    def _read(self, images: object) -> tuple[object, tuple[str, ...], Arrays]:
+        """Images as they are fed, what is to be said of them, and what the judge is fed."""
+        images = self.encoder.read(images)
+        feeds = self.feeds(images)
+        notes = images.notes if isinstance(images, Pixels) else ()
+        mixed = self.mixing.note() if sample_count(feeds) > 1 else None
+        return images, notes if mixed is None else (*notes, mixed), feeds
 
     def values(
         self,

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 from onnxray.errors import ProfileError
 from onnxray.errors.type_checks import check_kind
+from onnxray.graph.classifier.output import logits_of
+from onnxray.graph.outputs.stated import StatedOutput, answered_with, read_stated
 from onnxray.graph.reading import read_graph
 from onnxray.images.profile.discovery import discover, read_labels
 from onnxray.images.profile.profile import Profile
@@ -23,6 +25,7 @@ def open_model(
     device: str = "cpu",
     strict: bool = False,
     approximate: bool = False,
+    output: StatedOutput | str | None = None,
 ) -> Model:
     """Open an ONNX model: a path, a bundled name such as ``lenet``, bytes, or a ModelProto. Only parses.
 
@@ -31,7 +34,9 @@ def open_model(
     logits, a file of them, or the name of a list (``label_files.py``). strict: refuse an assumed profile, and folders
     with pictures that cannot be read, which are left out otherwise. approximate: give gradients also where this
     processor saturates u8 x s8 products, so that they cannot be checked; results say so.
-    Errors: ModelFileError, ProfileError.
+    output: the output that is answered with and, after "=", what it is (``"embedding=embedding"``), where the file is
+    read wrong; it counts before a profile's ``[head]``.
+    Errors: ModelFileError, ProfileError; UnknownValue and InputError for an output that is not there or not such.
     """
     check_kind("the device", device, str)
     for name, value in (("strict", strict), ("approximate", approximate)):
@@ -45,7 +50,14 @@ def open_model(
         )
     if labels is not None:
         found = _labelled(found, labels)
-    return Model(graph, found, device, approximate=approximate, strict=strict)
+    stated = read_stated(graph, output) if isinstance(output, str) else output
+    check_kind("the output", stated, StatedOutput | None)
+    if stated is not None and stated.output is not None and found is not None and found.logits == logits_of(graph):
+        found = dataclasses.replace(found, logits=None, features=None)  # those of the output that is not meant
+    model = Model(graph, found, device, approximate=approximate, strict=strict, output=stated)
+    if model.answering.stated is not None:
+        answered_with(graph, model.answering.stated)  # what is wrong with it is said before anything is done
+    return model
 
 
 def _labelled(profile: Profile | None, labels: Sequence[str] | str | os.PathLike[str]) -> Profile:

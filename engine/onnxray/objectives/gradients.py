@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,8 +27,16 @@ def judged(model: Model, pixels: Pixels, objective: Objective) -> NDArray[np.flo
 
     Errors: UnknownValue, RuntimeRefusal.
     """
+    if objective.one_by_one and len(pixels) > 1:
+        return np.concatenate([judged(model, *one) for one in _each(pixels, objective)])
     values = model.judge.values(model.feeds(pixels), objective.values)
     return np.asarray(objective.score(widened(values), slice(0, len(pixels))), np.float64)
+
+
+def _each(pixels: Pixels, objective: Objective) -> Iterator[tuple[Pixels, Objective]]:
+    """Each sample by itself, with what is asked of it."""
+    for k in range(len(pixels)):
+        yield pixels.rows(slice(k, k + 1)), objective.rows(np.array([k]))
 
 
 def widened(values: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
@@ -47,6 +55,8 @@ def gradient(
     """
     from onnxray.importer.backward_rules import PLAIN
 
+    if objective.one_by_one and len(pixels) > 1:
+        return np.concatenate([gradient(model, *one, rules) for one in _each(pixels, objective)])
     found = model.twin_for(len(pixels)).pullback(
         model.variables(pixels), objective.values, cotangents(objective), rules=rules or PLAIN
     )

@@ -29,6 +29,11 @@ class Objective(ABC):
     def score(self, values: Mapping[str, Any], place: slice) -> Any:
         """(n,) from values of n samples, which stand at ``place`` in the batch; numpy or torch, as it was given."""
 
+    @property
+    def one_by_one(self) -> bool:
+        """Whether it reads values that do not say which rows are whose, so that samples go one by one."""
+        return False
+
     @abstractmethod
     def rows(self, index: Index) -> Objective:
         """The same objective for a batch made of these rows of this one's batch, repetitions allowed."""
@@ -62,6 +67,11 @@ class Sum(Objective):
     def values(self) -> tuple[str, ...]:
         """All that its terms read."""
         return tuple(dict.fromkeys(name for _, term in self.terms for name in term.values))
+
+    @property
+    def one_by_one(self) -> bool:
+        """Where one of its terms does."""
+        return any(term.one_by_one for _, term in self.terms)
 
     def score(self, values: Mapping[str, Any], place: slice) -> Any:
         """The weighted sum."""

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from onnxray.errors import InputError
 from onnxray.graph.value_names import Selection
-from onnxray.objectives.objective import Index, Objective
+from onnxray.objectives.objective import Index, Objective, namespace
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,21 +67,41 @@ class Part(Objective):
 class Element(Objective):
     """One number of a value: a[n][i_n], the index i_n after the batch axis; ``index`` is (N, rank - 1).
 
-    A detector's score or box coordinate is such a number.
+    A detector's score or box coordinate is such a number. alone: the value has no axis of samples, and the index all of
+    its axes: a[i_n], (N, rank); samples then go one by one.
     """
 
     value: str
     index: Index
+    alone: bool = False
 
     @property
     def values(self) -> tuple[str, ...]:
         """The one value."""
         return (self.value,)
 
+    @property
+    def one_by_one(self) -> bool:
+        """Where the value has no axis of samples."""
+        return self.alone
+
     def score(self, values: Mapping[str, Any], place: slice) -> Any:
-        """The number."""
-        array = values[self.value]
-        return array[(np.arange(len(array)), *self.index[place].T)]
+        """The number. Errors: InputError for several samples where the value has no axis of samples."""
+        array, index = values[self.value], self.index[place]
+        if not self.alone:
+            return array[(np.arange(len(array)), *index.T)]
+        if len(index) != 1:
+            raise InputError(
+                f"the rows of {self.value!r} are those of {len(index)} samples together, so {self.describe(0)} is not "
+                "known of each; give one image at a time"
+            )
+        if (index[0] >= np.array(array.shape)).any():
+            shape, own = list(array.shape), self.describe(place.start)
+            raise InputError(
+                f"{self.value!r} has the shape {shape} for a changed image, and no {own}: its rows are chosen anew; "
+                "explain a number of a value before the choice"
+            )
+        return array[tuple(index.T)]
 
     def rows(self, index: Index) -> Objective:
         """The indices of these rows."""
@@ -89,6 +110,79 @@ class Element(Objective):
     def describe(self, row: int) -> str:
         """The name and the index."""
         return f"{self.value}[{','.join(map(str, self.index[row]))}]"
+
+
+@dataclass(frozen=True, eq=False)
+class Product(Objective):
+    """o_n u_n: a detector's score where the file holds it as two numbers, whether there is anything and which class."""
+
+    one: Objective
+    other: Objective
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """Those of both."""
+        return tuple(dict.fromkeys((*self.one.values, *self.other.values)))
+
+    @property
+    def one_by_one(self) -> bool:
+        """Where one of them does."""
+        return self.one.one_by_one or self.other.one_by_one
+
+    def score(self, values: Mapping[str, Any], place: slice) -> Any:
+        """The product."""
+        return self.one.score(values, place) * self.other.score(values, place)
+
+    def rows(self, index: Index) -> Objective:
+        """The product of their rows."""
+        return Product(self.one.rows(index), self.other.rows(index))
+
+    def describe(self, row: int) -> str:
+        """Both."""
+        return f"{self.one.describe(row)} * {self.other.describe(row)}"
+
+
+@dataclass(frozen=True, eq=False)
+class RegionScore(Objective):
+    """mean over p in R_n of s a[n, c, p]: the score of a class over the region R_n that it wins, which is held fixed.
+
+    axis: where the classes of the value stand. regions: (N, ...) the places, in the value's order without that axis.
+    s = -1 where the value has one number a place and the class is what is outside.
+    """
+
+    value: str
+    axis: int
+    channel: int
+    regions: NDArray[np.bool_]
+    name: str
+    sign: float = 1.0
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """The one value."""
+        return (self.value,)
+
+    def score(self, values: Mapping[str, Any], place: slice) -> Any:
+        """The mean. Errors: InputError for a value of other places."""
+        array, own = values[self.value], self.regions[place]
+        scores = array[(*[slice(None)] * self.axis, self.channel)]
+        if tuple(scores.shape) != own.shape:
+            raise InputError(
+                f"{self.value!r} has the places {list(scores.shape)}, the mask {list(own.shape)}; name a number of it"
+            )
+        xp = namespace(array)
+        inside = own.astype(array.dtype) if xp is np else xp.as_tensor(own, device=array.device).to(array.dtype)
+        sums = (scores * inside).reshape(len(own), -1).sum(1)
+        return self.sign * sums / inside.reshape(len(own), -1).sum(1)
+
+    def rows(self, index: Index) -> Objective:
+        """The regions of these rows."""
+        return replace(self, regions=self.regions[index])
+
+    def describe(self, row: int) -> str:
+        """The class and how much it wins."""
+        share = float(self.regions[row].mean())
+        return f"mean of {self.name} in {self.value} over the {share:.1%} of the places that it wins"
 
 
 @dataclass(frozen=True, eq=False)

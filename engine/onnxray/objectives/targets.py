@@ -2,8 +2,11 @@
 
 9, class:9, "tabby cat"       a class by number, label or synonym; without a target, the judge's own class of each image
 conv5_3:12, conv5_3:12,4,7    a channel (its mean) or a neuron of any named value; value:NAME where it could be both
-scores[812,1], scores[max,1]  one number of a value, batch axis left out; max: where it is largest, image by image
-like:FILE, like:FILE@features the cosine of an embedding with that of an image, or with one in a .npy file
+scores[812,1], scores[max,-1] one number of a value, batch axis left out; max: where it is largest, image by image
+boxes[0].score, mask(class=2) a detector's box, best first; the region that a class of a mask wins
+output, output[2]             a number of the output that the model is answered with
+like:FILE, like:FILE@features the cosine of an embedding with that of an image, or with one in a .npy file; also
+                              "features like FILE"
 """
 
 from __future__ import annotations
@@ -19,8 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxray.errors import InputError, UnknownValue
-from onnxray.graph.classifier.output import closing_of, softmax_behind, verdict_output
 from onnxray.graph.classifier.predictions import Predictions
+from onnxray.graph.outputs.facts import CLASS_KINDS, dims_of, width_of
+from onnxray.graph.outputs.origins import softmax_behind
+from onnxray.graph.outputs.output_kinds import outputs_of
 from onnxray.graph.value_names import Selection
 from onnxray.images.pixels import Pixels
 from onnxray.images.profile.class_names import near_names, places_of
@@ -28,9 +33,11 @@ from onnxray.model.model import Model
 from onnxray.objectives.class_score import ClassScore, LabelKept, Score
 from onnxray.objectives.likeness import Similarity
 from onnxray.objectives.objective import Objective
-from onnxray.objectives.parts_of_values import Element, Part
+from onnxray.objectives.output_targets import BOX, ELEMENT, REGION, ask_for_target, box_score, element, region_score
+from onnxray.objectives.parts_of_values import Part
 
-_ELEMENT = re.compile(r"(?P<value>.+)\[(?P<index>(\d+|max)(,(\d+|max))*)\]")
+_LIKE = re.compile(r"(?P<value>\S+) like (?P<file>.+)")
+_OUTPUT = re.compile(r"output(?P<index>\[.*\])?")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,8 +69,10 @@ def read_target(
     if target is None:
         labels = _labels_alone(model, pixels)
         if labels is not None:
-            return LabelKept(verdict_output(model.graph), labels)
-        said = verdict or model.predict(pixels)
+            return LabelKept(model.answering.closing.output, labels)
+        if verdict is None and model.head.kind not in CLASS_KINDS:
+            return _whole_answer(model)
+        said = verdict or model.predict_classes(pixels)
         return _class_score(model, said, said.classes, score)
     if isinstance(target, int | np.integer) and not isinstance(target, bool):
         target = f"class:{int(target)}"
@@ -97,14 +106,22 @@ def _near(labels: Sequence[str], text: str) -> str:
 def describe_scores(model: Model, objective: Objective) -> tuple[str, ...]:
     """What should be said of an objective: that the softmax was looked through, or that one was named and is not."""
     if not isinstance(objective, ClassScore):
+        if objective.one_by_one:
+            return (
+                f"the rows of {objective.values[0]!r} are chosen anew where an image is changed, so that one may be "
+                "another's there; a value before the choice keeps its rows",
+            )
         softmaxes = {name: softmax_behind(model.graph, name) for name in objective.values}
-        return tuple(
+        head = model.head
+        whole = isinstance(objective, Part) and objective.single and objective.values == (head.name,)
+        only = (f"the one number of output {head.name!r} is explained",) if whole and head.kind == "regression" else ()
+        return only + tuple(
             f"{name!r} is a softmax, read as named; its gradient fades where it is sure: {node.inputs[0]!r} does not"
             for name, node in softmaxes.items()
             if node is not None
         )
     said = list[str]()
-    closing = closing_of(model.graph)
+    closing = model.answering.closing
     output = closing.output
     if objective.value != output:
         seen = "" if closing.kind is None else f"the output {output!r} is a softmax; "
@@ -127,9 +144,11 @@ def _named(model: Model, pixels: Pixels, text: str, score: Score, verdict: Predi
         return _like_file(model, pixels, text.removeprefix("like:"))
     if text.startswith("class:"):
         return _class_of(model, pixels, text, score, verdict)
-    element = _ELEMENT.fullmatch(text)
-    if element is not None and text not in model.graph.values:
-        return _element(model, pixels, model.select_values([element["value"]])[0], element["index"])
+    number = _of_an_output(model, pixels, text) if text not in model.graph.values else None
+    if number is not None:
+        return number
+    if _OUTPUT.fullmatch(text) and "output" not in model.graph.values:
+        return _part(model, Selection(model.head.name))
     if _means_a_class(model, text):
         found = _class_of(model, pixels, text, score, verdict)
         if text in model.graph.values:
@@ -169,8 +188,33 @@ def _part(model: Model, selection: Selection) -> Part:
     return Part(selection, single=value.shape is not None and all(number == 1 for number in left))
 
 
+def _of_an_output(model: Model, pixels: Pixels, text: str) -> Objective | None:
+    """The forms that name a number, a box, a region or a likeness of a value; None for other text."""
+    of_output = _OUTPUT.fullmatch(text)
+    if of_output is not None and of_output["index"] and "output" not in model.graph.values:
+        text = f"{model.head.name}{of_output['index']}"
+    if (box := BOX.fullmatch(text)) is not None:
+        return box_score(model, pixels, int(box["place"]))
+    if (region := REGION.fullmatch(text)) is not None:
+        return region_score(model, pixels, region["class"])
+    if (like := _LIKE.fullmatch(text)) is not None:
+        own = like["value"] == "embedding" and "embedding" not in model.graph.values
+        return _like_file(model, pixels, like["file"] if own else f"{like['file']}@{like['value']}")
+    if (number := ELEMENT.fullmatch(text)) is not None:
+        return element(model, pixels, model.select_values([number["value"]])[0], number["index"])
+    return None
+
+
+def _whole_answer(model: Model) -> Part:
+    """What is explained of an output that is no classifier's where nothing is said: its one number, if it is one."""
+    head = model.head
+    if head.kind != "regression" or width_of(dims_of(model.graph, head.name)) != 1:
+        ask_for_target(model)
+    return Part(Selection(head.name), single=True)
+
+
 def _class_of(model: Model, pixels: Pixels, text: str, score: Score, verdict: Predictions | None) -> ClassScore:
-    said = verdict or model.predict(pixels.rows(slice(0, 1)))
+    said = verdict or model.predict_classes(pixels.rows(slice(0, 1)))
     found = class_index(model, text, said.probabilities.shape[1])
     return _class_score(model, said, np.full(len(pixels), found), score)
 
@@ -178,26 +222,6 @@ def _class_of(model: Model, pixels: Pixels, text: str, score: Score, verdict: Pr
 def _class_score(model: Model, said: Predictions, classes: NDArray[np.int64], score: Score) -> ClassScore:
     labels = tuple(model.label(int(c)) for c in classes)
     return ClassScore(model.aliases["logits"], np.asarray(classes, np.int64), score, labels, said.head)
-
-
-def _element(model: Model, pixels: Pixels, value: str, index: str) -> Element:
-    array = model.values(pixels, [value])[value]
-    parts = index.split(",")
-    if array.ndim != len(parts) + 1 or len(array) != len(pixels):
-        raise InputError(
-            f"{value!r} has the shape {list(array.shape)}; {value}[{index}] needs {array.ndim - 1} numbers, one an "
-            "axis, batch left out"
-        )
-    for part, size in zip(parts, array.shape[1:]):
-        if part != "max" and int(part) >= size:
-            raise InputError(f"{value}[{index}]: {part} is beyond the axis of {size} in the shape {list(array.shape)}")
-    free = [axis for axis, part in enumerate(parts) if part == "max"]
-    found = np.tile([0 if part == "max" else int(part) for part in parts], (len(array), 1)).astype(np.int64)
-    if free:
-        taken = array[(slice(None), *(slice(None) if part == "max" else int(part) for part in parts))]
-        best = np.unravel_index(taken.reshape(len(array), -1).argmax(1), taken.shape[1:])
-        found[:, free] = np.stack(best, axis=1)
-    return Element(value, found)
 
 
 def _like_file(model: Model, pixels: Pixels, text: str) -> Similarity:
@@ -209,7 +233,7 @@ def _like_file(model: Model, pixels: Pixels, text: str) -> Similarity:
 
 
 def _likeness(model: Model, pixels: Pixels, like: Like, source: str | None = None) -> Similarity:
-    at = model.select_values([like.at])[0] if like.at is not None else model.graph.outputs[0].name
+    at = model.select_values([like.at])[0] if like.at is not None else _embedding_of(model)
     if (like.image is None) == (like.values is None):
         raise InputError("a Like needs one of image and values")
     if like.values is not None:
@@ -226,9 +250,15 @@ def _likeness(model: Model, pixels: Pixels, like: Like, source: str | None = Non
     return Similarity(at, np.repeat(references, len(pixels), axis=0), source)
 
 
+def _embedding_of(model: Model) -> str:
+    """The output that is an embedding, else the first."""
+    found = (one.name for one in (model.head, *outputs_of(model.graph)) if one.kind == "embedding")
+    return next(found, model.graph.outputs[0].name)
+
+
 def _labels_alone(model: Model, pixels: Pixels) -> NDArray[Any] | None:
     """(N,): the labels of a classifier that gives no scores, numbers or text; None for other models."""
-    output = verdict_output(model.graph)
+    output = model.answering.closing.output
     value = model.graph.values.get(output)
     rank = None if value is None or value.shape is None else len(value.shape)
     if value is None or value.is_float or rank not in {1, 2, None}:

@@ -47,7 +47,7 @@ def _row(group: list[LotsItem]) -> Row:
     for item in group:
         score = "-" if item.similarity is None else f"{item.similarity.score:.4f}"
         numbers = f"{score} | {item.l2:.0f} | {item.linf:.0f}"
-        lines = [f"{item.layer}: {item.label}", numbers]
+        lines = [item.layer if item.label is None else f"{item.layer}: {item.label}", numbers]
         if item.until == "distance":
             lines.append(f"{item.metric} distance {item.distance_before:.3g} to {item.distance_after:.3g}")
         if not item.success:
@@ -62,7 +62,8 @@ def _row(group: list[LotsItem]) -> Row:
 
 
 def _shown_cell(role: str, shown: Shown, item: LotsItem) -> Cell:
-    return Cell(item.images[role.lower()], (f"{role}: {shown.label}", f"probability {shown.probability:.4f}"))
+    said = (role,) if shown.label is None else (f"{role}: {shown.label}", f"probability {shown.probability:.4f}")
+    return Cell(item.images[role.lower()], said)
 
 
 def plot(result: Result[LotsItem], layers: Sequence[LayerSummary]) -> bytes:

@@ -8,7 +8,7 @@ from typing import Any
 
 from onnxray.engines.judge import providers_for
 from onnxray.engines.machine import describe_machine
-from onnxray.graph.classifier.output import closing_of
+from onnxray.graph.outputs.facts import CLASS_KINDS
 from onnxray.model.model import Model
 
 
@@ -37,9 +37,7 @@ def provenance(
     notes = [*notes]
     if profile is not None and profile.assumed:
         notes.insert(0, f"ASSUMED profile {profile.name!r}: {'; '.join(profile.reasons)}; state it with --profile")
-    closing = closing_of(graph)
-    if closing.kind is None and (profile is None or profile.labels is None):
-        notes.append(f"no softmax closes the graph: its output {closing.output!r} is taken as one score a class")
+    notes += _head_notes(model)
     notes += model.notes
     return Provenance(
         model={
@@ -62,3 +60,14 @@ def provenance(
         },
         notes=tuple(dict.fromkeys(notes)),
     )
+
+
+def _head_notes(model: Model) -> list[str]:
+    """What was taken for granted of the output that the model is answered with."""
+    head, closing = model.head, model.answering.closing
+    if head.kind in CLASS_KINDS:
+        sure = closing.kind is not None or head.stated or model.answering.labels is not None
+        return [] if sure else [f"no softmax closes the graph: its output {head.name!r} is taken as one score a class"]
+    if not head.assumed and head.kind != "unknown":
+        return []
+    return [f"output {head.name!r} is taken for {head.said()}; state it with --output NAME=KIND"]

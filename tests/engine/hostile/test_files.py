@@ -253,12 +253,12 @@ def test_a_gradient_of_nan_is_refused() -> None:
 def test_scores_of_infinity_are_no_verdict(scores: float, said: str) -> None:
     model = models.parse("g (float[N,2] x) => (float[N,2] y) { y = Add (x, b) }", {"b": np.float32([scores, 0])})
     with pytest.raises(InputError, match=said):
-        onnxray.open(model).predict(np.zeros((1, 2), np.float32))
+        onnxray.open(model, output="y=logits").predict(np.zeros((1, 2), np.float32))
 
 
 def test_a_ruled_out_class_is_no_error() -> None:
     model = models.parse("g (float[N,2] x) => (float[N,2] y) { y = Add (x, b) }", {"b": np.float32([-np.inf, 0])})
-    predicted = onnxray.open(model).predict(np.zeros((1, 2), np.float32))
+    predicted = onnxray.open(model, output="y=logits").predict(np.zeros((1, 2), np.float32))
     assert predicted.classes.tolist() == [1]
     assert predicted.probabilities.tolist() == [[0, 1]]
 
@@ -347,8 +347,11 @@ def test_an_output_that_is_no_row_for_each_image() -> None:
     model = models.lenet()
     model.graph.output[0].name = next(t.name for t in model.graph.initializer if len(t.dims) == 2)
     opened = onnxray.open(model, models.GREY)
-    for question in (opened.predict, opened.classify):
-        with pytest.raises(onnxray.errors.InputError, match="rows for 2 images"):
+    with pytest.raises(InputError, match="for 2 samples, not one row for each"):
+        opened.predict(models.pictures(2))
+    stated = onnxray.open(model, models.GREY, output=f"{model.graph.output[0].name}=logits")
+    for question in (stated.predict, stated.classify):
+        with pytest.raises(InputError, match="rows for 2 images"):
             question(models.pictures(2))
 
 
@@ -418,4 +421,5 @@ def test_texts_as_output_are_no_scores() -> None:
         '{ y = ai.onnx.ml.LabelEncoder <classes_strings = ["a", "b"], default_string = "c"> (x) }'
     )
     with pytest.raises(InputError, match="not one score a class"):
-        onnxray.open(model).predict(np.zeros(2, np.int64))
+        onnxray.open(model).predict_classes(np.zeros(2, np.int64))
+    assert onnxray.open(model).predict(np.zeros(2, np.int64)).values.tolist() == ["a", "a"]

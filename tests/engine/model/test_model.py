@@ -66,28 +66,29 @@ def test_the_verdict_is_the_files_own(lenet: onnx.ModelProto) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ends", "shape"),
+    ("ends", "kind"),
     [
-        ("y = ReduceMax <axes = [1], keepdims = 0> (z)", r"\[2\]"),
+        ("y = ReduceMax <axes = [1], keepdims = 0> (z)", "regression"),
         (
-            "s = Constant <value = int64[3] {-1, 3, 1}> () e = Constant <value = int64[3] {1, 1, 2}> () t = Reshape (z, s) y = Expand (t, e)",
-            r"\[2, 3, 2\]",
+            "s = Constant <value = int64[3] {-1, 3, 1}> () e = Constant <value = int64[3] {1, 1, 2}> () "
+            "t = Reshape (z, s) y = Expand (t, e)",
+            "unknown",
         ),
     ],
 )
-def test_an_output_that_is_no_score_a_class(ends: str, shape: str) -> None:
-    with pytest.raises(
-        InputError, match=rf"output 'y' has the shape {shape}, not one score a class; read it with `onnxray values`"
-    ):
-        onnxray.open(ending(ends)).predict(models.random(0, 2, 4))
-
-
-def test_a_verdict_is_a_classifiers_alone() -> None:
-    x = models.random(0, 2, 4)
-    other = onnxray.open(ending("y = ReduceMax <axes = [1], keepdims = 0> (z)"))
-    with pytest.raises(NotAClassifier, match="not one score a class"):
-        other.predict(x)
+def test_an_output_that_is_no_score_a_class(ends: str, kind: str) -> None:
+    x, proto = models.random(0, 2, 4), ending(ends)
+    other = onnxray.open(proto)
+    with pytest.raises(NotAClassifier, match=f"output 'y' is {kind}.*, not one score a class; .* --output y=KIND"):
+        other.predict_classes(x)
     assert other.verdict(x) is None
+    found = other.predict(x)
+    assert (found.kind, found.output) == (kind, "y")
+    np.testing.assert_array_equal(found.values, models.run(proto, {"x": x})[0])
+
+
+def test_a_verdict_is_a_classifiers() -> None:
+    x = models.random(0, 2, 4)
     said = onnxray.open(ending("y = Softmax (z)")).verdict(x)
     assert said is not None
     np.testing.assert_array_equal(said.classes, logits_of(x).argmax(1))
@@ -115,12 +116,22 @@ def test_logits_of_a_profile_that_are_no_scores_are_not_taken_for_another_model(
 
 
 def test_labels_of_the_profile() -> None:
-    named = onnxray.open(models.lenet(), replace(models.GREY, labels=("a", "b", "c")))
+    named = onnxray.open(models.lenet(), replace(models.GREY, labels=("a", "b", "c", "d", "e")))
     assert named.label(1) == "b"
-    assert named.label(4) == "4"
+    assert named.label(5) == "5"
     assert named.label(-1) == "-1"
     found = named.predict(X)
     assert found.labels == tuple(named.label(index) for index in found.classes)
+
+
+@pytest.mark.parametrize("count", [1, 4, 6, 1000])
+def test_labels_that_are_not_one_a_class_are_refused(count: int) -> None:
+    """By both numbers; values and gradients need no labels."""
+    named = onnxray.open(models.lenet(), replace(models.GREY, labels=tuple(map(str, range(count)))))
+    for ask in (named.predict, named.verdict):
+        with pytest.raises(ProfileError, match=f"the profile has {count} labels? and output 'prob' gives 5 classes"):
+            ask(X)
+    assert named.values(X, ["ip2"])["ip2"].shape == (len(X), 5)
 
 
 def test_the_profiles_word_on_logits_and_features_counts() -> None:

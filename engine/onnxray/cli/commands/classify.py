@@ -29,38 +29,50 @@ def classify(
     *,
     shared: Opening,
 ) -> None:
-    """Classify images by ONNX Runtime on the file itself.
+    """Say what the file itself says of images, by ONNX Runtime: classes, or what else its output is.
+
+    Of a detector its boxes, of a segmenter each class's share, of a regression its numbers; inspect shows the kind.
 
     Example: onnxray classify lenet four.png
     """
     from onnxray.cli.parts.kept_chunks import Chunks
     from onnxray.graph.classifier.predictions import Prediction
+    from onnxray.graph.outputs.facts import CLASS_KINDS
 
     opened = shared.open(model)
     work = Work(opened, "classify", {"top": top})
     pixels = opened.pixels(images)
     notes, interrupted = list(pixels.notes), False
+    if opened.head.kind not in CLASS_KINDS:
+        answer = opened.predict(pixels)
+        items = [{"path": name, **answer.numbers(k)} for k, name in enumerate(pixels.names)]
+        told = list(dict.fromkeys([*notes, *answer.notes]))
+        document = work.document(items, {"kind": answer.kind, "output": answer.output, "image_notes": told})
+        _tell(shared, document, [answer.describe(k) for k in range(len(answer))])
+        return
     chunks = Chunks(len(pixels))
     try:
-        predictions = opened.predict(pixels, scores=True, through=chunks.through)
+        predictions = opened.predict_classes(pixels, scores=True, through=chunks.through)
     except KeyboardInterrupt:
         if not chunks.done:
             raise
         interrupted, pixels = True, pixels.rows(slice(0, chunks.done))
-        predictions = opened.predict(pixels, scores=True, through=chunks.through)
+        predictions = opened.predict_classes(pixels, scores=True, through=chunks.through)
     order = predictions.probabilities.argsort(1, kind="stable")[:, ::-1][:, :top]
 
     def row_of(index: int, k: int) -> dict[str, Any]:
         score, probability = float(predictions.scores[index, k]), float(predictions.probabilities[index, k])
         return _entry(Prediction(class_=k, label=opened.label(k), score=score, probability=probability))
 
-    items: list[dict[str, Any]] = []
+    items = []
     for index, ranked in enumerate(order):
         best = _entry(predictions.row(index))
         listed = [row_of(index, int(k)) for k in ranked]
         items.append({"path": pixels.names[index], **best, "top": listed})
     notes = list(dict.fromkeys([*notes, *predictions.notes]))
-    document = work.document(items, {"image_notes": notes}, interrupted=interrupted)
+    document = work.document(
+        items, {"kind": predictions.kind, "output": predictions.output, "image_notes": notes}, interrupted=interrupted
+    )
     if interrupted:
         document["incomplete"] = True
     write_document(document, shared.out)
@@ -70,6 +82,21 @@ def classify(
         _show(items)
     if interrupted:
         say_interrupted(resumes=False)
+
+
+def _tell(shared: Opening, document: dict[str, Any], described: list[str]) -> None:
+    """Write and print what is said by an output that is no classifier's."""
+    write_document(document, shared.out)
+    if shared.json:
+        print_json(document)
+        return
+    table = Table("image", str(document["kind"]), title=f"output {document['output']}")
+    for name, line in zip(shown_names([item["path"] for item in document["items"]]), described):
+        table.add_row(name, line)
+    console = table_console()
+    console.print(table)
+    for note in document["image_notes"]:
+        console.print(note)
 
 
 def _entry(prediction: Prediction) -> dict[str, Any]:

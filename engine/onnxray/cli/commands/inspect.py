@@ -17,6 +17,7 @@ from onnxray.errors.shown_text import shortened
 
 if TYPE_CHECKING:
     from onnxray.graph.facts import Value
+    from onnxray.graph.outputs.facts import OutputFacts
     from onnxray.model.model import Model
 
 
@@ -52,7 +53,8 @@ def inspect(
     weighted = frozenset(layers)
     facts = {
         "inputs": [_row(value, weighted) for value in graph.inputs],
-        "outputs": [_row(value, weighted) for value in graph.outputs],
+        "outputs": [_row(value, weighted) | _kind(opened, value.name) for value in graph.outputs],
+        "head": {"output": opened.head.name, "kind": opened.head.kind, "grounds": opened.head.grounds},
         "batch": asdict(opened.batch()), "aliases": dict(opened.aliases), "layers": list(layers),
         "parameters": graph.parameters, "nodes": len(graph.nodes), "ir_version": graph.proto.ir_version,
         "metadata": dict(graph.metadata),
@@ -65,6 +67,7 @@ def inspect(
     console = table_console()
     for name, entry in _summary(opened, document).items():
         console.print(line((f"{name:<11}", "bold"), entry))
+    console.print(_outputs_table(opened))
     shown = [v for v in graph.values.values() if values or v.name in weighted]
     names = {name: alias for alias, name in opened.aliases.items()}
     table = Table("value", "shape", "type", "operator", "node", "also called", title="values" if values else "layers")
@@ -88,6 +91,7 @@ def _summary(model: Model, facts: dict[str, Any]) -> dict[str, str]:
         "size": f"{facts['parameters']:,} parameters, {facts['nodes']} nodes, IR version {facts['ir_version']}",
         "inputs": "; ".join(f"{value.name} {_shape(value)} {value.dtype}" for value in graph.inputs),
         "outputs": "; ".join(f"{value.name} {_shape(value)} {value.dtype}" for value in graph.outputs),
+        "answer": f"{model.head.name}: {model.head.said()}; state another with --output NAME=KIND",
         "batch": _batch(facts["batch"]),
         "aliases": ", ".join(f"{alias} = {name}" for alias, name in model.aliases.items()),
     }
@@ -114,6 +118,29 @@ def _shape(value: Value) -> str:
     if value.shape is None:
         return "?"
     return "[" + ", ".join("?" if dim is None else str(dim) for dim in value.shape) + "]"
+
+
+def _kind(model: Model, name: str) -> dict[str, Any]:
+    """What an output is, for JSON."""
+    facts = _facts(model, name)
+    return {"output_kind": facts.kind, "grounds": facts.grounds, "assumed": facts.assumed}
+
+
+def _facts(model: Model, name: str) -> OutputFacts:
+    """What an output is: of the one that is answered with as it is stated."""
+    from onnxray.graph.outputs.output_kinds import outputs_of
+
+    return next(one for one in (model.head, *outputs_of(model.graph)) if one.name == name)
+
+
+def _outputs_table(model: Model) -> Table:
+    table = Table("output", "is", "grounds", "answered with", title="outputs")
+    for value in model.graph.outputs:
+        facts = _facts(model, value.name)
+        kind = f"{facts.kind}, assumed" if facts.assumed else facts.kind
+        answered = "yes" if value.name == model.head.name else ""
+        table.add_row(shortened(value.name, LONGEST_CELL), kind, shortened(facts.grounds, LONGEST_CELL), answered)
+    return table
 
 
 def _row(value: Value, layers: frozenset[str]) -> dict[str, Any]:

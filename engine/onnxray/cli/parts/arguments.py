@@ -58,6 +58,18 @@ ApproximateOption = Annotated[
 ]
 
 
+OutputOption = Annotated[
+    str | None,
+    typer.Option(
+        "--output",
+        metavar="NAME[=KIND]",
+        help="The output that the model is answered with, and what it is: classes, binary, multi-label, logits, "
+        "probabilities, regression, embedding, boxes, mask, sequence, labels. inspect shows what the file tells.",
+        show_default=False,
+    ),
+]
+
+
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON document on standard output, and nothing else there.")
 ]

@@ -13,8 +13,9 @@ TargetOption = Annotated[
         "--target",
         metavar="CLASS|VALUE",
         help="What is explained: a class (number or label), NAME:CHANNEL, NAME:CHANNEL,Y,X, NAME\\[I,J] or "
-        "NAME\\[max,J] (a detector's number), like:FILE or like:FILE@NAME (cosine of an embedding with an image's "
-        "or a .npy). class:9 and value:NAME where a word could be both. Default: ONNX Runtime's class of each image.",
+        "NAME\\[max,J] (a number), boxes\\[0].score (a detector's best), mask(class=2), output (a regression's), "
+        "like:FILE or like:FILE@NAME (cosine of an embedding with an image's or a .npy). class:9 and value:NAME where "
+        "a word could be both. Default: ONNX Runtime's class of each image, a regression's one number.",
     ),
 ]
 

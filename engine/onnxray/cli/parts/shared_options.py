@@ -17,6 +17,7 @@ from onnxray.cli.parts.arguments import (
     JsonOption,
     LabelsOption,
     OutOption,
+    OutputOption,
     OverwriteOption,
     ProfileOption,
     ResumeOption,
@@ -38,6 +39,7 @@ class Opening:
 
     profile: ProfileOption = None
     labels: LabelsOption = None
+    output: OutputOption = None
     device: DeviceOption = "cpu"
     strict: StrictOption = False
     approximate: ApproximateOption = False
@@ -56,7 +58,7 @@ class Opening:
 
         opened = open_model(
             model, self.profile, labels=self.labels, device=self.device, strict=self.strict,
-            approximate=self.approximate,
+            approximate=self.approximate, output=self.output,
         )  # fmt: skip
         if opened.profile is not None and opened.profile.assumed:
             reasons = "; ".join(opened.profile.reasons)

@@ -14,7 +14,7 @@ from onnxray.cli.terminal.shown_names import shown_names
 
 if TYPE_CHECKING:
     from onnxray.assess.maps.item import CheckedItem
-    from onnxray.methods.lots.item import LotsItem
+    from onnxray.methods.lots.item import LotsItem, Shown
     from onnxray.methods.lots.summary import LayerSummary
     from onnxray.methods.synthesis.item import SynthesisItem
     from onnxray.results.result import Result
@@ -30,16 +30,21 @@ def perturbed_table(items: Sequence[LotsItem]) -> Table:
     origins = shown_names([item.origin.path for item in items])
     targets = shown_names([None if item.target is None else item.target.path for item in items])
     for item, origin, target in zip(items, origins, targets):
-        origin = f"{origin} ({item.origin.label})"
-        goal = "" if item.target is None else f"{target} ({item.target.label})"
+        origin = _seen(origin, item.origin)
+        goal = "" if item.target is None else _seen(target, item.target)
         score = "-" if item.similarity is None else f"{item.similarity.score:.4f}"
         scale = f"{item.steps} x {item.scale:g}" if item.search == "step-and-adjust" else f"{item.scale:g}"
         table.add_row(
-            origin, goal or item.target_source or item.mode, item.layer, item.label,
+            origin, goal or item.target_source or item.mode, item.layer, item.label or "-",
             "yes" if item.success else Text("no", "red"), score, f"{item.l2:.0f}", f"{item.linf:.0f}", scale,
             f"{item.distance_before:.4g} -> {item.distance_after:.4g}",
         )  # fmt: skip
     return table
+
+
+def _seen(name: str, shown: Shown) -> str:
+    """A picture's name with its class, if it has any."""
+    return name if shown.label is None else f"{name} ({shown.label})"
 
 
 def stability_table(layers: Sequence[LayerSummary]) -> Table:

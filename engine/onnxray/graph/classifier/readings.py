@@ -5,7 +5,8 @@
     logarithm    p_k = exp z_k
     probability  p_k = z_k
 
-z = (q - zero) scale where a value holds whole numbers q. Numpy arrays and torch tensors are read alike.
+z = (q - zero) scale where a value holds whole numbers q. Of one number for two classes (binary) z is the second's:
+the first has 1 - z where it is a probability, else -z. Numpy arrays and torch tensors are read alike.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ from typing import Any, Literal
 import numpy as np
 
 from onnxray.errors import InputError
-from onnxray.graph.facts import Graph, Node
-from onnxray.graph.node_attributes import attribute, constant
+from onnxray.graph.facts import Graph
+from onnxray.graph.node_attributes import constant
 from onnxray.graph.operator_kinds import MOVING, ZERO_POINTS
 from onnxray.graph.whole_numbers import quantises
+
+_EVEN = 0.5
 
 Form = Literal["softmax", "sigmoid", "logarithm", "probability"]
 
@@ -30,7 +33,8 @@ class Reading:
     """The numbers of all classes at one value, of N samples: of shape (N, K), or (N, ...) with K numbers a sample.
 
     axis: the softmax's; flat: with all axes after it (operator sets before 13). None: all but the samples'.
-    scale, zero: of whole numbers; unknown: they are whole numbers whose step is not known.
+    scale, zero: of whole numbers; unknown: they are whole numbers whose step is not known. binary: one number stands
+    for two classes, of which the second wins where its probability is above the threshold.
     """
 
     value: str
@@ -40,10 +44,13 @@ class Reading:
     scale: float | None = None
     zero: float = 0.0
     unknown: bool = False
+    binary: bool = False
+    threshold: float = 0.5
 
     def real(self, array: Any) -> Any:
-        """z from what the value holds."""
-        return array if self.scale is None else (array - self.zero) * self.scale
+        """z from what the value holds; (N, 2) of the two classes where it is binary."""
+        z = array if self.scale is None else (array - self.zero) * self.scale
+        return both_classes(z, probability=self.form == "probability") if self.binary else z
 
     def axes(self, z: Any) -> tuple[int, ...]:
         """The axes that the classes which exclude each other stand on. Errors: InputError where samples stand there."""
@@ -79,7 +86,9 @@ class Reading:
         return z if self.form == "probability" else xp.exp(self.logarithms(z, xp))
 
     def ranking(self, z: Any) -> Any:
-        """Numbers (numpy) whose order over all classes is that of p."""
+        """Numbers (numpy) whose order over all classes tells which wins: that of p, by the threshold of two."""
+        if self.binary and self.threshold != _EVEN:
+            return self.probabilities(z, np) / np.array([1 - self.threshold, self.threshold])
         return self.logarithms(z, np) if self.form == "softmax" and self.axis is not None else z
 
     def _check(self) -> None:
@@ -88,6 +97,17 @@ class Reading:
                 f"{self.value!r} holds whole numbers of unknown step, and no probability can be had from them; use "
                 "--score logit or margin"
             )
+
+
+def both_classes(z: Any, *, probability: bool) -> Any:
+    """(N, 2): what two classes have where one number z stands for the second; see the top of the file."""
+    second = z.reshape(-1, 1)
+    first = 1 - second if probability else -second
+    if isinstance(z, np.ndarray):
+        return np.concatenate([first, second], axis=1)
+    import torch
+
+    return torch.cat([first, second], dim=1)
 
 
 @dataclass(frozen=True)
@@ -100,12 +120,6 @@ class Head:
 
     logits: Reading
     probabilities: Reading
-
-
-def softmax_axis(graph: Graph, node: Node) -> tuple[int, bool]:
-    """The axis of a softmax node, and whether it runs over all axes from there on (operator sets before 13)."""
-    newer = attribute(node, "opset", graph.opsets.get("ai.onnx", 13)) >= 13
-    return int(attribute(node, "axis", -1 if newer else 1)), not newer
 
 
 def reading_of(

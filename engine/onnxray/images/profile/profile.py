@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, get_args, overload
 
 import numpy as np
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from onnxray.errors import InputError, ProfileError
 from onnxray.errors.short_values import short
 from onnxray.errors.type_checks import check_has, check_kind
+from onnxray.graph.outputs.stated import StatedOutput
 from onnxray.images.profile.class_names import MAX_LABELS
 from onnxray.images.profile.mean_image import MeanImage
 
@@ -58,8 +59,9 @@ class Profile:
     or fitted into where that is not what the rule itself says; its centre becomes the input. crop_offset: half a pixel
     is rounded as torchvision does ("round") or down. fill: the grey level around pictures, None for the mean colour.
     labels are the class names in the order of the logits. logits and features name values of the graph; None leaves
-    them to what the graph shows. source says where the profile was found; assumed that it was inferred, which no check
-    of the graph can prove right; reasons why each inferred field was chosen.
+    them to what the graph shows. head states the output that is answered with, and what it is. source says where the
+    profile was found; assumed that it was inferred, which no check of the graph can prove right; reasons why each
+    inferred field was chosen.
 
     Errors: ProfileError names the offending field, its value and what was expected.
     """
@@ -81,6 +83,7 @@ class Profile:
     labels: tuple[str, ...] | None = field(default=None, repr=False)
     logits: str | None = None
     features: str | None = None
+    head: StatedOutput | None = None
     source: str = "given"
     assumed: bool = False
     reasons: tuple[str, ...] = ()
@@ -106,6 +109,7 @@ class Profile:
                 if len(label) > MAX_LABEL:
                     self._refuse("labels", label, f"class names of at most {MAX_LABEL} characters, not {len(label)}")
             object.__setattr__(self, "labels", tuple(self.labels))
+        check_kind("a profile's head", self.head, StatedOutput | None)
         check_kind("a profile's reasons", self.reasons, tuple[str, ...])
         check_kind("a profile's assumed", self.assumed, bool)
         object.__setattr__(self, "reasons", tuple(self.reasons))
@@ -296,6 +300,7 @@ class Profile:
             "labels": None if self.labels is None else len(self.labels),
             "logits": self.logits,
             "features": self.features,
+            **({} if self.head is None else {"head": asdict(self.head)}),
             "source": self.source,
             "assumed": self.assumed,
             "reasons": list(self.reasons),

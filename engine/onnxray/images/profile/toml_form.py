@@ -7,6 +7,9 @@
     resized = [256, 256]            crop_offset = "floor"   fill = 114
     range = [0, 255]                labels = "synset.txt"   logits = "prob_in"      features = "pool5"
 
+    [head]
+    output = "scores"               kind = "multi-label"    threshold = 0.4
+
 mean may name a .npy file of shape (C, H, W) and labels a file of class names (label_files.py), both in the TOML's
 folder.
 """
@@ -22,9 +25,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from onnxray.errors import ProfileError
+from onnxray.errors import InputError, ProfileError
 from onnxray.errors.short_values import short
 from onnxray.errors.shown_text import terminal, toml_string
+from onnxray.graph.outputs.stated import StatedOutput
 from onnxray.images.profile.label_files import labels_in
 from onnxray.images.profile.mean_image import MeanImage
 from onnxray.images.profile.profile import Profile
@@ -35,6 +39,7 @@ OPTIONAL: Final = (
     "resize", "interpolation", "crop_fraction", "resized", "crop_offset", "fill", "range", "labels", "logits",
     "features",
 )  # fmt: skip
+HEAD: Final = ("output", "kind", "threshold")
 MAX_SIDE_FILE: Final = 8 * 2**20
 _MAX_HEADER: Final = 10_000
 _HEADER: Final = re.compile(
@@ -89,10 +94,7 @@ def _fields(source: str | Path, origin: str) -> dict[str, Any]:
         hint = "" if folder else "; a file is given as a pathlib.Path, a str is the text itself"
         raise ProfileError(f"{origin}: is no TOML ({error}){hint}") from error
     for key in table:
-        if key not in NEEDED + OPTIONAL:
-            near = difflib.get_close_matches(key[:40], NEEDED + OPTIONAL, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else "the keys are " + ", ".join(NEEDED + OPTIONAL)
-            raise ProfileError(f"{origin}: unknown key {short(key)}; {hint}")
+        _check_key(key, (*NEEDED, *OPTIONAL, "head"), origin)
     missing = [key for key in NEEDED if key not in table]
     if missing:
         raise ProfileError(f"{origin}: missing {', '.join(missing)}; a profile needs {', '.join(NEEDED)}")
@@ -102,7 +104,28 @@ def _fields(source: str | Path, origin: str) -> dict[str, Any]:
     if isinstance(fields.get("labels"), str):
         path = _beside(folder, fields["labels"], "labels", origin)
         fields["labels"] = labels_in(read_side_text(path), path)
+    if "head" in fields:
+        fields["head"] = _head(fields["head"], origin)
     return {**fields, "source": origin}
+
+
+def _check_key(key: str, keys: tuple[str, ...], origin: str) -> None:
+    if key not in keys:
+        near = difflib.get_close_matches(key[:40], keys, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else "the keys are " + ", ".join(keys)
+        raise ProfileError(f"{origin}: unknown key {short(key)}; {hint}")
+
+
+def _head(table: object, origin: str) -> StatedOutput:
+    """The table of what is stated of the outputs. Errors: ProfileError."""
+    if not isinstance(table, dict):
+        raise ProfileError(f"{origin}: head is {short(table)}; a table [head] of {', '.join(HEAD)} was expected")
+    for key in table:
+        _check_key(key, HEAD, f"{origin}: [head]")
+    try:
+        return StatedOutput(**table)
+    except InputError as error:
+        raise ProfileError(f"{origin}: [head]: {error}") from None
 
 
 def _beside(folder: Path | None, name: str, key: str, origin: str) -> Path:
@@ -168,6 +191,11 @@ def toml_of(profile: Profile) -> str:
                 "and give the MeanImage that path"
             )
     pairs = {key: getattr(profile, key) for key in NEEDED + OPTIONAL} | {"mean": mean}
+    head = {} if profile.head is None else {key: getattr(profile.head, key) for key in HEAD}
+    return _toml_lines(pairs) + ("" if not head else "[head]\n" + _toml_lines(head))
+
+
+def _toml_lines(pairs: dict[str, Any]) -> str:
     return "".join(f"{key} = {_toml_value(value)}\n" for key, value in pairs.items() if value is not None)
 
 

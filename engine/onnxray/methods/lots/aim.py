@@ -37,10 +37,12 @@ class Stop:
     distance: float = 0.5
     relative: bool = True
 
-    def resolved_for(self, goal: Goal) -> str:
-        """The stop that ``auto`` means for a goal."""
+    def resolved_for(self, goal: Goal, *, classes: bool) -> str:
+        """The stop that ``auto`` means for a goal. classes: whether the model has any."""
         if self.until != "auto":
             return self.until
+        if not classes and self.target_class is None:
+            return "linf" if isinstance(goal, Own) else "distance"
         if isinstance(goal, TargetImages) or self.target_class is not None:
             return "target-class"
         if isinstance(goal, Own):
@@ -50,17 +52,23 @@ class Stop:
 
 @dataclass(frozen=True, kw_only=True)
 class Shots:
-    """Images as the judge sees them: 8-bit NCHW, where they came from, and its predictions."""
+    """Images as the judge sees them: 8-bit NCHW, where they came from, and its predictions, of a classifier."""
 
     images: Image8
     names: tuple[str | None, ...]
-    predictions: Predictions
+    predictions: Predictions | None
+
+    @property
+    def said(self) -> Predictions:
+        """The predictions, where classes are asked for: ``prepare`` refuses to, of what is no classifier."""
+        assert self.predictions is not None
+        return self.predictions
 
     @classmethod
     def of(cls, model: Model, pixels: Pixels) -> Shots:
         """Round to 8 bits and classify."""
         images = to_uint8(pixels.array)
-        return cls(images=images, names=pixels.names, predictions=model.predict(Pixels.of(images), scores=True))
+        return cls(images=images, names=pixels.names, predictions=model.verdict(Pixels.of(images), scores=True))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,7 +173,7 @@ class Group:
         aim = self.aim
         if aim.wanted_class is not None:
             return np.asarray(classes == aim.wanted_class[pairs])
-        return np.asarray(classes != aim.origins.predictions.classes[aim.origin_of[pairs]])
+        return np.asarray(classes != aim.origins.said.classes[aim.origin_of[pairs]])
 
     def check(self, layer: str) -> None:
         """Refuse pairs that have nothing to do at a layer."""
@@ -241,7 +249,12 @@ def prepare(model: Model, pixels: Pixels, goal: Goal, layers: Sequence[str], sto
     else:
         mode = goal.mode
     origin_of, target_of = _pairs(len(origins.images), count, goal)
-    until = stop.resolved_for(goal)
+    until = stop.resolved_for(goal, classes=origins.predictions is not None)
+    if until in {"target-class", "other-class"} and origins.predictions is None:
+        raise InputError(
+            f"until {until!r} needs classes, and output {model.head.name!r} is {model.head.said()}; use 'distance' or "
+            "'linf'"
+        )
     if until == "distance" and targets is None and given is None:
         raise InputError(f"until 'distance' needs a target, {mode} has none; use 'other-class' or 'linf'")
     wanted = None
@@ -291,13 +304,13 @@ def _wanted_class(
     if stop.target_class is None:
         if targets is None:
             raise InputError("until 'target-class' needs a class: give a target image, or --target-class")
-        return np.asarray(targets.predictions.classes[target_of])
-    count = origins.predictions.probabilities.shape[1]
+        return np.asarray(targets.said.classes[target_of])
+    count = origins.said.probabilities.shape[1]
     return np.full(len(target_of), class_index(model, str(stop.target_class), count))
 
 
 def _refuse_arrived(model: Model, wanted: NDArray[np.int64], origin_of: NDArray[np.int64], origins: Shots) -> None:
-    classes = origins.predictions.classes[origin_of]
+    classes = origins.said.classes[origin_of]
     for pair in np.flatnonzero(classes == wanted):
         index = int(origin_of[pair])
         raise InputError(

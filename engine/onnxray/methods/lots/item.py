@@ -13,13 +13,16 @@ from onnxray.results.item import Item
 
 @dataclass(frozen=True, kw_only=True)
 class Shown:
-    """An image as the judge sees it: the winning class, its label, its score before the softmax and probability."""
+    """An image as the judge sees it: the winning class, its label, its score before the softmax and probability.
+
+    None of them where the model is no classifier.
+    """
 
     path: str | None
-    class_: int
-    label: str
-    score: float
-    probability: float
+    class_: int | None
+    label: str | None
+    score: float | None
+    probability: float | None
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -41,7 +44,8 @@ class LotsItem(Item):
     l2, linf: of image - origin, in grey levels. ssim: unaligned. similarity: PASS. distance_*: of the representation to
     the target's (Euclidean, or 1 - cosine); for ``inhibit`` and ``magnify`` the Euclidean norm of the representation
     itself. scale: the multiple of eta / max|eta| that was added (line search), or the grey levels a step (steps > 1).
-    steps: gradients taken. success: whether the goal in ``until`` was reached on the 8-bit image, by the judge.
+    steps: gradients taken. success: whether the goal in ``until`` was reached on the 8-bit image, by the judge. class_,
+    label, score, probability: its verdict on it; None where the model is no classifier.
     """
 
     mode: str
@@ -54,10 +58,10 @@ class LotsItem(Item):
     search: str
     scale: float
     steps: int
-    class_: int
-    label: str
-    score: float
-    probability: float
+    class_: int | None
+    label: str | None
+    score: float | None
+    probability: float | None
     l2: float
     linf: float
     similarity: PassScore | None

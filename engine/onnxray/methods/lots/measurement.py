@@ -24,7 +24,7 @@ def measure(model: Model, group: Group, layer: str, pair: int, found: Found, ste
     """
     aim, one, image = group.aim, np.array([pair]), found.image
     pixels = model.encoded(Pixels.of(image[None]))
-    said = model.predict(pixels, scores=True)
+    said = model.verdict(pixels, scores=True)
     before = group.before[layer][group.rows(one)]
     after = model.judge.values(model.feeds(pixels), [layer], among=group.before)[layer]
     distances = [float(group.distances(layer, values, one)[0]) for values in (before, after)]
@@ -36,8 +36,7 @@ def measure(model: Model, group: Group, layer: str, pair: int, found: Found, ste
     similarity, unaligned, too_small = _similarity(image, origin)
     perturbation, gain = signed_to_grey(image.astype(np.float64) - origin)
     stems, images = _files(aim, layer, pair, image, perturbation)
-    judged = said.row(0)
-    assert judged.score is not None  # asked for above
+    judged = shown(Shots(images=image[None], names=(None,), predictions=said), 0)
     return LotsItem(
         mode=aim.mode, layer=layer, origin=shown(aim.origins, int(aim.origin_of[pair])),
         target=None if aim.targets is None else shown(aim.targets, int(aim.target_of[pair])),
@@ -53,15 +52,16 @@ def measure(model: Model, group: Group, layer: str, pair: int, found: Found, ste
 
 def shown(shots: Shots, index: int) -> Shown:
     """One image of a batch as the judge sees it."""
-    said = shots.predictions.row(index)
-    assert said.score is not None  # asked for in ``Shots.of``
+    said = None if shots.predictions is None else shots.predictions.row(index)
     return Shown(
-        path=shots.names[index], class_=said.class_, label=said.label, score=said.score, probability=said.probability
-    )
+        path=shots.names[index], class_=None if said is None else said.class_,
+        label=None if said is None else said.label, score=None if said is None else said.score,
+        probability=None if said is None else said.probability,
+    )  # fmt: skip
 
 
 def _confirmed(
-    model: Model, group: Group, layer: str, image: Image8, one: NDArray[np.int64], said: Predictions,
+    model: Model, group: Group, layer: str, image: Image8, one: NDArray[np.int64], said: Predictions | None,
     after: NDArray[np.generic],
 ) -> bool:  # fmt: skip
     """Whether the saved image alone has arrived.
@@ -74,6 +74,7 @@ def _confirmed(
         return bool(group.far(image[None], one)[0])
     if until == "distance":  # the search read the layer by a session of its own, which may round otherwise
         return bool(group.near(layer, after, one)[0] or group.met(model, layer, image[None], one)[0])
+    assert said is not None  # no class is aimed at of what is no classifier
     return bool(group.classed(said.classes, one)[0])
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from onnxray.errors import InputError, NotDifferentiable
 from onnxray.graph.classifier.predictions import Predictions
+from onnxray.graph.outputs.rows_alone import chooses_rows
 from onnxray.images.drawing.heat_map import Colormap, MapPictures
 from onnxray.images.eight_bits import to_uint8
 from onnxray.images.pixels import Pixels
@@ -74,8 +75,9 @@ class Saliency(Method[MapItem]):
     @final
     def run(self, model: Model, pixels: Pixels, goal: Any, run: Run) -> Iterator[MapItem]:
         """Give the maps of every image, in order."""
-        for start, own in run.units(range(0, len(pixels), _GROUP)):
-            group = model.encoded(pixels.rows(slice(start, start + _GROUP)))
+        size = 1 if chooses_rows(model.graph) else _GROUP
+        for start, own in run.units(range(0, len(pixels), size)):
+            group = model.encoded(pixels.rows(slice(start, start + size)))
             verdict, logits = model.verdict(group, scores=True), model.aliases["logits"]
             objective = read_target(model, group, _rows_of(goal, start, len(group)), self.score, verdict)
             for value in objective.values:

@@ -283,10 +283,21 @@ def test_a_profiles_other_logits_leave_the_probability_as_it_is() -> None:
     np.testing.assert_allclose(judged(other, PIXELS, explained(other, "probability")), expected[1][:, 4], atol=1e-6)
 
 
-def test_one_class_alone_has_no_margin() -> None:
+@pytest.mark.parametrize("kind", ["logit", "margin", "probability", "log-probability"])
+@pytest.mark.parametrize("target", [0, 1])
+def test_one_sigmoid_is_two_classes(kind: Score, target: int) -> None:
+    """p and 1 - p; z and -z; z - (-z)."""
     text = "g (float[N,3,2,2] x) => (float[N,1] y) { f = Flatten (x) z = MatMul (f, w) y = Sigmoid (z) }"
-    model = onnxray.open(models.parse(text, {"w": models.random(0, 12, 1)}), PROFILE)
-    with pytest.raises(InputError, match="'z' has no class that rules another out, so no margin"):
-        judged(model, PIXELS, explained(model, "margin", 0))
-    expected = models.run(models.parse(text, {"w": models.random(0, 12, 1)}), {"x": PROFILE.encode(X)})[0][:, 0]
-    np.testing.assert_allclose(judged(model, PIXELS, explained(model, "probability", 0)), expected, atol=1e-6)
+    proto = models.parse(text, {"w": models.random(0, 12, 1)})
+    model = onnxray.open(proto, PROFILE)
+    y, z = (a[:, 0].astype(np.float64) for a in models.run(proto, {"x": PROFILE.encode(X)}, ["y", "z"]))
+    sign, p = (1, y) if target else (-1, 1 - y)
+    expected = {"logit": sign * z, "margin": 2 * sign * z, "probability": p, "log-probability": np.log(p)}[kind]
+    objective = explained(model, kind, target)
+    np.testing.assert_allclose(judged(model, PIXELS, objective), expected, atol=1e-5)
+    near = np.concatenate([X, X])
+    near[:3, 0, 0, 0] += 1
+    near[3:, 0, 0, 0] -= 1
+    moved = judged(model, Pixels(near, (None,) * 6), objective.rows(np.array([0, 1, 2, 0, 1, 2])))
+    slope = gradient(model, PIXELS, objective)[:, 0, 0, 0]
+    np.testing.assert_allclose(slope, (moved[:3] - moved[3:]) / 2, atol=1e-5)

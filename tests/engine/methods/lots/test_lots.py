@@ -440,3 +440,34 @@ def test_a_four_becomes_a_nine_at_the_linear_layers_of_the_bundled_lenet():
         assert all(item.similarity is not None and 0 < item.similarity.score < 1 for item in reached)
     stepped = LOTS(layer="ip1", steps=400)(onnxray.open("lenet"), digits(4)[:1], digits(9)[:1]).items
     assert all(item.success and item.distance_after < item.distance_before for item in stepped)
+
+
+EMBEDDER = "g (float[N,1,14,14] x) => (float[N,6] embedding) { f = Flatten (x) embedding = MatMul (f, w) }"
+
+
+def embedder() -> onnxray.Model:
+    return onnxray.open(models.parse(EMBEDDER, {"w": models.random(0, 196, 6)}), models.GREY)
+
+
+def test_of_what_is_no_classifier_nothing_is_said_of_classes(tmp_path: Path) -> None:
+    """Towards a picture's embedding until it is near; no class, label or probability is invented on the way."""
+    first, second = models.pictures(2)
+    result = LOTS(layer="embedding", distance=0.5)(embedder(), first[None], TargetImages(images=second[None]))
+    (item,) = result.items
+    assert item.until == "distance"
+    assert item.success
+    assert item.distance_after <= 0.5 * item.distance_before
+    for shown in (item.origin, item.target, item):
+        assert shown is not None
+        assert (shown.class_, shown.label, shown.score, shown.probability) == (None,) * 4
+    result.save(tmp_path / "run")
+    again = onnxray.methods.lots.LOTS.item_type
+    assert type(result).load(tmp_path / "run", again).items[0].numbers() == item.numbers()
+
+
+@pytest.mark.parametrize("until", ["target-class", "other-class"])
+def test_a_class_is_no_aim_of_what_is_no_classifier(until: str) -> None:
+    first, second = models.pictures(2)
+    method = LOTS(layer="embedding", until=until)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=f"until '{until}' needs classes, and output 'embedding' is embedding"):
+        method(embedder(), first[None], TargetImages(images=second[None]))

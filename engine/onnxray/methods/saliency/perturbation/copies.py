@@ -54,7 +54,7 @@ class Copies:
             what = "one copy of the image" if fixed in {None, 1} else f"the file's batch of {fixed}"
             taken = -(-self.copy_bytes * (fixed or 1) // MIB)
             raise InputError(f"batch_memory is {memory} MiB; {what} takes {taken} MiB in this network")
-        self.batch = fixed or int(min(room, chunk_size(model.graph, one)))
+        self.batch = fixed or (1 if objective.one_by_one else int(min(room, chunk_size(model.graph, one))))
 
     @property
     def facts(self) -> dict[str, Any]:

@@ -1,0 +1,50 @@
+"""What every answer has, whatever the output is."""
+
+from __future__ import annotations
+
+from typing import Any, Final, Protocol
+
+from onnxray.graph.outputs.facts import OutputKind
+
+
+class Answer(Protocol):
+    """What the judge says of a batch by one output (or those that go with it), read as what that output is."""
+
+    @property
+    def kind(self) -> OutputKind:
+        """What the output is."""
+
+    @property
+    def output(self) -> str:
+        """Its name."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What should be said of the answer."""
+
+    def __len__(self) -> int: ...
+
+    def describe(self, index: int) -> str:
+        """One line for a sample."""
+
+    def numbers(self, index: int) -> dict[str, Any]:
+        """Plain values for JSON."""
+
+
+class NoClasses:
+    """What an answer that is no classifier's says where its classes or probabilities are asked for."""
+
+    kind: OutputKind
+    output: str
+
+    def __getattr__(self, name: str) -> Any:
+        if name in _OF_CLASSES:
+            stated = f"{self.output}=classes"
+            raise AttributeError(
+                f"output {self.output!r} is {self.kind}, so it has no {name}; where it is a classifier's, open the "
+                f"model with output={stated!r}"
+            )
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+
+_OF_CLASSES: Final = frozenset({"classes", "labels", "probabilities", "scores", "logits", "head"})
