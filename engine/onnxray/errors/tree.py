@@ -72,6 +72,10 @@ class NotAClassifier(InputError):
     """The model's output is not one score a class for each sample, so there is no verdict."""
 
 
+class NoSuchAnswer(NotAClassifier, AttributeError):
+    """Something of a classifier was asked of an answer that is none's."""
+
+
 class DeviceError(OnnxrayError):
     """The device asked for is not there."""
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from onnxray.graph.facts import Dim, Graph, Node
+from onnxray.graph.operator_kinds import LAYER_OPERANDS
 from onnxray.graph.outputs.facts import OutputFacts, OutputKind, width_of, words
-from onnxray.graph.outputs.origins import SIGMOIDS, SOFTMAXES, layer_behind, origin_of
+from onnxray.graph.outputs.origins import SIGMOIDS, SOFTMAXES, layer_behind, nodes_before, origin_of
 
 _WORDS_OF_EMBEDDINGS = frozenset({
     "embedding", "embeddings", "embed", "embeds", "emb", "feature", "features", "feat", "feats", "representation",
@@ -53,7 +54,7 @@ def row_of(graph: Graph, name: str, shape: tuple[Dim, ...] | None) -> OutputFact
     return _bare(graph, name, width, operator)
 
 
-def _bare(graph: Graph, name: str, width: Dim, operator: str) -> OutputFacts | None:
+def _bare(graph: Graph, name: str, width: Dim, operator: str) -> OutputFacts:
     """What nothing closes."""
     said = words(name)
     many = "some numbers" if width is None else "one number" if width == 1 else f"{width} numbers"
@@ -75,11 +76,10 @@ def _bare(graph: Graph, name: str, width: Dim, operator: str) -> OutputFacts | N
         return _facts(name, "embedding", f"{many}, pooled from a layer's, and no layer after it", assumed=True)
     if layer is not None:
         return _facts(name, "logits", f"{many} by a {layer[0].operator}, and nothing closes them", assumed=True)
-    if operator in _POOLING:
+    if operator in _POOLING and any(node.operator in LAYER_OPERANDS for node in nodes_before(graph, name)):
         return _facts(name, "embedding", f"{many} by {operator}, and no layer after it", assumed=True)
-    if named:
-        return _facts(name, "logits", f"{many} that nothing closes, called {name!r}", assumed=True)
-    return None
+    told = f"called {name!r}" if named else "and no layer tells what they are"
+    return _facts(name, "logits", f"{many} that nothing closes, {told}", assumed=True)
 
 
 def _facts(name: str, kind: OutputKind, grounds: str, *, assumed: bool = False) -> OutputFacts:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final, Protocol
 
+from onnxray.errors import NoSuchAnswer
 from onnxray.graph.outputs.facts import OutputKind
 
 
@@ -40,7 +41,7 @@ class NoClasses:
     def __getattr__(self, name: str) -> Any:
         if name in _OF_CLASSES:
             stated = f"{self.output}=classes"
-            raise AttributeError(
+            raise NoSuchAnswer(
                 f"output {self.output!r} is {self.kind}, so it has no {name}; where it is a classifier's, open the "
                 f"model with output={stated!r}"
             )

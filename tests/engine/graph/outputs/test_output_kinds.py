@@ -90,7 +90,8 @@ ROWS = {
         "embedding", True,
     ),
     "a label": (LINEAR + "y = ArgMax <axis = 1, keepdims = 0> (z)", "int64[N] y", "labels", False),
-    "anything else": ("f = Flatten (x) y = Sin (f)", "float[N,192] y", "unknown", False),
+    "anything else": ("f = Flatten (x) y = Sin (f)", "float[N,192] y", "logits", True),
+    "pooled pixels": ("p = GlobalAveragePool (x) y = Flatten (p)", "float[N,3] y", "logits", True),
 }  # fmt: skip
 
 
