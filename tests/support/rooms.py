@@ -21,7 +21,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "engines": ("engines", "engines.agreement"),
     "images": ("images.profile", "images", "images.drawing"),
-    "model": ("model.answers", "model", "model.layers"),
+    "model": ("model.answers model.inputs", "model", "model.layers"),
     "objectives": ("objectives",),
     "results": ("results",),
     "methods": (

@@ -15,7 +15,7 @@ def table_of(graph: Graph, value: Value) -> tuple[str | None, str] | None:
     """The table that an input of whole numbers indexes, and what is gathered from it; None where it indexes none.
 
     The way from the input to the Gather may cast, clip and reshape. A one-hot code (OneHot, or Equal with all numbers)
-    is a table without a name.
+    is a table without a name, and the code itself is what is gathered.
     """
     if value.dtype not in _INTEGERS:
         return None
@@ -34,7 +34,16 @@ def table_of(graph: Graph, value: Value) -> tuple[str | None, str] | None:
             reached.update(name for name in node.outputs if name)
             if node.operator == "Expand" or spread.intersection(node.inputs):
                 spread.update(node.outputs)
-    return None if encoded is None else (None, encoded)
+    return None if encoded is None else (None, _in_real_numbers(graph, encoded))
+
+
+def _in_real_numbers(graph: Graph, value: str) -> str:
+    """The value, or what it is cast to where it holds none."""
+    for node in graph.readers_of.get(value, ()):
+        known = graph.values.get(node.outputs[0]) if node.operator == "Cast" else None
+        if known is not None and known.is_float and not graph.values[value].is_float:
+            return known.name
+    return value
 
 
 def _operands(operator: str, inputs: tuple[str, ...]) -> tuple[str, str]:

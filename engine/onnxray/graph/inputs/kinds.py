@@ -72,13 +72,13 @@ def _tokens(graph: Graph, value: Value) -> tuple[str, str | None] | None:
     table = table_of(graph, value) if rank in {None, 1, 2} else None
     if table is not None:
         what = "it is one-hot encoded" if table[0] is None else f"the rows of the table {table[0]!r} are gathered by it"
-        return f"{value.dtype}, {what}", None if table[0] is None else table[1]
+        return f"{value.dtype}, {what}", table[1]
     return None
 
 
 def _other(graph: Graph, value: Value, tokens: dict[str, tuple[str, str | None]]) -> tuple[Kind, str]:
     shape = value.shape
-    if value.dtype in {"str", "object"}:
+    if value.dtype == "object":
         return "string", "the file wants text"
     if shape is None:
         return "array", "the file does not state its shape"

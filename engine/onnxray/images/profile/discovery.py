@@ -33,7 +33,7 @@ from onnxray.images.profile.families import (
 from onnxray.images.profile.label_files import LABEL_LISTS, labels_in
 from onnxray.images.profile.profile import Channels, Profile
 from onnxray.images.profile.side_text import parse_json
-from onnxray.images.profile.toml_form import read_profile, read_side_text
+from onnxray.images.profile.toml_form import describes_picture, read_profile, read_side_text
 
 if TYPE_CHECKING:
     from onnxray.graph.facts import Graph
@@ -67,7 +67,7 @@ def discover(graph: Graph, option: Profile | str | os.PathLike[str] | None = Non
 def _find(graph: Graph, option: Profile | str | os.PathLike[str] | None) -> Profile | None:
     if option is not None:
         return _named(graph, option)
-    if graph.path is not None and (beside := graph.path.with_suffix(".toml")).is_file():
+    if graph.path is not None and (beside := graph.path.with_suffix(".toml")).is_file() and describes_picture(beside):
         return read_profile(beside)
     if METADATA_KEY in graph.metadata:
         return read_profile(graph.metadata[METADATA_KEY], METADATA)

@@ -116,11 +116,11 @@ EQUAL = "u = Unsqueeze (bytes, last) e = Expand (u, wide) q = Equal (e, all) y =
 
 
 @pytest.mark.parametrize("nodes", [ONE_HOT, EQUAL])
-def test_one_hot_ids_are_token_ids_without_an_embedding(nodes: str) -> None:
+def test_one_hot_ids_are_token_ids_explained_at_their_code(nodes: str) -> None:
     constants = {"last": np.array([2]), "wide": np.array([1, 1, 9]), "all": np.arange(9, dtype=np.int32)}
     text = f"g (int32[N,20] bytes) => (float[N,20,9] y) {{ {nodes} }}"
     found = kinds(text, constants if nodes == EQUAL else None)["bytes"]
-    assert (found.kind, found.gathered) == ("token ids", None)
+    assert (found.kind, found.gathered) == ("token ids", "y")
 
 
 def test_whole_numbers_that_index_nothing_are_a_table_row() -> None:
