@@ -29,6 +29,8 @@ def with_fields(profile: Profile, fields: Mapping[str, Any]) -> Profile:
         own = profile.mean if key == "mean" else profile.std
         if key not in given and isinstance(own, tuple) and len(own) != count and len(set(own)) == 1:
             given[key] = own[:1] * count
+    if {"size", "resize"} & fields.keys():
+        given.setdefault("resized", None)  # what was resized to before belongs to the size and the rule before
     said = f"stated: {', '.join(fields)}"
     try:
         return dataclasses.replace(

@@ -24,16 +24,9 @@ from onnxray.graph.inputs.kinds import KINDS, Kind, input_kinds
 ARRAYS: Final = "arrays"
 """Stated in place of kinds: every input takes arrays as they are."""
 _PICTURE_KEYS: Final = (
-    "layout",
-    "channels",
-    "scale",
-    "mean",
-    "std",
-    "size",
-    "resize",
-    "interpolation",
-    "crop_fraction",
-)
+    "layout", "channels", "scale", "mean", "std", "size", "resize", "interpolation", "crop_fraction", "resized",
+    "crop_offset", "fill",
+)  # fmt: skip
 _KEYS: Final[Mapping[Kind, tuple[str, ...]]] = {
     "picture": _PICTURE_KEYS,
     "video clip": _PICTURE_KEYS,
