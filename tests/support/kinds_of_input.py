@@ -9,7 +9,7 @@ from support.models import parse, random
 TWO = """
 g (float[N,3,16,16] rgb, float[N,1,16,16] depth) => (float[N,4] y) {
   i = Concat <axis = 1> (rgb, depth)  c = Conv <pads = [1, 1, 1, 1]> (i, w)  r = Tanh (c)
-  p = GlobalAveragePool (r)  y = Flatten (p)
+  p = GlobalAveragePool (r)  f = Flatten (p)  y = Gemm (f, v)
 }
 """
 TOKENS = """
@@ -48,7 +48,7 @@ g (float[N,1,100] x) => (float[N,2] y) {
 
 def two() -> onnx.ModelProto:
     """A picture and its depth, joined."""
-    return parse(TWO, {"w": random(0, 4, 4, 3, 3)})
+    return parse(TWO, {"w": random(0, 4, 4, 3, 3), "v": random(1, 4, 4)})
 
 
 def tokens() -> onnx.ModelProto:

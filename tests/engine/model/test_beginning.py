@@ -71,8 +71,8 @@ def test_several_inputs_and_values_at_once(value: str) -> None:
     else:
         at, run = from_value_on(model, value, "y", feeds)
     places = np.random.default_rng(0).choice(at.size, 24, replace=False)
-    expected = differences(run, at, cotangent, places, step=0.2)
-    np.testing.assert_allclose(found[value].reshape(-1)[places], expected, rtol=2e-2, atol=2e-4)
+    expected = differences(run, at, cotangent, places, step=0.05)
+    np.testing.assert_allclose(found[value].reshape(-1)[places], expected, rtol=2e-2, atol=3e-4)
 
 
 def test_of_pictures_an_inner_value_too() -> None:
