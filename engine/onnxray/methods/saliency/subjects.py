@@ -65,6 +65,21 @@ class Subjects:
         return Subject(value, inner, samples)
 
 
+def refuse_several(model: Model, wrt: str | Sequence[str] | None) -> None:
+    """Refuse maps of several inputs, or of a value inside, where figures are measured at the one input.
+
+    Errors: InputError.
+    """
+    names = _names(model, (wrt,) if isinstance(wrt, str) else wrt or ())
+    only = tuple(one.name for one in model.inputs.each if one.value.is_float)
+    if names == (None,) or (names == only and len(only) == 1):
+        return
+    raise InputError(
+        f"insertion, deletion and noise are measured at one input, and the maps are of {', '.join(map(short, names))}; "
+        "look at the maps themselves: onnxray saliency METHOD"
+    )
+
+
 def _names(model: Model, wrt: Sequence[str]) -> tuple[str | None, ...]:
     """Names of inputs and values; None for the pixels of a model of one picture. Errors: UnknownValue, InputError."""
     if wrt:

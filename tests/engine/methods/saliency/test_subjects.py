@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 import onnxray
+from onnxray.assess.maps.check import Check
+from onnxray.assess.maps.comparison import Comparison
 from onnxray.errors import InputError, NotDifferentiable
 from onnxray.methods.saliency.gradient.gradient import Gradient
 from onnxray.methods.saliency.gradient.integrated_gradients import IntegratedGradients
@@ -138,3 +140,14 @@ def test_a_run_of_several_inputs_is_kept_and_read_back(tmp_path: Any) -> None:
     for one, other in zip(again.items, result.items):
         np.testing.assert_array_equal(one.heat, other.heat)
         np.testing.assert_array_equal(one.images["map"], other.images["map"])
+
+
+def test_figures_of_several_inputs_are_refused_and_of_one_are_not() -> None:
+    """Else the curve of one input would be drawn by the map of another."""
+    for model, given, wrt in ((two(), FEEDS, None), (two(), FEEDS, "depth"), (tokens(), IDS, None)):
+        for method in (Check(method=Gradient(wrt=wrt)), Comparison(methods=(Gradient(wrt=wrt),))):
+            with pytest.raises(InputError, match="measured at one input, and the maps are of"):
+                method(model, given, 1)
+    table = onnxray.open(kinds_of_input.table().SerializeToString())
+    (item,) = Check(method=Gradient(), curve_steps=5, noise_copies=0, weights="none")(table, random(0, 1, 5), 1).items
+    assert len(item.figures["insertion"]["scores"]) == 6
