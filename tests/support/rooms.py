@@ -8,7 +8,7 @@ LEAVES = ("_version", "errors", "arrays")
 """What stands above all rooms: it imports nothing of the engine but its kind."""
 
 ROOMS: dict[str, tuple[str, ...]] = {
-    "graph": ("graph.file", "graph", "graph.samples", "graph.outputs", "graph.classifier"),
+    "graph": ("graph.file", "graph", "graph.samples graph.inputs", "graph.outputs", "graph.classifier"),
     "importer": (
         "importer.nodes",
         "importer.ops.neural importer.ops.classical",
@@ -21,7 +21,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "engines": ("engines", "engines.agreement"),
     "images": ("images.profile", "images", "images.drawing"),
-    "model": ("model.answers", "model", "model.layers"),
+    "model": ("model.answers model.inputs", "model", "model.layers"),
     "objectives": ("objectives",),
     "results": ("results",),
     "methods": (

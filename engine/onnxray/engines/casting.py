@@ -14,6 +14,7 @@ import numpy as np
 from onnxray.arrays import Array
 from onnxray.engines.readable_copies import carried
 from onnxray.errors import InputError
+from onnxray.errors.short_values import short
 from onnxray.graph.facts import Value
 
 _RANGES: Final = {
@@ -44,12 +45,27 @@ def as_given(value: Any) -> Any:
     return value if sequence or value is None else np.asarray(value)
 
 
+def as_text(given: object, name: str) -> Array:
+    """Text as ONNX Runtime takes it, an array of Python's own. Errors: InputError where a number or else is in it."""
+    array = np.asarray(given)
+    items = array.reshape(-1).tolist()
+    wrong = next((item for item in items if not isinstance(item, str)), None)
+    if wrong is not None:
+        raise InputError(f"the array for {name!r} holds {short(wrong)}; the input takes text")
+    return np.array(items, dtype=object).reshape(array.shape)
+
+
 def fed_arrays(inputs: Sequence[Value], images: object) -> dict[str, Array]:
     """What is given for a model's inputs, an array or a dict of them, in the inputs' types. Errors: InputError."""
+    texts = {value.name for value in inputs if value.dtype == "object"}
+
+    def read(name: str, array: object) -> Array:
+        return as_text(array, name) if name in texts else as_array(array, f"input {name!r}")
+
     if isinstance(images, Mapping):
-        given = {str(name): as_array(array, f"input {str(name)!r}") for name, array in images.items()}
+        given = {str(name): read(str(name), array) for name, array in images.items()}
     elif len(inputs) == 1 and isinstance(images, np.ndarray):
-        given = {inputs[0].name: as_array(images, f"input {inputs[0].name!r}")}
+        given = {inputs[0].name: read(inputs[0].name, images)}
     else:
         names = ", ".join(repr(value.name) for value in inputs)
         raise InputError(

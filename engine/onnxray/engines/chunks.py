@@ -39,9 +39,17 @@ class Batch:
     reason: str
 
 
-def sample_count(arrays: Arrays) -> int:
-    """How many samples arrays hold; one without axes serves all."""
-    return max((len(array) if array.ndim else 1 for array in arrays.values()), default=1)
+def sample_count(arrays: Arrays, graph: Graph | None = None) -> int:
+    """How many samples arrays hold; one without axes serves all.
+
+    graph: whose inputs they are. Those that have as many rows for any number of samples (a state's layers, before the
+    axis of samples) do not count beside those whose rows are free.
+    """
+    free = (
+        set[str]() if graph is None else {v.name for v in graph.inputs if v.shape and not isinstance(v.shape[0], int)}
+    )
+    counted = [array for name, array in arrays.items() if name in free and array.ndim] or list(arrays.values())
+    return max((len(array) if array.ndim else 1 for array in counted), default=1)
 
 
 def chunk_size(graph: Graph, feeds: Arrays, *, together: bool = False) -> int:

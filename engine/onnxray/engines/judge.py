@@ -102,14 +102,14 @@ class Judge:
                 return self._session(source, entries)
 
         own.get(None, start)
-        return lambda feeds: self._run(own.get(None, start), feeds, wanted, chunk=max(map(len, feeds.values())))
+        return lambda feeds: self._run(own.get(None, start), feeds, wanted, chunk=sample_count(feeds))
 
     def together(self, feeds: Arrays, names: Iterable[str]) -> dict[str, Array]:
         """Give any values for one batch, which is fed as it is: how samples that are fed together are compared."""
         wanted = tuple(names)
         promoted = not {output.name for output in self.graph.outputs}.issuperset(wanted)
         session = self._cut_session(wanted, keep=False) if promoted else self._file_session()
-        return self._run(session, feeds, wanted, once=True, chunk=max(map(len, feeds.values())))
+        return self._run(session, feeds, wanted, once=True, chunk=sample_count(feeds))
 
     def promoted_outputs(self, feeds: Arrays, names: Iterable[str]) -> dict[str, Array]:
         """Give the graph's outputs by a copy that also gives the inner values ``names``.

@@ -87,7 +87,7 @@ class Twin:
         """
         wanted = tuple(names)
         self.check_differentiable(wanted)
-        total = sample_count(variables)
+        total = sample_count(variables, self.graph)
         place = 0
 
         def chunk(part: Arrays) -> list[Array]:
@@ -95,7 +95,7 @@ class Twin:
             tensors = self._tensors(part, requires_grad=True)
             variable = {name: tensor for name, tensor in tensors.items() if tensor.requires_grad}
             values = dict(zip(wanted, self._forward(wanted, tensors, rules)))
-            fed = sample_count(part)
+            fed = sample_count(part, self.graph)
             count = min(fed, total - place)  # fewer than fed where the chunk was filled up to the file's own batch
             found = _gradients(values, list(variable.values()), cotangents, slice(place, place + count), fed)
             place += count
@@ -130,7 +130,7 @@ class Twin:
             name = next(name for name in wanted if name in beside)
             raise NotDifferentiable(f"value {name!r} does not depend on {layer!r}; there is no gradient between them")
         after = self.importer.cut(wanted, given=(layer, *beside), rules=rules)
-        total = sample_count(variables)
+        total = sample_count(variables, self.graph)
         place = 0
 
         def chunk(part: Arrays) -> list[Array]:
@@ -140,7 +140,7 @@ class Twin:
             point = given[0].detach().requires_grad_()
             others = given[1:]
             values = dict(zip(wanted, told_as_refusal(lambda: forward_all(after, (point, *others)))))
-            fed = sample_count(part)
+            fed = sample_count(part, self.graph)
             count = min(fed, total - place)
             found = _gradients(values, [point], cotangents, slice(place, place + count), fed)
             place += count
@@ -191,7 +191,7 @@ class Twin:
         return self.mixing.chunk(variables, names, self._together(names, variables, rules, first))
 
     def _together(self, names: tuple[str, ...], variables: Arrays, rules: BackwardRules, first: Tensors | None) -> int:
-        own, total = fixed_batch_of(self.graph), sample_count(variables)
+        own, total = fixed_batch_of(self.graph), sample_count(variables, self.graph)
         if own is None or self.batch is None or self.batch.twin == "loop" or total <= own:
             return chunk_size(self.graph, variables)
         if self.batch.twin == "rewrite":
@@ -223,9 +223,8 @@ class Twin:
         values = dict(zip(asked, self._forward(asked, self._tensors(variables, requires_grad=True), rules)))
         points = {name: values[name] for name in at if values[name].requires_grad}
         ends = {name: values[name] for name in wanted}
-        found = _gradients(
-            ends, list(points.values()), cotangents, slice(0, sample_count(variables)), sample_count(variables)
-        )
+        total = sample_count(variables, self.graph)
+        found = _gradients(ends, list(points.values()), cotangents, slice(0, total), total)
         return {name: (numpy_array(value), numpy_array(slope)) for (name, value), slope in zip(points.items(), found)}
 
     def _tensors(self, part: Arrays, *, requires_grad: bool) -> Tensors:

@@ -24,6 +24,9 @@ from onnxray.images.orientation import turning, upright
 
 # Only decoders that read pixels: EPS and its like start other programs.
 FORMATS: Final = ("PNG", "JPEG", "MPO", "BMP", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000", "AVIF", "TGA", "PCX")
+_UPPER_8: Final = "16 bits a channel cut to the upper 8"
+_UPPER_OF_12_BITS: Final = 15
+ZERO_AND_ONE: Final = "0 and 1 alone: taken as black and white"
 SUFFIXES: Final = frozenset(
     (".png", ".jpg", ".jpeg", ".jpe", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm", ".pnm", ".jp2")
 ) | {".avif", ".tga", ".pcx"}
@@ -88,8 +91,13 @@ def _decode(image: Image.Image, label: str, *, grey: bool) -> tuple[Image.Image,
         for tile in getattr(image, "tile", ())
         for arg in _args(tile)
     ):
-        notes.append("16 bits a channel cut to the upper 8")
+        notes.append(_UPPER_8)
     image.load()
+    if _UPPER_8 in notes and 0 < (most := _extrema(image.convert("RGB"))[1]) <= _UPPER_OF_12_BITS:
+        raise ImageError(
+            f"{label}: 16 bits a channel, of which the upper 8 are at most {most}; convert it to 8 bits, for Pillow "
+            "reads no others and it would be black"
+        )
     turned = turning(image)
     if turned != 1:
         check_picture(image, label, turned=True)  # PNG may tell it behind the pixels
@@ -121,8 +129,9 @@ def _plain(image: Image.Image, label: str, notes: list[str]) -> Image.Image:
     """Return an image of any mode as L, RGB or F."""
     mode = image.mode
     if mode.startswith("I;16") or (mode == "I" and image.format in ("PNG", "PPM")):
-        notes.append("16-bit grey scaled to 8 bits (value / 257, rounded)")
-        return in_bands(image, "L", _upper_8_bits)
+        divisor, said = _scale_of(image)
+        notes.append(said)
+        return in_bands(image, "L", lambda band: _divided(band, divisor))
     if image.has_transparency_data and mode not in ("I", "F"):
         target = "L" if mode in ("1", "L", "LA", "La") else "RGB"
         opaque = True
@@ -139,6 +148,9 @@ def _plain(image: Image.Image, label: str, notes: list[str]) -> Image.Image:
         if not opaque:
             notes.append("alpha channel: composited on white")
         return image
+    if mode in ("L", "RGB") and _extrema(image) == (0, 1):
+        notes.append(ZERO_AND_ONE)
+        return in_bands(image, mode, lambda band: Image.fromarray(np.asarray(band) * np.uint8(255)))
     if mode in ("L", "RGB", "F"):
         return image
     if mode == "1":
@@ -166,9 +178,27 @@ def in_bands(image: Image.Image, mode: str, convert: Callable[[Image.Image], Ima
     return result
 
 
-def _upper_8_bits(band: Image.Image) -> Image.Image:
-    """rint(value / 257)."""
-    return Image.fromarray(to_uint8(np.asarray(band).astype(np.float64) / 257))
+def _scale_of(image: Image.Image) -> tuple[float, str]:
+    """What 16-bit grey is divided by, told from its largest number: cameras keep 12 bits and masks 8 or 1 in 16."""
+    low, high = _extrema(image)
+    if (low, high) == (0, 1):
+        return 1 / 255, ZERO_AND_ONE
+    if high <= 255:
+        return 1.0, f"16-bit grey of at most {high}: taken as 8 bits"
+    if high <= 4095:
+        return 4095 / 255, f"16-bit grey of at most {high}: taken as 12 bits (255 value / 4095, rounded)"
+    return 257.0, "16-bit grey scaled to 8 bits (value / 257, rounded)"
+
+
+def _extrema(image: Image.Image) -> tuple[int, int]:
+    """The least and the largest number of all channels."""
+    found = [(int(array.min()), int(array.max())) for array in (np.asarray(band) for _, band in bands(image))]
+    return min(low for low, _ in found), max(high for _, high in found)
+
+
+def _divided(band: Image.Image, divisor: float) -> Image.Image:
+    """rint(value / divisor)."""
+    return Image.fromarray(to_uint8(np.asarray(band).astype(np.float64) / divisor))
 
 
 def png_bytes(image: NDArray[Any]) -> bytes:

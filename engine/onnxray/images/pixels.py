@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,11 +18,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from onnxray.errors import ImageError
+from onnxray.images.array_files import read_npy
 from onnxray.images.decoding_memory import MAX_PIXELS
 from onnxray.images.eight_bits import to_uint8
-from onnxray.images.files import bands, in_bands, png_bytes, read_picture, read_png, save_png
+from onnxray.images.files import ZERO_AND_ONE, bands, in_bands, png_bytes, read_picture, read_png, save_png
 from onnxray.images.folders import LeftOut, in_folders
 from onnxray.images.placement import placement
+from onnxray.images.samples import Pixels
 
 if TYPE_CHECKING:
     from onnxray.images.profile.profile import Profile
@@ -37,73 +39,21 @@ _RESAMPLING: Final = {
     "box": Image.Resampling.BOX,
     "hamming": Image.Resampling.HAMMING,
 }
-_IN_UNIT: Final = "values all below 1: pixels are expected in [0, 255]"
+_IN_UNIT: Final = "values in [0, 1]: taken as shares of 255; give pixels in [0, 255] if they are nearly black"
 # Rec. 601, as Pillow's conversion to grey
 _LUMA: Final = np.array([0.299, 0.587, 0.114])
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Pixels:
-    """Images as every method sees them.
-
-    array: read-only float32 of shape (N, channels, height, width), RGB or grey, in [0, 255]. names: the path of each,
-    None where it came as an array or a picture in memory. notes: what was done to them, each beginning with the image.
-    plain: they are no images but samples of whatever shape and type the model takes, one a row. left_out: how many
-    pictures of folders could not be read.
-    """
-
-    array: NDArray[np.float32]
-    names: tuple[str | None, ...]
-    notes: tuple[str, ...] = ()
-    plain: bool = False
-    left_out: int = 0
-
-    def __post_init__(self) -> None:
-        image = self.array.dtype == np.float32 and self.array.ndim == 4
-        if not (image or self.plain) or len(self.names) != len(self.array):
-            raise ImageError(
-                f"pixels of shape {self.array.shape} and type {self.array.dtype} with {len(self.names)} names; "
-                "expected float32 of shape (N, channels, height, width) and a name each"
-            )
-        view = self.array.view()  # the caller's own array stays as writable as it was
-        view.flags.writeable = False
-        object.__setattr__(self, "array", view)
-
-    @classmethod
-    def of(cls, array: NDArray[Any], *, plain: bool = False) -> Pixels:
-        """Images that came from no file, (N, channels, height, width) at the model's size; numbers as float32.
-
-        plain: samples as the model takes them, of their own type. Errors: ImageError.
-        """
-        return cls(array if plain else np.asarray(array, np.float32), (None,) * len(array), plain=plain)
-
-    @classmethod
-    def blank(cls, profile: Profile, count: int = 1) -> Pixels:
-        """Middle grey at the profile's size: what is fed where only shapes are asked for."""
-        return cls.of(np.full((count, *profile.shape), 127.5, np.float32))
-
-    def __len__(self) -> int:
-        return len(self.array)
-
-    def rows(self, index: NDArray[np.int64] | slice) -> Pixels:
-        """These of them, repetitions allowed, without the notes."""
-        places = np.arange(len(self))[index]
-        return Pixels(self.array[index], tuple(self.names[k] for k in places), plain=self.plain)
-
-    def replaced(self, array: NDArray[Any]) -> Pixels:
-        """The same images with other pixels (noise, an occluder), one for each; clipped to nothing."""
-        return Pixels(np.asarray(array, self.array.dtype), self.names, plain=self.plain)
 
 
 def read_images(images: object, profile: Profile, *, strict: bool = False) -> Pixels:
     """Return images as pixels at the profile's size.
 
-    images: one of these or a sequence of them: the path of a file, or of a folder, which stands for its image files
-    in order of name; a PIL image; an array of uint8 or floats in [0, 255]. Arrays are NCHW (CHW and, for grey, HW for
-    one image); NHWC and HWC where the last axis is 1 or 3 and the channel axis of NCHW is neither. Transparent
-    pictures are laid on white, float arrays resized as floats (whole numbers as the 8-bit image they are). Arrays that
-    seem to be given in [0, 1] are warned of. A picture of a folder that cannot be read is left out, which the notes say
-    and ``left_out`` counts; strict: it is refused, as one that was named is.
+    images: one of these or a sequence of them: the path of a file (.npy: an array), or of a folder, which stands for
+    its image files in order of name; a PIL image; an array of uint8 or floats in [0, 255]. Arrays are NCHW (CHW and,
+    for grey, HW for one image); NHWC and HWC where the last axis is 1 or 3 and the channel axis of NCHW is neither.
+    Transparent pictures are laid on white, float arrays resized as floats (whole numbers as the 8-bit image they are).
+    Arrays in [0, 1] are taken as shares of 255, which is noted and warned of, and 0 and 1 alone as black and white.
+    A picture of a folder that cannot be read is left out, which the notes say and ``left_out`` counts; strict: it is
+    refused, as one that was named is.
     Errors: ImageError naming the image, what is wrong with it and what was expected.
     """
     found = _read(images, profile, strict=strict)
@@ -169,6 +119,10 @@ def _pixels(
 ) -> Iterator[tuple[NDArray[np.float32], list[str]]]:
     """Yield every image of one item as (channels, height, width), with notes; first is the place of the first."""
     label, notes = _label(item, first), list[str]()
+    if isinstance(item, Path) and item.suffix.lower() == ".npy":
+        for array in _batch(read_npy(item), label):
+            yield _placed(array, profile, label, [])
+        return
     if isinstance(item, Path | Image.Image):
         picture, notes = read_picture(item, label, grey=profile.channels == "GREY")
         profile = _at(profile, (picture.height, picture.width), longest)
@@ -225,6 +179,10 @@ def _placed(
             array = array.astype(np.uint8)
         elif high <= 1:
             notes.append(_IN_UNIT)
+            array = array * array.dtype.type(255)
+    if array.dtype == np.uint8 and (int(array.min()), int(array.max())) == (0, 1):
+        notes.append(ZERO_AND_ONE)
+        array = array * np.uint8(255)
     if array.shape == profile.shape:
         return array.astype(np.float32), notes
     if array.dtype == np.uint8:
@@ -264,6 +222,7 @@ def _placed_floats(
         return _chw(np.asarray(picture, dtype=np.float32)), notes + said + resized
     if high <= 1:
         notes.append(_IN_UNIT)
+        picture = in_bands(picture, "F", lambda band: Image.fromarray(np.asarray(band) * np.float32(255)))
     if not grey:
         notes.append("grey repeated in red, green and blue")
     planes = [fit(picture, profile, label, channel) for channel in range(profile.channel_count)]

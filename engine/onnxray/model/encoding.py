@@ -10,13 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxray.arrays import Array, Arrays
-from onnxray.engines.casting import cast, fed_arrays
+from onnxray.engines.casting import cast
 from onnxray.engines.seeded_inputs import accepted_inputs, seeded_pixels
-from onnxray.errors import ImageError, InputError
+from onnxray.errors import ImageError
 from onnxray.graph.facts import Graph
 from onnxray.graph.fixed_batch import fixed_batch_of, has_no_batch
 from onnxray.images.pixels import Pixels, read_images
 from onnxray.images.profile.profile import Profile
+from onnxray.model.inputs.reading import plain_feeds, read_samples
+from onnxray.model.inputs.stated import Inputs
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,8 @@ class Encoder:
     strict: refuse broken pictures of folders, which are left out otherwise.
     """
 
-    graph: Graph
+    graph: Graph = field(compare=False, repr=False)
+    inputs: Inputs
     profile: Profile | None
     strict: bool = False
 
@@ -38,7 +41,7 @@ class Encoder:
             return images
         if self.profile is not None:
             return read_images(images, self.profile, strict=self.strict)
-        return as_samples(self.graph, fed_arrays(self.graph.inputs, images))
+        return read_samples(self.graph, self.inputs, images)
 
     def read(self, images: object) -> object:
         """Images read, so that they can be asked several things; arrays for an input that is no image as they are."""
@@ -54,13 +57,13 @@ class Encoder:
         if isinstance(images, Encoded) and images.encoder == self:
             return images.feeds
         if self.profile is None:
-            return fed_arrays(self.graph.inputs, own_array(self.graph, images))
+            return plain_feeds(self.graph, self.inputs, images)
         return self.fed(self.pixels(images).array)
 
     def variables(self, images: object) -> Arrays:
         """What is differentiated with respect to: pixels, or arrays as they are."""
         if self.profile is None:
-            return fed_arrays(self.graph.inputs, own_array(self.graph, images))
+            return plain_feeds(self.graph, self.inputs, images)
         return {self.graph.inputs[0].name: self.pixels(images).array}
 
     def encoded(self, images: object) -> Encoded:
@@ -69,11 +72,9 @@ class Encoder:
         if isinstance(pixels, Encoded) and pixels.encoder == self:
             return pixels
         # Of its own, for whoever gave the array may change it, and pixels and encoding must stay one.
-        own = Pixels(pixels.array.copy(), pixels.names, pixels.notes, pixels.plain, pixels.left_out)
-        return Encoded(
-            own.array, own.names, own.notes, plain=own.plain, left_out=own.left_out, encoder=self,
-            of_them=self.feeds(own),
-        )  # fmt: skip
+        beside = {name: array.copy() for name, array in pixels.beside.items()}
+        own = pixels.changed(array=pixels.array.copy(), beside=beside)
+        return Encoded(**own.facts(), encoder=self, of_them=self.feeds(own))
 
     def fed(self, array: Array) -> Arrays:
         """The judge's feeds for pixels (N, channels, height, width) in [0, 255], of any size that the file takes."""
@@ -109,36 +110,8 @@ class Encoded(Pixels):
         if has_no_batch(self.encoder.graph):
             feeds = self.encoder.feeds(part)
         else:
-            feeds = {name: array[index] for name, array in self.feeds.items()}
-        return Encoded(part.array, part.names, plain=part.plain, encoder=self.encoder, of_them=feeds)
-
-
-def as_samples(graph: Graph, arrays: Arrays) -> Pixels:
-    """Arrays of a model of one input as samples, one after the other; one alone where the file has no axis for more.
-
-    Errors: InputError for several inputs, and for one without axes.
-    """
-    if len(arrays) != 1:
-        names = ", ".join(map(repr, arrays))
-        raise InputError(
-            f"methods explain one input, and this model reads {names}; the gradient of each: "
-            "model.pullback(arrays, {value: cotangent})"
-        )
-    (array,) = arrays.values()
-    if not array.ndim or not len(array):
-        raise InputError("the model's input is no image; give arrays as the model takes them")
-    return Pixels.of(array[None] if has_no_batch(graph) else array, plain=True)
-
-
-def own_array(graph: Graph, images: object) -> object:
-    """What is fed of samples that ``as_samples`` gave; everything else as it is. Errors: InputError."""
-    if not isinstance(images, Pixels):
-        return images
-    if not has_no_batch(graph):
-        return images.array
-    if len(images) > 1:
-        raise InputError(f"the file takes one sample without a batch axis, and {len(images)} were to be fed at once")
-    return images.array[0]
+            feeds = {name: self.of_rows(name, array, index) for name, array in self.feeds.items()}
+        return Encoded(**part.facts(), encoder=self.encoder, of_them=feeds)
 
 
 def _check_own(profile: Profile, pixels: Pixels) -> None:

@@ -20,6 +20,7 @@ from onnxray.engines.integer_products import saturates
 from onnxray.engines.judge import Judge
 from onnxray.engines.machine import versions
 from onnxray.engines.readable_copies import note as copy_note
+from onnxray.engines.slope import by_whole_names, pulled_back
 from onnxray.errors import InputError, NotAClassifier, OnnxrayError
 from onnxray.errors.forks import ProcessLock, check_process, torch_came_along
 from onnxray.errors.short_values import short
@@ -35,6 +36,7 @@ from onnxray.images.pixels import Pixels
 from onnxray.images.profile.profile import Profile
 from onnxray.model.answering import Answering
 from onnxray.model.encoding import Encoded, Encoder, seeded
+from onnxray.model.inputs.stated import Inputs, inputs_of
 
 if TYPE_CHECKING:
     import torch
@@ -57,13 +59,15 @@ class Model:
     def __init__(
         self, graph: Graph, profile: Profile | None, device: str = "cpu", *,
         approximate: bool = False, strict: bool = False, output: StatedOutput | None = None,
+        inputs: Inputs | None = None,
     ) -> None:  # fmt: skip
         self.graph = graph
         self.profile = profile
         self.device = device
         self.approximate = approximate
         self.strict = strict
-        self.encoder = Encoder(graph, profile, strict)
+        self.inputs = inputs or inputs_of(graph)
+        self.encoder = Encoder(graph, self.inputs, profile, strict)
         self.mixing = Mixing(graph, self._found_mixing)
         self.judge = Judge(graph, device, self.mixing)
         stated = output if output is not None or profile is None else profile.head
@@ -97,7 +101,8 @@ class Model:
     def pixels(self, images: object) -> Pixels:
         """Read images as the profile says: float32 NCHW, RGB or grey, in [0, 255], at the model's size.
 
-        For a model of one input that is no image: samples, an array as the model takes it, wrapped as they are.
+        For a model whose input is no image: samples, one input's array with those of the others beside it, out of
+        arrays, files and text as model/inputs/reading.py has it.
         Errors: ImageError; also for pixels that were read for a model of another size or number of colours.
         """
         return self.encoder.pixels(images)
@@ -184,31 +189,25 @@ class Model:
         if engine == "judge":
             return self.judge.values(self.feeds(images), wanted, through=through)
         variables = self.variables(images)
-        return self.twin_for(sample_count(variables)).values(variables, wanted, through=through)
+        return self.twin_for(sample_count(variables, self.graph)).values(variables, wanted, through=through)
 
-    def pullback(self, images: object, cotangents: Mapping[str, Cotangent]) -> Any:
+    def pullback(
+        self, images: object, cotangents: Mapping[str, Cotangent], *, wrt: str | Sequence[str] | None = None
+    ) -> Any:
         """J^T c summed over the values: d/d pixels of sum_v <c_v, v(pixels)>, the cotangents c held fixed.
 
         ``cotangents``: value name -> array of the value's shape (N, ...) or (...) for every image, or a function of
         the value (torch tensor, place in the batch). Gives float32 NCHW at the model's size, per grey level; for a
         model whose input is no image, an array like the input (a dict where there are several).
+        wrt: with respect to this input, or this value inside the network, an array like it; a dict of several by name.
         Errors: MismatchError where the twin does not reproduce the judge, NotDifferentiable, UnknownValue, InputError.
         """
-        if not isinstance(cotangents, Mapping):
-            raise InputError(f"the cotangents are {short(cotangents)}; a dict of them by names of values was expected")
-        if not cotangents:
-            raise InputError("no cotangents were given; at least one value's is needed")
-        resolved = {self.select_values([name])[0]: cotangent for name, cotangent in cotangents.items()}
-        if len(resolved) != len(cotangents):
-            raise InputError(f"two of {list(cotangents)} name the same value; give each value one cotangent")
+        resolved = by_whole_names(cotangents, lambda name: self.select_values([name])[0])
+        subjects = None if wrt is None else self.select_values(check_names(wrt))
         variables = self.variables(images)
-        total = sample_count(variables)
-        twin = self.twin_for(total)
-        from onnxray.engines.cotangents import read_cotangents
-
-        give = read_cotangents(resolved, total)
-        gradients = twin.pullback(variables, tuple(resolved), give)
-        return next(iter(gradients.values())) if len(gradients) == 1 else gradients
+        found = pulled_back(self.twin_for(sample_count(variables, self.graph)), variables, resolved, subjects)
+        alone = len(found) == 1 if wrt is None else isinstance(wrt, str)
+        return next(iter(found.values())) if alone else found
 
     def verify(self, images: object = None, *, tolerance: float = TOLERANCE) -> Verification:
         """Compare twin and judge on every real or quantised value that is read or given, on given or seeded inputs.

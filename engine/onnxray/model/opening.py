@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from onnxray.errors import ProfileError
 from onnxray.errors.type_checks import check_kind
 from onnxray.graph.classifier.output import logits_of
 from onnxray.graph.outputs.stated import StatedOutput, answered_with, read_stated
 from onnxray.graph.reading import read_graph
-from onnxray.images.profile.discovery import discover, read_labels
+from onnxray.images.profile.discovery import read_labels
 from onnxray.images.profile.profile import Profile
+from onnxray.model.inputs.settling import settle
 from onnxray.model.model import Model
 from onnxray.model.sources import Source, bundled
 
@@ -26,6 +28,8 @@ def open_model(
     strict: bool = False,
     approximate: bool = False,
     output: StatedOutput | str | None = None,
+    inputs: Mapping[str, Any] | str | None = None,
+    picture: Mapping[str, Any] | None = None,
 ) -> Model:
     """Open an ONNX model: a path, a bundled name such as ``lenet``, bytes, or a ModelProto. Only parses.
 
@@ -36,13 +40,16 @@ def open_model(
     processor saturates u8 x s8 products, so that they cannot be checked; results say so.
     output: the output that is answered with and, after "=", what it is (``"embedding=embedding"``), where the file is
     read wrong; it counts before a profile's ``[head]``.
+    inputs: what inputs are read as, a dict of kinds by their names (onnxray.graph.inputs.kinds), told from the file
+    where left out; ``"arrays"``: as they are. picture: fields of the profile (size, resize, channels, mean, std, scale)
+    that are stated over the one that is found.
     Errors: ModelFileError, ProfileError; UnknownValue and InputError for an output that is not there or not such.
     """
     check_kind("the device", device, str)
     for name, value in (("strict", strict), ("approximate", approximate)):
         check_kind(name, value, bool)
     graph = read_graph(bundled(source))
-    found = discover(graph, profile)
+    found, read_as = settle(graph, profile, inputs, picture)
     if strict and found is not None and found.assumed:
         raise ProfileError(
             f"the profile {found.name!r} is assumed ({'; '.join(found.reasons)}) and --strict refuses that; "
@@ -54,7 +61,7 @@ def open_model(
     check_kind("the output", stated, StatedOutput | None)
     if stated is not None and stated.output is not None and found is not None and found.logits == logits_of(graph):
         found = dataclasses.replace(found, logits=None, features=None)  # those of the output that is not meant
-    model = Model(graph, found, device, approximate=approximate, strict=strict, output=stated)
+    model = Model(graph, found, device, approximate=approximate, strict=strict, output=stated, inputs=read_as)
     if model.answering.stated is not None:
         answered_with(graph, model.answering.stated)  # what is wrong with it is said before anything is done
     return model

@@ -48,20 +48,33 @@ def gradient(
     model: Model, pixels: Pixels, objective: Objective, rules: BackwardRules | None = None
 ) -> NDArray[np.float32]:
     """d objective_n / d pixels_n, (N, channels, height, width), per grey level; of a model whose input is no image, an
-    array like the input.
+    array like the input that the samples are for.
 
     rules: what takes the place of the rectifiers' derivative (guided backpropagation, deconvnet).
     Errors: NotDifferentiable, MismatchError, UnsupportedOperator.
     """
     from onnxray.importer.backward_rules import PLAIN
 
+    refuse_whole_numbers(model, pixels)
     if objective.one_by_one and len(pixels) > 1:
         return np.concatenate([gradient(model, *one, rules) for one in _each(pixels, objective)])
     found = model.twin_for(len(pixels)).pullback(
         model.variables(pixels), objective.values, cotangents(objective), rules=rules or PLAIN
     )
-    (array,) = found.values()
+    array = found[pixels.input] if pixels.input is not None else next(iter(found.values()))
     return np.asarray(array[None] if has_no_batch(model.graph) else array)
+
+
+def refuse_whole_numbers(model: Model, pixels: Pixels) -> None:
+    """Refuse the gradient of an input that holds no real numbers. Errors: NotDifferentiable, naming what to take."""
+    if pixels.input is None or np.issubdtype(pixels.array.dtype, np.floating):
+        return
+    gathered = model.inputs.named(pixels.input).gathered
+    instead = "another input" if gathered is None else f"the embeddings that it gathers, {gathered!r}"
+    raise NotDifferentiable(
+        f"the input {pixels.input!r} holds {pixels.array.dtype}; gradients exist for real numbers alone: explain "
+        f"{instead} (wrt)"
+    )
 
 
 def layer_gradient(

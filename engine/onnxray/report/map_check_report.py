@@ -59,7 +59,7 @@ def figure_lines(item: CheckedItem) -> list[str]:
 def _sheets(result: Result[CheckedItem], title: str) -> dict[str, bytes]:
     groups: dict[str, list[CheckedItem]] = {}
     for item in result.items:
-        if item.map.images:
+        if "image" in item.map.images:
             groups.setdefault(item.map.stem, []).append(item)
     if not groups:
         return {}

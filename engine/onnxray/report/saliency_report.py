@@ -22,7 +22,7 @@ def sheets(result: Result[MapItem]) -> dict[str, bytes]:
     """File name -> PNG: ``sheet.png`` and further pages; none where the samples are no images."""
     groups: dict[str, list[MapItem]] = {}
     for item in result.items:
-        if item.images:
+        if "image" in item.images:
             groups.setdefault(item.stem, []).append(item)
     if not groups:
         return {}

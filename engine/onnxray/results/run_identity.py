@@ -54,7 +54,10 @@ def _feed(found: hashlib._Hash, value: object) -> None:
         found.update(value)
     elif isinstance(value, np.ndarray):
         found.update(f"{value.dtype}{value.shape}".encode())
-        found.update(np.ascontiguousarray(value).tobytes())
+        if value.dtype.kind == "O":  # text, whose bytes would be places in memory
+            _feed(found, value.reshape(-1).tolist())
+        else:
+            found.update(np.ascontiguousarray(value).tobytes())
     elif dataclasses.is_dataclass(value) and not isinstance(value, type):
         for field in dataclasses.fields(value):
             found.update(field.name.encode())

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from onnxray.engines.chunks import chunk_size, in_chunks
+from onnxray.engines.chunks import chunk_size, in_chunks, sample_count
 from onnxray.errors import InputError
 from onnxray.graph.facts import Graph
 from onnxray.graph.fixed_batch import fixed_batch_of
@@ -87,3 +87,12 @@ def test_shapes_that_differ_between_chunks_are_refused() -> None:
 def test_nothing_to_feed() -> None:
     with pytest.raises(InputError, match="no samples"):
         in_chunks(graph("N,3"), {"x0": np.zeros((0, 3))}, ("y",), 4, lambda part: [part["x0"]])
+
+
+def test_rows_that_are_the_same_for_any_number_of_samples_do_not_count() -> None:
+    text = "g (float[N,T] x, float[2,N,4] state, int64 rate) => (float[N,T] y) { y = Identity (x) }"
+    graph = read_graph(models.parse(text).SerializeToString())
+    feeds = {"x": np.zeros((1, 5)), "state": np.zeros((2, 1, 4)), "rate": np.array(3)}
+    assert sample_count(feeds, graph) == 1
+    assert sample_count({**feeds, "x": np.zeros((7, 5))}, graph) == 7
+    assert sample_count({"state": feeds["state"], "rate": feeds["rate"]}, graph) == 2

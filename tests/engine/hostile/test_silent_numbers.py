@@ -107,9 +107,9 @@ def test_pixels_that_whole_numbers_do_not_hold_are_refused_rather_than_wrapped()
 def test_pixels_given_in_0_to_1_are_said() -> None:
     model = onnxray.open(models.lenet(), models.GREY)
     small = models.pictures(2) / 255
-    with pytest.warns(UserWarning, match=r"image 0: values all below 1: pixels are expected in \[0, 255\]"):
+    with pytest.warns(UserWarning, match=r"image 0: values in \[0, 1\]: taken as shares of 255"):
         found = model.predict(small)
-    assert any("values all below 1" in note for note in found.notes)
+    assert any("values in [0, 1]" in note for note in found.notes)
     assert model.predict(models.pictures(2)).notes == ()
 
 

@@ -104,6 +104,33 @@ def test_palette_bilevel_cmyk_and_the_rest() -> None:
             read_images(Image.new(mode, (8, 6)), profile())
 
 
+@pytest.mark.parametrize(
+    ("most", "scale", "said"),
+    [
+        (4095, 255 / 4095, "taken as 12 bits"), (1023, 255 / 4095, "taken as 12 bits"), (255, 1.0, "taken as 8 bits"),
+        (1, 255.0, "0 and 1 alone"), (4096, 1 / 257, "scaled to 8 bits (value / 257"),
+    ],
+)  # fmt: skip
+def test_16_bit_files_of_fewer_bits_are_not_black(tmp_path: Path, most: int, scale: float, said: str) -> None:
+    values = RNG.integers(0, most + 1, (6, 8)).astype(">u2")
+    values[0, :2] = 0, most
+    rows = b"".join(b"\0" + row.tobytes() for row in values)
+    (tmp_path / "g.png").write_bytes(png(8, 6, 16, 0, rows))
+    found = read_images(tmp_path / "g.png", profile(channels="GREY"))
+    assert np.array_equal(found.array[0, 0], np.rint(values * scale))
+    assert said in found.notes[0]
+
+
+def test_colour_of_12_bits_in_16_is_asked_about(tmp_path: Path) -> None:
+    colour = RNG.integers(0, 4096, (6, 8, 3)).astype(">u2")
+    rows = b"".join(b"\0" + row.tobytes() for row in colour)
+    (tmp_path / "c.png").write_bytes(png(8, 6, 16, 2, rows))
+    with pytest.raises(
+        ImageError, match="16 bits a channel, of which the upper 8 are at most 15; convert it to 8 bits"
+    ):
+        read_images(tmp_path / "c.png", profile())
+
+
 def test_16_bit_files(tmp_path: Path) -> None:
     values = RNG.integers(0, 65536, (6, 8)).astype(">u2")
     values[0, :2] = 0, 65535

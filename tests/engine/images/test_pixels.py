@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from onnxray.errors import ImageError
+from onnxray.errors import ImageError, InputError
 from onnxray.images.pixels import Pixels, fit, read_at_own_size, read_images, save_png
 from onnxray.images.profile.profile import Profile
 
@@ -82,14 +82,42 @@ def test_floats_outside_the_range_are_refused(value: float) -> None:
         read_images(array, profile())
 
 
-def test_values_below_one_are_taken_and_remarked_on() -> None:
-    array = np.linspace(0, 1, 3 * 6 * 8).reshape(3, 6, 8)
-    with pytest.warns(UserWarning, match="image 0: values all below 1"):
-        found = read_images(array, profile())
-    assert np.array_equal(found.array[0], array.astype(np.float32))
-    assert found.notes == ("image 0: values all below 1: pixels are expected in [0, 255]",)
-    assert read_images(np.rint(array), profile()).notes == ()
-    assert read_images(array + 1, profile()).notes == ()
+SHARES = "values in [0, 1]: taken as shares of 255; give pixels in [0, 255] if they are nearly black"
+
+
+@pytest.mark.parametrize("size", [(6, 8), (12, 16)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16])
+def test_values_up_to_one_are_shares_of_255_and_remarked_on(dtype: Any, size: tuple[int, int]) -> None:
+    array = np.random.default_rng(0).uniform(0, 1, (3, *size)).astype(dtype)
+    ours = profile(resize="stretch")
+    with pytest.warns(UserWarning, match=re.escape(f"image 0: {SHARES}")):
+        found = read_images(array, ours)
+    expected = read_images(array * dtype(255), ours)
+    np.testing.assert_array_equal(found.array, expected.array)
+    assert found.notes == (f"image 0: {SHARES}", *expected.notes)
+    assert read_images(array + 1, ours).notes == expected.notes
+
+
+def test_zero_and_one_alone_are_black_and_white() -> None:
+    mask = np.random.default_rng(0).integers(0, 2, (3, 6, 8), dtype=np.uint8)
+    for given in (mask, mask.astype(np.float32), Image.fromarray(mask.transpose(1, 2, 0))):
+        found = read_images(given, profile())
+        np.testing.assert_array_equal(found.array[0], mask * 255.0)
+        assert found.notes == ("image 0: 0 and 1 alone: taken as black and white",)
+    grey = read_images(Image.fromarray(mask[0]), profile(channels="GREY"))
+    np.testing.assert_array_equal(grey.array[0, 0], mask[0] * 255.0)
+    for plain in (np.zeros((3, 6, 8), np.uint8), np.ones((3, 6, 8), np.uint8), mask * np.uint8(2)):
+        found = read_images(plain, profile())
+        np.testing.assert_array_equal(found.array[0], plain)
+        assert found.notes == ()
+
+
+def test_float_pictures_up_to_one_are_shares_of_255_too(tmp_path: Path) -> None:
+    plane = np.random.default_rng(0).uniform(0, 1, (6, 8)).astype(np.float32)
+    Image.fromarray(plane).save(tmp_path / "f.tif")
+    found = read_images(tmp_path / "f.tif", profile(channels="GREY"))
+    np.testing.assert_allclose(found.array[0, 0], plane * 255, rtol=1e-6)
+    assert SHARES in found.notes[0]
 
 
 @pytest.mark.parametrize("bad", [3, None, b"png", [[1, 2], [3, 4]], {"a": 1}, object()])
@@ -255,10 +283,10 @@ def test_whole_floats_are_the_8_bit_image_they_are() -> None:
 def test_each_image_of_a_batch_is_read_by_itself() -> None:
     whole, broken = picture(3, 20, 20).astype(np.float64), np.full((3, 20, 20), 0.5)
     ours = profile(resize="stretch")
-    with pytest.warns(UserWarning, match="image 1: values all below 1"):
+    with pytest.warns(UserWarning, match="image 1: values in"):
         found = read_images([whole, np.stack([broken, whole])], ours)
     assert np.array_equal(found.array[2], read_images(whole.astype(np.uint8), ours).array[0])
-    remark = "image 1: values all below 1: pixels are expected in [0, 255]"
+    remark = f"image 1: {SHARES}"
     resized = "resized 20x20 -> 8x6"
     assert found.notes == (f"image 0: {resized}", remark, f"image 1: {resized}", f"image 2: {resized}")
     with pytest.raises(ImageError, match="image 2: values from -1"):
@@ -291,3 +319,17 @@ def test_pictures_at_their_own_sizes_have_their_own_notes(channels: str, tmp_pat
     assert notes == said
     for one, array in zip(found[1:3], two):
         np.testing.assert_array_equal(one.array[0], np.repeat(array, 3 if channels == "RGB" else 1, axis=0))
+
+
+def test_arrays_in_npy_files_are_pictures_by_their_paths(tmp_path: Path) -> None:
+    whole = np.stack([picture(3, 6, 8), picture(3, 6, 8)])
+    np.save(tmp_path / "two.npy", whole)
+    np.save(tmp_path / "last.npy", whole[0].transpose(1, 2, 0))
+    found = read_images([tmp_path / "two.npy", str(tmp_path / "last.npy")], profile())
+    np.testing.assert_array_equal(found.array, [*whole, whole[0]])
+    assert [Path(str(name)).name for name in found.names] == ["two.npy", "two.npy", "last.npy"]
+    np.save(tmp_path / "flat.npy", np.zeros(5))
+    with pytest.raises(ImageError, match=r"flat.npy: is an array of shape \(5,\); expected NCHW"):
+        read_images(tmp_path / "flat.npy", profile())
+    with pytest.raises(InputError, match="gone.npy: no such file"):
+        read_images(tmp_path / "gone.npy", profile())

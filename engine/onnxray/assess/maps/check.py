@@ -23,6 +23,7 @@ from onnxray.methods.run import Progress, Run, silent
 from onnxray.methods.saliency.base import Saliency
 from onnxray.methods.saliency.item import MapItem
 from onnxray.methods.saliency.objects_of_maps import Reference, references_of
+from onnxray.methods.saliency.subjects import refuse_several
 from onnxray.model.model import Model
 from onnxray.objectives.objective import Objective
 from onnxray.objectives.targets import read_target
@@ -90,6 +91,7 @@ class Check(Figures, Method[CheckedItem]):
     def refuse_if_unfit(self, model: Model) -> None:
         """Refuse where the method that is checked does, and reference boxes where there are no images."""
         self.method.refuse_if_unfit(model)
+        refuse_several(model, self.method.wrt)
         if self.references:
             refuse_without_images(model, "a reference box needs images")
 

@@ -21,6 +21,7 @@ from onnxray.methods.option_checks import refuse_without_images
 from onnxray.methods.run import Run, generator_of, silent
 from onnxray.methods.saliency.base import Saliency
 from onnxray.methods.saliency.objects_of_maps import Reference, references_of
+from onnxray.methods.saliency.subjects import refuse_several
 from onnxray.model.model import Model
 from onnxray.objectives.objective import Objective
 from onnxray.objectives.targets import read_target
@@ -56,7 +57,11 @@ class Comparison(Figures, Method[CheckedItem]):
         return {"methods": {method.name: method.options() for method in self.methods}, **own}
 
     def refuse_if_unfit(self, model: Model) -> None:
-        """Refuse reference boxes where there are no images; methods are refused one by one, beside the others."""
+        """Refuse reference boxes where there are no images, and maps of several inputs; methods are refused one by one,
+        beside the others.
+        """
+        for method in self.methods:
+            refuse_several(model, method.wrt)
         if self.references:
             refuse_without_images(model, "a reference box needs images")
 

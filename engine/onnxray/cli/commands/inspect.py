@@ -18,6 +18,7 @@ from onnxray.errors.shown_text import shortened
 if TYPE_CHECKING:
     from onnxray.graph.facts import Value
     from onnxray.graph.outputs.facts import OutputFacts
+    from onnxray.model.inputs.stated import Input
     from onnxray.model.model import Model
 
 
@@ -38,6 +39,8 @@ def inspect(
 ) -> None:
     """Show a model's inputs, outputs, layers and values, opsets, producer, batch, and the profile in force.
 
+    Tells what each input is read as, with the grounds; --input NAME=KIND states another kind.
+
     Tells how more samples than the file's own batch go through the twin: free (the file leaves its batch free), rewrite
     (rewritten for any batch), vmap (by torch.vmap), or loop (one batch of the file's own after the other). Where the
     file fixes its batch this is tried the first time, by torch against ONNX Runtime, and remembered.
@@ -55,6 +58,7 @@ def inspect(
         "inputs": [_row(value, weighted) for value in graph.inputs],
         "outputs": [_row(value, weighted) | _kind(opened, value.name) for value in graph.outputs],
         "head": {"output": opened.head.name, "kind": opened.head.kind, "grounds": opened.head.grounds},
+        "read_as": opened.inputs.to_dict(),
         "batch": asdict(opened.batch()), "aliases": dict(opened.aliases), "layers": list(layers),
         "parameters": graph.parameters, "nodes": len(graph.nodes), "ir_version": graph.proto.ir_version,
         "metadata": dict(graph.metadata),
@@ -90,13 +94,14 @@ def _summary(model: Model, facts: dict[str, Any]) -> dict[str, str]:
         "opsets": ", ".join(f"{domain} {version}" for domain, version in graph.opsets.items()),
         "size": f"{facts['parameters']:,} parameters, {facts['nodes']} nodes, IR version {facts['ir_version']}",
         "inputs": "; ".join(f"{value.name} {_shape(value)} {value.dtype}" for value in graph.inputs),
+        "read as": "; ".join(_read_as(one) for one in model.inputs.each),
         "outputs": "; ".join(f"{value.name} {_shape(value)} {value.dtype}" for value in graph.outputs),
         "answer": f"{model.head.name}: {model.head.said()}; state another with --output NAME=KIND",
         "batch": _batch(facts["batch"]),
         "aliases": ", ".join(f"{alias} = {name}" for alias, name in model.aliases.items()),
     }
     if profile is None:
-        return entries | {"profile": "none: the input is no image; arrays are taken as they are"}
+        return entries | {"profile": "none: the model takes no single picture"}
     mean = "an image" if not isinstance(profile.mean, tuple) else ", ".join(f"{number:g}" for number in profile.mean)
     std = ", ".join(f"{number:g}" for number in profile.std)
     height, width = profile.size
@@ -107,6 +112,11 @@ def _summary(model: Model, facts: dict[str, Any]) -> dict[str, str]:
         f"input = ({profile.scale:g} * pixels - [{mean}]) / [{std}]; from: {source}",
         "labels": "none" if profile.labels is None else f"{len(profile.labels)}: {', '.join(profile.labels[:5])}, ...",
     }
+
+
+def _read_as(one: Input) -> str:
+    gathered = "" if one.gathered is None else f"; gradients at {one.gathered}"
+    return f"{one.name}: {one.kind} ({one.grounds}{gathered})"
 
 
 def _batch(batch: dict[str, Any]) -> str:

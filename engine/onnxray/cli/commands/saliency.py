@@ -71,12 +71,13 @@ def _print(result: Result[MapItem]) -> None:
     """One line for each map."""
     extra = list(dict.fromkeys(name for item in result.items for name in item.numbers_))[:3]
     objects = ["object"] if any(item.object_ for item in result.items) else []
-    table = Table("image", "class", "target", "value", "layer", "peak", *extra, *objects)
+    of = ["of"] if any(item.wrt for item in result.items) else []
+    table = Table("image", *of, "class", "target", "value", "layer", "peak", *extra, *objects)
     shown = result.items[:MOST_ROWS]
     for item, image in zip(shown, shown_names([item.path for item in shown], "-")):
         table.add_row(
-            image, item.label or "-", item.target, f"{item.target_score:.4g}",
-            item.layer or "-", ",".join(map(str, item.peak)),
+            image, *(item.wrt or "-" for _ in of), item.label or "-",
+            item.target, f"{item.target_score:.4g}", item.layer or "-", ",".join(map(str, item.peak)),
             *(number_cell(item.numbers_.get(name)) for name in extra),
             *(_object_text(item.object_ or {}) for _ in objects),
         )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -11,7 +11,13 @@ ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help="An .onnx fi
 
 
 ImagesArgument = Annotated[
-    list[str], typer.Argument(metavar="IMAGE...", help="Image files, or folders of images.", show_default=False)
+    list[str],
+    typer.Argument(
+        metavar="IMAGE...",
+        help="Image files, or folders of images. For other models what their inputs take: .npy, .npz, .csv, .json, "
+        ".wav, text; NAME=FILE for one of several.",
+        show_default=False,
+    ),
 ]
 
 
@@ -36,6 +42,37 @@ LabelsOption = Annotated[
         show_default=False,
     ),
 ]
+
+
+InputOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--input",
+        metavar="NAME=KIND|arrays",
+        help="What an input is read as: picture, array, table-row, token-ids, waveform, video-clip, string; "
+        "repeatable. Told from the file where not stated, as inspect shows it; arrays: every input as it is.",
+        show_default=False,
+    ),
+]
+
+
+def _picture_option(name: str, metavar: str, text: str) -> Any:
+    """An option for one field of the profile; a command with an option of that name has the longer one alone."""
+    return typer.Option(f"--{name}", f"--profile-{name}", metavar=metavar, help=text, show_default=False)
+
+
+SizeOption = Annotated[str | None, _picture_option("size", "HxW", "This once: the size that pictures are brought to.")]
+ResizeOption = Annotated[
+    str | None, _picture_option("resize", "stretch|crop|pad", "This once: how pictures are brought to it.")
+]
+ChannelsOption = Annotated[
+    str | None, _picture_option("channels", "RGB|BGR|GREY", "This once: the order of the channels.")
+]
+MeanOption = Annotated[
+    str | None, _picture_option("mean", "M[,M,M]", "This once: input = (scale * pixels - mean) / std.")
+]
+StdOption = Annotated[str | None, _picture_option("std", "S[,S,S]", "This once: see --mean.")]
+ScaleOption = Annotated[str | None, _picture_option("scale", "A", "This once: see --mean; 1/255 is understood.")]
 
 
 DeviceOption = Annotated[str, typer.Option("--device", metavar="cpu|cuda", help="Where both engines run.")]

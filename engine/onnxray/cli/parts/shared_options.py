@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import functools
 import inspect
@@ -9,19 +10,26 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_type_hints
 
 from onnxray.cli.parts.arguments import (
     ApproximateOption,
+    ChannelsOption,
     DeviceOption,
+    InputOption,
     JsonOption,
     LabelsOption,
+    MeanOption,
     OutOption,
     OutputOption,
     OverwriteOption,
     ProfileOption,
+    ResizeOption,
     ResumeOption,
+    ScaleOption,
     SeedOption,
+    SizeOption,
+    StdOption,
     StrictOption,
 )
 from onnxray.cli.parts.console import line, text
@@ -40,6 +48,13 @@ class Opening:
     profile: ProfileOption = None
     labels: LabelsOption = None
     output: OutputOption = None
+    input: InputOption = None
+    profile_size: SizeOption = None
+    profile_resize: ResizeOption = None
+    profile_channels: ChannelsOption = None
+    profile_mean: MeanOption = None
+    profile_std: StdOption = None
+    profile_scale: ScaleOption = None
     device: DeviceOption = "cpu"
     strict: StrictOption = False
     approximate: ApproximateOption = False
@@ -54,11 +69,18 @@ class Opening:
         """
         if self.out is not None and not self.replaces:
             refuse_another_run(self.out)
+        from onnxray.images.profile.stated_fields import read_fields
+        from onnxray.model.inputs.stated import read_option
         from onnxray.model.opening import open_model
 
         opened = open_model(
             model, self.profile, labels=self.labels, device=self.device, strict=self.strict,
             approximate=self.approximate, output=self.output,
+            inputs=read_option(self.input or ()),
+            picture=read_fields({
+                "size": self.profile_size, "resize": self.profile_resize, "channels": self.profile_channels,
+                "mean": self.profile_mean, "std": self.profile_std, "scale": self.profile_scale,
+            }),
         )  # fmt: skip
         if opened.profile is not None and opened.profile.assumed:
             reasons = "; ".join(opened.profile.reasons)
@@ -116,17 +138,31 @@ def refuse_another_run(folder: Path) -> None:
         )
 
 
+def _beside(hint: Any, taken: set[str]) -> Any:
+    """An annotated option without the names that the command has options of its own for, where it has others."""
+    kind, option = get_args(hint)
+    named = (option.default, *(option.param_decls or ()))  # typer keeps the first name as a default, until it reads it
+    names = tuple(name for name in named if name not in taken)
+    if not names or names == named:
+        return hint
+    own = copy.copy(option)
+    own.default, own.param_decls = names[0], names[1:]
+    return Annotated[kind, own]
+
+
 def with_shared_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options of ``Shared`` or ``Opening`` in place of its parameter ``shared``, as annotated."""
     signature = inspect.signature(command, eval_str=True)
     kind = signature.parameters["shared"].annotation
     hints = get_type_hints(kind, include_extras=True)
+    taken = {f"--{name.replace('_', '-')}" for name in signature.parameters}
     added = [
         inspect.Parameter(
-            field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name]
+            field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default,
+            annotation=_beside(hints[field.name], taken),
         )
         for field in dataclasses.fields(kind)
-    ]
+    ]  # fmt: skip
     parameters: list[inspect.Parameter] = []
     for parameter in signature.parameters.values():
         own = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)]

@@ -1,8 +1,8 @@
 """Where a model's profile comes from, in this order; the first that answers is taken.
 
 1. what the caller names: a Profile, a family, a TOML file      4. config.json, preprocessor_config.json beside it
-2. <model>.toml beside the model                                5. a guess from the graph, marked assumed
-3. the metadata inside the ONNX file
+2. <model>.toml beside the model                                5. a guess from the graph, marked assumed,
+3. the metadata inside the ONNX file                              where the input shows that it takes pictures
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from onnxray.errors import ProfileError
 from onnxray.errors.short_values import short
+from onnxray.graph.inputs.kinds import input_kinds
 from onnxray.images.profile.class_names import MAX_TEXT, read_class_names
 from onnxray.images.profile.config_files import CARDS, card_profile, configured
 from onnxray.images.profile.families import (
@@ -32,7 +33,7 @@ from onnxray.images.profile.families import (
 from onnxray.images.profile.label_files import LABEL_LISTS, labels_in
 from onnxray.images.profile.profile import Channels, Profile
 from onnxray.images.profile.side_text import parse_json
-from onnxray.images.profile.toml_form import read_profile, read_side_text
+from onnxray.images.profile.toml_form import describes_picture, read_profile, read_side_text
 
 if TYPE_CHECKING:
     from onnxray.graph.facts import Graph
@@ -66,7 +67,7 @@ def discover(graph: Graph, option: Profile | str | os.PathLike[str] | None = Non
 def _find(graph: Graph, option: Profile | str | os.PathLike[str] | None) -> Profile | None:
     if option is not None:
         return _named(graph, option)
-    if graph.path is not None and (beside := graph.path.with_suffix(".toml")).is_file():
+    if graph.path is not None and (beside := graph.path.with_suffix(".toml")).is_file() and describes_picture(beside):
         return read_profile(beside)
     if METADATA_KEY in graph.metadata:
         return read_profile(graph.metadata[METADATA_KEY], METADATA)
@@ -77,7 +78,7 @@ def _find(graph: Graph, option: Profile | str | os.PathLike[str] | None) -> Prof
     profile = _windows_ml(graph, found) or _ultralytics(graph, found) or _cards(graph, found)
     if profile is None and graph.path is not None:
         profile = configured(graph.path, found)
-    if profile is None and found.channels in (1, 3):
+    if profile is None and found.channels in (1, 3) and graph.once(input_kinds)[0].kind == "picture":
         family, why = guess_family(graph, found)
         profile = family.complete(graph, source="inferred", assumed=True, reasons=(why,))
     return _with_labels(profile, graph)

@@ -10,6 +10,7 @@
     [head]
     output = "scores"               kind = "multi-label"    threshold = 0.4
 
+Tables [inputs.NAME] beside it, or alone, say what a model's inputs are read as (model/inputs/stated.py).
 mean may name a .npy file of shape (C, H, W) and labels a file of class names (label_files.py), both in the TOML's
 folder.
 """
@@ -79,6 +80,26 @@ def read_profile(source: str | Path, origin: str = "TOML text") -> Profile:
     return Profile(**_fields(source, origin))
 
 
+def inputs_table(path: Path) -> dict[str, Any]:
+    """The tables ``[inputs.NAME]`` of a TOML file: what a model's inputs are read as. Errors: ProfileError."""
+    table = _parsed(read_side_text(path), terminal(path.name)).get("inputs", {})
+    if not isinstance(table, dict):
+        raise ProfileError(f"{terminal(path.name)}: inputs is {short(table)}; tables [inputs.NAME] were expected")
+    return table
+
+
+def describes_picture(path: Path) -> bool:
+    """Whether a TOML file holds a profile, beside what inputs are read as or alone. Errors: ProfileError."""
+    return _parsed(read_side_text(path), terminal(path.name)).keys() != {"inputs"}
+
+
+def _parsed(text: str, origin: str, hint: str = "") -> dict[str, Any]:
+    try:
+        return parse_toml(text)
+    except ValueError as error:
+        raise ProfileError(f"{origin}: is no TOML ({error}){hint}") from error
+
+
 def _fields(source: str | Path, origin: str) -> dict[str, Any]:
     folder: Path | None = None
     text: str
@@ -88,11 +109,9 @@ def _fields(source: str | Path, origin: str) -> dict[str, Any]:
         text = source
     else:
         raise ProfileError(f"{origin}: is {short(source)}; a Path, or TOML as text, was expected")
-    try:
-        table = parse_toml(text)
-    except ValueError as error:
-        hint = "" if folder else "; a file is given as a pathlib.Path, a str is the text itself"
-        raise ProfileError(f"{origin}: is no TOML ({error}){hint}") from error
+    hint = "" if folder else "; a file is given as a pathlib.Path, a str is the text itself"
+    table = _parsed(text, origin, hint)
+    table.pop("inputs", None)  # what inputs are read as is none of the profile's
     for key in table:
         _check_key(key, (*NEEDED, *OPTIONAL, "head"), origin)
     missing = [key for key in NEEDED if key not in table]

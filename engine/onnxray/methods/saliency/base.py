@@ -15,12 +15,14 @@ from onnxray.errors import InputError, NotDifferentiable
 from onnxray.graph.classifier.predictions import Predictions
 from onnxray.graph.outputs.rows_alone import chooses_rows
 from onnxray.images.drawing.heat_map import Colormap, MapPictures
+from onnxray.images.drawing.samples import SamplePictures
 from onnxray.images.eight_bits import to_uint8
 from onnxray.images.pixels import Pixels
 from onnxray.methods.method import Method
 from onnxray.methods.option_checks import check_choices
 from onnxray.methods.run import Run
 from onnxray.methods.saliency.item import MapItem
+from onnxray.methods.saliency.subjects import Subject, Subjects
 from onnxray.model.model import Model
 from onnxray.objectives.class_score import ClassScore
 from onnxray.objectives.gradients import judged, widened
@@ -64,6 +66,10 @@ class Saliency(Method[MapItem]):
         Literal["logit", "log-probability", "probability", "margin"],
         "how a class is scored; margin: over the largest other logit",
     ] = "logit"
+    wrt: Annotated[
+        str | tuple[str, ...] | None,
+        "what maps are of: an input or a value, by name; default: each input of real numbers, or what token ids gather",
+    ] = None
     colormap: Annotated[
         Colormap,
         "colours of the pictures; auto: inferno, and for signed maps RdBu; all stay apart for the colour-blind",
@@ -74,7 +80,8 @@ class Saliency(Method[MapItem]):
 
     @final
     def run(self, model: Model, pixels: Pixels, goal: Any, run: Run) -> Iterator[MapItem]:
-        """Give the maps of every image, in order."""
+        """Give the maps of every image, in order; of several subjects (inputs, values) one after the other."""
+        subjects = Subjects(model, self.wrt)
         size = 1 if chooses_rows(model.graph) else _GROUP
         for start, own in run.units(range(0, len(pixels), size)):
             group = model.encoded(pixels.rows(slice(start, start + size)))
@@ -98,8 +105,9 @@ class Saliency(Method[MapItem]):
                 share = done / max(1, total) * count
                 run.progress(int(1000 * (place + share)), 1000 * len(pixels), f"{self.name}: {what}")
 
-            for row, found in self.maps(model, group, objective, own.telling(progress)):
-                yield self._item(group, row, start + row, found, objective, verdict, float(scores[row]))
+            for subject, part in subjects.in_turn(group, objective, own.telling(progress)):
+                for row, found in self.maps(subject.model, subject.pixels, objective, part):
+                    yield self._item(subject, row, start + row, found, objective, verdict, float(scores[row]))
         run.progress(1000 * len(pixels), 1000 * len(pixels), f"{self.name}: done")
 
     @abstractmethod
@@ -107,9 +115,10 @@ class Saliency(Method[MapItem]):
         """Give (row of the image in ``pixels``, its map); several maps an image where there are several layers."""
 
     def _item(
-        self, pixels: Pixels, row: int, place: int, found: Map, objective: Objective,
+        self, subject: Subject, row: int, place: int, found: Map, objective: Objective,
         verdict: Predictions | None, score: float,
     ) -> MapItem:  # fmt: skip
+        pixels = subject.pixels
         sample, said = pixels.array[row], None if verdict is None else verdict.row(row)
         sizes = {sample.shape, sample.shape[1:], sample.shape[:-1]} if pixels.plain else {sample.shape[1:]}
         heat = np.ascontiguousarray(found.heat, np.float32)
@@ -130,12 +139,29 @@ class Saliency(Method[MapItem]):
             numbers_=dict(found.numbers), reason=found.reason, stem=stem, heat=heat,
             attribution=heat if found.attribution is None else np.ascontiguousarray(found.attribution, np.float32),
             more=found.arrays,
-            images={} if pixels.plain else MapPictures(
+            images=SamplePictures(
+                sample=sample, heat=heat - np.float32(found.shown_from), span=shown_at - found.shown_from,
+                signed=found.signed, colormap=self.colormap, words=pixels.words[row] if pixels.words else (),
+                kind=pixels.kind, title=f"{self.name}: {objective.describe(row)}",
+            ) if pixels.plain else MapPictures(
                 image=to_uint8(sample), heat=heat - np.float32(found.shown_from),
                 span=shown_at - found.shown_from, signed=found.signed, colormap=self.colormap, more=found.pictures,
             ),
-            colormap=self.colormap,
+            colormap=self.colormap, wrt=subject.name,
         )  # fmt: skip
+
+
+def shape_of_maps(pixels: Pixels) -> tuple[int, ...]:
+    """(height, width) of images; of samples the whole shape, of embeddings of tokens a number a token."""
+    shape = pixels.array.shape[1:]
+    if not pixels.plain:
+        return shape[1:]
+    return shape[:-1] if is_embedding(pixels) else shape
+
+
+def is_embedding(pixels: Pixels) -> bool:
+    """Whether samples are tokens by numbers, the last axis those of one token."""
+    return pixels.kind == "token ids" and pixels.array.ndim > 2
 
 
 def _rows_of(goal: Any, start: int, count: int) -> Any:

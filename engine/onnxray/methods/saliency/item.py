@@ -25,7 +25,7 @@ class MapItem(Item):
     target: what was explained, in words; target_score: its value by the judge. class_, label, score, probability: the
     judge's verdict on the image; None where the model is no classifier. numbers: what else the method has to say; more:
     what of it are arrays, by name. object_: what was found in the map (see objects_of_maps.py), where it was asked
-    for; colormap: what it is drawn in.
+    for; colormap: what it is drawn in. wrt: the input or value that it is a map of, where that is not the one picture.
     """
 
     path: str | None
@@ -49,6 +49,7 @@ class MapItem(Item):
     colormap: str = "auto"
     shown_from: float = 0.0
     more: Mapping[str, NDArray[Any]] = field(default_factory=dict, repr=False)
+    wrt: str | None = None
 
     @property
     def peak(self) -> tuple[int, ...]:
@@ -64,18 +65,18 @@ class MapItem(Item):
             "minimum": float(self.heat.min()), "maximum": float(self.heat.max()), "sum": float(self.heat.sum()),
             "shown_at": self.shown_at, "shown_from": self.shown_from, "colormap": self.colormap,
             "object": self.object_, **self.numbers_, "numbers": list(self.numbers_), "arrays": list(self.more),
-            "reason": self.reason,
+            "reason": self.reason, **({} if self.wrt is None else {"wrt": self.wrt}),
         }  # fmt: skip
 
     def pictures(self) -> dict[str, tuple[str, NDArray[Any]]]:
         """``image``, ``map`` alone, the heat map over the image, ``overlay``, and ``levels``: the map in 16-bit grey.
 
         heat = minimum + level * (maximum - minimum) / 65535, the two as they stand in the numbers. ``mask`` and
-        ``object`` where an object was looked for. None for samples that are no images. The image itself is one file
-        for all maps of it.
+        ``object`` where an object was looked for. The image itself is one file for all maps of it. Of samples that are
+        no images: ``map`` alone, where it can be drawn.
         """
         shown: dict[str, NDArray[Any]] = dict(self.images)
-        if shown:
+        if "image" in shown:
             shown["levels"] = to_levels(self.heat)
         return {
             role: (self.stem if role == "image" else f"{self._own_stem}-{role}", picture)
@@ -89,7 +90,8 @@ class MapItem(Item):
 
     @property
     def _own_stem(self) -> str:
-        return f"{self.stem}-{self.method}" + (f"-{self.layer}" if self.layer else "")
+        named = [name for name in (self.wrt, self.layer) if name]
+        return "-".join([self.stem, self.method, *named])
 
     @classmethod
     def restore(cls, document: Mapping[str, Any], pictures: Mapping[str, NDArray[Any]]) -> Self:
@@ -105,6 +107,7 @@ class MapItem(Item):
             heat=pictures["heat"],
             attribution=pictures["attribution"],
             object_=document["object"],
+            wrt=document.get("wrt"),
             more={role: pictures[role] for role in document["arrays"]},
             images={role: picture for role, picture in pictures.items() if role in drawn},
         )

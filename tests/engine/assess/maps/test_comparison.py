@@ -155,7 +155,7 @@ def test_methods_from_text() -> None:
         (["odd", "odd"], [], "named twice"),
         (["odd"], ["times=3"], "METHOD.OPTION=VALUE was expected"),
         (["odd"], ["gradient.score=margin"], "METHOD.OPTION=VALUE was expected, of odd"),
-        (["odd"], ["odd.name=x"], "odd has no option 'name'; it has: score, colormap, times"),
+        (["odd"], ["odd.name=x"], "odd has no option 'name'; it has: score, wrt, colormap, times"),
         (["odd"], ["odd.times=2.5"], "a whole number was expected"),
         (["odd"], ["odd.share=x"], "a number was expected"),
         (["odd"], ["odd.sure=yes"], "true or false was expected"),

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from onnxray.images.pixels import Pixels
 from onnxray.methods.run import Run
-from onnxray.methods.saliency.base import Map, Saliency
+from onnxray.methods.saliency.base import Map, Saliency, is_embedding
 from onnxray.methods.saliency.gradient.lost_gradient import refuse_zero_gradient
 from onnxray.model.model import Model
 from onnxray.objectives.objective import Objective
@@ -75,11 +75,13 @@ class PixelAttribution(Saliency):
 def reduced(attribution: NDArray[Any], pixels: Pixels, channels: Channels, **numbers: Any) -> Map:
     """max_c |a_c| ("maximum"), sum_c |a_c| ("magnitude") or sum_c a_c ("sum", signed) of one image's (C, H, W).
 
-    Samples that are no images stay whole.
+    Samples that are no images stay whole; of embeddings of tokens the numbers of each are reduced so.
     """
     signed = channels == "sum"
     heat = attribution if signed else np.abs(attribution)
-    if not pixels.plain:
+    if is_embedding(pixels):
+        heat = np.abs(heat).max(-1) if channels == "maximum" else heat.sum(-1)
+    elif not pixels.plain:
         heat = heat.max(0) if channels == "maximum" else heat.sum(0)
     return Map(heat=heat, attribution=attribution, signed=signed, numbers=numbers, quantile=_QUANTILE)
 

@@ -36,16 +36,17 @@ class Copies:
     def __init__(self, model: Model, pixels: Pixels, objective: Objective, memory: int) -> None:
         self.model, self.objective = model, objective
         one = model.feeds(pixels.rows(slice(0, 1)))
-        if len(one) != 1:
+        if pixels.input is None and len(one) != 1:
             raise InputError("copies are made of one input; this model reads several")
-        self.input, array = next(iter(one.items()))
+        self.input = pixels.input or next(iter(one))
+        array = one[self.input]
         self.head = None if isinstance(objective, LabelKept) else _head(model, pixels)
         if self.head is not None and isinstance(objective, ClassScore):
             self.head = objective.head or self.head
         read = [] if self.head is None else [self.head.logits.value, self.head.probabilities.value]
         self.names = tuple(dict.fromkeys([*objective.values, *read]))
         self.constants = _computed_constants(model, one, self.names)
-        self.shapes = shapes_at(model.graph, {self.input: array.shape}, self.constants)
+        self.shapes = shapes_at(model.graph, {name: fed.shape for name, fed in one.items()}, self.constants)
         # The copies themselves: as pixels, as what is fed, and both as one batch.
         self.copy_bytes = live_bytes(model.graph, self.shapes, self.names) + 3 * array.nbytes
         fixed = fixed_batch_of(model.graph)

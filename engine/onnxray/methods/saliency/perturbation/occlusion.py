@@ -8,6 +8,7 @@ a row or a column ends with the image. Positive: what was hidden spoke for the t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, final
@@ -20,7 +21,7 @@ from onnxray.images.drawing.class_map import draw_class_map
 from onnxray.images.pixels import Pixels
 from onnxray.methods.option_checks import Range
 from onnxray.methods.run import Run
-from onnxray.methods.saliency.base import Map, Saliency
+from onnxray.methods.saliency.base import Map, Saliency, shape_of_maps
 from onnxray.methods.saliency.perturbation.copies import Copies, slices
 from onnxray.methods.saliency.perturbation.fills import FILLS, check_fill, filled_image, filled_sample
 from onnxray.methods.saliency.perturbation.occluder_scan import planned_scan
@@ -115,22 +116,23 @@ class Occlusion(Saliency):
         return size, stride
 
     def _features(self, model: Model, pixels: Pixels, copies: Copies, run: Run) -> Iterator[tuple[int, Map]]:
-        """Each number of a sample is set to the fill, alone."""
+        """Each number of a sample, or all those of a token, are set to the fill, alone."""
         if self.size is not None or self.stride is not None:
             raise InputError("size and stride are for images; the numbers of a sample are occluded one by one")
-        count = pixels.array[0].size
+        shape = shape_of_maps(pixels)
+        count = math.prod(shape)
         for (row, sample), _ in run.units(enumerate(pixels.array)):
-            fill = filled_sample(pixels, row, self.fill).reshape(-1)
+            fill = filled_sample(pixels, row, self.fill).reshape(count, -1)
             clean = copies.read(copies.forward(model.feeds(pixels.rows(slice(row, row + 1)))), 1, row)
             found: dict[str, list[NDArray[Any]]] = {}
             for part in slices(np.arange(count), copies.batch):
-                batch = np.repeat(sample.reshape(1, -1), len(part), axis=0)
+                batch = np.repeat(sample.reshape(1, count, -1), len(part), axis=0)
                 batch[np.arange(len(part)), part] = fill[part]
-                hidden = Pixels.of(batch.reshape(len(part), *sample.shape), plain=True)
+                hidden = pixels.rows(np.full(len(part), row)).replaced(batch.reshape(len(part), *sample.shape))
                 for name, numbers in copies.read(copies.forward(model.feeds(hidden)), len(part), row).items():
                     found.setdefault(name, []).append(numbers)
                 run.progress(row * count + int(part[-1]) + 1, count * len(pixels), f"{count} numbers")
-            joined = {name: np.concatenate(parts).reshape(sample.shape) for name, parts in found.items()}
+            joined = {name: np.concatenate(parts).reshape(shape) for name, parts in found.items()}
             arrays: dict[str, NDArray[Any]] = {
                 f"{name}_drop": (clean[name] - joined[name]).astype(np.float32)
                 for name in ("logit", "probability")

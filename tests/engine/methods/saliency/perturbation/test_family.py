@@ -100,7 +100,7 @@ def test_a_classifier_that_gives_labels_alone() -> None:
         np.testing.assert_array_equal(item.heat, (changed != own).astype(np.float32))
         np.testing.assert_array_equal(item.more["classes"], changed)
         assert item.target == f"label {own} kept"
-        assert item.images == {}
+        assert list(item.images) == ["map"]
 
 
 def test_a_regressor_of_numbers() -> None:

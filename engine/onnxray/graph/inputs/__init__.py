@@ -1,0 +1,1 @@
+"""What each graph input takes, told from the file alone."""

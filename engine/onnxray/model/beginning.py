@@ -1,0 +1,81 @@
+"""A model that begins at an inner value: the value is its input, and what else its outputs need lies beside it.
+
+    f(x) = g(h(x), k(x)):   g as a model of its own, fed with h = the value and k = what goes round it
+
+What is asked of it (gradients, occlusion, integrals) is asked with respect to the value; names are those of the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import onnx
+import onnx.numpy_helper
+
+from onnxray.arrays import Arrays
+from onnxray.errors import NotDifferentiable
+from onnxray.graph.facts import Graph
+from onnxray.graph.reading import read_graph
+from onnxray.images.pixels import Pixels
+from onnxray.model.inputs.samples import beside
+from onnxray.model.model import Model
+
+
+def beginning_at(model: Model, value: str, names: Sequence[str], pixels: Pixels) -> tuple[Model, Pixels]:
+    """The model from ``value`` on, and samples of the value for these images, by ONNX Runtime.
+
+    Its outputs are those of the file and ``names`` as far as they depend on the value.
+    Errors: UnknownValue; NotDifferentiable where none of ``names`` depends on it.
+    """
+    graph = model.graph
+    reached = _behind(graph, value)
+    if not reached.intersection(names):
+        raise NotDifferentiable(
+            f"{', '.join(map(repr, names))} does not depend on {value!r}, so nothing of it explains the target"
+        )
+    outputs = [*(output.name for output in graph.outputs), *names]
+    wanted = [name for name in dict.fromkeys(outputs) if name in reached]
+    given = (value, *graph.beside(value, wanted))
+    arrays = model.judge.values(model.feeds(pixels), given)
+    stated = model.answering.stated
+    inner = Model(
+        read_graph(_cut(graph, wanted, arrays).SerializeToString()), None, model.device, approximate=model.approximate,
+        output=stated if stated is not None and stated.output in wanted else None,
+    )  # fmt: skip
+    return inner, samples_at(model, inner, value, arrays, pixels)
+
+
+def samples_at(model: Model, inner: Model, value: str, arrays: Arrays, pixels: Pixels) -> Pixels:
+    """Samples of a value as the model that begins at it takes them, named and labelled as the images are."""
+    tokens = any(one.gathered == value for one in model.inputs.each)
+    found = beside(inner.inputs, arrays, value, names=pixels.names, words=pixels.words if tokens else ())
+    return found.of_kind("token ids") if tokens else found
+
+
+def _behind(graph: Graph, value: str) -> set[str]:
+    """What depends on a value."""
+    found = {value}
+    for node in graph.nodes:
+        if value not in node.outputs and found.intersection(node.reads):
+            found.update(name for name in node.outputs if name)
+    return found - {value}
+
+
+def _cut(graph: Graph, names: Sequence[str], arrays: Arrays) -> onnx.ModelProto:
+    """The file from the values ``arrays`` on; the batch is free where the file leaves it free."""
+    cut = graph.cut(names, given=tuple(arrays))
+    for tensor in cut.graph.initializer:
+        if tensor.data_location == onnx.TensorProto.EXTERNAL:  # in the user's file, which the copy is not
+            tensor.CopyFrom(onnx.numpy_helper.from_array(graph.weight(tensor.name), tensor.name))
+    first = next((value.shape[0] for value in graph.inputs if value.shape), None)
+    for info in cut.graph.input:
+        if info.name not in arrays:
+            continue
+        info.type.tensor_type.ClearField("shape")
+        shape = info.type.tensor_type.shape
+        for axis, size in enumerate(arrays[info.name].shape):
+            if axis == 0 and not isinstance(first, int):
+                shape.dim.add(dim_param=first or "N")
+            else:
+                shape.dim.add(dim_value=size)
+    return cut
