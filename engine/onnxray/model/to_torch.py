@@ -47,8 +47,9 @@ def to_torch(
     attention has no second derivatives.
 
     Where no seeded inputs are found that the file takes (lengths that must fit, sequences), a UserWarning says so, and
-    the module is compared on the first inputs that it is given, which may raise MismatchError; its copies are not. Of
-    a model that ONNX Runtime does not take, onnx's reference implementation is what outputs are compared with.
+    the module is compared on the first inputs that it is given, which may raise MismatchError; its copies and pickles
+    are not. Of a model that ONNX Runtime does not take, onnx's reference implementation is what outputs are compared
+    with.
 
     A file that fixes its batch at b becomes a module for every multiple of b. Where it can be rewritten, and ONNX
     Runtime's numbers batch by batch confirm that, all samples go through at once. Elsewhere, and with verify off where
@@ -97,7 +98,7 @@ def _verified_on_seeded(module: ImportedModule, importer: Importer, judge: Judge
 
 
 class _FirstCall:
-    """Compares a module with the judge on the first inputs that it is given."""
+    """Compares a module with the judge on the first inputs that it is given; its copies and pickles compare nothing."""
 
     def __init__(self, importer: Importer, judge: Judge) -> None:
         self.importer, self.judge, self.done = importer, judge, False
@@ -109,6 +110,16 @@ class _FirstCall:
             feeds = {name: _as_arrays(value) for name, value in given if value is not None}
             _verify(module, self.importer, self.judge, feeds)
             self.done = True
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _Uncompared, ()
+
+
+class _Uncompared:
+    """What stands in a copy in place of a first call's comparison, which needs the file."""
+
+    def __call__(self, module: torch.nn.Module, inputs: tuple[Any, ...]) -> None:
+        """Compare nothing."""
 
 
 def _as_arrays(value: Any) -> Any:

@@ -48,15 +48,13 @@ def windows_over(graph: Graph, value: Value) -> tuple[Window, ...]:
         if source is None:
             continue
         axes = reached[source]
-        if _is_windowed(node):
-            window = _window(graph, node, axes, value.shape)
-            if window.axes:
-                found.append(window)
-            passed: Axes | None = tuple(
-                None if place == _channel(node, axes) else axis for place, axis in enumerate(axes)
-            )
-        else:
-            passed = _passed(graph, node, axes)
+        try:
+            window = _window(graph, node, axes, value.shape) if _is_windowed(node) else None
+            passed = _passed(graph, node, axes) if window is None else _behind_window(node, axes)
+        except (ValueError, TypeError, IndexError, ArithmeticError):  # a damaged node tells nothing
+            continue
+        if window is not None and window.axes:
+            found.append(window)
         if passed is not None:
             reached.update((name, passed) for name in node.outputs if name)
     return tuple(found)
@@ -68,6 +66,10 @@ def _is_windowed(node: Node) -> bool:
 
 def _channel(node: Node, axes: Axes) -> int:
     return len(axes) - 1 if node.operator in _LAST or attribute(node, "channels_last", 0) else 1
+
+
+def _behind_window(node: Node, axes: Axes) -> Axes:
+    return tuple(None if place == _channel(node, axes) else axis for place, axis in enumerate(axes))
 
 
 def _window(graph: Graph, node: Node, axes: Axes, shape: tuple[Dim, ...]) -> Window:
@@ -109,7 +111,7 @@ def _kernel(graph: Graph, node: Node, count: int) -> tuple[int | None, ...]:
 
 def _passed(graph: Graph, node: Node, axes: Axes) -> Axes | None:
     """The axes behind a node that leaves them in place or moves them; None where nothing is known of them."""
-    if node.operator in _KEEPING:
+    if node.operator in _KEEPING or not axes:
         return axes
     if node.operator == "Transpose":
         order = attribute(node, "perm", None) or range(len(axes))[::-1]
@@ -134,4 +136,4 @@ def _squeezed(graph: Graph, node: Node, axes: Axes) -> Axes | None:
         return tuple(axis for place, axis in enumerate(axes) if place not in gone)
     rank = len(axes) + len(stated)
     new, old = {int(axis) % rank for axis in stated}, iter(axes)
-    return tuple(None if place in new else next(old) for place in range(rank))
+    return tuple(None if place in new else next(old, None) for place in range(rank))

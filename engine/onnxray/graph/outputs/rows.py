@@ -54,7 +54,7 @@ def row_of(graph: Graph, name: str, shape: tuple[Dim, ...] | None) -> OutputFact
     return _bare(graph, name, width, operator)
 
 
-def _bare(graph: Graph, name: str, width: Dim, operator: str) -> OutputFacts:
+def _bare(graph: Graph, name: str, width: Dim, operator: str) -> OutputFacts | None:
     """What nothing closes."""
     said = words(name)
     many = "some numbers" if width is None else "one number" if width == 1 else f"{width} numbers"
@@ -70,14 +70,17 @@ def _bare(graph: Graph, name: str, width: Dim, operator: str) -> OutputFacts:
         return _facts(name, "regression", f"{many} that nothing closes, called {name!r}", assumed=True)
     layer = layer_behind(graph, name)
     named = bool(said & _WORDS_OF_CLASSES)
-    if operator in _NORMALISING and not named:
+    layers = any(node.operator in LAYER_OPERANDS for node in nodes_before(graph, name))
+    if operator in _NORMALISING and layers and not named:
         return _facts(name, "embedding", f"{many}, and a {operator} ends it", assumed=True)
     if operator in _POOLING and layer is not None and "BatchNormalization" in layer[1] and not named:
         return _facts(name, "embedding", f"{many}, pooled from a layer's, and no layer after it", assumed=True)
     if layer is not None:
         return _facts(name, "logits", f"{many} by a {layer[0].operator}, and nothing closes them", assumed=True)
-    if operator in _POOLING and any(node.operator in LAYER_OPERANDS for node in nodes_before(graph, name)):
+    if operator in _POOLING and layers:
         return _facts(name, "embedding", f"{many} by {operator}, and no layer after it", assumed=True)
+    if not named and len(graph.outputs) > 1:
+        return None
     told = f"called {name!r}" if named else "and no layer tells what they are"
     return _facts(name, "logits", f"{many} that nothing closes, {told}", assumed=True)
 

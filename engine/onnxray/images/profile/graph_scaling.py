@@ -306,9 +306,8 @@ def _joined(_graph: Graph, node: Node, known: dict[str, _Scaled]) -> dict[str, _
     if sum(len(value.factor) for value in parts) > _WIDEST:
         return None
     longest = max((value.steps for value in parts), key=len)
-    factor, shift, source = (
-        np.concatenate([getattr(value, field) for value in parts]) for field in ("factor", "shift", "source")
-    )
+    together = zip(*((value.factor, value.shift, value.source) for value in parts))
+    factor, shift, source = (np.concatenate(each) for each in together)
     return {node.outputs[0]: _Scaled(factor, shift, source, axis, parts[0].rank, longest)}
 
 
