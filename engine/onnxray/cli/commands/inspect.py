@@ -59,7 +59,8 @@ def inspect(
         "outputs": [_row(value, weighted) | _kind(opened, value.name) for value in graph.outputs],
         "head": {"output": opened.head.name, "kind": opened.head.kind, "grounds": opened.head.grounds},
         "read_as": opened.inputs.to_dict(),
-        "batch": asdict(opened.batch()), "aliases": dict(opened.aliases), "layers": list(layers),
+        "batch": asdict(opened.batch()), "mixing": opened.mixing.note(),
+        "aliases": dict(opened.aliases), "layers": list(layers),
         "parameters": graph.parameters, "nodes": len(graph.nodes), "ir_version": graph.proto.ir_version,
         "metadata": dict(graph.metadata),
     }  # fmt: skip
@@ -97,7 +98,7 @@ def _summary(model: Model, facts: dict[str, Any]) -> dict[str, str]:
         "read as": "; ".join(_read_as(one) for one in model.inputs.each),
         "outputs": "; ".join(f"{value.name} {_shape(value)} {value.dtype}" for value in graph.outputs),
         "answer": f"{model.head.name}: {model.head.said()}; state another with --output NAME=KIND",
-        "batch": _batch(facts["batch"]),
+        "batch": _batch(facts["batch"], facts["mixing"]),
         "aliases": ", ".join(f"{alias} = {name}" for alias, name in model.aliases.items()),
     }
     if profile is None:
@@ -119,9 +120,9 @@ def _read_as(one: Input) -> str:
     return f"{one.name}: {one.kind} ({one.grounds}{gathered})"
 
 
-def _batch(batch: dict[str, Any]) -> str:
+def _batch(batch: dict[str, Any], mixing: str | None) -> str:
     own = "free in the file" if batch["file"] is None else f"{batch['file']} in the file"
-    return f"{own}; twin: {batch['twin']} ({batch['reason']})"
+    return f"{own}; twin: {batch['twin']} ({batch['reason']})" + ("" if mixing is None else f"; {mixing}")
 
 
 def _shape(value: Value) -> str:
