@@ -28,7 +28,10 @@ _COMMANDS = {
         "onnxray.cli.commands.verify:verify",
         "Compare the torch twin with ONNX Runtime at every value; name the first node at fault. Status 1 if one is.",
     ),
-    "classify": ("onnxray.cli.commands.classify:classify", "Classify images by ONNX Runtime on the file itself."),
+    "classify": (
+        "onnxray.cli.commands.classify:classify",
+        "Say what the file itself says of images, by ONNX Runtime: classes, or what else its output is.",
+    ),
     "values": (
         "onnxray.cli.commands.values:values",
         "Write named values of images to values.npz, one array a value, images along its first axis.",

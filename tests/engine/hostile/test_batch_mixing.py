@@ -174,6 +174,9 @@ def test_of_damaged_nodes_nothing_is_said(operator: str, damage: str) -> None:
 
 
 UNEVEN = {
+    "count": "s = Shape (x)  n = Gather (s, first)  d = Cast <to = 1> (n)  u = Div (x, d)",
+    "no rule": """h = Hardmax <axis = 1> (x)  z = NonZero (h)  t = Size (z)  d = Cast <to = 1> (t)  v = Mul (x, d)
+        u = Div (v, thousand)""",
     "largest": "m = ReduceMax <keepdims = 0> (x)  u = Div (x, m)",
     "sum over samples": "m = ReduceSum <keepdims = 0> (x)  s = Mul (x, x)  u = Div (s, m)",
 }
@@ -182,7 +185,7 @@ UNEVEN = {
 @pytest.mark.parametrize("kind", UNEVEN)
 def test_pictures_that_would_change_each_other_are_judged_one_by_one(kind: str) -> None:
     """Each as if it were alone: its class, its values and its gradient; which results and inspect say."""
-    weights = {"w": R(1, 4, 3, 3, 3), "head": R(2, 4, 5)}
+    weights = {"first": np.array(0), "thousand": np.float32(1000), "w": R(1, 4, 3, 3, 3), "head": R(2, 4, 5)}
     text = (
         f"g (float[N,3,8,8] x) => (float[N,5] y) {{ {UNEVEN[kind]}  c = Conv <pads = [1, 1, 1, 1]> (u, w)  r = Relu (c) "
         "p = GlobalAveragePool (r)  f = Flatten (p)  y = MatMul (f, head) }"
