@@ -177,6 +177,13 @@ COMPUTED: dict[str, tuple[str, str, dict[str, Any]]] = {
     "a convolution of parts of rows, inside out": (
         "s = Reshape (x, split)  w = Transpose <perm = [0, 1, 2, 4, 3, 5]> (s)  v = Reshape (w, a)  y = Conv <kernel_shape = [1, 1]> (v, c)",
         "unknown", {**SPLIT, "a": [2, 12, 2, 3], "c": R(0, 5, 12, 1, 1)}),
+    "a convolution of every second row": (
+        "s = Reshape (x, a)  w = Transpose <perm = [0, 3, 1, 2, 4]> (s)  v = Reshape (w, b)  y = Conv <kernel_shape = [1, 1]> (v, c)",
+        "unknown", {"a": [2, 3, 2, 2, 6], "b": [4, 3, 2, 6], "c": R(0, 5, 3, 1, 1)}),
+    "a convolution of tokens as channels": (
+        JOINED + "m = ReduceMean <axes = [2]> (j)  v = Unsqueeze (m, three)  y = Conv <kernel_shape = [1, 1]> (v, c)", "unknown", {"c": R(0, 5, 26, 1, 1)}),
+    "a convolution of places as channels": (
+        TOKENS + "m = ReduceMean <axes = [2]> (t)  v = Unsqueeze (m, three)  y = Conv <kernel_shape = [1, 1]> (v, c)", "unknown", {"c": R(0, 5, 24, 1, 1)}),
     "a convolution of tokens": (TOKENS + "v = Unsqueeze (t, three)  y = Conv <kernel_shape = [1, 1]> (v, c)", "unknown",
         {"c": R(0, 5, 24, 1, 1)}),
     "a convolution along one axis": ("f = Reshape (x, flat)  y = Conv <kernel_shape = [2]> (f, c)", "unknown", {"c": R(0, 5, 3, 2)}),
@@ -204,10 +211,13 @@ COMPUTED: dict[str, tuple[str, str, dict[str, Any]]] = {
     "a product of a vector": ("v = ReduceMean <axes = [0, 2, 3], keepdims = 0> (x)  y = MatMul (c, v)", "unknown", {"c": R(0, 5, 3)}),
     "a product with another number of axes": (
         "m = ReduceMean <axes = [0], keepdims = 0> (x)  r = Transpose <perm = [0, 2, 1]> (m)  y = MatMul (x, r)", "unknown", {}),
+    "a product of fewer axes": ("m = ReduceMean <axes = [0], keepdims = 0> (x)  u = Transpose <perm = [0, 1, 3, 2]> (x)  y = MatMul (m, u)", "unknown", {}),
     "a linear layer": ("f = Flatten <axis = 3> (x)  y = Gemm (f, c)", "N2.C3.H4 C5", {"c": R(0, 6, 5)}),
     "a linear layer, turned": ("f = Flatten <axis = 3> (x)  y = Gemm <transA = 1> (f, c)", "unknown", {"c": R(0, 24, 5)}),
     "a linear layer of constants": ("f = Flatten <axis = 3> (x)  y = Gemm <transB = 1> (c, f)", "unknown", {"c": R(0, 5, 6)}),
     "a linear layer of both": ("f = Flatten <axis = 3> (x)  y = Gemm <transB = 1> (f, f)", "unknown", {}),
+    "channels of rows beside those of columns": (
+        "q = MaxPool <kernel_shape = [1, 3]> (x)  t = Transpose <perm = [0, 1, 3, 2]> (q)  y = Concat <axis = 1> (q, t)", "unknown", {}),
     "rows beside rows": ("y = Concat <axis = 2> (x, x)", "unknown", {}),
     "channels beside what cannot be told": (LOST + "y = Concat <axis = 1> (x, u)", "unknown", {}),
     "tokens beside what cannot be told": (TOKENS + LOST + "v = Reshape (u, a)  y = Concat <axis = 1> (t, v)", "unknown", {"a": [2, 24, 3]}),
@@ -250,6 +260,8 @@ OF_OTHER_INPUTS = {
     "one sample": ("y = Reshape (x, a)", "N1 1 C3 H4.W6", "NCHW", (1, 3, 4, 6), 17),
     "one sample among channels": ("y = Reshape (x, b)", "N1.C3 H4 W6", "NCHW", (1, 3, 4, 6), 17),
     "one row": ("y = Relu (x)", "N2 C3 1 W6", "NCHW", (2, 3, 1, 6), 17),
+    "a linear layer, turned": ("f = Flatten <axis = 3> (x)  y = Gemm <transA = 1> (f, d)", "unknown", "NCHW", (1, 1, 6, 6), 17),
+    "attention of what cannot be told": (LOST + "y = Attention (u, u, c)", "unknown", "NCHW", (2, 3, 4, 6), 23),
     "attention": ("y = Attention (x, x, c)", "N2 C3 H4 C5", "NCHW", (2, 3, 4, 6), 23),
 }  # fmt: skip
 
@@ -257,5 +269,5 @@ OF_OTHER_INPUTS = {
 @pytest.mark.parametrize("kind", OF_OTHER_INPUTS)
 def test_rows_and_columns_of_other_inputs_and_versions(kind: str) -> None:
     nodes, expected, layout, shape, opset = OF_OTHER_INPUTS[kind]
-    weights = {"a": [1, 1, 3, 24], "b": [3, 4, 6], "c": R(0, 2, 3, 4, 5)}
+    weights = {"a": [1, 1, 3, 24], "b": [3, 4, 6], "c": R(0, 2, 3, 4, 5), "d": R(0, 6, 6)}
     assert spelled(axes_of(model(nodes, weights, shape, opset), shape, layout)) == expected
