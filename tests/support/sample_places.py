@@ -18,6 +18,12 @@ COUNT = 4
 TOGETHER, UNKNOWN = "together", "unknown"
 NUMBERS = {"zero": [0], "one": [1], "two": [2], "last": [-1], "zero_two": [0, 2], "one_two": [1, 2]}
 
+LAST = "t = Transpose <perm = [1, 2, 3, 0]> (x)  "  # 2, 3, 5, N
+SECOND = "t = Transpose <perm = [1, 0, 2, 3]> (x)  "  # 2, N, 3, 5
+COUNTED = "s = Shape (x)  n = Gather (s, zero)  "
+COMPUTED = "s = Shape (x)  u = Slice (s, one, two)  k = Sub (u, one)  "  # k: [1]
+COPIES = COUNTED + "ts = Concat <axis = 0> (n, rest)  k = Expand (row, ts)  "
+
 
 @dataclass(frozen=True)
 class Case:

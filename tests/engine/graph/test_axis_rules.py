@@ -94,6 +94,9 @@ MOVED: dict[str, tuple[str, str, dict[str, Any]]] = {
     "windows": (WINDOWS + "y = Identity (w)", "N2 H2/2 W2/3 C3 H2 W3", SPLIT),
     "windows as samples": (WINDOWS + "y = Reshape (w, a)", "N2.H2/2.W2/3 C3 H2 W3", {**SPLIT, "a": [8, 3, 2, 3]}),
     "windows as channels": (WINDOWS + "y = Reshape (w, a)", "N2 H2/2 W2/3 C3.H2.W3", {**SPLIT, "a": [2, 2, 2, 18]}),
+    "rows merged behind samples": (
+        "s = Reshape (x, a)  w = Transpose <perm = [0, 2, 3, 1, 4]> (s)  y = Reshape (w, b)", "N2.H4 C3 W6",
+        {"a": [2, 3, 2, 2, 6], "b": [8, 3, 6]}),
     "windows back": (
         WINDOWS + "v = Reshape (w, a)  u = Reshape (v, b)  q = Transpose <perm = [0, 3, 1, 4, 2, 5]> (u)  y = Reshape (q, c)",
         "N2 C3 H4 W6", {**SPLIT, "a": [8, 18], "b": [2, 2, 2, 3, 2, 3], "c": [2, 3, 4, 6]}),
@@ -123,6 +126,10 @@ MOVED: dict[str, tuple[str, str, dict[str, Any]]] = {
     "all tokens": (JOINED + "y = Slice (j, zero, far, one)", "N2 T1+H4.W6+1 C3", {}),
     "the first token": (JOINED + "y = Slice (j, zero, one, one)", "N2 1 C3", {}),
     "the last token": (JOINED + "y = Slice (j, minus, far, one)", "N2 1 C3", {}),
+    "the last of two tokens behind": (
+        TOKENS + "j = Concat <axis = 1> (t, class, class)  y = Slice (j, minus, far, one)", "N2 1 C3", {}),
+    "the token behind two in front": (
+        TOKENS + "j = Concat <axis = 1> (class, class, t, class)  y = Slice (j, minus, far, one)", "N2 1 C3", {}),
     "the tokens of three": (JOINED + "a, y, b = Split <axis = 1> (j, parts)", "N2 H4.W6 C3", {"parts": [1, 24, 1]}),
     "the last of three": (JOINED + "a, b, y = Split <axis = 1> (j, parts)", "N2 1 C3", {"parts": [1, 24, 1]}),
     "the class token": (JOINED + "y = Gather <axis = 1> (j, a)", "N2 C3", {"a": 0}),
@@ -224,6 +231,7 @@ COMPUTED: dict[str, tuple[str, str, dict[str, Any]]] = {
     "tokens beside one that cannot be told": (
         TOKENS + LOST + "v = Reshape (u, a)  w = Slice (v, zero, one, one)  y = Concat <axis = 1> (w, t)", "N2 T1+H4.W6+0 C3", {"a": [2, 24, 3]}),
     "some rows": ("y = Slice (x, one, three, two)", "unknown", {}),
+    "some columns": ("y = Slice (x, zero, three, three)", "unknown", {}),
     "every second channel": ("y = Slice (x, zero, three, one, two)", "unknown", {}),
     "channels from what is computed": (
         "p = ReduceMax <keepdims = 0> (x)  i = Cast <to = 7> (p)  k = Unsqueeze (i, zero)  y = Slice (x, k, three, one)", "unknown", {}),
@@ -260,6 +268,8 @@ OF_OTHER_INPUTS = {
     "one sample": ("y = Reshape (x, a)", "N1 1 C3 H4.W6", "NCHW", (1, 3, 4, 6), 17),
     "one sample among channels": ("y = Reshape (x, b)", "N1.C3 H4 W6", "NCHW", (1, 3, 4, 6), 17),
     "one row": ("y = Relu (x)", "N2 C3 1 W6", "NCHW", (2, 3, 1, 6), 17),
+    "a part of the samples": ("y, r = Split (x, e)", "1 C3 H4 W6", "NCHW", (2, 3, 4, 6), 17),
+    "one of the samples": ("y = Gather (x, g)", "1 C3 H4 W6", "NCHW", (2, 3, 4, 6), 17),
     "a linear layer, turned": ("f = Flatten <axis = 3> (x)  y = Gemm <transA = 1> (f, d)", "unknown", "NCHW", (1, 1, 6, 6), 17),
     "attention of what cannot be told": (LOST + "y = Attention (u, u, c)", "unknown", "NCHW", (2, 3, 4, 6), 23),
     "attention": ("y = Attention (x, x, c)", "N2 C3 H4 C5", "NCHW", (2, 3, 4, 6), 23),
@@ -269,5 +279,5 @@ OF_OTHER_INPUTS = {
 @pytest.mark.parametrize("kind", OF_OTHER_INPUTS)
 def test_rows_and_columns_of_other_inputs_and_versions(kind: str) -> None:
     nodes, expected, layout, shape, opset = OF_OTHER_INPUTS[kind]
-    weights = {"a": [1, 1, 3, 24], "b": [3, 4, 6], "c": R(0, 2, 3, 4, 5), "d": R(0, 6, 6)}
+    weights = {"a": [1, 1, 3, 24], "b": [3, 4, 6], "c": R(0, 2, 3, 4, 5), "d": R(0, 6, 6), "e": [1, 1], "g": [1]}
     assert spelled(axes_of(model(nodes, weights, shape, opset), shape, layout)) == expected

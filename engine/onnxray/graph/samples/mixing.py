@@ -188,7 +188,7 @@ class _Walk(Facts):
         operator = node.operator
         if operator in _ONE_SCALE or (operator == "If" and self.of(node.inputs[0]) != "still"):
             return True
-        if operator in BROADCASTING or (operator in ELEMENTWISE and len(node.inputs) == 1):
+        if operator in BROADCASTING:
             return broadcast(self, node)
         rule = RULES.get(operator)
         first = self.of(node.inputs[0]) if node.inputs else "still"

@@ -19,7 +19,7 @@ def broadcast(facts: Facts, node: Node) -> Place | bool:
     """Aligned from the last axis on; nothing else may lie along the samples but what is the same for each."""
     ranks = [facts.rank(name) for name in node.inputs if name]
     if None in ranks:
-        return Apart() if len(ranks) == 1 and facts.of(node.inputs[0]) == Apart() else False
+        return False
     most = max(rank for rank in ranks if rank is not None)
     own = {_from_last(facts, name) for name in node.inputs if isinstance(facts.of(name), Apart)}
     if len(own) != 1:

@@ -6,11 +6,9 @@ import pytest
 import onnxray
 from onnxray.graph.samples.mixing import places
 from support import models
-from support.sample_places import Case
+from support.sample_places import COPIES, COUNTED, Case
 
 R = models.random
-COUNTED = "s = Shape (x)  n = Gather (s, zero)  "
-EXPANDED = COUNTED + "ts = Concat <axis = 0> (n, rest)  k = Expand (row, ts)  "
 ROW = {"rest": [3, 5], "row": R(0, 1, 3, 5)}
 SAMPLES_LAST = "t = Transpose (x)  s = Shape (t)  "  # 3, 2, N
 
@@ -38,25 +36,25 @@ COUNT = {
     "expanded in front and elsewhere": Case(
         COUNTED + "ts = Concat <axis = 0> (n, rest, n)  y = Expand (row, ts)", "count", weights={"rest": [2], "row": R(0, 1, 2, 1)}),
     "their number, expanded": Case(COUNTED + "f = Cast <to = 1> (n)  y = Expand (f, n)", "count"),
-    "copies of their number": Case(EXPANDED + "f = Cast <to = 1> (n)  y = Mul (k, f)", "count", weights=ROW),
-    "copies behind another axis": Case(EXPANDED + "y = Unsqueeze (k, zero)", "count", weights=ROW),
+    "copies of their number": Case(COPIES + "f = Cast <to = 1> (n)  y = Mul (k, f)", "count", weights=ROW),
+    "copies behind another axis": Case(COPIES + "y = Unsqueeze (k, zero)", "count", weights=ROW),
     "copies behind another axis, by a shape": Case(
-        EXPANDED + "y = Reshape (k, u)", "count", weights={**ROW, "u": [1, -1, 3, 5]}),
-    "copies cut up": Case(EXPANDED + "y = Reshape (k, u)", "count", weights={**ROW, "u": [-1, 5]}),
-    "copies after copies": Case(EXPANDED + "m = Neg (k)  y = Concat <axis = 0> (k, m)", "count", weights=ROW),
-    "copies after copies, from the end": Case(EXPANDED + "y = Concat <axis = -3> (k, k)", "count", weights=ROW),
-    "copies summed": Case(EXPANDED + "y = ReduceSum (k, zero)", "count", weights=ROW),
+        COPIES + "y = Reshape (k, u)", "count", weights={**ROW, "u": [1, -1, 3, 5]}),
+    "copies cut up": Case(COPIES + "y = Reshape (k, u)", "count", weights={**ROW, "u": [-1, 5]}),
+    "copies after copies": Case(COPIES + "m = Neg (k)  y = Concat <axis = 0> (k, m)", "count", weights=ROW),
+    "copies after copies, from the end": Case(COPIES + "y = Concat <axis = -3> (k, k)", "count", weights=ROW),
+    "copies summed": Case(COPIES + "y = ReduceSum (k, zero)", "count", weights=ROW),
 }  # fmt: skip
-COPIES = {
-    "expanded": Case(EXPANDED + "y = Identity (k)", "copies", weights=ROW),
+SAME = {
+    "expanded": Case(COPIES + "y = Identity (k)", "copies", weights=ROW),
     "filled": Case(COUNTED + "ts = Concat <axis = 0> (n, rest)  y = ConstantOfShape (ts)", "copies", weights=ROW),
-    "computed with": Case(EXPANDED + "y = Mul (k, c)", "copies", weights={**ROW, "c": R(0, 5)}),
-    "computed together": Case(EXPANDED + "m = Neg (k)  y = Add (k, m)", "copies", weights=ROW),
-    "expanded again": Case(EXPANDED + "y = Expand (k, u)", "copies", weights={**ROW, "u": [1, 3, 5]}),
-    "wider behind": Case(EXPANDED + "y = Unsqueeze (k, u)", "copies", weights={**ROW, "u": [1, 4]}),
-    "of another shape": Case(EXPANDED + "y = Reshape (k, u)", "copies", weights={**ROW, "u": [-1, 15]}),
-    "beside copies": Case(EXPANDED + "y = Concat <axis = 1> (k, k)", "copies", weights=ROW),
-    "beside copies at the end": Case(EXPANDED + "y = Concat <axis = -1> (k, k)", "copies", weights=ROW),
+    "computed with": Case(COPIES + "y = Mul (k, c)", "copies", weights={**ROW, "c": R(0, 5)}),
+    "computed together": Case(COPIES + "m = Neg (k)  y = Add (k, m)", "copies", weights=ROW),
+    "expanded again": Case(COPIES + "y = Expand (k, u)", "copies", weights={**ROW, "u": [1, 3, 5]}),
+    "wider behind": Case(COPIES + "y = Unsqueeze (k, u)", "copies", weights={**ROW, "u": [1, 4]}),
+    "of another shape": Case(COPIES + "y = Reshape (k, u)", "copies", weights={**ROW, "u": [-1, 15]}),
+    "beside copies": Case(COPIES + "y = Concat <axis = 1> (k, k)", "copies", weights=ROW),
+    "beside copies at the end": Case(COPIES + "y = Concat <axis = -1> (k, k)", "copies", weights=ROW),
 }
 
 
@@ -72,9 +70,9 @@ def test_what_is_the_same_for_any_number_of_samples(kind: str) -> None:
     np.testing.assert_array_equal(of(case, 3), of(case, 4))
 
 
-@pytest.mark.parametrize("kind", COPIES)
+@pytest.mark.parametrize("kind", SAME)
 def test_what_is_the_same_for_each_sample(kind: str) -> None:
-    case = COPIES[kind]
+    case = SAME[kind]
     assert case.place() == "copies"
     np.testing.assert_array_equal(of(case, 4), np.repeat(of(case, 1), 4, axis=0))
 
