@@ -81,6 +81,7 @@ LOCAL: dict[str, tuple[str, tuple[int, int, int], tuple[int, int, int], dict[str
         "a = AveragePool <kernel_shape = [1, 3], pads = [0, 2, 0, 0]> (x)  b = AveragePool <kernel_shape = [3, 1], pads = [0, 0, 2, 0]> (x)"
         "  y = Concat <axis = 1> (a, b)", (1, 0, 2), (1, -2, 0), {}),
     "padded": ("a = Pad (x, p)  y = Conv (a, w)", (1, -2, 0), (1, -1, 1), {**W, "p": np.int64([0, 0, 2, 1, 0, 0, 1, 3])}),
+    "padded with a number": ("y = Pad (x, p, c)", (1, -1, -1), (1, 0, 0), {"p": np.int64([0, 0, 1, 0, 0, 0, 1, 0]), "c": np.float32(0.5)}),
     "normalised by constants": ("y = BatchNormalization (x, c, c, c, d)", (1, 0, 0), (1, 0, 0), {"c": R(0, 3), "d": np.abs(R(1, 3))}),
 }  # fmt: skip
 
@@ -143,6 +144,12 @@ def test_a_kernel_of_one_axis_is_not_local() -> None:
     assert [point.name for point in local_field(graph, "x", ["z"], shapes_at(graph, {"x": (1, 3, 12)}), {}).points] == [
         "x"
     ]
+
+
+def test_padding_along_axes_is_not_local() -> None:
+    weights = {"p": np.int64([0] * 8), "c": np.float32(0), "a": np.int64([3, 2, 1, 0])}
+    found, _, _ = field("y = Pad (x, p, c, a)", weights, 18)
+    assert [point.name for point in found.points] == ["x"]
 
 
 def test_work_is_counted_for_each_number_of_the_start_s_plane() -> None:

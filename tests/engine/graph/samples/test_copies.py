@@ -35,6 +35,14 @@ COUNT = {
         COUNTED + "ts = Concat <axis = 0> (rest, n)  y = Expand (row, ts)", "count", weights={"rest": [2], "row": R(0, 2, 1)}),
     "expanded in front and elsewhere": Case(
         COUNTED + "ts = Concat <axis = 0> (n, rest, n)  y = Expand (row, ts)", "count", weights={"rest": [2], "row": R(0, 1, 2, 1)}),
+    "expanded by their number twice": Case(
+        COUNTED + "ts = Concat <axis = 0> (n, n)  y = Expand (row, ts)", "count", weights={"row": R(0, 1, 1)}),
+    "copies behind another axis, from the end": Case(COPIES + "y = Unsqueeze (k, u)", "count", weights={**ROW, "u": [-4]}),
+    "copies, wider where it is computed": Case(
+        COPIES + "i = Shape (row)  a = Gather (i, zero)  y = Unsqueeze (k, a)", "count", weights=ROW),
+    "one after the other, counted": Case(
+        COUNTED + "m = Squeeze (n)  r = Range (first, m, step)  y = Unsqueeze (r, one)", "count",
+        weights={"first": 0, "step": 1}),
     "their number, expanded": Case(COUNTED + "f = Cast <to = 1> (n)  y = Expand (f, n)", "count"),
     "copies of their number": Case(COPIES + "f = Cast <to = 1> (n)  y = Mul (k, f)", "count", weights=ROW),
     "copies behind another axis": Case(COPIES + "y = Unsqueeze (k, zero)", "count", weights=ROW),
