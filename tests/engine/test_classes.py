@@ -15,7 +15,7 @@ NOTHING_TO_DO = {("parametrizations.py", "settle"), ("profile.py", "encode")} | 
 """Methods that do nothing by default, that torch asks for, and overloads."""
 MOVES = {("loop.py", "Climb")}
 """The state of a loop."""
-ARRAYS = ("NDArray[", "Array", "torch.Tensor")
+ARRAYS = ("NDArray[", "Array", "Index", "torch.Tensor")
 
 
 def classes(path: Path) -> Iterator[ast.ClassDef]:
