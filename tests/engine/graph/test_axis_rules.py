@@ -116,6 +116,8 @@ MOVED: dict[str, tuple[str, str, dict[str, Any]]] = {
     "chosen channels": ("y = Gather <axis = 1> (x, a)", "N2 C2 H4 W6", {"a": [2, 0]}),
     "a list of one channel": ("y = Gather <axis = 1> (x, one)", "N2 1 H4 W6", {}),
     "channels beside channels": ("y = Concat <axis = 1> (x, x)", "N2 C6 H4 W6", {}),
+    "channels beside constants": ("y = Concat <axis = 1> (x, k)", "N2 C5 H4 W6", {"k": np.full((2, 2, 4, 6), OTHER)}),
+    "channels behind constants": ("y = Concat <axis = 1> (k, x)", "N2 C5 H4 W6", {"k": np.full((2, 2, 4, 6), OTHER)}),
     "tokens between others": (JOINED + "y = Identity (j)", "N2 T1+H4.W6+1 C3", {}),
     "tokens after others": (TOKENS + "y = Concat <axis = -2> (class, class, t)", "N2 T2+H4.W6+0 C3", {}),
     "tokens before others": (TOKENS + "y = Concat <axis = 1> (t, class)", "N2 T0+H4.W6+1 C3", {}),

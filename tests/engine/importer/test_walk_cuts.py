@@ -52,3 +52,13 @@ def test_a_value_that_no_weight_moves_is_constant() -> None:
         "g (float[N,2] x) => (float[N,2] y) { c = Neg (w)  y = Mul (x, c) }", {"w": np.ones(2, np.float32)}
     )
     assert Importer(read_graph(model)).cut(("y", "c")).constant_names == {"c"}
+
+
+def test_weights_lie_as_the_file_has_them_unless_they_shall_not() -> None:
+    model = models.parse(
+        "g (float[N,3,4,4] x) => (float[N,5,3,3] y) { y = Conv (x, w) }", {"w": models.random(0, 5, 3, 2, 2)}
+    )
+    for last in (False, True):
+        (weight,) = Importer(read_graph(model), **({"channels_last": True} if last else {})).cut(("y",)).parameters()
+        assert weight.is_contiguous() != last
+        assert weight.is_contiguous(memory_format=torch.channels_last) == last
