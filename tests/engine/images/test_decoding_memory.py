@@ -2,6 +2,7 @@
 
 import io
 import struct
+from pathlib import Path
 
 import pytest
 
@@ -40,3 +41,19 @@ def test_tags_may_take_so_many_bytes_and_no_more(kind: int, order: str, big: boo
 @pytest.mark.parametrize("big", [False, True])
 def test_no_tag_takes_more_than_the_file(big: bool) -> None:
     check_file(tiff("<", 12, [(2**31, 5)], big=big), "p.tif")
+
+
+@pytest.mark.parametrize("start", [b"RIFF\0\0\0\0WEBP", b"\0\0\0\x20ftypavif"])
+def test_what_pillow_reads_as_a_whole_may_be_128_mib(start: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "sparse"
+    path.write_bytes(start)
+    for length, taken in ((128 * 2**20, True), (128 * 2**20 + 1, False)):
+        with path.open("r+b") as file:
+            file.truncate(length)
+            if taken and start[8:] == b"WEBP":
+                check_file(file, "p")
+            if not taken:
+                with pytest.raises(
+                    ImageError, match="^p: a WebP or AVIF of 134217729 bytes; at most 134217728 are taken$"
+                ):
+                    check_file(file, "p")
