@@ -14,14 +14,14 @@ g (float[4,6] x) => (float[4,5] y) {
   w = DequantizeLinear (wq, rows, none)  m = MatMul (e, w)
   di, ds, dz = DynamicQuantizeLinear (m)  dd = DequantizeLinear (di, ds, dz)
   i = MatMulInteger (q, wi)  f = Cast <to = 1> (i)  r = com.microsoft.DequantizeLinear (u, s, zp)
-  p = DequantizeLinear <axis = 1> (u, columns, zeros)  b = DequantizeLinear <axis = 1, block_size = 3> (u, blocks, zeros2)
+  p = DequantizeLinear (u, columns, zeros)  o = DequantizeLinear <axis = -2> (u, lines, few)  b = DequantizeLinear <axis = 1, block_size = 3> (u, blocks, zeros2)
   cube = Unsqueeze (u, zero)  top, where = MaxPool <kernel_shape = [2]> (cube)
   y0 = Flatten (f)  l = Add (dd, y0)  y = Neg (l)
 }"""
 WEIGHTS: dict[str, Any] = {
     "s": np.float32(0.5), "zp": np.uint8(7), "wq": np.ones((6, 5), np.int8), "rows": np.float32(2), "none": np.int8(0),
     "wi": np.ones((6, 5), np.int8), "columns": np.float32([0.5, 1, 2, 4, 8, 16]), "zeros": np.zeros(6, np.uint8),
-    "blocks": np.ones((4, 2), np.float32), "zeros2": np.zeros((4, 2), np.uint8), "zero": np.int64([0]),
+    "blocks": np.ones((4, 2), np.float32), "zeros2": np.zeros((4, 2), np.uint8), "zero": np.int64([0]), "lines": np.float32([1, 0.5, 4, 8]), "few": np.zeros(4, np.uint8),
 }  # fmt: skip
 
 
@@ -51,6 +51,7 @@ def test_differences_in_steps() -> None:
     assert one.between("q", zeros, away, {}) == 2
     assert one.between("d", zeros, away, {}) == 2 / 0.5
     assert one.between("p", zeros, away, {}) == 2 / 4
+    assert one.between("o", zeros, away, {}) == 2 / 0.5
     assert one.between("r", zeros, away, {}) == 2 / 0.5
     assert one.between("dd", zeros, away, {"ds": np.float32(-0.25)}) == 2 / 0.25
     assert one.between("dd", zeros, away, {"ds": np.float32(0)}) == np.inf
