@@ -156,6 +156,10 @@ PLACED = {
         (2, 3, 4), {"s": np.float32([0.1, 0.2]), "z0": np.uint8([100, 90])}),
     "quantised along the second axis": Case("y = QuantizeLinear (x, s, z0)", weights={
         "s": np.float32([0.1, 0.2, 0.4]), "z0": np.uint8([100, 90, 80])}),
+    "attention": Case("y = Attention (x, x, x)", (1, 2, 3, 4), {}, 23),
+    "attention of a batch": Case("y = Attention (x, c, d)", (2, 2, 3, 4), {"c": R(0, 2, 2, 5, 4), "d": R(1, 2, 2, 5, 4)}, 23),
+    "attention with one mask": Case("y = Attention (x, x, x, c)", (2, 2, 3, 4), {"c": R(0, 1, 1, 3, 3)}, 23),
+    "attention with a mask of rows": Case("y = Attention (x, x, x, c)", (2, 2, 3, 4), {"c": R(0, 3, 3)}, 23),
 }  # fmt: skip
 
 
@@ -184,6 +188,9 @@ REFUSED = {
     "or states no result": Case('y = Einsum <equation = "ij"> (x)', (1, 3)),
     "no letter of its equation": Case('y = Einsum <equation = "ij->"> (x)', (1, 3)),
     "stretched along every axis": Case("t = Transpose (x)  y = Add (x, t)", (1, 3)),
+    "its mask differs from sample to sample": Case("y = Attention (x, x, x, c)", (2, 2, 3, 4), {"c": R(0, 2, 1, 3, 3)}, 23),
+    "its mask differs": Case("c = Slice (x, zero, three, three)  y = Attention (x, x, x, c)", (1, 2, 3, 4), {}, 23),
+    "it holds a cache": Case('y = Attention (x, x, x, "", c, c)', (2, 2, 3, 4), {"c": R(0, 2, 2, 1, 4)}, 23),
     "one of its values is empty": Case("y = Slice (x, one, one, two)"),
 }  # fmt: skip
 
