@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from onnxray.errors import ImageError
-from onnxray.images.decoding_memory import check_file
+from onnxray.images.decoding_memory import MAX_BYTES, MAX_PIXELS, check_file
 
 SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 """BYTE ASCII SHORT LONG RATIONAL SBYTE UNDEFINED SSHORT SLONG SRATIONAL FLOAT DOUBLE IFD LONG8 SLONG8 IFD8."""
@@ -57,3 +57,9 @@ def test_what_pillow_reads_as_a_whole_may_be_128_mib(start: bytes, tmp_path: Pat
                     ImageError, match="^p: a WebP or AVIF of 134217729 bytes; at most 134217728 are taken$"
                 ):
                     check_file(file, "p")
+
+
+def test_as_many_pixels_are_taken_as_pillow_refuses_at() -> None:
+    """Pillow warns at a quarter of a gigabyte of RGB, and refuses at twice that."""
+    assert MAX_PIXELS == 2 * (2**30 // 4 // 3)
+    assert MAX_BYTES == 6 * MAX_PIXELS
