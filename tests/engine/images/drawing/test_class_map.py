@@ -21,3 +21,8 @@ def test_the_legends_colours_are_those_of_the_map_over_middle_grey() -> None:
     assert len(set(swatches)) == 8
     red, green, blue = swatches[0]
     assert red == green == blue == round(127.5 * 0.35 + 240 * 0.65)
+    dark = (legend < 200).all(0)
+    assert dark[:, 180:216].any()  # the shares end where the page's edge begins
+    assert not dark[:, 217:].any()
+    assert dark[:, 31:60].any()
+    assert not dark[:, 23:29].any()  # between a swatch and its label
