@@ -68,6 +68,11 @@ def pictures(count: int, seed: int = 0) -> Array:
 
 def run(model: onnx.ModelProto, feeds: Mapping[str, Array], names: Sequence[str] | None = None) -> list[Array]:
     """What a plain ONNX Runtime session gives, ``names`` promoted to outputs by hand."""
+    return [np.asarray(value) for value in session(model, names).run(None, dict(feeds))]
+
+
+def session(model: onnx.ModelProto, names: Sequence[str] | None = None) -> onnxruntime.InferenceSession:
+    """A plain session of ONNX Runtime, ``names`` promoted to outputs by hand."""
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     if names is not None:
@@ -75,8 +80,7 @@ def run(model: onnx.ModelProto, feeds: Mapping[str, Array], names: Sequence[str]
         copy.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
-    session = onnxruntime.InferenceSession(copy.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    return [np.asarray(value) for value in session.run(None, dict(feeds))]
+    return onnxruntime.InferenceSession(copy.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
 def node(

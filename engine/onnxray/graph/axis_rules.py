@@ -240,6 +240,8 @@ def _joined(step: _Step) -> Axes | None:
         return None
     main = inputs[holding[0]] if holding else known[0]
     assert main is not None
+    if any(spatial(axes[k]) not in ((), spatial(own)) for axes in known for k, own in enumerate(main) if k != place):
+        return None
     return (*main[:place], axis, *main[place + 1 :])
 
 

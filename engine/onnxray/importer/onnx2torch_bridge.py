@@ -76,7 +76,7 @@ class _WithoutInitialisation(TorchFunctionMode):
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         if getattr(func, "__module__", None) == "torch.nn.init":
-            return kwargs["tensor"] if kwargs and "tensor" in kwargs else args[0]
+            return (kwargs or {})["tensor"]  # handed over by name, however a constructor gives it
         return func(*args, **(kwargs or {}))
 
 

@@ -28,6 +28,10 @@ def function_body(scope: Scope) -> Graph | None:
     model = onnx.ModelProto(ir_version=scope.graph.proto.ir_version, opset_import=scope.graph.proto.opset_import)
     model.graph.name = node.operator
     model.graph.node.append(node.proto)
+    stated = {attribute.name for attribute in node.proto.attribute}
+    defaults = {name: attribute.default_value for name, attribute in schema.attributes.items() if name not in stated}
+    # The inliner leaves out what the node leaves out, defaults and all.
+    model.graph.node[0].attribute.extend(default for default in defaults.values() if default.name)
     for name in dict.fromkeys(filter(None, node.inputs)):
         model.graph.input.append(infos.get(name) or _weight_info(scope, name))
     model.graph.output.extend(infos.get(name) or onnx.ValueInfoProto(name=name) for name in node.outputs if name)

@@ -48,7 +48,17 @@ def test_a_reshape_may_fix_the_batch(lengths: tuple[int, int], fixed: int | None
 
 @pytest.mark.parametrize(
     ("shape", "sample", "size"),
-    [("N,3", (3,), 256), ("N,3,224,224", (3, 224, 224), 13), ("N,3,2000,2000", (3, 2000, 2000), 1), ("7,3", (3,), 7)],
+    [
+        ("N,3", (3,), 256),
+        ("N,3,224,224", (3, 224, 224), 13),
+        ("N,3,2000,2000", (3, 2000, 2000), 1),
+        ("7,3", (3,), 7),
+        ("N,1000000", (1_000_000,), 2),
+        ("N,666667", (666_667,), 2),
+        ("N,2000001", (2_000_001,), 1),
+        ("N,7812", (7812,), 256),
+        ("N,7813", (7813,), 255),
+    ],
 )
 def test_chunk_size_follows_the_sample(shape: str, sample: tuple[int, ...], size: int) -> None:
     assert chunk_size(graph(shape), {"x0": np.broadcast_to(np.float32(0), (500, *sample))}) == size

@@ -164,3 +164,14 @@ def test_a_left_out_first_output_has_no_name_to_find() -> None:
     model.graph.node[0].output[0] = ""
     graph = read_graph(model)
     assert find(graph, "rnn") == Selection("h")
+
+
+def test_a_name_that_is_half_alike_is_near() -> None:
+    """2 * 3 / (3 + 9) is the least likeness that is suggested; 2 * 3 / (3 + 10) is less."""
+    for name, near in (("abcdefghi", True), ("abcdefghij", False)):
+        graph = read_graph(
+            models.parse(f"g (float[N,2] {name}) => (float[N,2] zzzzzzzzzz) {{ zzzzzzzzzz = Neg ({name}) }}")
+        )
+        with pytest.raises(UnknownValue) as error:
+            resolve(graph, "ace", {})
+        assert (f"nearest: {name!r}" in str(error.value)) == near

@@ -61,3 +61,14 @@ def test_lots_says_why_it_has_no_layers_of_its_own() -> None:
     model = onnxray.open(quantised.with_weights(text, more), models.GREY)
     with pytest.raises(InputError, match="by default, for 'c1' and its like hold whole numbers; name the values"):
         LOTS()(model, models.pictures(1), "magnify")
+
+
+def test_whole_numbers_that_a_bias_is_added_to_stay_as_they_are() -> None:
+    """Only a Cast and the product with a scale make real numbers of them."""
+    text = """g (float[N,4] x) => (int32[N,3] y) {
+      q, s, k = DynamicQuantizeLinear (x)  m = MatMulInteger (q, w, k)  READ  y = Mul (a, c) }"""
+    weights = {"w": quantised.whole(3, 4, 3), "b": np.int32([1, 2, 3]), "c": np.int32([2])}
+    for reader in ("a = Add (m, b)", "a = Abs (m)", "a = Neg (m)"):
+        graph = read_graph(models.parse(text.replace("READ", reader), weights))
+        assert weight_layers(graph)[0] in {"m", "a"}
+        assert weight_layers(graph)[0] != "y"

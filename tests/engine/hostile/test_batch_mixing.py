@@ -82,6 +82,14 @@ def test_without_memory_for_all_it_is_refused(monkeypatch: pytest.MonkeyPatch) -
             model.values(many, ["y"], engine=engine)  # type: ignore[arg-type]
 
 
+def test_the_memory_that_is_missing_is_that_of_all_values_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """4 bytes for 4 numbers given, 4 of the mean and 4 of the difference, a sample."""
+    monkeypatch.setattr("onnxray.graph.samples.mixing._room", lambda: 2.0**30)
+    many = np.broadcast_to(np.float32(0), (2**27, 4))
+    with pytest.raises(InputError, match=r"134217728 samples .* may take 6\.0 GiB, more than the 1\.0 GiB to spare"):
+        onnxray.open(net(CENTRED)).mixing.chunk({"x": many}, ("y",), 256)
+
+
 def test_a_fixed_batch_that_mixes_is_neither_cut_nor_filled() -> None:
     model = onnxray.open(net(CENTRED.replace("N,4", "4,4")))
     assert model.values(MANY[:4], ["y"])["y"].shape == (4, 4)

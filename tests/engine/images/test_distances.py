@@ -72,6 +72,14 @@ def test_norms_do_not_wrap_around_in_uint8():
     assert linf(a, b) == linf(b, a) == 12.0
 
 
+@pytest.mark.parametrize("difference", [0.0, 0.25, -0.25, -3.5])
+def test_norms_of_less_than_a_grey_level(difference):
+    a = np.full((3, 2, 2), 100.0)
+    assert linf(a, a + difference) == linf(a + difference, a) == abs(difference)
+    assert l2(a, a + difference) == pytest.approx(abs(difference) * np.sqrt(12))
+    assert linf(a[:, :0], a[:, :0]) == l2(a[:, :0], a[:, :0]) == 0
+
+
 def test_norms_refuse_to_broadcast():
     for norm in (l2, linf):
         with pytest.raises(InputError, match="one shape"):

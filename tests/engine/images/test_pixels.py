@@ -333,3 +333,22 @@ def test_arrays_in_npy_files_are_pictures_by_their_paths(tmp_path: Path) -> None
         read_images(tmp_path / "flat.npy", profile())
     with pytest.raises(InputError, match="gone.npy: no such file"):
         read_images(tmp_path / "gone.npy", profile())
+
+
+@pytest.mark.parametrize(
+    ("array", "names"),
+    [
+        (np.zeros((1, 3, 2, 2), np.float64), (None,)),
+        (np.zeros((1, 3, 2, 2), np.float16), (None,)),
+        (np.zeros((1, 3, 2, 2), np.uint8), (None,)),
+        (np.zeros((3, 2, 2), np.float32), (None,) * 3),
+        (np.zeros((1, 1, 3, 2, 2), np.float32), (None,)),
+        (np.zeros((2, 3, 2, 2), np.float32), (None,)),
+        (np.zeros((1, 3, 2, 2), np.float32), ()),
+    ],
+)
+def test_pixels_are_float32_images_with_a_name_each(array: Any, names: tuple[None, ...]) -> None:
+    with pytest.raises(ImageError, match=r"expected float32 of shape \(N, channels, height, width\) and a name each"):
+        Pixels(array, names)
+    assert len(Pixels(np.zeros((2, 3, 2, 2), np.float32), (None, "a.png")).array) == 2
+    assert Pixels(np.zeros((2, 5), np.int64), (None,) * 2, plain=True).array.shape == (2, 5)

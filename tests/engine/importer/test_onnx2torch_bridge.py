@@ -71,6 +71,14 @@ def test_a_weight_that_onnx2torch_copied_is_held_once() -> None:
     assert set(dict(module.named_parameters())) == {"w", "b"}
 
 
+def test_what_onnx2torch_makes_of_weights_does_not_train_unless_it_shall() -> None:
+    model = models.parse("g (float[N,3,4,4] x) => (float[N,2,4,4] y) { y = Conv (x, w) }", {"w": R(0, 2, 3, 1, 1)})
+    with theirs("Conv", 17):
+        held = list(onnxray.to_torch(model, verify=False).layer("y").parameters())
+    assert held
+    assert not any(parameter.requires_grad for parameter in held)
+
+
 def test_a_failing_converter_is_refused_by_name() -> None:
     model = models.node("DepthToSpace", {"x": R(0, 1, 8, 2, 3)}, opset=13, blocksize=2)
     expected = "node 'only': operator DepthToSpace version 13 is not supported: its converter says NotImplementedError"

@@ -19,6 +19,7 @@ from onnxray.graph.facts import Graph, Node
 from onnxray.graph.fixed_batch import fixed_batch_of, has_no_batch
 from onnxray.graph.node_attributes import attribute
 from onnxray.graph.operator_kinds import BROADCASTING, ELEMENTWISE, SPATIAL
+from onnxray.graph.samples.copies import copied
 from onnxray.graph.samples.places import Apart, Facts, Lost, Place
 from onnxray.graph.samples.rules import OWN_OPERANDS, RULES, broadcast
 
@@ -177,15 +178,7 @@ class _Walk(Facts):
             return "still"
         if node.operator in {"Gather", "Slice"} and self._reads_another_length(node):
             return "still"
-        shaped = node.operator in {"Expand", "ConstantOfShape"} or "copies" in read
-        kept = node.operator in ELEMENTWISE | BROADCASTING | {
-            "Expand",
-            "ConstantOfShape",
-            "Reshape",
-            "Unsqueeze",
-            "Concat",
-        }
-        return "copies" if shaped and kept else "count"
+        return "copies" if copied(self, node) else "count"
 
     def _reads_another_length(self, node: Node) -> bool:
         """Whether lengths are picked from a Shape that are not the samples' own."""
@@ -205,7 +198,7 @@ class _Walk(Facts):
         operator = node.operator
         if operator in _ONE_SCALE or (operator == "If" and self.of(node.inputs[0]) != "still"):
             return True
-        if operator in BROADCASTING or (operator in ELEMENTWISE and len(node.inputs) == 1):
+        if operator in BROADCASTING:
             return broadcast(self, node)
         rule = RULES.get(operator)
         first = self.of(node.inputs[0]) if node.inputs else "still"

@@ -19,7 +19,7 @@ def broadcast(facts: Facts, node: Node) -> Place | bool:
     """Aligned from the last axis on; nothing else may lie along the samples but what is the same for each."""
     ranks = [facts.rank(name) for name in node.inputs if name]
     if None in ranks:
-        return Apart() if len(ranks) == 1 and facts.of(node.inputs[0]) == Apart() else False
+        return False
     most = max(rank for rank in ranks if rank is not None)
     own = {_from_last(facts, name) for name in node.inputs if isinstance(facts.of(name), Apart)}
     if len(own) != 1:
@@ -56,7 +56,7 @@ def _reshaped(facts: Facts, node: Node, first: Apart, rank: int) -> Place | bool
         rest: list[object] = [prod(d for d in dims[axis:] if isinstance(d, int))] if axis else []
         if axis == 1:
             return first
-        if not axis or not all(isinstance(d, int) for d in dims[1:]):
+        if not axis:
             return False
     elif wanted is not None and all(length > 0 for length in wanted[1:]):
         rest = list(wanted[1:])
@@ -77,7 +77,7 @@ def _reshaped(facts: Facts, node: Node, first: Apart, rank: int) -> Place | bool
 
 def _transposed(_facts: Facts, node: Node, first: Apart, rank: int) -> Place | bool:
     order = [int(k) for k in attribute(node, "perm", list(range(rank))[::-1])]
-    return Apart(order.index(first.axis), first.rows) if first.axis in order else False
+    return Apart(order.index(first.axis), first.rows)
 
 
 def _axes(facts: Facts, node: Node, rank: int, position: int = 1) -> list[int] | None:
@@ -227,7 +227,7 @@ def _multiplied(facts: Facts, node: Node, _first: Apart, _rank: int) -> Place | 
     if isinstance(a, Apart) and isinstance(b, Apart):
         if a.axis == m - 1 or b.axis == n - 2:
             return True
-        same = a.axis - m == b.axis - n and a.rows == b.rows and a.axis < m - 2
+        same = a.axis - m == b.axis - n and a.rows == b.rows
         return Apart(most + a.axis - m, a.rows) if same else True
     own, size, summed = (a, m, m - 1) if isinstance(a, Apart) else (b, n, n - 2)
     assert isinstance(own, Apart)
@@ -241,8 +241,14 @@ def _multiplied(facts: Facts, node: Node, _first: Apart, _rank: int) -> Place | 
 
 
 def _gemm(facts: Facts, node: Node, _first: Apart, _rank: int) -> Place | bool:
-    a, b = facts.of(node.inputs[0]), facts.of(node.inputs[1])
-    c = facts.of(node.inputs[2]) if len(node.inputs) > 2 and node.operator == "Gemm" and node.inputs[2] else "still"
+    a, *others = [facts.of(name) for name in node.inputs]
+    c: Place = "still"
+    if node.operator == "QGemm":  # A, its scale and zero, B, its scale and zero, C, ...
+        b = others.pop(2)
+        if any(place != "still" for place in others):
+            return False
+    else:
+        b, c = others[0], others[1] if len(others) > 1 else c
     if not isinstance(a, Apart) or a.axis > 1 or c not in ("still", a):
         return False
     if isinstance(b, Apart) or a.axis != (1 if attribute(node, "transA", 0) else 0):

@@ -76,8 +76,6 @@ def _along(default: int, flattening_before: int = 0) -> Rule:
         own = step.attribute("axis", 1 if step.version < flattening_before else default) % rank
         taken = range(own, rank) if step.version < flattening_before else (own,)
         axis = step.away_from(taken, rank, axis)
-        if step.version < flattening_before and axis > own:
-            raise step.refuse("it flattens the axes that samples lie on")
         return Plan(step.first(axis), axis)
 
     return rule
@@ -103,7 +101,7 @@ def _trailing(default: int) -> Rule:
 def _reduce(step: Step) -> Plan:
     rank, axes = len(step.shape()), step.numbers(1, "axes")
     if not axes:
-        if axes is not None and step.attribute("noop_with_empty_axes", 0):
+        if step.attribute("noop_with_empty_axes", 0):
             return _pointwise(step)
         axes = tuple(range(rank))
     return _reduced(step, {axis % rank for axis in axes})

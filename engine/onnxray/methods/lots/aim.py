@@ -71,7 +71,7 @@ class Shots:
         return cls(images=images, names=pixels.names, predictions=model.verdict(Pixels.of(images), scores=True))
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Aim:
     """Pairs (origin, target) and when each has arrived. What is by pair counts all pairs of the run."""
 
@@ -120,7 +120,7 @@ class Aim:
         return group
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Group:
     """Some pairs of a run with their representations, which are aligned with ``pairs``."""
 

@@ -307,6 +307,13 @@ def test_where_the_cache_lies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     assert cache_folder() == Path("/x/onnxray")
     monkeypatch.delenv("XDG_CACHE_HOME")
     assert cache_folder() == Path.home() / ".cache" / "onnxray"
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert cache_folder() == Path.home() / "Library" / "Caches" / "onnxray"
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setenv("LOCALAPPDATA", "/local")
+    assert cache_folder() == Path("/local/onnxray")
+    monkeypatch.delenv("LOCALAPPDATA")
+    assert cache_folder() == Path.home() / "AppData" / "Local" / "onnxray"
 
 
 # verify

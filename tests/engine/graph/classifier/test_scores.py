@@ -1,5 +1,6 @@
 """What a class's probability is, at every end that a classifier may have: the number that ONNX Runtime's output holds."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,8 @@ import onnx
 import pytest
 
 import onnxray
-from onnxray.errors import InputError, NotDifferentiable
+from onnxray.errors import InputError, NotAClassifier, NotDifferentiable
+from onnxray.graph.classifier.scores import per_class
 from onnxray.images.pixels import Pixels
 from onnxray.images.profile.profile import Profile
 from onnxray.methods.saliency.gradient.gradient import Gradient
@@ -301,3 +303,19 @@ def test_one_sigmoid_is_two_classes(kind: Score, target: int) -> None:
     moved = judged(model, Pixels(near, (None,) * 6), objective.rows(np.array([0, 1, 2, 0, 1, 2])))
     slope = gradient(model, PIXELS, objective)[:, 0, 0, 0]
     np.testing.assert_allclose(slope, (moved[:3] - moved[3:]) / 2, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(2, 5), (2, 5, 1, 1), (2, 5, 1)])
+def test_one_number_a_class_is_one_score_a_class(shape: tuple[int, ...]) -> None:
+    graph = onnxray.open(models.lenet()).graph
+    raw = models.random(0, *shape)
+    np.testing.assert_array_equal(per_class(graph, "prob", raw), raw.reshape(2, 5).astype(np.float64))
+
+
+@pytest.mark.parametrize("shape", [(), (5,), (2, 5, 3), (2, 5, 1, 2), (2, 0), (0, 5), (0,), (2, 1, 5)])
+def test_other_shapes_are_no_classifiers(shape: tuple[int, ...]) -> None:
+    graph = onnxray.open(models.lenet()).graph
+    with pytest.raises(
+        NotAClassifier, match=re.escape(f"output 'prob' has the shape {list(shape)}, not one score a class")
+    ):
+        per_class(graph, "prob", np.zeros(shape, np.float32))

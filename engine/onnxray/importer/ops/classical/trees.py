@@ -34,7 +34,7 @@ _COLUMNS = ("roots", "modes", "features", "values", "missing", "yes", "no", "tar
 _NUMBERED_TRANSFORMS = ("NONE", "SOFTMAX", "LOGISTIC", "SOFTMAX_ZERO", "PROBIT")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Trees:
     """Nodes of all trees as columns, children by position, and the targets and weights of what leaves add.
 

@@ -25,7 +25,7 @@ _FEWEST = 64
 Tick = Callable[[int], None]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Scan:
     """Windows (M, 4) of images. patches: None where whole forwards are used.
 

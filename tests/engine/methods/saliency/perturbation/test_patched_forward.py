@@ -136,3 +136,12 @@ def test_a_scan_of_few_windows_is_whole() -> None:
     windows, _ = sliding_windows((96, 96), 40, 30)
     copies = Copies(model, pixels, read_target(model, pixels, 0), 512)
     assert planned_scan(copies, windows, pixels, pixels.array[0], patches=True).facts == {"forwards": "whole"}
+
+
+@pytest.mark.parametrize(("count", "forwards"), [(63, "whole"), (64, "patches")])
+def test_patches_are_worth_it_from_64_windows_on(count: int, forwards: str) -> None:
+    model = onnxray.open(deep(96, 96, 64), rgb(96, 96))
+    pixels = Pixels(np.random.default_rng(0).uniform(0, 255, (1, 3, 96, 96)).astype(np.float32), (None,))
+    windows, _ = sliding_windows((96, 96), 8, 7)
+    copies = Copies(model, pixels, read_target(model, pixels, 0), 512)
+    assert planned_scan(copies, windows[:count], pixels, pixels.array[0], patches=True).facts["forwards"] == forwards

@@ -5,6 +5,7 @@ import pytest
 from skimage.transform import resize
 
 import onnxray
+from onnxray.errors import InputError
 from onnxray.methods.saliency.perturbation.random_masks import RandomMasks
 from onnxray.methods.saliency.perturbation.rise import RISE
 from support import models
@@ -44,3 +45,9 @@ def test_rise(batch: int | str) -> None:
         expected = (scores[:, None, None] * masks[:, 0]).sum(0) / 60 / 0.4
         np.testing.assert_allclose(item.heat, expected, rtol=1e-4)
         assert item.target == "probability of class 2"
+
+
+@pytest.mark.parametrize("keep", [0.0, 1.0, 1.5, -0.5, float("nan")])
+def test_a_mask_keeps_some_cells_and_not_all(keep: float) -> None:
+    with pytest.raises(InputError, match="^keep is .*; a number between 0 and 1, neither of them, was expected$"):
+        RISE(keep=keep)

@@ -114,7 +114,7 @@ def test_the_best_image_is_the_one_that_was_scored_best():
 def test_a_run_that_diverges_is_stopped_and_said_and_its_best_kept(keep: str):
     found = overshooting(keep, steps=200)
     assert found.reason is not None
-    assert "diverged at step" in found.reason
+    assert found.reason == f"the run diverged at step {found.steps + 1} of 200; the best image before is kept"
     assert found.steps < 200
     assert len(found.trace["total"]) == found.steps
     assert np.isfinite(found.trace["total"]).all()

@@ -1,0 +1,102 @@
+"""The numbers that options are by default, and between which they may be: what a run without options gives."""
+
+import dataclasses
+from typing import Any, get_type_hints
+
+from onnxray.methods.catalogue import methods
+from onnxray.methods.option_checks import described
+
+STATED: dict[str, dict[str, tuple[float | None, str | None]]] = {
+    "activations": {"most": (256, "from 1 to 100000")},
+    "caricature": {
+        "every": (0, "from 0 to 1000000"),
+        "steps": (300, "from 1 to 1000000"),
+        "weight": (20.0, "from 1e-09 to 1e+09"),
+        "jitter": (-1, "from -1 to 1000"),
+    },
+    "deepdream": {
+        "every": (0, "from 0 to 1000000"),
+        "octaves": (4, "from 1 to 64"),
+        "octave_scale": (1.4, "from 1.01 to 16"),
+        "steps": (10, "from 1 to 1000000"),
+        "step_size": (1.5, "from 1e-06 to 255"),
+        "jitter": (32, "from 0 to 100000"),
+        "size": (512, "from 8 to 20000"),
+        "frames": (0, "from 0 to 100000"),
+        "zoom": (0.05, "from 0 to 0.9"),
+    },
+    "filters": {"most": (32, "from 1 to 1000")},
+    "integrated_gradients": {
+        "blur": (10.0, "from 0.1 to 1000"),
+        "trials": (10, "from 1 to 10000"),
+        "steps": (32, "from 1 to 4096"),
+        "gap": (0.05, "from 0 to 1e+06"),
+        "max_steps": (512, "from 1 to 4096"),
+    },
+    "invert": {
+        "every": (0, "from 0 to 1000000"),
+        "samples": (1, "from 1 to 1000"),
+        "steps": (None, "from 1 to 1000000"),
+        "weight": (1.0, "from 0 to 1e+30"),
+        "rate": (None, "from 1e-30 to 1e+30"),
+        "jitter": (None, "from 0 to 1000"),
+    },
+    "lots": {
+        "steps": (1, "from 1 to 100000"),
+        "step_size": (1.0, "from 0.001 to 255"),
+        "linf": (128.0, "from 1 to 255"),
+        "distance": (0.5, "from 0 to 1e+30"),
+        "max_scale": (1024, "from 1 to 65536"),
+    },
+    "maximize": {
+        "every": (0, "from 0 to 1000000"),
+        "samples": (1, "from 1 to 10000"),
+        "diversity": (0.0, "from 0 to 1e+30"),
+        "steps": (None, "from 1 to 1000000"),
+        "rate": (None, "from 1e-30 to 1e+30"),
+        "weight": (1.0, "from 0 to 1e+30"),
+        "reference": (None, "from 1e-30 to 1e+30"),
+        "facets": (10, "from 1 to 10000"),
+        "generator_black": (-1.0, None),
+        "generator_white": (1.0, None),
+        "code_decay": (None, "from 0 to 1"),
+        "code_noise": (1e-17, "from 0 to 1e+30"),
+        "together": (64, "from 1 to 10000"),
+    },
+    "occlusion": {"size": (None, "from 1"), "stride": (None, "from 1"), "batch_memory": (512, None)},
+    "rise": {"masks": (4000, "from 1"), "cells": (7, "from 1"), "keep": (0.5, None), "batch_memory": (512, None)},
+    "smoothgrad": {"samples": (50, "from 1 to 100000"), "noise": (0.15, "from 1e-06 to 1e+06")},
+    "style": {
+        "every": (0, "from 0 to 1000000"),
+        "content_weight": (1.0, "from 0 to 1e+12"),
+        "style_weight": (20.0, "from 0 to 1e+12"),
+        "steps": (300, "from 2 to 1000000"),
+    },
+    "texture": {
+        "every": (0, "from 0 to 1000000"),
+        "samples": (1, "from 1 to 10000"),
+        "steps": (400, "from 2 to 1000000"),
+    },
+    "value_occlusion": {"size": (1, "from 1"), "stride": (1, "from 1"), "batch_memory": (512, None)},
+}
+"""Option -> its default (None: it follows from others) and its range; a change is one of the interface."""
+
+
+def numbers(method: type[Any]) -> dict[str, tuple[float | None, str | None]]:
+    """The options of a method that are numbers, or have a range."""
+    hints, found = get_type_hints(method, include_extras=True), {}
+    for field in dataclasses.fields(method):
+        limits = described(hints[field.name])[2]
+        number = isinstance(field.default, int | float) and not isinstance(field.default, bool)
+        if number or limits is not None:
+            found[field.name] = (field.default, None if limits is None else str(limits))
+    return found
+
+
+def test_the_defaults_and_ranges_are_those_that_are_stated() -> None:
+    assert {name: found for name, method in methods().items() if (found := numbers(method))} == STATED
+
+
+def test_options_are_given_by_name_alone() -> None:
+    for method in methods().values():
+        assert all(field.kw_only for field in dataclasses.fields(method)), method.__name__
