@@ -33,7 +33,7 @@ def test_a_side_that_is_too_long_is_refused() -> None:
 
 PUBLISHED = {
     # https://caffe.berkeleyvision.org, VGG Face (Parkhi et al. 2015), torchvision's transforms, timm's and Keras' "tf"
-    "caffe-imagenet": ("BGR", 1.0, (104, 117, 123), (1, 1, 1), (224, 224), "crop", "bilinear", 0.875),
+    "caffe-imagenet": ("BGR", 1.0, (104, 117, 123), (1, 1, 1), (224, 224), "stretch", "bilinear", 0.875),
     "vgg-face": ("BGR", 1.0, (93.5940, 104.7624, 129.1863), (1, 1, 1), (224, 224), "crop", "bilinear", 0.875),
     "torchvision": (
         "RGB",
@@ -46,7 +46,7 @@ PUBLISHED = {
         0.875,
     ),
     "timm-half": ("RGB", 1 / 255, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), (224, 224), "crop", "bicubic", 0.9),
-    "tensorflow": ("RGB", 1 / 127.5, (1, 1, 1), (1, 1, 1), (224, 224), "crop", "bilinear", 0.875),
+    "tensorflow": ("RGB", 1 / 127.5, (1, 1, 1), (1, 1, 1), (224, 224), "stretch", "nearest", 0.875),
     "unit": ("RGB", 1 / 255, (0, 0, 0), (1, 1, 1), (224, 224), "crop", "bilinear", 0.875),
     "raw": ("RGB", 1.0, (0, 0, 0), (1, 1, 1), (224, 224), "crop", "bilinear", 0.875),
     "lenet": ("GREY", 1 / 256, (0,), (1,), (28, 28), "stretch", "bilinear", 0.875),

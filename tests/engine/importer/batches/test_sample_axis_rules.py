@@ -33,7 +33,8 @@ class Case:
     opset: int = 17
 
     def model(self) -> onnx.ModelProto:
-        text = f"g (float{list(self.shape)} x) => (float z) {{ {self.nodes}  z = Cast <to = 1> (y) }}"
+        shape = list(self.shape)  # an output with a row for each sample shows that the first axis is theirs
+        text = f"g (float{shape} x) => (float z, float{shape} own) {{ {self.nodes}  z = Cast <to = 1> (y)  own = Identity (x) }}"
         model = models.parse(text, opset=self.opset)
         model.graph.output[0].type.tensor_type.ClearField("shape")
         read = {name for node in model.graph.node for name in node.input}

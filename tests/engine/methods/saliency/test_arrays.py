@@ -114,14 +114,3 @@ def test_pictures_one_pixel_wide(height: int, width: int) -> None:
     assert Gradient()(opened, picture, 1).items[0].heat.shape == (height, width)
     if height * width > 1:
         assert Occlusion(size=1, stride=1)(opened, picture, 1).items[0].heat.shape == (height, width)
-
-
-def test_several_inputs_are_told_what_gives_their_gradients() -> None:
-    text = "g (float[N,3,8,8] rgb, float[N,1,8,8] depth) => (float[N,4] y) { x = Concat <axis = 1> (rgb, depth) HEAD }"
-    model = models.parse(text.replace("HEAD", HEAD.format(before="x")), {"w": models.random(0, 4, 4, 3, 3)})
-    opened = onnxray.open(model.SerializeToString())
-    arrays = {"rgb": models.random(1, 1, 3, 8, 8), "depth": models.random(2, 1, 1, 8, 8)}
-    with pytest.raises(InputError, match=r"reads 'rgb', 'depth'.*model\.pullback"):
-        Gradient()(opened, arrays, 1)
-    found = opened.pullback(arrays, {"y": np.eye(4, dtype=np.float32)[:1]})
-    assert {name: array.shape for name, array in found.items()} == {n: a.shape for n, a in arrays.items()}
