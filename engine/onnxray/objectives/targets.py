@@ -92,9 +92,8 @@ def class_index(model: Model, text: str, count: int) -> int:
         found = [int(text)]
     if len(found) != 1:
         known = f"the classes {', '.join(map(str, found[:10]))} are all labelled" if found else "there is no class"
-        raise InputError(
-            f"{known} {text!r}; {_near(labels, text)}give a number from 0 to {count - 1}, or a label of the profile"
-        )
+        near = "" if found else _near(labels, text)
+        raise InputError(f"{known} {text!r}; {near}give a number from 0 to {count - 1}, or a label of the profile")
     return found[0]
 
 

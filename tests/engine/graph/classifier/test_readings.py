@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from onnxray.errors import InputError
-from onnxray.graph.classifier.readings import Reading, softmax_axis, steps
+from onnxray.graph.classifier.readings import Reading, steps
+from onnxray.graph.outputs.origins import softmax_axis
 from onnxray.graph.reading import read_graph
 from support import models
 
