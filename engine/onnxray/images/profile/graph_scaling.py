@@ -55,7 +55,7 @@ class InputScaling:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Scaled:
     """A value that is factor * input + shift; one of each for every channel, whose place in the input is ``source``.
 

@@ -96,7 +96,7 @@ class Detections(NoClasses):
         return {"boxes": found}
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class _Table:
     """All rows of one sample: boxes, scores a class or one, classes, and the column that each score stands in."""
 
