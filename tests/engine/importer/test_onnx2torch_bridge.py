@@ -71,10 +71,19 @@ def test_a_weight_that_onnx2torch_copied_is_held_once() -> None:
     assert set(dict(module.named_parameters())) == {"w", "b"}
 
 
-def test_what_onnx2torch_makes_of_weights_does_not_train_unless_it_shall() -> None:
-    model = models.parse("g (float[N,3,4,4] x) => (float[N,2,4,4] y) { y = Conv (x, w) }", {"w": R(0, 2, 3, 1, 1)})
-    with theirs("Conv", 17):
-        held = list(onnxray.to_torch(model, verify=False).layer("y").parameters())
+@pytest.mark.parametrize(
+    ("operator", "text", "shape"),
+    [
+        ("Conv", "g (float[N,3,4,4] x) => (float[N,2,4,4] y) { y = Conv (x, w) }", (2, 3, 1, 1)),
+        ("Gemm", "g (float[N,4] x) => (float[N,3] y) { y = Gemm (x, w) }", (4, 3)),
+    ],
+)
+def test_what_onnx2torch_makes_of_weights_does_not_train_unless_it_shall(
+    operator: str, text: str, shape: tuple[int, ...]
+) -> None:
+    """The weight itself, or a copy that it turned."""
+    with theirs(operator, 17):
+        held = list(onnxray.to_torch(models.parse(text, {"w": R(0, *shape)}), verify=False).layer("y").parameters())
     assert held
     assert not any(parameter.requires_grad for parameter in held)
 

@@ -7,6 +7,7 @@ import onnx
 import pytest
 import torch
 
+import onnxray
 from onnxray.graph.facts import Graph
 from onnxray.graph.reading import read_graph
 from onnxray.importer.standard_functions import function_body
@@ -53,3 +54,11 @@ def test_what_is_known_of_a_node_s_operands_is_known_in_the_body() -> None:
 def test_what_the_standard_does_not_define_has_no_body(node: str) -> None:
     _, body = body_of(models.parse(f"g (float[N,3,4,4] x) => (float[N,2,4,4] y) {{ {node} }}", {"w": R(0, 2, 3, 1, 1)}))
     assert body is None
+
+
+def test_a_node_that_is_a_body_gives_its_one_output() -> None:
+    model = models.parse(LOSS, TARGET)
+    x = R(0, 4, 3)
+    found = onnxray.to_torch(model, verify=False)(torch.from_numpy(x))
+    assert isinstance(found, torch.Tensor)
+    np.testing.assert_allclose(found.numpy(), models.run(model, {"x": x})[0], rtol=1e-5)

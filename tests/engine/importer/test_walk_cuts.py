@@ -5,6 +5,7 @@ import pytest
 import torch
 
 import onnxray
+from onnxray.errors import UnsupportedOperator
 from onnxray.graph.reading import read_graph
 from onnxray.importer.walk import Importer
 from support import models
@@ -62,3 +63,12 @@ def test_weights_lie_as_the_file_has_them_unless_they_shall_not() -> None:
         (weight,) = Importer(read_graph(model), **({"channels_last": True} if last else {})).cut(("y",)).parameters()
         assert weight.is_contiguous() != last
         assert weight.is_contiguous(memory_format=torch.channels_last) == last
+
+
+def test_an_operator_set_that_onnx_does_not_know_is_refused_and_other_domains_are_not() -> None:
+    model = models.parse("g (float[N,2] x) => (float[N,2] y) { y = Neg (x) }")
+    model.opset_import.add(domain="com.microsoft", version=999)
+    assert onnxray.to_torch(model, verify=False)(torch.ones(1, 2)).tolist() == [[-1, -1]]
+    model.opset_import[0].version = 999
+    with pytest.raises(UnsupportedOperator, match="the file's opset 999 is newer than the installed onnx"):
+        onnxray.to_torch(model, verify=False)

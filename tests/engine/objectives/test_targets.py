@@ -36,8 +36,16 @@ def test_a_class_by_label_or_number(text: str, expected: int) -> None:
      ("1234567890", "there is no class '1234567890'")],
 )  # fmt: skip
 def test_a_class_that_is_none_or_several(text: str, said: str) -> None:
-    with pytest.raises(InputError, match=f"{said}; give a number from 0 to 4, or a label of the profile"):
+    with pytest.raises(
+        InputError, match=f"{said}; (did you mean .*? )?give a number from 0 to 4, or a label of the profile"
+    ):
         class_index(lenet(labels=True), text, 5)
+
+
+def test_a_label_of_several_classes_is_not_likened_to_itself() -> None:
+    with pytest.raises(InputError) as error:
+        class_index(lenet(labels=True), "cat", 5)
+    assert "did you mean" not in str(error.value)
 
 
 def test_without_a_target_the_judges_class_of_each_image() -> None:

@@ -37,7 +37,7 @@ def per_class(graph: Graph, name: str, raw: Array) -> NDArray[np.float64]:
     if raw.dtype.kind in "iu" and (found := steps(graph, name)) is not None:
         scores = (scores - found[1]) * found[0]
     if scores.ndim >= 2 and scores.size == scores.shape[0] * max(scores.shape[1:]):
-        scores = scores.reshape(len(scores), -1)
+        scores = scores.reshape(len(scores), max(scores.shape[1:]))
     if scores.ndim != 2 or not scores.size:
         raise NotAClassifier(
             f"output {name!r} has the shape {list(raw.shape)}, not one score a class; read it with `onnxray values`"

@@ -297,3 +297,14 @@ def test_what_follows_is_named_by_the_node_that_lost_the_samples() -> None:
         place = places(onnxray.open(Case(nodes, UNKNOWN).model()).graph)["y"]
         assert isinstance(place, Lost)
         assert (place.node, place.sure) == (expected[0] if "[" in nodes else "Trilu_0", expected[1])
+
+
+@pytest.mark.parametrize("node", ["y = Add (x, x)", "y = Max (x)", "y = Mul (x, c)"])
+def test_of_operands_of_unknown_rank_nothing_is_said(node: str) -> None:
+    model = models.parse(f"g (float x) => (float z) {{ {node}  z = Neg (y) }}", {"c": R(0, 3)})
+    model.graph.input[0].type.tensor_type.ClearField("shape")
+    model.graph.output[0].type.tensor_type.ClearField("shape")
+    found = places(onnxray.open(model).graph)
+    assert found["x"] == Apart()
+    assert isinstance(found["y"], Lost)
+    assert not found["y"].sure

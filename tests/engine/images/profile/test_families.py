@@ -33,8 +33,8 @@ def test_a_side_that_is_too_long_is_refused() -> None:
 
 PUBLISHED = {
     # https://caffe.berkeleyvision.org, VGG Face (Parkhi et al. 2015), torchvision's transforms, timm's and Keras' "tf"
-    "caffe-imagenet": ("BGR", 1.0, (104, 117, 123), (1, 1, 1), (224, 224), "stretch", "bilinear", 0.875),
-    "vgg-face": ("BGR", 1.0, (93.5940, 104.7624, 129.1863), (1, 1, 1), (224, 224), "crop", "bilinear", 0.875),
+    "caffe-imagenet": ("BGR", 1.0, (104, 117, 123), (1, 1, 1), (224, 224), "stretch", "bilinear", 0.875, 256),
+    "vgg-face": ("BGR", 1.0, (93.5940, 104.7624, 129.1863), (1, 1, 1), (224, 224), "crop", "bilinear", 0.875, None),
     "torchvision": (
         "RGB",
         1 / 255,
@@ -44,19 +44,20 @@ PUBLISHED = {
         "crop",
         "bilinear",
         0.875,
+        None,
     ),
-    "timm-half": ("RGB", 1 / 255, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), (224, 224), "crop", "bicubic", 0.9),
-    "tensorflow": ("RGB", 1 / 127.5, (1, 1, 1), (1, 1, 1), (224, 224), "stretch", "nearest", 0.875),
-    "unit": ("RGB", 1 / 255, (0, 0, 0), (1, 1, 1), (224, 224), "crop", "bilinear", 0.875),
-    "raw": ("RGB", 1.0, (0, 0, 0), (1, 1, 1), (224, 224), "crop", "bilinear", 0.875),
-    "lenet": ("GREY", 1 / 256, (0,), (1,), (28, 28), "stretch", "bilinear", 0.875),
+    "timm-half": ("RGB", 1 / 255, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), (224, 224), "crop", "bicubic", 0.9, None),
+    "tensorflow": ("RGB", 1 / 127.5, (1, 1, 1), (1, 1, 1), (224, 224), "stretch", "nearest", 0.875, None),
+    "unit": ("RGB", 1 / 255, (0, 0, 0), (1, 1, 1), (224, 224), "crop", "bilinear", 0.875, None),
+    "raw": ("RGB", 1.0, (0, 0, 0), (1, 1, 1), (224, 224), "crop", "bilinear", 0.875, None),
+    "lenet": ("GREY", 1 / 256, (0,), (1,), (28, 28), "stretch", "bilinear", 0.875, None),
 }
 
 
 def test_families_are_what_their_sources_publish() -> None:
     assert {
         name: (
-            one.channels, one.scale, one.mean, one.std, one.size, one.resize, one.interpolation, one.crop_fraction,
+            one.channels, one.scale, one.mean, one.std, one.size, one.resize, one.interpolation, one.crop_fraction, one.canonical,
         ) for name, one in FAMILIES.items()
     } == PUBLISHED  # fmt: skip
 
