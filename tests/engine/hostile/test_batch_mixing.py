@@ -181,40 +181,6 @@ def test_of_damaged_nodes_nothing_is_said(operator: str, damage: str) -> None:
     assert isinstance(found, Apart | Lost) or found in {"still", "count", "copies"}
 
 
-UNEVEN = {
-    "count": "s = Shape (x)  n = Gather (s, first)  d = Cast <to = 1> (n)  u = Div (x, d)",
-    "no rule": """h = Hardmax <axis = 1> (x)  z = NonZero (h)  t = Size (z)  d = Cast <to = 1> (t)  v = Mul (x, d)
-        u = Div (v, thousand)""",
-    "largest": "m = ReduceMax <keepdims = 0> (x)  u = Div (x, m)",
-    "sum over samples": "m = ReduceSum <keepdims = 0> (x)  s = Mul (x, x)  u = Div (s, m)",
-}
-
-
-@pytest.mark.parametrize("kind", UNEVEN)
-def test_pictures_that_would_change_each_other_are_judged_one_by_one(kind: str) -> None:
-    """Each as if it were alone: its class, its values and its gradient; which results and inspect say."""
-    weights = {"first": np.array(0), "thousand": np.float32(1000), "w": R(1, 4, 3, 3, 3), "head": R(2, 4, 5)}
-    text = (
-        f"g (float[N,3,8,8] x) => (float[N,5] y) {{ {UNEVEN[kind]}  c = Conv <pads = [1, 1, 1, 1]> (u, w)  r = Relu (c) "
-        "p = GlobalAveragePool (r)  f = Flatten (p)  y = MatMul (f, head) }"
-    )
-    proto = models.parse(text, {name: array for name, array in weights.items() if name in text})
-    model = onnxray.open(proto, profile="unit")
-    images = np.random.default_rng(3).integers(0, 256, (5, 3, 8, 8), dtype=np.uint8)
-    together = model.predict(images)
-    assert any("images are fed one by one" in note for note in together.notes)
-    assert "images are fed one by one" in str(model.mixing.note())
-    for row, image in enumerate(images):
-        alone = model.predict(image[None])
-        np.testing.assert_array_equal(together.probabilities[row], alone.probabilities[0])
-        fed = (image[None] / 255).astype(np.float32)
-        (own,) = models.run(proto, {"x": fed}, ["y"])
-        np.testing.assert_allclose(model.values(images, ["y"])["y"][row], own[0], rtol=1e-5, atol=1e-6)
-    maps = Gradient()(model, images, 0).items
-    for row, image in enumerate(images):
-        np.testing.assert_array_equal(maps[row].heat, Gradient()(model, image[None], 0).items[0].heat)
-
-
 def test_pictures_that_leave_each_other_alone_are_fed_together() -> None:
     model = onnxray.open(models.lenet(), models.GREY)
     assert model.mixing.note() is None

@@ -40,14 +40,10 @@ Probe = Callable[[tuple[str, ...]], str | None]
 
 
 class Mixing:
-    """Whether the batch of one model may be cut.
+    """Whether the batch of one model may be cut. ``probe`` finds out what the graph does not tell."""
 
-    probe: finds out what the graph does not tell. alone: the samples are images that have nothing to do with each
-    other, so where they would change each other each is fed by itself; else the batch is one thing, and stays whole.
-    """
-
-    def __init__(self, graph: Graph, probe: Probe | None = None, *, alone: bool = False) -> None:
-        self.graph, self.probe, self.alone = graph, probe, alone
+    def __init__(self, graph: Graph, probe: Probe | None = None) -> None:
+        self.graph, self.probe = graph, probe
         self._probed: dict[tuple[str, ...], str | None] = {}
 
     @cached_property
@@ -58,10 +54,7 @@ class Mixing:
     def note(self) -> str | None:
         """What a result must say where the file's outputs for one sample depend on those fed with it."""
         why = self.found(tuple(output.name for output in self.graph.outputs))
-        if why is None:
-            return None
-        fed = "; images are fed one by one" if self.alone and fixed_batch_of(self.graph) is None else ""
-        return f"what is found for one sample depends on those fed with it: {why}{fed}"
+        return None if why is None else f"what is found for one sample depends on those fed with it: {why}"
 
     def found(self, names: tuple[str, ...]) -> str | None:
         """Why the samples of these values depend on each other, as far as is known; None where they do not."""
@@ -79,8 +72,7 @@ class Mixing:
         return self._probed[open_]
 
     def chunk(self, feeds: Arrays, names: tuple[str, ...], size: int) -> int:
-        """How many samples may be fed at once where ``size`` would do: all where they depend on each other; one
-        where each is to be fed by itself.
+        """How many samples may be fed at once where ``size`` would do: all of them, where they depend on each other.
 
         Errors: InputError where the file or the memory does not take them all.
         """
@@ -89,8 +81,6 @@ class Mixing:
         if len(lengths) != 1 or own == 1:
             return size
         (total,) = lengths
-        if self.alone and own is None and total > 1 and self.found(names) is not None:
-            return 1
         if total == own or (own is None and total <= size):
             return size
         why = self.found(names)
