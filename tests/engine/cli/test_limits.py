@@ -41,7 +41,7 @@ def endless(folded: bool) -> bytes:
 
 def endless_classifier() -> bytes:
     text = (
-        f"g (float[1,1,4,4] x) => (float[1,16] y) {{ {COUNTS} f = Flatten (x) y = Loop {BODY.format(n=16)} (n, k, f) }}"
+        f"g (float[1,1,8,8] x) => (float[1,64] y) {{ {COUNTS} f = Flatten (x) y = Loop {BODY.format(n=64)} (n, k, f) }}"
     )
     return models.parse(text).SerializeToString()
 
