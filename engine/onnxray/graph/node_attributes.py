@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import onnx
@@ -14,6 +14,10 @@ from onnxray.graph.file.attribute_values import held_tensor, value_of
 
 _NUMBERS = {"value_float": np.float32, "value_floats": np.float32, "value_int": np.int64, "value_ints": np.int64}
 """Attributes that a Constant node holds numbers in, as the standard types them."""
+
+
+DAMAGED: Final = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
+"""What a rule runs into at attributes and operands that no checker would let pass."""
 
 
 def attribute(node: Node, name: str, default: Any) -> Any:

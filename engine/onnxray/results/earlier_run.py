@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from onnxray.results.journal import JOURNAL, read_journal
+from onnxray.results.journal import JOURNAL, is_plain_name, read_journal
 
 DOCUMENT = "result.json"
 
@@ -23,7 +23,7 @@ def files_of_earlier_run(folder: Path) -> frozenset[str]:
     Names are text of a file: one that leads elsewhere is left alone.
     """
     names = {*_of_document(folder / DOCUMENT), *_of_journal(folder / JOURNAL)} - {DOCUMENT, JOURNAL}
-    return frozenset(name for name in names if _plain(name) and _is_file(folder / name))
+    return frozenset(name for name in names if is_plain_name(name) and _is_file(folder / name))
 
 
 def _of_document(path: Path) -> Iterator[str]:
@@ -50,10 +50,6 @@ def _of_journal(path: Path) -> Iterator[str]:
 
 def _texts(values: Any) -> Iterator[str]:
     yield from (value for value in values if isinstance(value, str)) if isinstance(values, list) else ()
-
-
-def _plain(name: str) -> bool:
-    return name not in {"", ".", ".."} and "\0" not in name and Path(name).name == name
 
 
 def _is_file(path: Path) -> bool:

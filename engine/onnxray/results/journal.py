@@ -132,8 +132,13 @@ def digest_of_file(path: Path) -> str | None:
         return None
 
 
+def is_plain_name(name: str) -> bool:
+    """Whether a name that stands in a file is one of a file in the same folder, and leads nowhere else."""
+    return name not in {"", ".", ".."} and "\0" not in name and Path(name).name == name
+
+
 def _plain_names(files: Mapping[str, Any]) -> dict[str, str]:
     """Names of files in the folder itself; a journal that names others is not ours."""
-    if any(Path(name).name != name or name in {"", ".", ".."} for name in files):
+    if not all(map(is_plain_name, files)):
         raise ValueError(f"{list(files)} name files elsewhere")
     return {str(name): str(digest) for name, digest in files.items()}

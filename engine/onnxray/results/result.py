@@ -18,7 +18,7 @@ from onnxray.errors.type_checks import as_path, check_files, check_subclass
 from onnxray.images.files import read_png
 from onnxray.results.earlier_run import DOCUMENT
 from onnxray.results.item import Item, ItemT
-from onnxray.results.journal import JOURNAL, read_journal
+from onnxray.results.journal import JOURNAL, is_plain_name, read_journal
 from onnxray.results.provenance import Provenance
 from onnxray.results.saved_files import file_names, item_entry, npy_bytes, plain_values, with_files, write_folder
 
@@ -109,7 +109,7 @@ def restored(place: Path, entries: Sequence[Mapping[str, Any]], item_type: type[
 
     @functools.cache
     def picture(name: str) -> NDArray[Any]:
-        if Path(name).name != name:
+        if not is_plain_name(name):
             raise ValueError(f"the file {name!r} is not in that folder")
         if name.endswith(".npy"):
             return np.asarray(np.load(place / name, allow_pickle=False))

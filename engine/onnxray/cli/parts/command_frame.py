@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from onnxray.cli.parts.console import text
 from onnxray.cli.parts.memory_limit import memory_ran_out
 from onnxray.cli.parts.stopping import stoppable
-from onnxray.cli.terminal.progress_lines import ProgressLines
+from onnxray.cli.terminal.progress_lines import LONGEST_TASK, ProgressLines
 from onnxray.errors import OnnxrayError
 from onnxray.errors.shown_text import one_line, terminal
 
@@ -67,9 +67,6 @@ def progress_bar() -> Iterator[Tick]:
         task = bar.add_task("", total=None)
 
         def tick(done: int, total: int, what: str) -> None:
-            bar.update(task, completed=done, total=total, description=terminal(what, _LONGEST_TASK))
+            bar.update(task, completed=done, total=total, description=terminal(what, LONGEST_TASK))
 
         yield tick
-
-
-_LONGEST_TASK = 200

@@ -9,7 +9,7 @@ from typing import final
 from onnxray.errors.shown_text import terminal
 
 _EVERY = 60.0
-_LONGEST_TASK = 200
+LONGEST_TASK = 200
 
 
 @final
@@ -41,7 +41,7 @@ class ProgressLines:
         self._last = now
         worked, spent = done - self._first, now - self._begun
         left = f", about {duration(spent * (total - done) / worked)} left" if worked > 0 else ""
-        self._say(f"{done / max(total, 1):.0%}: {terminal(what, _LONGEST_TASK)}{left}")
+        self._say(f"{done / max(total, 1):.0%}: {terminal(what, LONGEST_TASK)}{left}")
 
 
 def duration(seconds: float) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from onnxray.graph.facts import Dim, Graph, Node, Value
-from onnxray.graph.node_attributes import attribute, constant
+from onnxray.graph.node_attributes import DAMAGED, attribute, constant
 from onnxray.graph.operator_kinds import BROADCASTING, ELEMENTWISE, NORMALISING, UNCHANGING
 
 _WEIGHTS = {"Conv": 1, "ConvTranspose": 1, "ConvInteger": 1, "QLinearConv": 3, "FusedConv": 1, "NhwcConv": 1}
@@ -51,7 +51,7 @@ def windows_over(graph: Graph, value: Value) -> tuple[Window, ...]:
         try:
             window = _window(graph, node, axes, value.shape) if _is_windowed(node) else None
             passed = _passed(graph, node, axes) if window is None else _behind_window(node, axes)
-        except (ValueError, TypeError, IndexError, ArithmeticError):  # a damaged node tells nothing
+        except DAMAGED:  # such a node tells nothing
             continue
         if window is not None and window.axes:
             found.append(window)
@@ -111,7 +111,7 @@ def _kernel(graph: Graph, node: Node, count: int) -> tuple[int | None, ...]:
 
 def _passed(graph: Graph, node: Node, axes: Axes) -> Axes | None:
     """The axes behind a node that leaves them in place or moves them; None where nothing is known of them."""
-    if node.operator in _KEEPING or not axes:
+    if node.operator in _KEEPING:
         return axes
     if node.operator == "Transpose":
         order = attribute(node, "perm", None) or range(len(axes))[::-1]

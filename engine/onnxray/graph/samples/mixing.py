@@ -17,7 +17,7 @@ from onnxray.arrays import Arrays
 from onnxray.errors import InputError
 from onnxray.graph.facts import Graph, Node
 from onnxray.graph.fixed_batch import fixed_batch_of, has_no_batch
-from onnxray.graph.node_attributes import attribute
+from onnxray.graph.node_attributes import DAMAGED, attribute
 from onnxray.graph.operator_kinds import BROADCASTING, ELEMENTWISE, SPATIAL
 from onnxray.graph.samples.copies import copied
 from onnxray.graph.samples.places import Apart, Facts, Lost, Place
@@ -28,8 +28,6 @@ _OF_FIRST_AXIS: Final = SPATIAL | {
 }  # fmt: skip
 """Operators whose first axis is the samples' by the standard; what else they read must be the same for all."""
 _ONE_SCALE: Final = frozenset({"DynamicQuantizeLinear", "DynamicQuantizeMatMul"})
-_DAMAGED: Final = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
-"""What a rule runs into at attributes and operands that no checker would let pass."""
 _LIGHT: Final = 2**26
 """How many numbers are held at once without asking how much memory there is."""
 _SHARE: Final = 0.5
@@ -147,7 +145,7 @@ class _Walk(Facts):
         """Where the samples lie in one output of a node; of a node that is damaged nothing is said."""
         try:
             return self._place(node, position)
-        except _DAMAGED:
+        except DAMAGED:
             return Lost(node.name, node.operator, sure=False)
 
     def _place(self, node: Node, position: int) -> Place:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from onnxray.errors import OnnxrayError
 from onnxray.graph.facts import Graph, Node
-from onnxray.graph.node_attributes import attribute, constant
+from onnxray.graph.node_attributes import DAMAGED, attribute, constant
 
 _MOST: Final = 2**20
 """Numbers of a constant that is read here: those of a mean image of 512x512."""
@@ -134,13 +134,7 @@ def _results(graph: Graph, node: Node, known: dict[str, _Scaled]) -> dict[str, _
     try:
         with np.errstate(all="ignore"):  # a constant may be anything; what is not finite tells nothing
             return rule(graph, node, known)
-    except (
-        OnnxrayError,
-        ArithmeticError,
-        IndexError,
-        ValueError,
-        TypeError,
-    ):  # a damaged node, which the importer will name
+    except (OnnxrayError, *DAMAGED):  # which the importer will name
         return None
 
 
