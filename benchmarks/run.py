@@ -20,8 +20,8 @@ from measure import Row, Setting, say, setting
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "docs" / "benchmarks.md"
 BENCHMARKS = (
-    "pullback", "forward_gradient", "line_search", "opening", "saliency", "saliency_cams", "saliency_perturbation",
-    "visualize", "visualize_lucent",
+    "pullback", "forward_gradient", "line_search", "opening", "startup", "saliency", "saliency_cams",
+    "saliency_perturbation", "visualize", "visualize_lucent",
 )  # fmt: skip
 TABLES = ("hostile", "mutations")
 PACKAGES = (

@@ -1,10 +1,13 @@
 """Nothing heavy is imported before it is needed, and the engine imports no adapter."""
 
+import json
 import subprocess
 import sys
 
 import pytest
 
+import onnxray_models
+from support.children import child
 from support.imports import files, imports
 from support.paths import ROOT
 
@@ -57,3 +60,42 @@ def test_nothing_heavy_is_imported_before_it_is_needed(code: str, absent: set[st
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "[]"
+
+
+FOUR = next(str(path) for path in onnxray_models.samples("lenet") if path.stem == "4_0")
+PROGRAM = """
+import json, sys
+sys.argv = ["onnxray", *json.loads(sys.argv[1])]
+from onnxray.cli import main
+try:
+    main()
+except SystemExit:
+    pass
+print(json.dumps(sorted({name.split(".")[0] for name in sys.modules})))
+"""
+TORCH = {"torch", "onnx2torch", "torchvision"}
+PICTURES = {"matplotlib", "skimage", "scipy", "cv2"}
+ENGINES = {"onnxruntime", "onnx", "numpy", "PIL"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "absent"),
+    [
+        (["--version"], {*TORCH, *PICTURES, *ENGINES, "rich"}),
+        (["--help"], {*TORCH, *PICTURES, *ENGINES, "rich"}),
+        (["saliency", "--help"], {*TORCH, *PICTURES, *ENGINES, "rich"}),
+        (["visualize", "--help"], {*TORCH, *PICTURES, *ENGINES, "rich"}),
+        (["saliency", "check", "--help"], {*TORCH, *PICTURES, *ENGINES, "rich"}),
+        (["classify", "--help"], {*TORCH, *PICTURES, *ENGINES, "rich"}),
+        (["saliency", "grad-cam", "--help"], {*TORCH, "matplotlib", "skimage", "scipy", "rich"}),
+        (["inspect", "lenet"], {*TORCH, *PICTURES, "multiprocessing"}),
+        (["inspect", "lenet", "--json"], {*TORCH, *PICTURES, "multiprocessing", "rich"}),
+        (["classify", "lenet", FOUR], {*TORCH, *PICTURES, "multiprocessing"}),
+        (["classify", "lenet", FOUR, "--json"], {*TORCH, *PICTURES, "multiprocessing", "rich"}),
+    ],
+    ids=lambda part: " ".join(part).replace(FOUR, "PICTURE") if isinstance(part, list) else "",
+)
+def test_a_command_imports_what_it_needs(arguments: list[str], absent: set[str]) -> None:
+    out, error = child("-c", PROGRAM, json.dumps(arguments)).communicate(timeout=120)
+    assert out, error
+    assert absent & set(json.loads(out.splitlines()[-1])) == set()

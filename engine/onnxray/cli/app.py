@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Annotated, Any, cast, final
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any, cast, final
 
-import typer
+import click
 
 from onnxray._version import __version__
 from onnxray.cli.lazy_group import Command, Family, Joined, LazyGroup, Listed, listed
-from onnxray.errors.shown_text import one_line
+from onnxray.cli.usage.completion import completion_options
+from onnxray.cli.usage.refusals import refuse_usage
 
-# The root of what typer says of wrong usage; it is click's, and where that is depends on typer's version.
-_UsageError: type[Any] = typer.BadParameter.__bases__[0]
-
-
-_SALIENCY = "onnxray.methods.saliency.base:Saliency"
-_SYNTHESIS = "onnxray.methods.synthesis.base:Synthesis"
+_SALIENCY = "saliency", "onnxray.methods.saliency.base:Saliency"
+_SYNTHESIS = "synthesis", "onnxray.methods.synthesis.base:Synthesis"
+"""A family's folder, and its class."""
 
 _COMMANDS = {
     "inspect": (
@@ -69,85 +67,86 @@ _MAP_COMMANDS = {
 """The same, of the commands beside the methods."""
 
 _HELP = {
-    "saliency": "Maps of what a score depends on, by the methods of the literature, on any exported model.",
-    "visualize": "Images made to order: what a class, a channel or a neuron looks for, dreams, textures, filters.",
+    "saliency": "Maps of what a score depends on, by the methods of the literature, on any exported model.\n\n"
+    "Examples: onnxray saliency grad-cam net.onnx photo.jpg; onnxray saliency grad-cam --help",
+    "visualize": "Images made to order: what a class, a channel or a neuron looks for, dreams, textures, filters.\n\n"
+    "Examples: onnxray visualize maximize net.onnx --target goldfish; onnxray visualize maximize --help",
     "check": "Put a method to the test on images: insertion and deletion curves with their areas (Petsiuk 2018), the "
     "pointing game where a box is given, stability under noise (Yeh 2019), and the rank correlation with the maps of "
-    "the network whose weights were drawn anew, layer by layer from the output down (Adebayo 2018).",
+    "the network whose weights were drawn anew, layer by layer from the output down (Adebayo 2018).\n\n"
+    "Example: onnxray saliency check grad-cam net.onnx photos/",
 }
 
 
-def _group(name: str, listing: Mapping[str, Listed]) -> Listed:
-    return Listed(
-        name, _HELP[name], lambda: LazyGroup(name=name, help=_HELP[name], no_args_is_help=True, listing=listing)
-    )
+def _group(name: str, listing: Mapping[str, Listed], panel: str = "Commands") -> Listed:
+    def load() -> LazyGroup:
+        return LazyGroup(name=name, help=_HELP[name], no_args_is_help=True, listing=listing)
+
+    return Listed(name, _HELP[name], load, panel)
 
 
 def _listing() -> dict[str, Listed]:
     """Every command below ``onnxray``."""
-    check = _group("check", Family(_SALIENCY, "onnxray.cli.commands.saliency_check:command_of"))
-    maps = Family(_SALIENCY, "onnxray.cli.commands.saliency:command_of")
-    beside = listed(_MAP_COMMANDS)
-    saliency = Joined({"layers": beside["layers"]}, maps, {"compare": beside["compare"], "check": check})
+    beside = listed(_MAP_COMMANDS, "Beside the methods")
+    checks = Family(
+        *_SALIENCY, "onnxray.cli.commands.saliency_check:command_of",
+        line=lambda name, _: f"Whether the maps of {name} can be believed.",
+    )  # fmt: skip
+    check = _group("check", checks, "Beside the methods")
+    maps = Family(*_SALIENCY, "onnxray.cli.commands.saliency:command_of")
+    saliency = Joined(maps, {**beside, "check": check})
     # What is inverted has data arguments of its own, and is a command beside these.
-    pictures = Family(_SYNTHESIS, "onnxray.cli.commands.visualize:command_of", without=frozenset({"invert"}))
+    pictures = Family(*_SYNTHESIS, "onnxray.cli.commands.visualize:command_of", without=frozenset({"invert"}))
     return {
         **listed(_COMMANDS), "saliency": _group("saliency", saliency), "visualize": _group("visualize", pictures)
     }  # fmt: skip
 
 
-@final
-class Commands(LazyGroup):
-    """All commands; says of wrong usage what was typed as a terminal may show it."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(listing=_listing(), **options)
-
-    def make_context(self, *args: Any, **options: Any) -> Any:
-        """Read the options of the program itself."""
-        with _escaped_usage():
-            return super().make_context(*args, **options)
-
-    def invoke(self, ctx: Any) -> Any:
-        """Read the options of a command, and run it."""
-        with _escaped_usage():
-            return super().invoke(ctx)
-
-
-@contextmanager
-def _escaped_usage() -> Iterator[None]:
-    try:
-        yield
-    except _UsageError as error:
-        error.message = one_line(error.message)
-        raise
-
-
-app = typer.Typer(
-    name="onnxray",
-    cls=Commands,
-    help="Open any exported ONNX model, get trustworthy gradients at every named value of it, and run LOTS and "
-    "saliency on it, judged by ONNX Runtime on the very file that ships.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
-
-def _version(wanted: bool) -> None:
+def _version(ctx: click.Context, _option: click.Parameter, wanted: bool) -> None:
     if wanted:
         print(f"onnxray {__version__}")
-        raise typer.Exit
+        ctx.exit()
 
 
-@app.callback()
-def options(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = (
-        False
-    ),
-) -> None:
-    """Options of the program itself."""
+def _nothing(isolated: bool) -> None:
+    """What the program itself does before a command: its options are read where they count."""
+
+
+@final
+class Commands(LazyGroup):
+    """All commands."""
+
+    def __init__(self) -> None:
+        version = click.Option(
+            ["--version"], is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Print the version."
+        )
+        isolated = click.Option(
+            ["--isolated"], is_flag=True,
+            help="Take nothing from onnxray.toml, pyproject.toml or ONNXRAY_ variables.",
+        )  # fmt: skip
+        super().__init__(
+            name="onnxray", params=[version, isolated, *completion_options()],
+            callback=_nothing, listing=_listing(), no_args_is_help=True,
+            help="Open any exported ONNX model, get trustworthy gradients at every named value of it, and run LOTS and "
+            "saliency on it, judged by ONNX Runtime on the very file that ships.\n\n"
+            "Examples: onnxray demo; onnxray inspect net.onnx; onnxray classify net.onnx photo.jpg; "
+            "onnxray saliency grad-cam net.onnx photo.jpg; onnxray lots net.onnx photo.jpg --target other.jpg",
+            context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+        )  # fmt: skip
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Run the program, and end it with its exit status; wrong usage is one line and status 2."""
+        try:
+            sys.exit(super().main(*args, **{**options, "standalone_mode": False}) or 0)
+        except click.UsageError as error:
+            typed = args[0] if args else options.get("args")
+            sys.exit(refuse_usage(error, sys.argv[1:] if typed is None else typed))
+        except click.Abort:
+            print("onnxray: interrupted", file=sys.stderr)
+            sys.exit(130)
+
+
+app = Commands()
 
 
 def function_at(path: Sequence[str]) -> Command:
@@ -160,4 +159,4 @@ def function_at(path: Sequence[str]) -> Command:
 
 def main() -> None:
     """Run the program. Exit status: 0 done, 1 the request cannot be met, 2 wrong usage, 130 interrupted."""
-    app()
+    app(prog_name="onnxray")

@@ -23,7 +23,7 @@ _CHUNK_LIMIT = 256
 _LARGEST_FILLED = 2**31
 
 
-Way = Literal["free", "rewrite", "vmap", "loop"]
+Way = Literal["free", "rewrite", "vmap", "loop", "not tried"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,8 @@ class Batch:
     """How samples go through the twin: ``file`` is the batch that the file fixes, None where it is free.
 
     ``twin``: ``free``, the file's own graph at any batch; ``rewrite``, a graph in which every node was placed for any
-    batch; ``vmap``, torch.vmap over the file's own batch; ``loop``, one batch of the file's own after the other.
+    batch; ``vmap``, torch.vmap over the file's own batch; ``loop``, one batch of the file's own after the other;
+    ``not tried`` where only a run would tell.
     """
 
     file: int | None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING
@@ -11,6 +13,8 @@ from onnxray.errors.forks import ProcessLock, check_process
 
 if TYPE_CHECKING:
     import onnxruntime
+
+_log = logging.getLogger("onnxray")
 
 
 class Sessions:
@@ -32,7 +36,10 @@ class Sessions:
         with own.lock:
             session = own.sessions.get(key)
             if session is None:
+                begun = time.perf_counter()
                 session = make()
+                of = "the file" if key is None else f"a cut to {key}"
+                _log.info("a session of ONNX Runtime on %s: started in %.2f s", of, time.perf_counter() - begun)
                 if not keep:
                     return session
                 own.sessions[key] = session

@@ -74,6 +74,10 @@ def picture_size(path: Path) -> tuple[int, int]:
 
 
 def _open(stream: Any, formats: tuple[str, ...]) -> Image.Image:
+    Image.preinit()  # the common formats; the decoders of all take longer to import than most pictures to read
+    with contextlib.suppress(UnidentifiedImageError):
+        return Image.open(stream, formats=tuple(name for name in formats if name in Image.OPEN))
+    stream.seek(0)
     Image.init()
     return Image.open(stream, formats=tuple(name for name in formats if name in Image.OPEN))
 

@@ -19,10 +19,12 @@ from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import Any, TypeVar, cast, final
 
+from onnxray.errors.near_misses import did_you_mean
+
 T = TypeVar("T")
 
 ROOT = "onnxray.methods"
-_SHARED = frozenset({"ascent", "parts"})
+SHARED = frozenset({"ascent", "parts"})
 """Folders of a family that hold what its methods are put together from, and no method (and import torch)."""
 
 
@@ -64,7 +66,8 @@ def look_up(name: str) -> Any:
     for found in (*map(_method_in, likely), *methods().values()):
         if found is not None and found.__name__ == name:
             return found
-    raise AttributeError(f"onnxray.methods has no method {name!r}; dir(onnxray.methods) lists them")
+    near = did_you_mean(name, names(), count=2)
+    raise AttributeError(f"onnxray.methods has no method {name!r}; {near}dir(onnxray.methods) lists them")
 
 
 def names() -> list[str]:
@@ -106,7 +109,7 @@ def serve_by_file() -> None:
 def _walk(folder: Path, package: str, *, top: bool = False) -> Iterator[tuple[str, str]]:
     for found in pkgutil.iter_modules([str(folder)]):
         if found.ispkg:
-            if found.name not in _SHARED:
+            if found.name not in SHARED:
                 yield from _walk(folder / found.name, f"{package}.{found.name}")
         elif not top:
             yield found.name, f"{package}.{found.name}"

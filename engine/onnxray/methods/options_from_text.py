@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from onnxray.errors import InputError
+from onnxray.errors.near_misses import did_you_mean
 from onnxray.methods.option_checks import described
 
 T = TypeVar("T")
@@ -17,7 +18,7 @@ def configured(known: Mapping[str, type[T]], names: Sequence[str], settings: Seq
     """The named methods; settings are METHOD.OPTION=VALUE. Errors: InputError."""
     for name in names:
         if name not in known:
-            raise InputError(f"there is no method {name!r}; there are: {', '.join(known)}")
+            raise InputError(f"there is no method {name!r}; {did_you_mean(name, known)}there are: {', '.join(known)}")
     if len(set(names)) != len(names):
         raise InputError(f"a method is named twice in {','.join(names)}; name each once")
     options: dict[str, dict[str, Any]] = {name: {} for name in names}
@@ -30,7 +31,8 @@ def configured(known: Mapping[str, type[T]], names: Sequence[str], settings: Seq
         hints = get_type_hints(known[name], include_extras=True)
         own = [f.name for f in dataclasses.fields(known[name]) if get_origin(hints[f.name]) is Annotated]  # type: ignore[arg-type]
         if field not in own:
-            raise InputError(f"{name} has no option {option!r}; it has: {', '.join(own)}")
+            near = did_you_mean(field, own)
+            raise InputError(f"{name} has no option {option!r}; {near}it has: {', '.join(own)}")
         options[name][field] = _value(described(hints[field])[0], text, setting)
     return tuple(known[name](**options[name]) for name in names)
 

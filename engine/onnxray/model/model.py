@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxray.arrays import Array, Arrays
-from onnxray.engines.agreement.batch_decision import decided, mixes
+from onnxray.engines.agreement.batch_decision import decided, known_so_far, mixes
 from onnxray.engines.agreement.comparison import TOLERANCE
 from onnxray.engines.agreement.first_check import Agreement, check, in_exact_products, note, reference_note, remembered
 from onnxray.engines.agreement.reference import outputs_or_reference
@@ -311,6 +311,10 @@ class Model:
                 )  # fmt: skip
                 assert self._batch is not None
             return self._batch
+
+    def known_batch(self) -> Batch:
+        """The same as far as it is known without running the model; ``not tried`` where it is not."""
+        return known_so_far(self.graph, self.versions())
 
     def _decide_batch(self) -> Batch:
         from onnxray.engines.agreement.batch_trial import decide

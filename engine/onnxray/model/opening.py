@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,6 +18,8 @@ from onnxray.images.profile.profile import Profile
 from onnxray.model.inputs.settling import settle
 from onnxray.model.model import Model
 from onnxray.model.sources import Source, bundled
+
+_log = logging.getLogger("onnxray")
 
 
 def open_model(
@@ -61,6 +64,8 @@ def open_model(
     check_kind("the output", stated, StatedOutput | None)
     if stated is not None and stated.output is not None and found is not None and found.logits == logits_of(graph):
         found = dataclasses.replace(found, logits=None, features=None)  # those of the output that is not meant
+    profile_name = "none" if found is None else found.name
+    _log.info("opened %s: %d nodes, profile %s", graph.path or "bytes", len(graph.nodes), profile_name)
     model = Model(graph, found, device, approximate=approximate, strict=strict, output=stated, inputs=read_as)
     if model.answering.stated is not None:
         answered_with(graph, model.answering.stated)  # what is wrong with it is said before anything is done

@@ -9,6 +9,7 @@ from typing import TypeAlias
 import onnx
 
 from onnxray.errors import ModelFileError
+from onnxray.errors.near_misses import did_you_mean
 from onnxray.errors.short_values import short
 
 Source: TypeAlias = str | os.PathLike[str] | bytes | onnx.ModelProto
@@ -27,4 +28,7 @@ def bundled(source: Source) -> Source:
             return source
         if source in onnxray_models.names():
             return onnxray_models.path(source)
+        near = did_you_mean(source, onnxray_models.names())
+        if near and "/" not in source:
+            raise ModelFileError(f"{source}: no such file, and no model that comes with onnxray; {near.rstrip()}")
     return source

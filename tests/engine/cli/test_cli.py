@@ -8,15 +8,17 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner, Result
 from PIL import Image
 from torch import nn
-from typer.testing import CliRunner, Result
 
 import onnxray_models
 from onnxray.cli.app import app
+from onnxray.engines.judge import Judge
 from onnxray.methods.lots.lots import LOTS
 from support import models
 from support.children import child, interrupted
@@ -67,9 +69,37 @@ def test_inspect_tells_how_samples_go(tmp_path: Path) -> None:
     path = tmp_path / "fixed.onnx"
     path.write_bytes(models.lenet(2).SerializeToString())
     told = document("inspect", path)["batch"]
+    assert told == {"file": 2, "twin": "not tried", "reason": "inspect --batch tries it"}
+    told = document("inspect", path, "--batch")["batch"]
     assert (told["file"], told["twin"]) == (2, "rewrite")
     assert "batches of 4 and 6" in told["reason"]
-    assert "2 in the file; twin: rewrite (within" in " ".join(run("inspect", path).stdout.split())
+    assert "2 in the file; twin: rewrite (within" in " ".join(run("inspect", path).stdout.split()), "it is remembered"
+
+
+def test_inspect_runs_no_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither where the batch is fixed, nor where a node may fix it or no rule tells whether samples are mixed."""
+    texts = {
+        "fixed": "g (float[1,2] x) => (float[1,2] y) { y = Neg (x) }",
+        "a node may fix it": "g (float[N,2] x) => (float[M,2] y) { s = Constant <value_ints = [1, 2]> () y = Expand (x, s) }",
+        "no rule": "g (float[N,2] x) => (float[M] y) { y = Unique <sorted = 1> (x) }",
+    }
+    sessions: list[object] = []
+    real = Judge._session
+
+    def counted(self: Judge, *arguments: Any, **options: Any) -> Any:
+        sessions.append(arguments)
+        return real(self, *arguments, **options)
+
+    monkeypatch.setattr(Judge, "_session", counted)
+    for name, text in texts.items():
+        path = tmp_path / "model.onnx"
+        path.write_bytes(models.parse(text).SerializeToString())
+        found = document("inspect", path)
+        said = f"{found['batch']['twin']} {found['mixing']}"
+        assert ("not tried" in said, sessions) == (True, []), name
+        found = document("inspect", path, "--batch")
+        assert ("not tried" in f"{found['batch']['twin']} {found['mixing']}", bool(sessions)) == (False, True), name
+        sessions.clear()
 
 
 def test_inspect_tells_what_the_judge_alone_runs(tmp_path: Path) -> None:
@@ -78,7 +108,7 @@ def test_inspect_tells_what_the_judge_alone_runs(tmp_path: Path) -> None:
       s = Cast <to = 8> (x) f = Cast <to = 1> (s) y = Identity (f)
     }"""
     path.write_bytes(models.parse(text).SerializeToString())
-    told = document("inspect", path)["batch"]
+    told = document("inspect", path, "--batch")["batch"]
     assert (told["file"], told["twin"]) == (1, "loop")
     assert "no other way could be tried: node" in told["reason"]
 
@@ -88,11 +118,12 @@ def test_inspect_imports_torch_only_to_decide(batch: str | int, tmp_path: Path) 
     path = tmp_path / "model.onnx"
     path.write_bytes(models.lenet(batch).SerializeToString())
     code = (
-        f"import sys; from typer.testing import CliRunner; from onnxray.cli.app import app; "
-        f"assert CliRunner().invoke(app, ['inspect', {str(path)!r}]).exit_code == 0; print('torch' in sys.modules)"
+        f"import sys; from click.testing import CliRunner; from onnxray.cli.app import app; "
+        f"assert CliRunner().invoke(app, ['inspect', {str(path)!r}, *sys.argv[1:]]).exit_code == 0; "
+        "print('torch' in sys.modules)"
     )
-    said = [child("-c", code).communicate()[0].strip() for _ in range(2)]
-    assert said == (["False", "False"] if batch == "N" else ["True", "False"])
+    said = [child("-c", code, *asked).communicate()[0].strip() for asked in ([], ["--batch"], ["--batch"])]
+    assert said == (["False"] * 3 if batch == "N" else ["False", "True", "False"])
 
 
 def test_verify_agrees_and_says_so() -> None:
@@ -197,7 +228,7 @@ def test_every_command_has_help_with_an_example(command: str) -> None:
 
 def test_commands_that_the_judge_can_serve_import_no_torch() -> None:
     script = (
-        "import sys, typer.testing as t; from onnxray.cli.app import app; r = t.CliRunner(); "
+        "import sys, click.testing as t; from onnxray.cli.app import app; r = t.CliRunner(); "
         f"codes = [r.invoke(app, a).exit_code for a in (['--help'], ['inspect', 'lenet'], ['classify', 'lenet', {FOUR!r}])]; "
         "print(codes, 'torch' in sys.modules)"
     )

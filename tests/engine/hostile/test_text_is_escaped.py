@@ -13,11 +13,9 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-import typer.main
-import typer.testing
+from click.testing import CliRunner, Result
 from PIL import Image
 from rich.table import Table
-from typer.testing import CliRunner, Result
 
 from onnxray.cli.app import app
 from onnxray.cli.parts.console import PlainConsole, line
@@ -37,15 +35,6 @@ PAYLOADS = (
 )  # fmt: skip
 UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 LONG = "n" * 10**6
-
-
-@pytest.fixture(autouse=True)
-def built_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The tree of commands takes as long to build as many a command runs."""
-    monkeypatch.setattr(typer.testing, "_get_command", lambda _: COMMAND)
-
-
-COMMAND = typer.main.get_command(app)
 
 
 def raw_letters(text: str) -> set[str]:

@@ -5,15 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-import typer
-
 from onnxray.cli.parts.arguments import ImagesArgument, ModelArgument
 from onnxray.cli.parts.command_frame import progress_bar
-from onnxray.cli.parts.console import table_console
 from onnxray.cli.parts.document import Work, print_json
 from onnxray.cli.parts.finishing import say_interrupted
 from onnxray.cli.parts.limits import limited
 from onnxray.cli.parts.shared_options import Growing, with_shared_options
+from onnxray.cli.usage.statements import option
 
 if TYPE_CHECKING:
     from onnxray.images.pixels import Pixels
@@ -29,12 +27,12 @@ def apply(
     images: ImagesArgument,
     range_: Annotated[
         Literal["auto", "255", "1", "signed"],
-        typer.Option("--range", help="What the output's numbers mean as a picture."),
+        option("--range", help="What the output's numbers mean as a picture."),
     ] = "auto",
-    size: Annotated[int, typer.Option("--size", help="Pixels of the longer side at most (from 1).")] = 1024,
+    size: Annotated[int, option("--size", help="Pixels of the longer side at most (from 1).")] = 1024,
     overlap: Annotated[
         int | None,
-        typer.Option("--overlap", help="Pixels that tiles share, where the size is fixed: 32, or a quarter of a tile."),
+        option("--overlap", help="Pixels that tiles share, where the size is fixed: 32, or a quarter of a tile."),
     ] = None,
     *,
     shared: Growing,
@@ -42,6 +40,7 @@ def apply(
     """Turn pictures into what an image-to-image network makes of them, by ONNX Runtime.
 
     Pictures keep their size. A network of fixed size sees overlapping tiles, which are blended.
+
     Example: onnxray apply candy.onnx photo.jpg --profile raw --range 255
     """
     from onnxray.images.pixels import read_at_own_size
@@ -72,6 +71,8 @@ def apply(
     if shared.json:
         print_json(document)
     else:
+        from onnxray.cli.parts.console import table_console
+
         for item in document["items"]:
             table_console().print(
                 f"{keep.path / item['files']['image']}: {item['tiles']} tile(s), numbers from "

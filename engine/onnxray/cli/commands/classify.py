@@ -5,16 +5,13 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-from rich.table import Table
-
 from onnxray.cli.parts.arguments import ImagesArgument, ModelArgument
-from onnxray.cli.parts.console import table_console
 from onnxray.cli.parts.document import Work, print_json, write_document
 from onnxray.cli.parts.finishing import say_interrupted
 from onnxray.cli.parts.limits import limited
 from onnxray.cli.parts.shared_options import Opening, with_shared_options
 from onnxray.cli.terminal.shown_names import shown_names
+from onnxray.cli.usage.statements import option
 
 if TYPE_CHECKING:
     from onnxray.graph.classifier.predictions import Prediction
@@ -25,7 +22,7 @@ if TYPE_CHECKING:
 def classify(
     model: ModelArgument,
     images: ImagesArgument,
-    top: Annotated[int, typer.Option(help="How many classes to list for each image.", min=1)] = 5,
+    top: Annotated[int, option(help="How many classes to list for each image.", least=1)] = 5,
     *,
     shared: Opening,
 ) -> None:
@@ -33,7 +30,7 @@ def classify(
 
     Of a detector its boxes, of a segmenter each class's share, of a regression its numbers; inspect shows the kind.
 
-    Example: onnxray classify lenet four.png
+    Examples: onnxray classify lenet four.png; onnxray classify net.onnx photos/ --labels classes.txt --top 3 --json
     """
     from onnxray.cli.parts.kept_chunks import Chunks
     from onnxray.graph.classifier.predictions import Prediction
@@ -90,6 +87,10 @@ def _tell(shared: Opening, document: dict[str, Any], described: list[str]) -> No
     if shared.json:
         print_json(document)
         return
+    from rich.table import Table
+
+    from onnxray.cli.parts.console import table_console
+
     table = Table("image", str(document["kind"]), title=f"output {document['output']}")
     for name, line in zip(shown_names([item["path"] for item in document["items"]]), described):
         table.add_row(name, line)
@@ -111,6 +112,10 @@ def _entry(prediction: Prediction) -> dict[str, Any]:
 
 def _show(items: list[dict[str, Any]]) -> None:
     """For people."""
+    from rich.table import Table
+
+    from onnxray.cli.parts.console import table_console
+
     table = Table("image", "class", "label", "probability", "score")
     for item, image in zip(items, shown_names([item["path"] for item in items])):
         for rank, row in enumerate(item["top"]):

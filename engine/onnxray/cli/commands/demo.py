@@ -9,11 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from onnxray.cli.parts.command_frame import progress_bar
-from onnxray.cli.parts.console import line, table_console
 from onnxray.cli.parts.document import Work, command_line, print_json, run_folder
 from onnxray.cli.parts.limits import limited
 from onnxray.cli.parts.shared_options import Opening, with_shared_options
-from onnxray.cli.parts.tables import perturbed_table, stability_table
 
 if TYPE_CHECKING:
     from onnxray.methods.lots.item import LotsItem
@@ -69,6 +67,9 @@ def demo(*, shared: Opening) -> None:
     if shared.json:
         print_json(document)
         return
+    from onnxray.cli.parts.console import line, table_console
+    from onnxray.cli.parts.tables import perturbed_table, stability_table
+
     console = table_console()
     console.print(perturbed_table(shown))
     reached = ", ".join(f"{layer} {share:.0%}" for layer, share in shares.items())

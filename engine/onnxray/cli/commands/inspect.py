@@ -5,17 +5,16 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-from rich.table import Table
-
 from onnxray.cli.parts.arguments import ModelArgument
-from onnxray.cli.parts.console import line, table_console
 from onnxray.cli.parts.document import Work, print_json, write_document
 from onnxray.cli.parts.limits import limited
 from onnxray.cli.parts.shared_options import Opening, with_shared_options
+from onnxray.cli.usage.statements import option
 from onnxray.errors.shown_text import shortened
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from onnxray.graph.facts import Value
     from onnxray.graph.outputs.facts import OutputFacts
     from onnxray.model.inputs.stated import Input
@@ -31,9 +30,8 @@ LONGEST_CELL = 200
 @with_shared_options
 def inspect(
     model: ModelArgument,
-    values: Annotated[bool, typer.Option("--values", help="List every value, not the layers with weights alone.")] = (
-        False
-    ),
+    values: Annotated[bool, option("--values", help="List every value, not the layers with weights alone.")] = (False),
+    batch: Annotated[bool, option(help="Run the model to tell how more samples than its own batch go.")] = False,
     *,
     shared: Opening,
 ) -> None:
@@ -41,11 +39,12 @@ def inspect(
 
     Tells what each input is read as, with the grounds; --input NAME=KIND states another kind.
 
-    Tells how more samples than the file's own batch go through the twin: free (the file leaves its batch free), rewrite
-    (rewritten for any batch), vmap (by torch.vmap), or loop (one batch of the file's own after the other). Where the
-    file fixes its batch this is tried the first time, by torch against ONNX Runtime, and remembered.
+    The model is not run. With --batch it is, to tell how more samples than the file's own batch go through the twin:
+    free (the file leaves its batch free), rewrite (rewritten for any batch), vmap (by torch.vmap), or loop (one batch
+    of the file's own after the other), and whether samples depend on those fed with them. This is tried once, by torch
+    against ONNX Runtime, and remembered; other commands try it when they first need it.
 
-    Example: onnxray inspect lenet --values
+    Examples: onnxray inspect lenet --values; onnxray inspect net.onnx --batch
     """
     from onnxray.graph.weight_layers import weight_layers
 
@@ -59,7 +58,7 @@ def inspect(
         "outputs": [_row(value, weighted) | _kind(opened, value.name) for value in graph.outputs],
         "head": {"output": opened.head.name, "kind": opened.head.kind, "grounds": opened.head.grounds},
         "read_as": opened.inputs.to_dict(),
-        "batch": asdict(opened.batch()), "mixing": opened.mixing.note(),
+        "batch": asdict(opened.batch() if batch else opened.known_batch()), "mixing": opened.mixing.note(tried=batch),
         "aliases": dict(opened.aliases), "layers": list(layers),
         "parameters": graph.parameters, "nodes": len(graph.nodes), "ir_version": graph.proto.ir_version,
         "metadata": dict(graph.metadata),
@@ -69,6 +68,10 @@ def inspect(
     if shared.json:
         print_json(document)
         return
+    from rich.table import Table
+
+    from onnxray.cli.parts.console import line, table_console
+
     console = table_console()
     for name, entry in _summary(opened, document).items():
         console.print(line((f"{name:<11}", "bold"), entry))
@@ -145,6 +148,8 @@ def _facts(model: Model, name: str) -> OutputFacts:
 
 
 def _outputs_table(model: Model) -> Table:
+    from rich.table import Table
+
     table = Table("output", "is", "grounds", "answered with", title="outputs")
     for value in model.graph.outputs:
         facts = _facts(model, value.name)

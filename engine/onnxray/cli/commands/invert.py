@@ -5,14 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-
 from onnxray.cli.parts.arguments import ModelArgument
 from onnxray.cli.parts.finishing import Ending
 from onnxray.cli.parts.method_command import method_command, run_method
 from onnxray.cli.parts.method_options import plain_options
 from onnxray.cli.parts.shared_options import Shared
-from onnxray.cli.parts.tables import print_synthesis
+from onnxray.cli.usage.statements import argument, option
 from onnxray.methods.synthesis.invert import Invert
 from onnxray.objectives.goals import read_values
 
@@ -22,13 +20,11 @@ def invert(
     model: ModelArgument,
     images: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[IMAGE...]", help="Images whose representations are inverted.", show_default=False),
+        argument("[IMAGE...]", "Images whose representations are inverted."),
     ] = None,
     values: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE.npy|.npz", help="A representation alone, as onnxray values writes it.", show_default=False
-        ),
+        option(metavar="FILE.npy|.npz", help="A representation alone, as onnxray values writes it."),
     ] = None,
     *,
     shared: Shared,
@@ -39,6 +35,7 @@ def invert(
     Examples: onnxray invert lenet four.png;  onnxray invert net.onnx cat.jpg --layer features --samples 4;
     onnxray invert net.onnx --values values.npz
     """
+    from onnxray.cli.parts.tables import print_synthesis
     from onnxray.report.inversion_report import sheets
 
     method = Invert(**plain_options(options))

@@ -5,15 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import typer
-
 from onnxray.cli.parts.arguments import ModelArgument
-from onnxray.cli.parts.console import table_console
 from onnxray.cli.parts.finishing import Ending
 from onnxray.cli.parts.method_command import method_command, run_method
 from onnxray.cli.parts.method_options import plain_options
 from onnxray.cli.parts.shared_options import Shared
-from onnxray.cli.parts.tables import MOST_ROWS, perturbed_table, stability_table
+from onnxray.cli.usage.statements import argument, option
 from onnxray.errors import InputError
 from onnxray.methods.lots.lots import LOTS
 from onnxray.methods.lots.summary import summarize
@@ -26,28 +23,27 @@ def lots(
     model: ModelArgument,
     origins: Annotated[
         list[str],
-        typer.Argument(metavar="ORIGIN...", help="Images to perturb, or folders of them.", show_default=False),
+        argument("ORIGIN...", "Images to perturb, or folders of them."),
     ],
     target: Annotated[
-        list[str] | None, typer.Option("--target", help="Image whose representation is the goal; repeatable.")
+        list[str] | None,
+        option("--target", help="Image whose representation is the goal; repeatable.", panel="Target"),
     ] = None,
     target_values: Annotated[
         Path | None,
-        typer.Option(help="A .npy or .npz file with the goal's representation alone, as `onnxray values` writes it."),
+        option(help="A .npy or .npz file with the goal's representation alone, as `onnxray values` writes it."),
     ] = None,
     own: Annotated[
         Literal["inhibit", "magnify"] | None,
-        typer.Option(
+        option(
             "--self",
             help="Fade or strengthen the origin's own representation instead: how much a layer holds on to what it "
             "sees. Not the smallest change that flips the class.",
         ),
     ] = None,
-    pairs: Annotated[
-        Literal["zip", "all"], typer.Option(help="One target for each origin in turn, or every pair.")
-    ] = "zip",
+    pairs: Annotated[Literal["zip", "all"], option(help="One target for each origin in turn, or every pair.")] = "zip",
     summary: Annotated[
-        bool, typer.Option("--summary", help="A table and a plot over all images: how stable each layer is.")
+        bool, option("--summary", help="A table and a plot over all images: how stable each layer is.")
     ] = False,
     *,
     shared: Shared,
@@ -88,6 +84,9 @@ def _pictures(result: Result[Any]) -> dict[str, bytes]:
 
 
 def _print(result: Result[Any]) -> None:
+    from onnxray.cli.parts.console import table_console
+    from onnxray.cli.parts.tables import MOST_ROWS, perturbed_table
+
     console = table_console()
     console.print(perturbed_table(result.items[:MOST_ROWS]))
     if len(result.items) > MOST_ROWS:
@@ -105,4 +104,7 @@ def _stability_pictures(result: Result[Any]) -> dict[str, bytes]:
 
 
 def _print_stability(result: Result[Any]) -> None:
+    from onnxray.cli.parts.console import table_console
+    from onnxray.cli.parts.tables import stability_table
+
     table_console().print(stability_table(summarize(result.items)))

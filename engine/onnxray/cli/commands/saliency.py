@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from rich.table import Table
-
 from onnxray.cli.parts.arguments import ImagesArgument, ModelArgument
-from onnxray.cli.parts.console import table_console
 from onnxray.cli.parts.finishing import Ending, number_cell
 from onnxray.cli.parts.method_command import method_command, run_method
 from onnxray.cli.parts.method_options import plain_options
@@ -20,7 +17,6 @@ from onnxray.cli.parts.saliency_options import (
     TargetOption,
 )
 from onnxray.cli.parts.shared_options import Shared
-from onnxray.cli.parts.tables import MOST_ROWS
 from onnxray.cli.terminal.shown_names import shown_names
 from onnxray.errors import InputError
 from onnxray.methods.saliency.base import Saliency
@@ -63,12 +59,20 @@ def command_of(method: type[Saliency]) -> Callable[..., None]:
             each=each, ending=Ending(sheets=sheets, table=_print),
         )  # fmt: skip
 
-    command.__doc__ = method.summary
+    command.__doc__ = (
+        f"{method.summary}\n\nExamples: onnxray saliency {method.name} net.onnx photo.jpg; "
+        f"onnxray saliency {method.name} net.onnx photos/ --target goldfish -o maps"
+    )
     return command
 
 
 def _print(result: Result[MapItem]) -> None:
     """One line for each map."""
+    from rich.table import Table
+
+    from onnxray.cli.parts.console import table_console
+    from onnxray.cli.parts.tables import MOST_ROWS
+
     extra = list(dict.fromkeys(name for item in result.items for name in item.numbers_))[:3]
     objects = ["object"] if any(item.object_ for item in result.items) else []
     of = ["of"] if any(item.wrt for item in result.items) else []

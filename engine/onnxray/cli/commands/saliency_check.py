@@ -13,7 +13,6 @@ from onnxray.cli.parts.method_command import method_command, run_method
 from onnxray.cli.parts.method_options import plain_options
 from onnxray.cli.parts.saliency_options import BoxOption, MaskOption, TargetOption
 from onnxray.cli.parts.shared_options import Shared
-from onnxray.cli.parts.tables import print_figures
 from onnxray.methods.saliency.base import Saliency
 from onnxray.methods.saliency.objects_of_maps import read_references
 from onnxray.results.run_identity import digest
@@ -34,6 +33,7 @@ def command_of(method: type[Saliency]) -> Callable[..., None]:
         shared: Shared,
         **options: Any,
     ) -> None:
+        from onnxray.cli.parts.tables import print_figures
         from onnxray.report.map_check_report import check_pictures
 
         values = plain_options(options)
@@ -48,5 +48,8 @@ def command_of(method: type[Saliency]) -> Callable[..., None]:
             ending=Ending(sheets=check_pictures, table=print_figures),
         )  # fmt: skip
 
-    command.__doc__ = f"Whether the maps of {method.name} can be believed."
+    command.__doc__ = (
+        f"Whether the maps of {method.name} can be believed.\n\n"
+        f"Example: onnxray saliency check {method.name} net.onnx photos/"
+    )
     return command

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-import typer
-
 from onnxray.assess.maps.comparison import Comparison
 from onnxray.assess.maps.item import CheckedItem
 from onnxray.cli.parts.arguments import ImagesArgument, ModelArgument
@@ -14,7 +12,7 @@ from onnxray.cli.parts.method_command import method_command, run_method
 from onnxray.cli.parts.method_options import plain_options
 from onnxray.cli.parts.saliency_options import BoxOption, MaskOption, TargetOption
 from onnxray.cli.parts.shared_options import Shared
-from onnxray.cli.parts.tables import print_figures
+from onnxray.cli.usage.statements import option
 from onnxray.methods.catalogue import family
 from onnxray.methods.options_from_text import configured
 from onnxray.methods.saliency.base import Saliency
@@ -28,11 +26,11 @@ def compare(
     model: ModelArgument,
     images: ImagesArgument,
     methods: Annotated[
-        str | None, typer.Option("--methods", metavar="A,B,...", help="The methods, by name. Default: all there are.")
+        str | None, option("--methods", metavar="A,B,...", help="The methods, by name. Default: all there are.")
     ] = None,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="METHOD.OPTION=VALUE", help="An option of a method; repeatable."),
+        option("--set", metavar="METHOD.OPTION=VALUE", help="An option of a method; repeatable."),
     ] = None,
     target: TargetOption = None,
     reference_box: BoxOption = None,
@@ -44,7 +42,11 @@ def compare(
     """All maps of several methods over the images on one sheet, with insertion and deletion areas, pointing, seconds.
 
     A method that the network cannot have is shown with its reason.
+
+    Examples: onnxray saliency compare net.onnx photo.jpg; onnxray saliency compare net.onnx photos/ --quick
+    --methods gradient,grad-cam,rise --set rise.masks=2000
     """
+    from onnxray.cli.parts.tables import print_figures
     from onnxray.report.map_check_report import comparison_pictures
 
     known = family(Saliency)  # type: ignore[type-abstract]

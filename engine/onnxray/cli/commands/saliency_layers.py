@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-from rich.table import Table
-
 from onnxray.cli.parts.arguments import ModelArgument
-from onnxray.cli.parts.console import table_console
 from onnxray.cli.parts.document import Work, print_json, write_document
 from onnxray.cli.parts.limits import limited
 from onnxray.cli.parts.shared_options import Opening, with_shared_options
+from onnxray.cli.usage.statements import option
 
 
 @limited
@@ -20,12 +17,15 @@ def layers(
     model: ModelArgument,
     value: Annotated[
         str,
-        typer.Option("--value", metavar="NAME", help="The value that the target reads; layers before it are listed."),
+        option("--value", metavar="NAME", help="The value that the target reads; layers before it are listed."),
     ] = "logits",
     *,
     shared: Opening,
 ) -> None:
-    """List the layers with rows and columns that all which the target sees passes through; the default is marked."""
+    """List the layers with rows and columns that all which the target sees passes through; the default is marked.
+
+    Example: onnxray saliency layers net.onnx
+    """
     from onnxray.model.layers.grid import read_space
     from onnxray.model.layers.map_layers import find_layers
 
@@ -45,6 +45,10 @@ def layers(
     if shared.json:
         print_json(document)
         return
+    from rich.table import Table
+
+    from onnxray.cli.parts.console import table_console
+
     table = Table("layer", "shape", "rows x columns", "channels", "")
     for item, grid in zip(items, found.candidates):
         table.add_row(

@@ -9,15 +9,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import quote
 
-import typer
-from rich.table import Table
-
 from onnxray.cli.parts.arguments import ImagesArgument, ModelArgument
-from onnxray.cli.parts.console import table_console
 from onnxray.cli.parts.document import Work, print_json
 from onnxray.cli.parts.finishing import say_interrupted
 from onnxray.cli.parts.limits import limited
 from onnxray.cli.parts.shared_options import Growing, with_shared_options
+from onnxray.cli.usage.statements import option
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,9 +29,9 @@ def values(
     images: ImagesArgument,
     value: Annotated[
         list[str],
-        typer.Option("--value", metavar="NAME", help="A value's name, alias, short form or glob; repeatable."),
+        option("--value", metavar="NAME", help="A value's name, alias, short form or glob; repeatable."),
     ],
-    engine: Annotated[Literal["judge", "twin"], typer.Option(help="ONNX Runtime, or the torch twin.")] = "judge",
+    engine: Annotated[Literal["judge", "twin"], option(help="ONNX Runtime, or the torch twin.")] = "judge",
     *,
     shared: Growing,
 ) -> None:
@@ -77,6 +74,10 @@ def values(
     if shared.json:
         print_json(document)
     else:
+        from rich.table import Table
+
+        from onnxray.cli.parts.console import table_console
+
         table = Table("value", "shape", "type", title=str(keep.path / "values.npz"))
         for name, array in arrays.items():
             table.add_row(name, str(list(array.shape)), str(array.dtype))

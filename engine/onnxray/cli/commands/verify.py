@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-from rich.table import Table
+import click
 
 from onnxray.cli.parts.arguments import ModelArgument
-from onnxray.cli.parts.console import line, table_console
 from onnxray.cli.parts.document import Work, print_json, write_document
 from onnxray.cli.parts.limits import limited
 from onnxray.cli.parts.shared_options import Opening, with_shared_options
+from onnxray.cli.usage.statements import argument, option
 from onnxray.errors.shown_text import shortened
 
 if TYPE_CHECKING:
@@ -26,10 +25,8 @@ LONGEST_CELL = 200
 @with_shared_options
 def verify(
     model: ModelArgument,
-    images: Annotated[
-        list[str] | None, typer.Argument(metavar="[IMAGE...]", help="Images to compare on; seeded ones if none.")
-    ] = None,
-    tolerance: Annotated[float, typer.Option(help="Largest difference, relative to the largest number.")] = 1e-3,
+    images: Annotated[list[str] | None, argument("[IMAGE...]", "Images to compare on; seeded ones if none.")] = None,
+    tolerance: Annotated[float, option(help="Largest difference, relative to the largest number.")] = 1e-3,
     *,
     shared: Opening,
 ) -> None:
@@ -37,7 +34,8 @@ def verify(
 
     A value is let off by --tolerance of its largest number; one of float16 by ten of its roundings more; one computed
     from quantised values by what one step of quantisation makes of it, where its node alone is right.
-    Example: onnxray verify lenet
+
+    Examples: onnxray verify lenet; onnxray verify net.onnx photo.jpg --tolerance 1e-4
     """
     opened = shared.open(model)
     work = Work(opened, "verify", {"tolerance": tolerance})
@@ -51,7 +49,7 @@ def verify(
     else:
         _show(verification)
     if not verification.agrees:
-        raise typer.Exit(1)
+        raise click.exceptions.Exit(1)
 
 
 _COLOURS = {"agrees": "green", "empty": "yellow", "one step": "green", "inherited": "yellow"}
@@ -59,6 +57,9 @@ _COLOURS = {"agrees": "green", "empty": "yellow", "one step": "green", "inherite
 
 def _show(verification: Verification) -> None:
     """For people."""
+    from rich.table import Table
+
+    from onnxray.cli.parts.console import line, table_console
     from onnxray.engines.agreement.comparison import described
 
     console = table_console()

@@ -5,27 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any
 
-import typer
-
 from onnxray.cli.parts.arguments import ModelArgument
 from onnxray.cli.parts.finishing import Ending
 from onnxray.cli.parts.method_command import method_command, run_method
 from onnxray.cli.parts.method_options import plain_options
 from onnxray.cli.parts.shared_options import Shared
-from onnxray.cli.parts.tables import print_synthesis
+from onnxray.cli.usage.statements import argument, option
 from onnxray.errors import InputError
 from onnxray.methods.synthesis.base import Synthesis
 
 OptionalImages = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[IMAGE...]", help="Image files or folders to begin from.", show_default=False),
+    argument("[IMAGE...]", "Image files or folders to begin from."),
 ]
 TargetsOption = Annotated[
     list[str] | None,
-    typer.Option(
+    option(
         "--target",
+        panel="Target",
         metavar="CLASS|VALUE",
-        help="What is climbed: a class (number or label), NAME:CHANNEL, NAME:CHANNEL,Y,X, NAME\\[I,J], like:FILE; "
+        help="What is climbed: a class (number or label), NAME:CHANNEL, NAME:CHANNEL,Y,X, NAME[I,J], like:FILE; "
         "class:9 and value:NAME where a word could be both. Repeatable: an image for each.",
     ),
 ]
@@ -43,6 +42,7 @@ def command_of(method: type[Synthesis]) -> Callable[..., None]:
         shared: Shared,
         **options: Any,
     ) -> None:
+        from onnxray.cli.parts.tables import print_synthesis
         from onnxray.report.synthesis_report import sheets
 
         if not images and method.needs_images:
@@ -53,5 +53,7 @@ def command_of(method: type[Synthesis]) -> Callable[..., None]:
             folder=f"visualize-{method.name}", ending=Ending(sheets=sheets, table=print_synthesis),
         )  # fmt: skip
 
-    command.__doc__ = method.summary
+    beside = {"maximize": " --target goldfish", "style": " photo.jpg --style painting.jpg", "filters": ""}
+    example = f"onnxray visualize {method.name} net.onnx{beside.get(method.name, ' photo.jpg')}"
+    command.__doc__ = f"{method.summary}\n\nExample: {example}"
     return command

@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import typer
+from onnxray.cli.usage.statements import Option, argument, option
 
-ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help="An .onnx file, or a bundled model: lenet.")]
+ModelArgument = Annotated[str, argument("MODEL", "An .onnx file, or a bundled model: lenet.")]
 
 
 ImagesArgument = Annotated[
     list[str],
-    typer.Argument(
-        metavar="IMAGE...",
-        help="Image files, or folders of images. For other models what their inputs take: .npy, .npz, .csv, .json, "
+    argument(
+        "IMAGE...",
+        "Image files, or folders of images. For other models what their inputs take: .npy, .npz, .csv, .json, "
         ".wav, text; NAME=FILE for one of several.",
-        show_default=False,
     ),
 ]
 
 
 ProfileOption = Annotated[
     str | None,
-    typer.Option(
+    option(
         "--profile",
+        panel="Model",
+        statable="anywhere",
         metavar="NAME|FILE.toml",
         help="How pixels become the model's input: caffe-imagenet, vgg-face, torchvision, timm-half, tensorflow, unit, "
         "raw, lenet, or a TOML file. Found beside the model or in it where not given; guessed at last, which is said.",
@@ -34,31 +35,33 @@ ProfileOption = Annotated[
 
 LabelsOption = Annotated[
     str | None,
-    typer.Option(
+    option(
         "--labels",
+        panel="Model",
+        statable="anywhere",
         metavar="FILE|NAME",
         help="The names of the classes: a file (one a line, JSON, id2label, Keras' class index), or mnist, cifar10, "
         "voc, voc21, coco.",
-        show_default=False,
     ),
 ]
 
 
 InputOption = Annotated[
     list[str] | None,
-    typer.Option(
+    option(
         "--input",
+        panel="Model",
+        statable="anywhere",
         metavar="NAME=KIND|arrays",
         help="What an input is read as: picture, array, table-row, token-ids, waveform, video-clip, string; "
         "repeatable. Told from the file where not stated, as inspect shows it; arrays: every input as it is.",
-        show_default=False,
     ),
 ]
 
 
-def _picture_option(name: str, metavar: str, text: str) -> Any:
+def _picture_option(name: str, metavar: str, text: str) -> Option:
     """An option for one field of the profile; a command with an option of that name has the longer one alone."""
-    return typer.Option(f"--{name}", f"--profile-{name}", metavar=metavar, help=text, show_default=False)
+    return option(f"--{name}", f"--profile-{name}", metavar=metavar, help=text, panel="Model", statable="anywhere")
 
 
 SizeOption = Annotated[str | None, _picture_option("size", "HxW", "This once: the size that pictures are brought to.")]
@@ -75,21 +78,28 @@ StdOption = Annotated[str | None, _picture_option("std", "S[,S,S]", "This once: 
 ScaleOption = Annotated[str | None, _picture_option("scale", "A", "This once: see --mean; 1/255 is understood.")]
 
 
-DeviceOption = Annotated[str, typer.Option("--device", metavar="cpu|cuda", help="Where both engines run.")]
+DeviceOption = Annotated[
+    str, option("--device", metavar="cpu|cuda", help="Where both engines run.", panel="Model", statable="anywhere")
+]
 
 
 StrictOption = Annotated[
     bool,
-    typer.Option(
-        "--strict", help="Refuse a profile that was only guessed, and folders with pictures that cannot be read."
+    option(
+        "--strict",
+        panel="Model",
+        statable="anywhere",
+        help="Refuse a profile that was only guessed, and folders with pictures that cannot be read.",
     ),
 ]
 
 
 ApproximateOption = Annotated[
     bool,
-    typer.Option(
+    option(
         "--approximate",
+        panel="Model",
+        statable="anywhere",
         help="Give gradients also where this processor saturates u8 x s8 products, so that they cannot be checked.",
     ),
 ]
@@ -97,43 +107,55 @@ ApproximateOption = Annotated[
 
 OutputOption = Annotated[
     str | None,
-    typer.Option(
+    option(
         "--output",
+        panel="Model",
+        statable="anywhere",
         metavar="NAME[=KIND]",
         help="The output that the model is answered with, and what it is: classes, binary, multi-label, logits, "
         "probabilities, regression, embedding, boxes, mask, sequence, labels. inspect shows what the file tells.",
-        show_default=False,
     ),
 ]
 
 
 JsonOption = Annotated[
-    bool, typer.Option("--json", help="Print one JSON document on standard output, and nothing else there.")
+    bool,
+    option(
+        "--json",
+        panel="Output",
+        statable="anywhere",
+        help="Print one JSON document on standard output, and nothing else there.",
+    ),
 ]
 
 
 OutOption = Annotated[
     Path | None,
-    typer.Option("-o", "--out", metavar="DIR", help="Folder for pictures and result.json.", show_default=False),
+    option("-o", "--out", metavar="DIR", help="Folder for pictures and result.json.", panel="Output", statable="typed"),
 ]
 
 
 OverwriteOption = Annotated[
     bool,
-    typer.Option(
-        "--overwrite", help="With -o DIR: replace the result of another run that lies there, with all of its files."
+    option(
+        "--overwrite",
+        panel="Output",
+        statable="typed",
+        help="With -o DIR: replace the result of another run that lies there, with all of its files.",
     ),
 ]
 
 
 ResumeOption = Annotated[
     bool,
-    typer.Option(
+    option(
         "--resume",
+        panel="Output",
+        statable="typed",
         help="With -o DIR: go on with this same run, which was stopped or killed in DIR; what is finished there is "
         "taken over. A folder that is empty or not there yet begins one.",
     ),
 ]
 
 
-SeedOption = Annotated[int, typer.Option("--seed", help="Seed of whatever is random.")]
+SeedOption = Annotated[int, option("--seed", help="Seed of whatever is random.", panel="Method", statable="anywhere")]

@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+import click
 
-from onnxray.cli.parts.console import text
 from onnxray.cli.parts.memory_limit import memory_ran_out
 from onnxray.cli.parts.stopping import stoppable
+from onnxray.cli.terminal.notes import is_quiet, note
 from onnxray.cli.terminal.progress_lines import LONGEST_TASK, ProgressLines
+from onnxray.cli.usage.refusals import refuse
 from onnxray.errors import OnnxrayError
 from onnxray.errors.shown_text import one_line, terminal
 
@@ -28,26 +28,28 @@ F = TypeVar("F", bound=Callable[..., None])
 def guarded(command: F) -> F:
     """An error of ours is one line on standard error and status 1; an interruption is status 130.
 
-    So is memory that ran out, and a warning of a library is one line too.
+    So is memory that ran out, and a warning of a library is one line too. With ``json=True`` among the arguments an
+    error is one object on standard output as well.
     """
 
     @functools.wraps(command)
-    def run(*args: Any, **kwargs: Any) -> None:
+    def run(*args: Any, **options: Any) -> None:
+        json = bool(options.get("json"))
         try:
             with stoppable(), warnings.catch_warnings():
                 warnings.showwarning = _show_warning
-                command(*args, **kwargs)
-        except typer.Exit:
+                command(*args, **options)
+        except click.exceptions.Exit:
             raise
         except KeyboardInterrupt:
-            print("onnxray: interrupted", file=sys.stderr)
-            raise typer.Exit(130) from None
+            refuse("Interrupted", "interrupted", 130, json=json)
+            raise click.exceptions.Exit(130) from None
         except Exception as error:
             told = memory_ran_out(error) or error
             if not isinstance(told, OnnxrayError):
                 raise
-            print(f"onnxray: {told}", file=sys.stderr)
-            raise typer.Exit(1) from None
+            refuse(type(told).__name__, str(told), 1, json=json)
+            raise click.exceptions.Exit(1) from None
 
     return run  # type: ignore[return-value]
 
@@ -59,11 +61,15 @@ def _show_warning(message: Warning | str, category: type[Warning], *_place: Any,
 @contextmanager
 def progress_bar() -> Iterator[Tick]:
     """A bar on standard error; where that is no terminal, a line a minute."""
-    if not sys.stderr.isatty():
-        yield ProgressLines(text.print)
+    if is_quiet() or not sys.stderr.isatty():
+        yield ProgressLines(note)
         return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from onnxray.cli.parts.console import progress_console
+
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=text, transient=True) as bar:
+    with Progress(*columns, console=progress_console(), transient=True) as bar:
         task = bar.add_task("", total=None)
 
         def tick(done: int, total: int, what: str) -> None:

@@ -1,4 +1,4 @@
-"""Where the commands print: consoles on which text is text, whatever it holds.
+"""Where the commands print their tables: consoles on which text is text, whatever it holds.
 
 Strings are never read as markup and never reach a terminal with their control characters; what is ours to colour is a
 :func:`line` of parts.
@@ -38,5 +38,6 @@ def table_console() -> Console:
     return PlainConsole(highlight=False, width=None if sys.stdout.isatty() else _WIDEST)
 
 
-text = PlainConsole(stderr=True, highlight=False, soft_wrap=True)
-"""Notes and progress: standard error."""
+def progress_console() -> Console:
+    """Where progress is drawn: standard error."""
+    return PlainConsole(stderr=True, highlight=False, soft_wrap=True)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import codecs
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from onnxray.cli.parts.console import text
+from onnxray.cli.terminal.notes import note as say
 from onnxray.errors.shown_text import json_text
 
 if TYPE_CHECKING:
@@ -50,7 +52,7 @@ class Work:
         from onnxray.results.result import Result
 
         for note in self.model.notes:
-            text.print(note)
+            say(note)
         stamp = replace(self.provenance(earlier), command=tuple(command_line()), interrupted=interrupted)
         return {**Result(stamp, (), None, extra or {}).to_dict(), "items": list(items)}
 
@@ -62,7 +64,7 @@ def write_document(document: Mapping[str, Any], folder: Path | None) -> None:
     from onnxray.results.saved_files import write_folder
 
     write_folder(folder, document, {})
-    text.print(f"written to {folder}")
+    say(f"written to {folder}")
 
 
 def print_json(document: Mapping[str, Any]) -> None:
@@ -85,6 +87,19 @@ def default_folder(name: str) -> Path:
     return Path("onnxray-out") / f"{time.strftime('%Y%m%d-%H%M%S')}-{name}"
 
 
+_STATED: ContextVar[tuple[str, ...]] = ContextVar("stated", default=())
+
+
+@contextmanager
+def completed_by(stated: Mapping[str, Sequence[str]]) -> Iterator[None]:
+    """Within it the command line has the options that were stated elsewhere as if they had been typed."""
+    before = _STATED.set(tuple(text for options in stated.values() for text in options))
+    try:
+        yield
+    finally:
+        _STATED.reset(before)
+
+
 def command_line() -> list[str]:
-    """The command as it was typed."""
-    return ["onnxray", *sys.argv[1:]]
+    """The command as it was typed, and behind it what was stated elsewhere."""
+    return ["onnxray", *sys.argv[1:], *_STATED.get()]

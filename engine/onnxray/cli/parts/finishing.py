@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
-import typer
+import click
 
-from onnxray.cli.parts.console import line, table_console, text
 from onnxray.cli.parts.document import command_line, print_json
+from onnxray.cli.terminal.notes import note as say
 
 if TYPE_CHECKING:
     from onnxray.results.keeping import Keeping
@@ -37,14 +37,16 @@ def finish(result: Result[Any], keep: Keeping, ending: Ending, *, json: bool) ->
     stamp = dataclasses.replace(result.provenance, command=tuple(command_line()))
     result = dataclasses.replace(result, provenance=stamp, folder=keep.path, extra=extra)
     for sentence in () if ending.lines is None else ending.lines(result):
-        text.print(sentence)
+        say(sentence)
     sheets = ending.sheets(result)
     document = keep.complete(result, sheets)
     for note in result.provenance.notes:
-        text.print(note)
+        say(note)
     if json:
         print_json(document)
     else:
+        from onnxray.cli.parts.console import table_console
+
         ending.table(result)
         shown = "sheet.png" if "sheet.png" in sheets else next(iter(sheets), None)
         pictures = f"pictures: {keep.path / shown}   " if shown is not None else ""
@@ -54,10 +56,10 @@ def finish(result: Result[Any], keep: Keeping, ending: Ending, *, json: bool) ->
 
 
 def say_interrupted(*, resumes: bool = True) -> NoReturn:
-    """The end of a run that was interrupted, and whether --resume goes on. Errors: typer.Exit with status 130."""
+    """The end of a run that was interrupted, and whether --resume goes on. Errors: Exit with status 130."""
     how = "; --resume goes on with it" if resumes else ""
-    text.print(line(("interrupted", "red"), f": what was finished is kept{how}"))
-    raise typer.Exit(130)
+    say(("interrupted", "red"), f": what was finished is kept{how}")
+    raise click.exceptions.Exit(130)
 
 
 def number_cell(value: Any) -> str:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import io
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from onnxray.arrays import Array, Arrays
-from onnxray.engines.chunks import Feed
-from onnxray.results.journal import Entry
-from onnxray.results.keeping import Keeping
 from onnxray.results.run_identity import digest
+
+if TYPE_CHECKING:
+    from onnxray.arrays import Array, Arrays
+    from onnxray.engines.chunks import Feed
+    from onnxray.results.journal import Entry
+    from onnxray.results.keeping import Keeping
 
 T = TypeVar("T")
 

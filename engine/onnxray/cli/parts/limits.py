@@ -12,43 +12,59 @@ import faulthandler
 import functools
 import importlib
 import inspect
-import multiprocessing
 import os
 import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
+import click
 
 from onnxray.cli.parts.command_frame import guarded
+from onnxray.cli.parts.document import completed_by
 from onnxray.cli.parts.memory_limit import check_limits_memory, limit_memory, read_size
+from onnxray.cli.terminal.notes import note, told_as
 from onnxray.cli.terminal.standard_streams import standard_streams
+from onnxray.cli.usage.parameters import path_of
+from onnxray.cli.usage.statements import option
 from onnxray.errors import MemoryLimitReached, OnnxrayError, RuntimeRefusal, TimeLimitReached
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
-_TIMEOUT = typer.Option(
+_TIMEOUT = option(
     "--timeout",
     metavar="SECONDS",
-    min=0.1,
+    least=0.1,
+    panel="Limits",
+    statable="anywhere",
     help="Stop after so long, whatever the model does, with status 1; by default nothing is stopped.",
-    show_default=False,
 )
-_MEMORY = typer.Option(
+_MEMORY = option(
     "--memory",
     metavar="SIZE",
     parser=read_size,
+    panel="Limits",
+    statable="anywhere",
     help="The most memory to work in (4GB, 500MB, 2GiB; address space, of which libraries alone take 1 to 3 GB), with "
     "status 1 where it is not enough; by default nothing is bounded.",
-    show_default=False,
 )
-_ADDED = {"timeout": Annotated[float | None, _TIMEOUT], "memory": Annotated[int | None, _MEMORY]}
+_QUIET = option("-q", "--quiet", help="Say nothing but errors on standard error.", panel="Output", statable="anywhere")
+_VERBOSE = option(
+    "-v", "--verbose", help="Say what is opened, started and checked, and how long it took.", panel="Output",
+    statable="anywhere",
+)  # fmt: skip
+_ADDED: dict[str, tuple[Any, Any]] = {
+    "timeout": (Annotated[float | None, _TIMEOUT], None),
+    "memory": (Annotated[int | None, _MEMORY], None),
+    "quiet": (Annotated[bool, _QUIET], False),
+    "verbose": (Annotated[bool, _VERBOSE], False),
+}
 _GRACE = 5.0
 """Seconds that a child has to hear an interruption, and after which one whose parent is gone ends by itself."""
 _HEARD = b"heard"
@@ -64,38 +80,36 @@ class Limits:
 
 
 def limited(command: Callable[..., None]) -> Callable[..., None]:
-    """Make a function a command: with --timeout and --memory, and errors as one line (:func:`guarded`).
+    """Make a function a command: with --timeout, --memory and --quiet, and errors as one line (:func:`guarded`).
 
     Errors: TimeLimitReached; MemoryLimitReached; RuntimeRefusal where a native library crashed in the child.
     """
     signature = inspect.signature(command, eval_str=True)
     parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in signature.parameters.values()]
-    parameters.append(inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context))
     parameters += [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
-        for name, kind in _ADDED.items()
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+        for name, (kind, default) in _ADDED.items()
     ]
     alone = guarded(command)
 
     @functools.wraps(command)
-    def run(context: typer.Context, timeout: float | None = None, memory: int | None = None, **given: Any) -> None:
-        if timeout is None and memory is None:
-            alone(**given)
-        else:
-            in_child(_path(context), given, Limits(timeout=timeout, memory=memory))
+    def run(
+        timeout: float | None = None, memory: int | None = None, quiet: bool = False, verbose: bool = False,
+        stated: Mapping[str, list[str]] = MappingProxyType({}), **values: Any,
+    ) -> None:  # fmt: skip
+        with told_as(quiet=quiet, verbose=verbose), completed_by(stated):
+            if timeout is None and memory is None:
+                for where, options in stated.items():
+                    note(f"{' '.join(options)}: from {where}")
+                alone(**values)
+            else:
+                path = tuple(path_of(click.get_current_context()))
+                limits = Limits(timeout=timeout, memory=memory)
+                in_child(path, limits, quiet=quiet, verbose=verbose, stated=dict(stated), **values)
 
     run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {p.name: p.annotation for p in parameters}
     return run
-
-
-def _path(context: typer.Context) -> tuple[str, ...]:
-    """What was typed between ``onnxray`` and the arguments."""
-    path: list[str] = []
-    while context.parent is not None:
-        path.insert(0, str(context.info_name))
-        context = context.parent  # type: ignore[assignment]
-    return tuple(path)
 
 
 def registered(path: tuple[str, ...]) -> Callable[..., None]:
@@ -105,13 +119,15 @@ def registered(path: tuple[str, ...]) -> Callable[..., None]:
 
 
 @guarded
-def in_child(path: tuple[str, ...], given: dict[str, Any], limits: Limits) -> None:
-    """Do the work of the command ``path`` in a child, and end as it ended."""
+def in_child(path: tuple[str, ...], limits: Limits, /, **values: Any) -> None:
+    """Do the work of the command ``path`` in a child, and end as it ended. values: of its options and arguments."""
     if limits.memory is not None:
         check_limits_memory()
+    import multiprocessing
+
     start = multiprocessing.get_context("spawn")
     answers, writer = start.Pipe(duplex=False)
-    child = start.Process(target=_work, args=(writer, path, given, limits), daemon=True)
+    child = start.Process(target=_work, args=(writer, path, values, limits), daemon=True)
     with _no_code_from_here():
         child.start()
     writer.close()
@@ -139,7 +155,7 @@ def in_child(path: tuple[str, ...], given: dict[str, Any], limits: Limits) -> No
     if status is None:
         raise _crashed(child.exitcode or 0, limits)
     if status:
-        raise typer.Exit(status)
+        raise click.exceptions.Exit(status)
 
 
 @contextmanager
@@ -184,7 +200,7 @@ def _crashed(code: int, limits: Limits) -> OnnxrayError:
     )
 
 
-def _work(told: Connection, path: tuple[str, ...], given: dict[str, Any], limits: Limits) -> None:
+def _work(told: Connection, path: tuple[str, ...], values: dict[str, Any], limits: Limits) -> None:
     """In the child: the command itself. Its exit status is told at the end, when all is written."""
     _hear_the_parent(told)
     if limits.memory is not None:
@@ -194,7 +210,7 @@ def _work(told: Connection, path: tuple[str, ...], given: dict[str, Any], limits
             faulthandler.dump_traceback_later(limits.timeout + _GRACE, exit=True, file=nowhere)
         try:
             with standard_streams(native_errors=False):
-                status = _status_of(path, given)
+                status = _status_of(path, values)
         except SystemExit:
             status = 1
         finally:
@@ -202,10 +218,13 @@ def _work(told: Connection, path: tuple[str, ...], given: dict[str, Any], limits
     told.send_bytes(b"%d" % status)
 
 
-def _status_of(path: tuple[str, ...], given: dict[str, Any]) -> int:
+def _status_of(path: tuple[str, ...], values: dict[str, Any]) -> int:
+    def work(**values: Any) -> None:
+        registered(path)(**values)
+
     try:
-        guarded(lambda: registered(path)(context=None, **given))()  # guarded: the memory may not do for the imports
-    except typer.Exit as done:
+        guarded(work)(**values)  # the memory may not do for the imports
+    except click.exceptions.Exit as done:
         return done.exit_code
     except Exception:  # a fault of ours; told here, while there is a standard error
         traceback.print_exc()
@@ -228,6 +247,8 @@ def _hear_the_parent(told: Connection) -> None:
 
 
 def _end_with_the_parent() -> None:
+    import multiprocessing
+
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

@@ -48,7 +48,7 @@ def run_method(
     """Run a configured method on an opened model, keep what it finishes, and tell of it.
 
     folder: the run's name, of its default folder too. beside: options of the command itself which make the run what it
-    is. each: done to every item. Errors: those of the method; typer.Exit with status 130 where it was interrupted.
+    is. each: done to every item. Errors: those of the method; Exit with status 130 where it was interrupted.
     """
     with shared.keeping(folder, **(beside or {})) as keep:
         with progress_bar() as tick:

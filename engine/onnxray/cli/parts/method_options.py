@@ -7,8 +7,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
-import typer
-
+from onnxray.cli.usage.statements import option
 from onnxray.methods.option_checks import described
 
 
@@ -40,12 +39,11 @@ def _parameter(field: dataclasses.Field[Any], hint: Any) -> inspect.Parameter:
     if any(get_origin(part) is tuple for part in get_args(kind)):  # one name or several: a repeatable option
         kind = list[str] | None
     flag = f"--{field.name.replace('_', '-')}"
-    option = typer.Option(flag, help=text)
-    if kind is bool:
-        option = typer.Option(f"{flag}/--no-{flag[2:]}", help=text)
+    names = f"{flag}/--no-{flag[2:]}" if kind is bool else flag
     return inspect.Parameter(
-        field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, option]
-    )
+        field.name, inspect.Parameter.KEYWORD_ONLY, default=default,
+        annotation=Annotated[kind, option(names, help=text, panel="Method")],
+    )  # fmt: skip
 
 
 def plain_options(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import functools
 import inspect
@@ -32,8 +31,9 @@ from onnxray.cli.parts.arguments import (
     StdOption,
     StrictOption,
 )
-from onnxray.cli.parts.console import line, text
 from onnxray.cli.parts.document import default_folder
+from onnxray.cli.terminal.notes import note
+from onnxray.cli.usage.statements import Option
 from onnxray.errors import InputError, OutputError
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class Opening:
         if opened.profile is not None and opened.profile.assumed:
             reasons = "; ".join(opened.profile.reasons)
             name = f"assumed profile {opened.profile.name}"
-            text.print(line((name, "yellow"), f": {reasons}. State it with --profile."))
+            note((name, "yellow"), f": {reasons}. State it with --profile.")
         return opened
 
     @property
@@ -141,13 +141,9 @@ def refuse_another_run(folder: Path) -> None:
 def _beside(hint: Any, taken: set[str]) -> Any:
     """An annotated option without the names that the command has options of its own for, where it has others."""
     kind, option = get_args(hint)
-    named = (option.default, *(option.param_decls or ()))  # typer keeps the first name as a default, until it reads it
-    names = tuple(name for name in named if name not in taken)
-    if not names or names == named:
-        return hint
-    own = copy.copy(option)
-    own.default, own.param_decls = names[0], names[1:]
-    return Annotated[kind, own]
+    assert isinstance(option, Option)
+    names = tuple(name for name in option.names if name not in taken)
+    return Annotated[kind, dataclasses.replace(option, names=names)] if names else hint
 
 
 def with_shared_options(command: Callable[..., None]) -> Callable[..., None]:

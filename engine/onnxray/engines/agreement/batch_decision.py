@@ -20,6 +20,7 @@ from onnxray.graph.samples.places import Lost
 
 _BRANCHING = frozenset({"If", "Loop"})
 _STATING_LENGTHS = frozenset({"Resize", "Expand", "Tile", "Upsample"})
+_TO_TRY = "inspect --batch tries it"
 _TOLERANCE = 1e-4
 _SHORT_TOLERANCE = 2e-2
 """How far a sample's numbers may move with its company, relative to the largest: sums are rounded otherwise in another
@@ -57,6 +58,16 @@ def decided(
         return None
     batch = decide()
     memory.remember({"twin": batch.twin, "reason": batch.reason})
+    return batch
+
+
+def known_so_far(graph: Graph, versions: Mapping[str, Any]) -> Batch:
+    """How this file's samples go as far as that is known without running it; ``not tried`` where it is not."""
+    batch = decided(graph, versions)
+    if batch is None:
+        return Batch(fixed_batch_of(graph), "not tried", _TO_TRY)
+    if batch.file is None and _may_fix_one(graph):
+        return Batch(None, "not tried", f"{batch.reason}, and a node may fix it at 1; {_TO_TRY}")
     return batch
 
 

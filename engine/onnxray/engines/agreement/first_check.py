@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,6 +22,8 @@ from onnxray.graph.fixed_batch import fixed_batch_of, found_fixed
 
 if TYPE_CHECKING:
     from onnxray.engines.agreement.full_check import Verification
+
+_log = logging.getLogger("onnxray")
 
 Against = Literal["this processor", "exact products", "onnx.reference", "nothing"]
 
@@ -63,7 +67,10 @@ def remembered(graph: Graph, described: Mapping[str, Any], run: Callable[[], Agr
             if known["batch"]:
                 found_fixed(graph, known["batch"])
             return Agreement(known["worst_relative"], against)
+    begun = time.perf_counter()
     found = run()
+    seconds = time.perf_counter() - begun
+    _log.info("the twin was compared with %s: %.2g relative off, %.2f s", found.against, found.worst, seconds)
     if found.against in _REMEMBERED:
         batch = fixed_batch_of(graph) or 0
         memory.remember({"worst_relative": found.worst, "against": found.against, "batch": batch})

@@ -33,6 +33,8 @@ _LIGHT: Final = 2**26
 _SHARE: Final = 0.5
 _UNKNOWN_MEMORY: Final = 2**32
 
+_NOT_TRIED: Final = "whether the samples of a batch depend on each other was not tried (inspect --batch)"
+
 Probe = Callable[[tuple[str, ...]], str | None]
 """Names of values -> why their samples must stay together, found by running the file; None where they need not."""
 
@@ -49,12 +51,17 @@ class Mixing:
         """Where the samples lie in every value."""
         return places(self.graph)
 
-    def note(self) -> str | None:
-        """What a result must say where the file's outputs for one sample depend on those fed with it."""
-        why = self.found(tuple(output.name for output in self.graph.outputs))
+    def note(self, *, tried: bool = True) -> str | None:
+        """What a result must say where the file's outputs for one sample depend on those fed with it.
+
+        tried: whether the file may be run to find out; where not, and the graph does not tell, that is what is said.
+        """
+        why = self.found(tuple(output.name for output in self.graph.outputs), tried=tried)
+        if why == _NOT_TRIED:
+            return why
         return None if why is None else f"what is found for one sample depends on those fed with it: {why}"
 
-    def found(self, names: tuple[str, ...]) -> str | None:
+    def found(self, names: tuple[str, ...], *, tried: bool = True) -> str | None:
         """Why the samples of these values depend on each other, as far as is known; None where they do not."""
         if fixed_batch_of(self.graph) == 1 or has_no_batch(self.graph):
             return None
@@ -65,6 +72,8 @@ class Mixing:
         open_ = tuple(name for name, place in where.items() if isinstance(place, Lost))
         if not open_ or self.probe is None:
             return None
+        if open_ not in self._probed and not tried:
+            return _NOT_TRIED
         if open_ not in self._probed:
             self._probed[open_] = self.probe(open_)
         return self._probed[open_]

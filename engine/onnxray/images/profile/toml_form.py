@@ -17,7 +17,6 @@ folder.
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import math
 import re
@@ -27,6 +26,7 @@ from typing import Any, Final
 import numpy as np
 
 from onnxray.errors import InputError, ProfileError
+from onnxray.errors.near_misses import did_you_mean
 from onnxray.errors.short_values import short
 from onnxray.errors.shown_text import terminal, toml_string
 from onnxray.graph.outputs.stated import StatedOutput
@@ -130,9 +130,8 @@ def _fields(source: str | Path, origin: str) -> dict[str, Any]:
 
 def _check_key(key: str, keys: tuple[str, ...], origin: str) -> None:
     if key not in keys:
-        near = difflib.get_close_matches(key[:40], keys, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else "the keys are " + ", ".join(keys)
-        raise ProfileError(f"{origin}: unknown key {short(key)}; {hint}")
+        hint = did_you_mean(key, keys) or "the keys are " + ", ".join(keys)
+        raise ProfileError(f"{origin}: unknown key {short(key)}; {hint.rstrip()}")
 
 
 def _head(table: object, origin: str) -> StatedOutput:

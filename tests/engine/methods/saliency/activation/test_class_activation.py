@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 from numpy.typing import NDArray
 from torch.nn import functional
-from typer.testing import CliRunner
 
 import onnxray
 from onnxray.cli.app import app

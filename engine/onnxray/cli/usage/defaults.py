@@ -1,0 +1,141 @@
+"""Defaults beside the command line: ``ONNXRAY_<OPTION>`` variables, and a file in the working folder.
+
+    # onnxray.toml, or the same under [tool.onnxray] of pyproject.toml
+    profile = "torchvision"            # options that every command has
+    [saliency.grad-cam]                # options of one command
+    layer = "conv2"
+
+A file is data, and may be a stranger's: only options are stated in it, and none that says where files are written or
+what is replaced; a file that it names lies in the working folder. What is typed counts first, then a variable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from onnxray.cli.usage.options import OptionInPanel, variable_of
+from onnxray.errors.near_misses import did_you_mean
+from onnxray.errors.short_values import short
+from onnxray.images.profile.side_text import MAX_TOML, parse_toml
+
+FILE, PROJECT = "onnxray.toml", "pyproject.toml"
+
+
+def stated_in_file(
+    command: Sequence[str],
+    options: Mapping[str, OptionInPanel],
+    *,
+    shared: Collection[str],
+    commands: Collection[str],
+    folder: Path,
+) -> dict[str, Any]:
+    """Parameter -> its value, of what the file in a folder states for a command; empty where there is none.
+
+    options: those of the command that a file may state, by their names. shared: the names of those that may stand
+    outside of tables. commands: what tables are there of.
+    Errors: click.UsageError, one line, for what is no TOML, no option, or of the wrong type.
+    """
+    file, table = _table(folder)
+    own: Mapping[str, Any] = table
+    for name in command:
+        inner = own.get(name, {})
+        if not isinstance(inner, dict):
+            raise click.UsageError(f"{file}: {name} is {short(inner)}; a table of the command's options was expected")
+        own = inner
+    for key, value in table.items():
+        if isinstance(value, dict):
+            _check_name(key, commands, f"{file}: there is no command")
+        else:
+            _check_name(key, shared, f"{file}: outside of tables there is no option")
+    outer = {key: value for key, value in table.items() if not isinstance(value, dict)}
+    stated = {
+        **{key: value for key, value in outer.items() if key in options},
+        **{key: value for key, value in own.items() if not isinstance(value, dict)},
+    }
+    for key in stated:
+        _check_name(key, options, f"{file}: {' '.join(command)} has no option")
+    return {options[key].name: _value(options[key], key, value, file, folder) for key, value in stated.items()}
+
+
+def stated_elsewhere(context: click.Context) -> dict[str, list[str]]:
+    """Where it was stated -> options as they would have been typed, of those that were not."""
+    sources = click.core.ParameterSource
+    file = FILE if Path(FILE).is_file() else PROJECT
+    stated: dict[str, list[str]] = {}
+    for one in context.command.params:
+        source = context.get_parameter_source(str(one.name))
+        if isinstance(one, OptionInPanel) and source in {sources.ENVIRONMENT, sources.DEFAULT_MAP}:
+            where = file if source is sources.DEFAULT_MAP else variable_of(one)
+            stated.setdefault(where, []).extend(_as_typed(one, context.params[str(one.name)]))
+    return stated
+
+
+def _as_typed(option: OptionInPanel, value: Any) -> list[str]:
+    if option.is_flag:
+        return [option.longest] if value else list(option.secondary_opts)
+    return [text for each in (value if option.multiple else [value]) for text in (option.longest, str(each))]
+
+
+def _table(folder: Path) -> tuple[str, Mapping[str, Any]]:
+    """The file's name and what it states."""
+    for name in (FILE, PROJECT):
+        path = folder / name
+        if not path.is_file():
+            continue
+        try:
+            with path.open("rb") as stream:
+                data = stream.read(4 * MAX_TOML + 1)
+            text = data.decode("utf-8-sig")
+            if name == PROJECT and "onnxray" not in text:
+                continue
+            table = parse_toml(text)
+        except (OSError, ValueError) as error:
+            raise click.UsageError(
+                f"{name}: cannot be read ({error}); mend it, or leave it out by --isolated"
+            ) from None
+        if name == FILE:
+            return name, table
+        tools = table.get("tool", {})
+        own = tools.get("onnxray", {}) if isinstance(tools, dict) else {}
+        if not isinstance(own, dict):
+            raise click.UsageError(f"{name}: tool.onnxray is {short(own)}; a table was expected")
+        return name, own
+    return FILE, {}
+
+
+def _check_name(key: str, known: Collection[str], absent: str) -> None:
+    if key in known:
+        return
+    hint = did_you_mean(key, known) or f"there are: {', '.join(sorted(known))}"
+    raise click.UsageError(f"{absent} {short(key)} that a file may state; {hint.rstrip()}")
+
+
+def _value(option: OptionInPanel, key: str, value: Any, file: str, folder: Path) -> Any:
+    """A value as the option takes it."""
+    values = value if option.multiple and isinstance(value, list) else [value]
+    kinds: dict[str, tuple[type, ...]] = {"boolean": (bool,), "integer": (int,), "float": (int, float)}
+    allowed = kinds.get("boolean" if option.is_flag else option.type.name.removesuffix(" range"), (str,))
+    wanted = {(bool,): "true or false", (int,): "a whole number", (int, float): "a number"}.get(allowed, "text")
+    for one in values:
+        if not isinstance(one, allowed) or (isinstance(one, bool) and bool not in allowed):
+            raise click.UsageError(f"{file}: {key} is {short(one)}; {wanted} was expected")
+        if isinstance(one, str):
+            _check_place(one, f"{file}: {key}", folder)
+    return values if option.multiple else value
+
+
+def _check_place(text: str, place: str, folder: Path) -> None:
+    """Refuse a file elsewhere, of which a stranger's file may not have us read."""
+    inside = folder.resolve()
+    for part in {text, text.partition(":")[2].partition("@")[0]}:
+        try:
+            path = (folder / part).resolve()
+            outside = part and path.exists() and not path.is_relative_to(inside)
+        except (OSError, ValueError, RuntimeError):
+            continue
+        if outside:
+            raise click.UsageError(f"{place} is {short(text)}; a file that lies in the working folder was expected")
