@@ -32,6 +32,10 @@ def compare(
         list[str] | None,
         option("--set", metavar="METHOD.OPTION=VALUE", help="An option of a method; repeatable."),
     ] = None,
+    quick: Annotated[
+        bool,
+        option("--quick", help="The maps alone: insertion and deletion, which take most of the time, are left out."),
+    ] = False,
     target: TargetOption = None,
     reference_box: BoxOption = None,
     reference_mask: MaskOption = None,
@@ -52,11 +56,14 @@ def compare(
     known = family(Saliency)  # type: ignore[type-abstract]
     chosen = configured(known, list(known) if methods is None else methods.split(","), settings or ())
     references = read_references(reference_box, reference_mask)
+    if quick:
+        options["curve_steps"] = 0
     comparison = Comparison(methods=chosen, references=references, **plain_options(options))
     run_method(
         comparison, shared.open(model), images, target, shared=shared, folder="saliency-compare",
         beside={"boxes": reference_box, "masks": digest(reference_mask)},
         ending=Ending(sheets=comparison_pictures, table=print_figures, lines=_refusals),
+        whole=len(chosen), hint="" if comparison.curve_steps == 0 else "--quick leaves insertion and deletion out",
     )  # fmt: skip
 
 

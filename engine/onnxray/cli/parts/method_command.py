@@ -18,6 +18,8 @@ from onnxray.cli.parts.finishing import Ending, finish
 from onnxray.cli.parts.limits import limited
 from onnxray.cli.parts.method_options import with_options_of
 from onnxray.cli.parts.shared_options import Shared, with_shared_options
+from onnxray.cli.terminal.notes import note
+from onnxray.cli.terminal.progress_lines import Estimate
 
 if TYPE_CHECKING:
     from onnxray.methods.method import Method
@@ -44,14 +46,18 @@ def run_method(
     ending: Ending,
     beside: Mapping[str, Any] | None = None,
     each: Callable[[Any], Any] | None = None,
+    whole: int = 1,
+    hint: str = "",
 ) -> None:
     """Run a configured method on an opened model, keep what it finishes, and tell of it.
 
     folder: the run's name, of its default folder too. beside: options of the command itself which make the run what it
-    is. each: done to every item. Errors: those of the method; Exit with status 130 where it was interrupted.
+    is. each: done to every item. whole, hint: of the estimate of a long run (:class:`Estimate`).
+    Errors: those of the method; Exit with status 130 where it was interrupted.
     """
     with shared.keeping(folder, **(beside or {})) as keep:
-        with progress_bar() as tick:
+        with progress_bar() as bar:
+            tick = Estimate(bar, note, whole, hint)
             result = method(
                 model, images, goal, seed=shared.seed, progress=tick, keep_partial=True, keep=keep, each=each
             )

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from onnxray.cli.terminal.progress_lines import ProgressLines, duration
+from onnxray.cli.terminal.progress_lines import Estimate, ProgressLines, duration
 
 
 class Told:
@@ -54,3 +54,25 @@ def test_what_is_done_is_text():
 )
 def test_durations(seconds: float, said: str):
     assert duration(seconds) == said
+
+
+def told(steps: list[tuple[float, int, int]], whole: int = 1) -> tuple[list[str], int]:
+    """What an estimate says of (seconds, done, total), and how much progress it passes on."""
+    now, said, passed = [0.0], list[str](), list[int]()
+    estimate = Estimate(lambda done, *_: passed.append(done), said.append, whole, "be quick", clock=lambda: now[0])
+    for seconds, done, total in steps:
+        now[0] = seconds
+        estimate(done, total, "work")
+    return said, len(passed)
+
+
+def test_an_estimate_is_the_time_of_what_is_done_times_what_is_not() -> None:
+    # 2 of 20 in 12 s: 6 s each, 18 to come
+    assert told([(5.0, 0, 20), (11.0, 1, 20), (17.0, 2, 20), (23.0, 3, 20)]) == (["about 2 min left; be quick"], 4)
+    assert told([(0.0, 0, 20), (40.0, 1, 20)], whole=2)[0] == [], "methods of one image are not alike"
+    assert told([(0.0, 0, 20), (40.0, 1, 20), (41.0, 2, 20)], whole=2)[0] == ["about 6 min left; be quick"]
+    assert told([(0.0, 0, 20), (12.0, 10, 20)])[0] == [], "12 s are not worth a word"
+    assert told([(0.0, 0, 20), (9.0, 1, 20)])[0] == [], "too early"
+    assert told([(0.0, 10, 20), (20.0, 11, 20)])[0] == ["about 3 min left; be quick"], (
+        "what was taken over took no time"
+    )

@@ -1,0 +1,71 @@
+"""The page of --help: options in groups, examples as they are typed, nothing cut off."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from onnxray.cli.app import app
+from onnxray.cli.lazy_group import LazyGroup
+from onnxray.cli.usage.options import OptionInPanel
+from onnxray.cli.usage.statements import PANELS
+
+
+def commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    yield path, group
+    for name, listed in group.commands.items():
+        command = listed.command()
+        if isinstance(command, LazyGroup):
+            yield from commands(command, (*path, name))
+        else:
+            yield (*path, name), command
+
+
+COMMANDS = dict(commands(app))
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=lambda path: "-".join(path) or "onnxray")
+def test_every_page_has_its_groups_and_examples(path: tuple[str, ...]) -> None:
+    command = COMMANDS[path]
+    for width in ("50", "80", "200"):
+        page = CliRunner().invoke(app, [*path, "--help"], env={"COLUMNS": width}).stdout
+        lines = page.splitlines()
+        assert not {"\x1b", "\u2026", "\u2502"} & set(page)
+        examples = lines[lines.index("Examples:") + 1 :]
+        assert examples
+        typed = " ".join(["  onnxray", *path])
+        assert all(line.startswith(typed if not isinstance(command, LazyGroup) else "  onnxray ") for line in examples)
+        words = " ".join(page.split())
+        for one in command.params:
+            if isinstance(one, OptionInPanel):
+                assert one.longest in words
+                assert " ".join((one.help or "").split())[:20] in words.replace("- ", "-")
+        if not isinstance(command, LazyGroup):
+            heads = [line[:-1] for line in lines if line.endswith(":") and not line.startswith(" ")]
+            panels = {one.panel for one in command.params if isinstance(one, OptionInPanel)}
+            assert heads == [
+                *(["Arguments"] if "Arguments" in heads else []),
+                *(p for p in PANELS if p in panels),
+                "Examples",
+            ]
+            assert {"Model", "Output", "Limits"} <= panels
+
+
+def test_a_list_says_all_of_each_line() -> None:
+    page = " ".join(CliRunner().invoke(app, ["saliency", "--help"], env={"COLUMNS": "80"}).stdout.split())
+    for line in COMMANDS["saliency",].commands.values():  # type: ignore[attr-defined]
+        assert " ".join((line.help or "").split("\n\n")[0].split()) in page
+
+
+def test_examples_are_ones_that_can_be_typed() -> None:
+    """Their options and commands are there: each is read as it stands, but for being run."""
+    for path, command in COMMANDS.items():
+        lines = CliRunner().invoke(app, [*path, "--help"]).stdout.splitlines()
+        for example in lines[lines.index("Examples:") + 1 :]:
+            words = example.split()[1:]
+            if words[-1] == "--help" or isinstance(command, LazyGroup):
+                continue
+            assert tuple(words[: len(path)]) == path
+            command.make_context(path[-1], words[len(path) :], resilient_parsing=False)
