@@ -3,7 +3,9 @@
     model = onnxray.open("m.onnx")
     model.predict(images), model.values(images, names), model.pullback(images, {name: cotangent}), model.verify()
     onnxray.to_torch("m.onnx")
-    onnxray.methods.lots.LOTS(layer="conv1")(model, images, goal)
+    onnxray.methods.LOTS(layer="conv1")(model, images, target)
+    onnxray.compare(model, images, ["grad-cam", "rise"]), onnxray.check("grad-cam", model, images)
+    onnxray.objectives.ClassScore("ip2", 4) - onnxray.objectives.ClassScore("ip2", 9)
 
 Importing this package imports neither torch nor onnxruntime: they are imported when an engine is first needed.
 """
@@ -16,21 +18,28 @@ from typing import TYPE_CHECKING, Any
 from onnxray._version import __version__
 
 if TYPE_CHECKING:
-    from onnxray import errors, methods
+    from onnxray import errors, methods, objectives
+    from onnxray.assess.maps.calls import check, compare
     from onnxray.images.profile.profile import Profile
     from onnxray.model.model import Model
     from onnxray.model.opening import open_model as open
     from onnxray.model.to_torch import to_torch
     from onnxray.objectives import goals
 
-__all__ = ["Model", "Profile", "__version__", "errors", "goals", "methods", "open", "to_torch"]
+__all__ = [
+    "Model", "Profile", "__version__", "check", "compare", "errors", "goals", "methods", "objectives", "open",
+    "to_torch",
+]  # fmt: skip
 
 _LAZY = {
     "Model": ("onnxray.model.model", "Model"),
     "Profile": ("onnxray.images.profile.profile", "Profile"),
+    "check": ("onnxray.assess.maps.calls", "check"),
+    "compare": ("onnxray.assess.maps.calls", "compare"),
     "errors": ("onnxray.errors", None),
     "goals": ("onnxray.objectives.goals", None),
     "methods": ("onnxray.methods", None),
+    "objectives": ("onnxray.objectives", None),
     "open": ("onnxray.model.opening", "open_model"),
     "to_torch": ("onnxray.model.to_torch", "to_torch"),
 }

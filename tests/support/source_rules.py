@@ -14,7 +14,7 @@ _RUNS = frozenset({"exec", "eval", "compile", "__import__", "execfile", "globals
 _OS = ("system", "popen", "spawn", "exec", "posix_spawn", "fork", "startfile")
 _NATIVE = frozenset({
     "CDLL", "dlopen", "load_library", "register_custom_ops_library", "hub", "to_folder", "load_state_dict_from_url",
-    "FunctionType", "CodeType", "literal_eval", "mktemp", "Unpickler", "format_map", "vformat", "Template",
+    "FunctionType", "CodeType", "literal_eval", "mktemp", "Unpickler", "format_map", "spec_from_file_location", "exec_module", "vformat", "Template",
 })  # fmt: skip
 _NAMED_FIRST = frozenset({"add_module", "register_module", "register_buffer", "register_parameter", "delattr"})
 _NAMED_SECOND = frozenset({"setattr", "getattr", "__setattr__", "__getattribute__", "attrgetter", "methodcaller"})

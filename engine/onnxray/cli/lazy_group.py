@@ -6,14 +6,17 @@ import functools
 import importlib
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, cast, final
+from typing import Any, Final, cast, final
 
 import click
 
 from onnxray.cli.usage.help_pages import write_examples, write_text
 from onnxray.cli.usage.parameters import command_from
+from onnxray.errors import OnnxrayError
 
 Command = Callable[..., None]
+OWN_METHOD: Final = "--method-file="
+"""What a user's own method is called among the commands, before FILE.py:CLASS: as it is typed."""
 
 
 @final
@@ -66,6 +69,8 @@ class Family(Mapping[str, Listed]):
     def __getitem__(self, name: str) -> Listed:
         from onnxray.methods.outlines import outline
 
+        if name.startswith(OWN_METHOD):
+            return Listed(name, "", functools.partial(self._own_command, name.removeprefix(OWN_METHOD)))
         own = None if name in self._without else outline(self._folder, name)
         if own is None:
             raise KeyError(name)
@@ -83,6 +88,12 @@ class Family(Mapping[str, Listed]):
         from onnxray.methods.catalogue import member
 
         command: Command = _imported(self._command_of)(member(_imported(self._base), name))
+        return command
+
+    def _own_command(self, stated: str) -> Command:
+        from onnxray.methods.own_methods import load_method
+
+        command: Command = _imported(self._command_of)(load_method(stated, _imported(self._base)))
         return command
 
     def with_option(self, name: str) -> list[str]:
@@ -117,7 +128,8 @@ class LazyGroup(click.Group):
     """A group of :class:`Listed` commands; the one that is run takes the place of its line."""
 
     def __init__(self, *, listing: Mapping[str, Listed], **options: Any) -> None:
-        super().__init__(**options)
+        own = [_own_method_option()] if _families(listing) else []
+        super().__init__(**{**options, "params": [*options.get("params", ()), *own]})
         self.listing = listing
         self.commands = cast(Any, listing)
 
@@ -127,9 +139,15 @@ class LazyGroup(click.Group):
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         """Find a command and import it; Ctrl-C on the way is one line and status 130, as in the command itself."""
+        stated = ctx.params.get("method_file")
         try:
+            if stated is not None:
+                own = OWN_METHOD + stated
+                return own, self.commands[own].command(), args  # type: ignore[attr-defined]
             name, found, rest = super().resolve_command(ctx, args)
             return name, found.command() if isinstance(found, Listed) else found, rest
+        except OnnxrayError as error:
+            raise click.UsageError(str(error), ctx) from None
         except KeyboardInterrupt:
             print("onnxray: interrupted", file=sys.stderr)
             raise click.exceptions.Exit(130) from None
@@ -164,9 +182,20 @@ class LazyGroup(click.Group):
 
 def methods_with_option(listing: Mapping[str, Listed], option: str) -> list[str]:
     """The methods in a list that have an option, as it is typed."""
-    parts = listing.parts if isinstance(listing, Joined) else (listing,)
     name = option.lstrip("-").replace("-", "_")
-    return [method for part in parts if isinstance(part, Family) for method in part.with_option(name)]
+    return [method for one in _families(listing) for method in one.with_option(name)]
+
+
+def _families(listing: Mapping[str, Listed]) -> list[Family]:
+    parts = listing.parts if isinstance(listing, Joined) else (listing,)
+    return [part for part in parts if isinstance(part, Family)]
+
+
+def _own_method_option() -> click.Option:
+    return click.Option(
+        ["--method-file"], metavar="FILE.py:CLASS",
+        help="A method of your own in place of METHOD: your file is run. Followed by the model and the images.",
+    )  # fmt: skip
 
 
 def _imported(place: str) -> Any:

@@ -66,7 +66,7 @@ def look_up(name: str) -> Any:
     for found in (*map(_method_in, likely), *methods().values()):
         if found is not None and found.__name__ == name:
             return found
-    near = did_you_mean(name, names(), count=2)
+    near = did_you_mean(name, [found.__name__ for found in methods().values()], count=2)
     raise AttributeError(f"onnxray.methods has no method {name!r}; {near}dir(onnxray.methods) lists them")
 
 

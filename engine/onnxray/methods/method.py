@@ -17,6 +17,7 @@ from onnxray.errors.type_checks import check_callable, check_kind
 from onnxray.images.pixels import Pixels, read_at_own_size
 from onnxray.methods.documentation import documentation
 from onnxray.methods.option_checks import refuse_without_images
+from onnxray.methods.own_methods import note_of_own
 from onnxray.methods.run import Progress, Run, silent
 from onnxray.model.model import Model
 from onnxray.results.finished_items import Tape
@@ -63,13 +64,18 @@ class Method(ABC, Generic[ItemT]):
         keep_partial: bool = False,
         keep: Keeping | None = None,
         each: Callable[[ItemT], ItemT] | None = None,
+        target: object = None,
     ) -> Result[ItemT]:
         """Run on images (paths, PIL images or arrays), towards a goal where the method takes one.
 
+        target: another name of the goal: what a map explains, what is climbed, the images that LOTS makes for.
         keep: where items are written as they are finished (see onnxray.results.keeping). each: done to every item
         before that.
         """
         started = time.perf_counter()
+        if target is not None and goal is not None:
+            raise InputError(f"goal is {short(goal)} and target {short(target)}; they are one thing, give one of them")
+        goal = target if goal is None else goal
         if not isinstance(model, Model):
             raise InputError(f"the model is a {type(model).__name__}; open it first: onnxray.open(path)")
         self.refuse_if_unfit(model)
@@ -92,7 +98,8 @@ class Method(ABC, Generic[ItemT]):
             )
 
         mixed = model.mixing.note()
-        tape.notes_of(()).extend([*pixels.notes, *([] if mixed is None else [mixed])])
+        own = note_of_own(type(self)) or note_of_own(type(getattr(self, "method", self)))  # the one that is checked
+        tape.notes_of(()).extend([*pixels.notes, *(note for note in (mixed, own) if note is not None)])
         if keep is not None:
             tape.begin(*keep.begin(stamp, (pictures or pixels, images, goal, self.options()), self.item_type))
         interrupted = False

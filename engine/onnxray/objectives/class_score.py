@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -10,25 +10,40 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxray.errors import InputError, NotDifferentiable
+from onnxray.errors.type_checks import check_kind
 from onnxray.graph.classifier.readings import Head, Reading
-from onnxray.objectives.objective import Index, Objective, namespace
+from onnxray.objectives.objective import Each, Index, Objective, namespace, numbers_from_0, one_for_each
 
 Score = Literal["logit", "log-probability", "probability", "margin"]
 
 
 @dataclass(frozen=True, eq=False)
 class ClassScore(Objective):
-    """The score of one class a sample; z are the logits, p the probabilities of a classifier's ``head``.
+    """The score of a class for each sample, or of one for all; z are the logits, p the probabilities of a ``head``.
 
     logit z_c;  log-probability log p_c;  probability p_c;  margin z_c - max_{j != c} z_j, j in the softmax of c
     where the file has several, else any class. value: the logits. head: where left out, p = softmax(z).
     """
 
     value: str
-    classes: Index
+    classes: Index | int
     kind: Score = "logit"
     labels: tuple[str, ...] = field(default=(), repr=False)
     head: Head | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        check_kind("the value of a ClassScore", self.value, str)
+        check_kind("the kind of a ClassScore", self.kind, Score)
+        object.__setattr__(self, "classes", numbers_from_0("the classes of a ClassScore", self.classes))
+
+    @property
+    def count(self) -> int | None:
+        """One sample a class."""
+        return len(self.classes) if isinstance(self.classes, np.ndarray) and self.classes.ndim else None
+
+    def of_samples(self, count: int) -> Index:
+        """(count,): the class of each. Errors: InputError where it is for another number of samples."""
+        return one_for_each("class", self.classes, np.arange(count))
 
     @property
     def reading(self) -> Reading:
@@ -44,7 +59,8 @@ class ClassScore(Objective):
 
     def score(self, values: Mapping[str, Any], place: slice) -> Any:
         """The class's score in the kind asked for. Errors: InputError where there is none."""
-        reading, classes = self.reading, self.classes[place]
+        reading = self.reading
+        classes = one_for_each("class", self.classes, np.arange(place.start, place.stop))
         array = values[reading.value]
         if len(array) != len(classes):
             raise InputError(
@@ -54,7 +70,13 @@ class ClassScore(Objective):
         z = reading.real(array)
 
         def own(numbers: Any) -> Any:
-            return numbers.reshape(len(numbers), -1)[rows, classes]
+            flat = numbers.reshape(len(numbers), -1)
+            if classes.max(initial=0) >= flat.shape[1]:
+                raise InputError(
+                    f"there is no class {classes.max()} in {reading.value!r}; it has {flat.shape[1]}, 0 to "
+                    f"{flat.shape[1] - 1}"
+                )
+            return flat[rows, classes]
 
         if self.kind == "logit":
             return own(z)
@@ -79,14 +101,25 @@ class ClassScore(Objective):
 
     def rows(self, index: Index) -> Objective:
         """The classes of these rows."""
-        labels = tuple(self.labels[k] for k in index) if self.labels else ()
-        return replace(self, classes=self.classes[index], labels=labels)
+        labels = tuple(self.labels[k if np.ndim(self.classes) else 0] for k in index) if self.labels else ()
+        return replace(self, classes=one_for_each("class", self.classes, index), labels=labels)
 
     def describe(self, row: int) -> str:
         """Kind, class and label."""
-        number = int(self.classes[row])
-        label = self.labels[row] if self.labels else str(number)
+        number = int(one_for_each("class", self.classes, np.array([row]))[0])
+        label = self.labels[row if np.ndim(self.classes) else 0] if self.labels else str(number)
         return f"{self.kind} of class {number}" + (f" ({label})" if label != str(number) else "")
+
+
+def in_one_batch(objectives: Sequence[Objective]) -> Objective:
+    """One objective whose rows are those of objectives for a batch of one."""
+    if all(isinstance(one, ClassScore) for one in objectives):
+        scores = [one for one in objectives if isinstance(one, ClassScore)]
+        first = scores[0]
+        if all((one.value, one.kind, one.head) == (first.value, first.kind, first.head) for one in scores):
+            labels = tuple(label for one in scores for label in one.labels)
+            return replace(first, classes=np.concatenate([one.of_samples(1) for one in scores]), labels=labels)
+    return Each(tuple(objectives))
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,6 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxray.errors import InputError
+from onnxray.errors.short_values import short
+
 Index = NDArray[np.int64]
 
 
@@ -34,6 +37,11 @@ class Objective(ABC):
         """Whether it reads values that do not say which rows are whose, so that samples go one by one."""
         return False
 
+    @property
+    def count(self) -> int | None:
+        """How many samples it is for; None where it is the same for any number."""
+        return None
+
     @abstractmethod
     def rows(self, index: Index) -> Objective:
         """The same objective for a batch made of these rows of this one's batch, repetitions allowed."""
@@ -43,12 +51,19 @@ class Objective(ABC):
         """What it is for one sample, in words."""
 
     def __add__(self, other: Objective) -> Objective:
-        return Sum(((1.0, self), (1.0, other)))
+        return Sum(((1.0, self), (1.0, _objective(other))))
+
+    def __radd__(self, other: object) -> Objective:
+        """``sum([a, b])`` begins with 0."""
+        return self if other == 0 else self + _objective(other)
 
     def __sub__(self, other: Objective) -> Objective:
-        return Sum(((1.0, self), (-1.0, other)))
+        return Sum(((1.0, self), (-1.0, _objective(other))))
 
     def __mul__(self, factor: float) -> Objective:
+        number = isinstance(factor, int | float | np.integer | np.floating) and not isinstance(factor, bool)
+        if not number or not np.isfinite(factor):
+            raise InputError(f"an objective is multiplied by a finite number, not by {short(factor)}")
         return Sum(((float(factor), self),))
 
     __rmul__ = __mul__
@@ -73,6 +88,11 @@ class Sum(Objective):
         """Where one of its terms does."""
         return any(term.one_by_one for _, term in self.terms)
 
+    @property
+    def count(self) -> int | None:
+        """That of the first term that has one."""
+        return next((term.count for _, term in self.terms if term.count is not None), None)
+
     def score(self, values: Mapping[str, Any], place: slice) -> Any:
         """The weighted sum."""
         parts = [weight * term.score(values, place) for weight, term in self.terms]
@@ -85,6 +105,30 @@ class Sum(Objective):
     def describe(self, row: int) -> str:
         """Each term with its weight."""
         return " + ".join(f"{weight:g} * {term.describe(row)}" for weight, term in self.terms)
+
+
+def _objective(other: object) -> Objective:
+    if not isinstance(other, Objective):
+        raise InputError(f"an objective is added to another, not to {short(other)}")
+    return other
+
+
+def numbers_from_0(name: str, numbers: object) -> Index:
+    """(N,) whole numbers from 0, or () for one that is the same for all. Errors: InputError."""
+    found = np.asarray(numbers)
+    if found.dtype.kind not in "iu" or found.ndim > 1 or (found < 0).any():
+        raise InputError(f"{name} are {short(numbers)}; a whole number from 0 was expected, or one for each image")
+    return found.astype(np.int64)
+
+
+def one_for_each(name: str, numbers: Index | int, index: Index) -> Index:
+    """Those of these rows; where there is one for all, that. Errors: InputError where there are too few."""
+    found = np.asarray(numbers)
+    if found.ndim == 0:
+        return np.full(len(index), found)
+    if len(index) and index.max() >= len(found):
+        raise InputError(f"{len(found)} {name} numbers were given for {index.max() + 1} images; give one for each")
+    return found[index]
 
 
 def namespace(array: Any) -> Any:
@@ -106,6 +150,11 @@ class Each(Objective):
     def values(self) -> tuple[str, ...]:
         """All that they read."""
         return tuple(dict.fromkeys(name for objective in self.objectives for name in objective.values))
+
+    @property
+    def count(self) -> int:
+        """One sample an objective."""
+        return len(self.objectives)
 
     def score(self, values: Mapping[str, Any], place: slice) -> Any:
         """Each sample's own."""

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxray.errors import InputError
+from onnxray.errors.type_checks import check_kind
 from onnxray.graph.value_names import Selection
-from onnxray.objectives.objective import Index, Objective, namespace
+from onnxray.objectives.objective import Index, Objective, namespace, numbers_from_0, one_for_each
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,24 +188,36 @@ class RegionScore(Objective):
 
 @dataclass(frozen=True, eq=False)
 class Channels(Objective):
-    """mean a[n, c_n], or a[n, c_n, y, x] with one position (y, x) for all: a channel for each sample.
+    """mean a[n, c_n], or a[n, c_n, y, x] with one position (y, x) for all: a channel for each sample, or one for all.
 
     Where a value has several rows a sample (windows), they are averaged over too.
     """
 
     value: str
-    channels: Index
+    channels: Index | int
     position: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        check_kind("the value of Channels", self.value, str)
+        object.__setattr__(self, "channels", numbers_from_0("the channels of Channels", self.channels))
 
     @property
     def values(self) -> tuple[str, ...]:
         """The one value."""
         return (self.value,)
 
+    @property
+    def count(self) -> int | None:
+        """One sample a channel."""
+        return len(self.channels) if isinstance(self.channels, np.ndarray) and self.channels.ndim else None
+
     def score(self, values: Mapping[str, Any], place: slice) -> Any:
         """The channel's mean, or its neuron."""
         array, count = values[self.value], place.stop - place.start
-        channels = np.repeat(self.channels[place], len(array) // count)
+        stated = one_for_each("channel", self.channels, np.arange(place.start, place.stop))
+        if array.ndim < 2 or stated.max(initial=0) >= array.shape[1]:
+            raise InputError(f"{self.value!r} has the shape {list(array.shape)}; there is no channel {stated.max()}")
+        channels = np.repeat(stated, len(array) // count)
         own = array[np.arange(len(array)), channels]
         if self.position is not None:
             own = own[:, self.position[0], self.position[1]]
@@ -212,9 +225,9 @@ class Channels(Objective):
 
     def rows(self, index: Index) -> Objective:
         """The channels of these rows."""
-        return replace(self, channels=self.channels[index])
+        return replace(self, channels=one_for_each("channel", self.channels, index))
 
     def describe(self, row: int) -> str:
         """The name as a user types it."""
-        name = f"{self.value}:{self.channels[row]}"
+        name = f"{self.value}:{one_for_each('channel', self.channels, np.array([row]))[0]}"
         return f"mean of {name}" if self.position is None else f"{name},{self.position[0]},{self.position[1]}"

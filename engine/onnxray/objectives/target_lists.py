@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -20,9 +19,9 @@ from numpy.typing import NDArray
 from onnxray.errors import InputError, UnknownValue
 from onnxray.images.pixels import Pixels
 from onnxray.model.model import Model
-from onnxray.objectives.class_score import ClassScore, Score
+from onnxray.objectives.class_score import Score
 from onnxray.objectives.likeness import Direction
-from onnxray.objectives.objective import Each, Objective, Sum
+from onnxray.objectives.objective import Objective, Sum
 from onnxray.objectives.parts_of_values import Channels, Part
 from onnxray.objectives.targets import read_array, read_target
 
@@ -77,17 +76,6 @@ def direction_of(model: Model, text: str, measure: Literal["dot", "cosine"]) -> 
     direction = Direction(value, _vector(Path(file)), measure, Path(file).name)
     direction.score({value: np.zeros(model.shapes([value])[value], np.float32)}, slice(0, 1))
     return direction
-
-
-def in_one_batch(objectives: Sequence[Objective]) -> Objective:
-    """One objective whose rows are those of objectives for a batch of one."""
-    if all(isinstance(one, ClassScore) for one in objectives):
-        scores = [one for one in objectives if isinstance(one, ClassScore)]
-        first = scores[0]
-        if all((one.value, one.kind, one.head) == (first.value, first.kind, first.head) for one in scores):
-            labels = tuple(label for one in scores for label in one.labels)
-            return replace(first, classes=np.concatenate([one.classes for one in scores]), labels=labels)
-    return Each(tuple(objectives))
 
 
 def _terms(target: object) -> list[tuple[float, str]] | None:

@@ -7,6 +7,8 @@ boxes[0].score, mask(class=2) a detector's box, best first; the region that a cl
 output, output[2]             a number of the output that the model is answered with
 like:FILE, like:FILE@features the cosine of an embedding with that of an image, or with one in a .npy file; also
                               "features like FILE"
+
+A list or an array of them is one for each image.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ from onnxray.graph.value_names import Selection
 from onnxray.images.pixels import Pixels
 from onnxray.images.profile.class_names import near_names, places_of
 from onnxray.model.model import Model
-from onnxray.objectives.class_score import ClassScore, LabelKept, Score
+from onnxray.objectives.class_score import ClassScore, LabelKept, Score, in_one_batch
 from onnxray.objectives.likeness import Similarity
 from onnxray.objectives.objective import Objective
 from onnxray.objectives.output_targets import BOX, ELEMENT, REGION, ask_for_target, box_score, element, region_score
@@ -61,7 +63,11 @@ def read_target(
     Errors: InputError, UnknownValue.
     """
     if isinstance(target, Objective):
-        return target
+        _check_values(model, target)
+        _check_count(target.count, len(pixels))
+        return target.rows(np.arange(len(pixels)))
+    if isinstance(target, list | tuple | np.ndarray):
+        return _one_for_each(model, pixels, target, score)
     if isinstance(target, Like):
         return _likeness(model, pixels, target)
     if isinstance(target, os.PathLike):
@@ -81,6 +87,39 @@ def read_target(
             f"the target is {target!r}; expected a class (number or label), the name of a value, a Like, an Objective"
         )
     return _named(model, pixels, target, score, verdict)
+
+
+def targets_of(targets: object, start: int, count: int, total: int) -> object:
+    """What is wanted of the images from ``start``, of ``total``: an Objective's or a list's own rows, else one for all.
+
+    Errors: InputError where there are more or fewer targets than images.
+    """
+    if isinstance(targets, Objective):
+        _check_count(targets.count, total)
+        return targets.rows(np.arange(start, start + count))
+    if isinstance(targets, list | tuple | np.ndarray):
+        _check_count(len(targets), total)
+        return targets[start : start + count]
+    return targets
+
+
+def _one_for_each(model: Model, pixels: Pixels, targets: Sequence[object] | NDArray[Any], score: Score) -> Objective:
+    _check_count(len(targets), len(pixels))
+    rows = (pixels.rows(slice(k, k + 1)) for k in range(len(pixels)))
+    return in_one_batch([read_target(model, one, target, score) for one, target in zip(rows, targets)])
+
+
+def _check_count(given: int | None, count: int) -> None:
+    if given is not None and given != count:
+        raise InputError(f"{given} targets were given for {count} images; give one for all, or one for each")
+
+
+def _check_values(model: Model, objective: Objective) -> None:
+    """Refuse an objective that reads what is no value's whole name. Errors: UnknownValue, InputError."""
+    for name in objective.values:
+        if name not in model.graph.values:
+            (whole,) = model.select_values([name])[:1]
+            raise InputError(f"the objective reads {name!r}; name the value itself: {whole!r}")
 
 
 def class_index(model: Model, text: str, count: int) -> int:

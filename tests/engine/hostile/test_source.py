@@ -14,6 +14,7 @@ _E = "engine/onnxray/"
 FIELDS = "names of a dataclass's own fields, or of a literal list of them"
 LAZY = "names out of a literal table, looked up before"
 COMMANDS = "whole literals of cli/app.py"
+OWN = "the program that a user names by --method-file; no file of a model, no configuration names one"
 METHODS = "names that pkgutil finds in this package's own folders"
 
 ALLOWED: dict[tuple[str, str, str], str] = {
@@ -86,6 +87,9 @@ ALLOWED: dict[tuple[str, str, str], str] = {
     (f"{_E}methods/catalogue.py", "look_up", "import_module"): METHODS,
     (f"{_E}methods/catalogue.py", "ByFile.create_module", "import_module"): METHODS,
     (f"{_E}methods/catalogue.py", "_method_in", "import_module"): METHODS,
+    (f"{_E}methods/own_methods.py", "_module", "sys.modules"): OWN,
+    (f"{_E}methods/own_methods.py", "_module", "spec_from_file_location"): OWN,
+    (f"{_E}methods/own_methods.py", "_module", "exec_module"): OWN,
 }
 """(file, function, what) -> why no file's text can come there."""
 

@@ -5,8 +5,9 @@ import pytest
 
 import onnxray
 from onnxray.errors import InputError, UnknownValue
+from onnxray.objectives.class_score import in_one_batch
 from onnxray.objectives.parts_of_values import Channels
-from onnxray.objectives.target_lists import channels_of, each_target, in_one_batch, one_target
+from onnxray.objectives.target_lists import channels_of, each_target, one_target
 from support import models
 
 WIDE = "g (float[N,1,4,6] x) => (float[N,300] y) { c = Conv (x, w)  p = GlobalAveragePool (c)  y = Flatten (p) }"

@@ -25,6 +25,6 @@ def refuse_usage(error: click.UsageError, arguments: Sequence[str]) -> int:
         return error.exit_code
     command = "onnxray" if error.ctx is None else error.ctx.command_path
     said = one_line(error.format_message().rstrip("."))
-    mark = "" if said.endswith(("?", ")")) else "."
+    mark = "" if said.endswith(("?", "?)")) else "."
     refuse("UsageError", one_line(f"{said}{mark} See {command} --help"), error.exit_code, json="--json" in arguments)
     return error.exit_code

@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal, final
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxray.errors import InputError, NotDifferentiable
+from onnxray.errors import NotDifferentiable
 from onnxray.graph.classifier.predictions import Predictions
 from onnxray.graph.outputs.rows_alone import chooses_rows
 from onnxray.images.drawing.heat_map import Colormap, MapPictures
@@ -28,7 +28,7 @@ from onnxray.objectives.class_score import ClassScore
 from onnxray.objectives.gradients import judged, widened
 from onnxray.objectives.likeness import Similarity
 from onnxray.objectives.objective import Objective
-from onnxray.objectives.targets import describe_scores, read_target
+from onnxray.objectives.targets import describe_scores, read_target, targets_of
 
 # Images are worked on in groups: large enough to be fast, small enough to come out and to fit in memory.
 _GROUP = 16
@@ -86,7 +86,8 @@ class Saliency(Method[MapItem]):
         for start, own in run.units(range(0, len(pixels), size)):
             group = model.encoded(pixels.rows(slice(start, start + size)))
             verdict, logits = model.verdict(group, scores=True), model.aliases["logits"]
-            objective = read_target(model, group, _rows_of(goal, start, len(group)), self.score, verdict)
+            wanted = targets_of(goal, start, len(group), len(pixels))
+            objective = read_target(model, group, wanted, self.score, verdict)
             for value in objective.values:
                 if value in model.graph.values and value not in model.graph.depends_on_input:
                     raise NotDifferentiable(
@@ -162,12 +163,3 @@ def shape_of_maps(pixels: Pixels) -> tuple[int, ...]:
 def is_embedding(pixels: Pixels) -> bool:
     """Whether samples are tokens by numbers, the last axis those of one token."""
     return pixels.kind == "token ids" and pixels.array.ndim > 2
-
-
-def _rows_of(goal: Any, start: int, count: int) -> Any:
-    """The targets of a group: one for all, or an Objective's or a list's own rows."""
-    if isinstance(goal, Objective):
-        return goal.rows(np.arange(start, start + count))
-    if isinstance(goal, np.ndarray | list | tuple):
-        raise InputError("one target for all images was expected; state an Objective for one that differs by image")
-    return goal

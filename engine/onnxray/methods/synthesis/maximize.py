@@ -25,11 +25,11 @@ from onnxray.methods.synthesis.item import SynthesisItem
 from onnxray.methods.synthesis.parts.preset_names import MaximizePreset
 from onnxray.model.model import Model
 from onnxray.model.opening import open_model
-from onnxray.objectives.class_score import Score
+from onnxray.objectives.class_score import Score, in_one_batch
 from onnxray.objectives.gradients import judged
 from onnxray.objectives.objective import Objective
 from onnxray.objectives.style import Diversity
-from onnxray.objectives.target_lists import channels_of, direction_of, each_target, in_one_batch
+from onnxray.objectives.target_lists import channels_of, direction_of, each_target
 
 if TYPE_CHECKING:
     from onnxray.methods.synthesis.ascent.generator_code import Generated
@@ -183,7 +183,7 @@ class Maximize(Stepwise):
             raise InputError("--layer and --channels belong together: the value, and its channels as 0-63")
         if self.layer is not None and self.channels is not None:
             grid = channels_of(model, self.layer, self.channels, self.at)
-            found += [grid.rows(np.array([k])) for k in range(len(grid.channels))]
+            found += [grid.rows(np.array([k])) for k in range(grid.count or 0)]
         found += [direction_of(model, text, self.measure) for text in self.direction or ()]
         if not found:
             raise InputError("no target was given; name a class, NAME:CHANNEL or NAME:CHANNEL,Y,X")

@@ -8,11 +8,12 @@ from onnxray.errors import InputError, NotDifferentiable, OnnxrayError
 from onnxray.images.pixels import Pixels
 from onnxray.images.profile.profile import Profile
 from onnxray.methods.synthesis.maximize import Maximize
+from onnxray.objectives.class_score import in_one_batch
 from onnxray.objectives.gradients import judged
 from onnxray.objectives.objective import Each
 from onnxray.objectives.parts_of_values import Channels
 from onnxray.objectives.style import Diversity
-from onnxray.objectives.target_lists import channels_of, direction_of, in_one_batch, one_target
+from onnxray.objectives.target_lists import channels_of, direction_of, one_target
 from support import models
 
 DIGITS = tuple(f"class:{digit}" for digit in range(10))

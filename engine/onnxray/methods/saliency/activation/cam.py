@@ -51,8 +51,9 @@ class CAM(Saliency):
         run.note(f"the features {head.features.value!r} ({head.features.kind}) are averaged before the scores")
         values = head.features.maps(model.judge.values(feeds, [head.features.value])[head.features.value])
         scores = judged(model, pixels, objective)
-        bias = np.broadcast_to(head.bias, (int(objective.classes.max()) + 1,)) if head.bias.size == 1 else head.bias
-        for row, (features, number) in enumerate(zip(values.astype(np.float64), objective.classes)):
+        classes = objective.of_samples(len(pixels))
+        bias = np.broadcast_to(head.bias, (int(classes.max()) + 1,)) if head.bias.size == 1 else head.bias
+        for row, (features, number) in enumerate(zip(values.astype(np.float64), classes)):
             found = features[number] if head.weights is None else np.tensordot(head.weights[number], features, 1)
             total = float(found.mean() + bias[number])
             gap = abs(total - scores[row]) / max(1.0, abs(scores[row]), float(np.abs(found).max()))

@@ -95,7 +95,7 @@ class Copies:
         numbers = probabilities.real(wide[probabilities.value])
         found["class"] = probabilities.ranking(numbers).reshape(count, -1).argmax(1)
         if isinstance(objective, ClassScore) and objective.value == logits.value:
-            own = np.arange(count), objective.classes
+            own = np.arange(count), objective.of_samples(count)
             found["logit"] = logits.real(wide[logits.value]).reshape(count, -1)[own]
             if not probabilities.unknown:
                 found["probability"] = probabilities.probabilities(numbers, np).reshape(count, -1)[own]
