@@ -16,31 +16,12 @@ from onnxray.methods.own_methods import load_method
 from onnxray.methods.saliency.base import Saliency
 from onnxray.methods.synthesis.base import Synthesis
 from support.children import child
+from support.paths import ROOT
 
 FOUR = next(str(path) for path in onnxray_models.samples("lenet") if path.stem == "4_0")
-SOURCE = '''
-"""A map of mine."""
-
-from __future__ import annotations
-
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Annotated, ClassVar
-
-from onnxray.methods.saliency.base import Map, Saliency
-
-
-@dataclass(frozen=True, kw_only=True)
-class MyMap(Saliency):
-    """The picture itself, to a power."""
-
-    name: ClassVar[str] = "my-map"
-    power: Annotated[float, "the power"] = 2.0
-
-    def maps(self, model, pixels, objective, run) -> Iterator[tuple[int, Map]]:
-        for row, image in enumerate(pixels.array):
-            yield row, Map(heat=image.mean(0) ** self.power)
-'''
+PAGE = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
+SOURCE = next(part.partition("```")[0] for part in PAGE.split("```python\n")[1:] if "class MyMap" in part)
+"""The example of the documentation."""
 
 
 @pytest.fixture(autouse=True)
