@@ -23,9 +23,7 @@ from onnxray.graph.samples.copies import copied
 from onnxray.graph.samples.places import Apart, Facts, Lost, Place
 from onnxray.graph.samples.rules import OWN_OPERANDS, RULES, broadcast
 
-_OF_FIRST_AXIS: Final = SPATIAL | {
-    "FusedConv", "GroupNormalization", "InstanceNormalization", "LRN",
-}  # fmt: skip
+_OF_FIRST_AXIS: Final = SPATIAL | {"GroupNormalization", "InstanceNormalization", "LRN"}
 """Operators whose first axis is the samples' by the standard; what else they read must be the same for all."""
 _ONE_SCALE: Final = frozenset({"DynamicQuantizeLinear", "DynamicQuantizeMatMul"})
 _LIGHT: Final = 2**26
@@ -130,7 +128,7 @@ def places(graph: Graph) -> Mapping[str, Place]:
     walk = _Walk(graph)
     for value in graph.inputs:
         walk.found[value.name] = Apart() if value.shape is None or value.shape else "still"
-    for node in graph.nodes:
+    for node in graph.every_node:
         if node.outputs and any(name in graph.depends_on_input for name in node.outputs):
             for position, name in enumerate(node.outputs):
                 if name:
