@@ -104,6 +104,13 @@ class Judge:
         own.get(None, start)
         return lambda feeds: self._run(own.get(None, start), feeds, wanted, chunk=sample_count(feeds))
 
+    def part(self, names: Iterable[str], given: Iterable[str]) -> Callable[[Arrays], dict[str, Array]]:
+        """The same for one pass through the graph: as ``values`` reads, and what it is given is fed as it is."""
+        wanted = tuple(names)
+        with self._cut(wanted, given) as source:
+            session = self._session(source, {"session.disable_prepacking": "1"})
+        return lambda feeds: dict(zip(wanted, self._feed(session, wanted)(feeds)))
+
     def together(self, feeds: Arrays, names: Iterable[str]) -> dict[str, Array]:
         """Give any values for one batch, which is fed as it is: how samples that are fed together are compared."""
         wanted = tuple(names)
@@ -151,21 +158,7 @@ class Judge:
         self, session: onnxruntime.InferenceSession, feeds: Arrays, names: tuple[str, ...], *, once: bool = False,
         chunk: int | None = None, through: Through | None = None,
     ) -> dict[str, Array]:  # fmt: skip
-        read, given = (own_names(info.name for info in side) for side in (session.get_inputs(), session.get_outputs()))
-        missing = sorted(read.keys() - feeds.keys())
-        if missing:
-            raise InputError(f"the model also reads the input {missing[0]!r}; give an array for each of its inputs")
-        options = onnxruntime.RunOptions()
-        if once and self.device == "cpu":
-            options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
-
-        def feed(part: Arrays) -> list[Array]:
-            taken = {session_name: carried(part[name]) for name, session_name in read.items()}
-            try:
-                return [as_given(value) for value in session.run([given[n] for n in names], taken, options)]
-            except Exception as error:
-                raise RuntimeRefusal(f"ONNX Runtime refuses the input: {_first_line(error)}") from None
-
+        feed = self._feed(session, names, once=once)
         if any(isinstance(value, list) for value in feeds.values()):  # sequences have no samples to be cut into
             return dict(zip(names, feed(feeds)))
 
@@ -188,6 +181,27 @@ class Judge:
                 return found
         found_fixed(self.graph, 1)
         return fed()
+
+    def _feed(
+        self, session: onnxruntime.InferenceSession, names: tuple[str, ...], *, once: bool = False
+    ) -> Callable[[Arrays], list[Array]]:
+        """Feeds a session what it reads. Errors: InputError where an input is missing, RuntimeRefusal."""
+        read, given = (own_names(info.name for info in side) for side in (session.get_inputs(), session.get_outputs()))
+        options = onnxruntime.RunOptions()
+        if once and self.device == "cpu":
+            options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+
+        def feed(part: Arrays) -> list[Array]:
+            missing = sorted(read.keys() - part.keys())
+            if missing:
+                raise InputError(f"the model also reads the input {missing[0]!r}; give an array for each of its inputs")
+            taken = {session_name: carried(part[name]) for name, session_name in read.items()}
+            try:
+                return [as_given(value) for value in session.run([given[n] for n in names], taken, options)]
+            except Exception as error:
+                raise RuntimeRefusal(f"ONNX Runtime refuses the input: {_first_line(error)}") from None
+
+        return feed
 
     def _file_session(self) -> onnxruntime.InferenceSession:
         def start() -> onnxruntime.InferenceSession:

@@ -41,7 +41,7 @@ from onnxray.model.inputs.stated import Inputs, inputs_of
 if TYPE_CHECKING:
     import torch
 
-    from onnxray.engines.agreement.full_check import Verification
+    from onnxray.engines.agreement.verification import Verification
     from onnxray.engines.twin import Twin
 
 Cotangent = NDArray[Any] | Callable[["torch.Tensor", slice], "torch.Tensor"]

@@ -13,9 +13,9 @@ from onnxray.arrays import Array, Arrays
 from onnxray.engines.agreement.batch_decision import decided
 from onnxray.engines.agreement.batch_trial import decide
 from onnxray.engines.agreement.first_check import check
-from onnxray.engines.agreement.full_check import Verification
 from onnxray.engines.agreement.full_check import verify as verify_in_full
 from onnxray.engines.agreement.reference import outputs_or_reference
+from onnxray.engines.agreement.verification import Verification
 from onnxray.engines.judge import Judge
 from onnxray.engines.machine import versions
 from onnxray.engines.seeded_inputs import accepted_inputs, seeded_inputs

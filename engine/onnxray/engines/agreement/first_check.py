@@ -19,7 +19,7 @@ from onnxray.graph.facts import Graph
 from onnxray.graph.fixed_batch import fixed_batch_of, found_fixed
 
 if TYPE_CHECKING:
-    from onnxray.engines.agreement.full_check import Verification
+    from onnxray.engines.agreement.verification import Verification
 
 Against = Literal["this processor", "exact products", "onnx.reference", "nothing"]
 
