@@ -116,7 +116,7 @@ class Judge:
         wanted = tuple(names)
         promoted = not {output.name for output in self.graph.outputs}.issuperset(wanted)
         session = self._cut_session(wanted, keep=False) if promoted else self._file_session()
-        return self._run(session, feeds, wanted, once=True, chunk=sample_count(feeds))
+        return self._run(session, feeds, wanted, once=True, chunk=sample_count(feeds), whole=True)
 
     def promoted_outputs(self, feeds: Arrays, names: Iterable[str]) -> dict[str, Array]:
         """Give the graph's outputs by a copy that also gives the inner values ``names``.
@@ -156,7 +156,7 @@ class Judge:
 
     def _run(
         self, session: onnxruntime.InferenceSession, feeds: Arrays, names: tuple[str, ...], *, once: bool = False,
-        chunk: int | None = None, through: Through | None = None,
+        chunk: int | None = None, through: Through | None = None, whole: bool = False,
     ) -> dict[str, Array]:  # fmt: skip
         feed = self._feed(session, names, once=once)
         if any(isinstance(value, list) for value in feeds.values()):  # sequences have no samples to be cut into
@@ -165,7 +165,7 @@ class Judge:
         def fed() -> dict[str, Array]:
             own = fixed_batch_of(self.graph)
             size = chunk if chunk is not None and own is None else chunk_size(self.graph, feeds)
-            size = self.mixing.chunk(feeds, names, size)
+            size = size if whole else self.mixing.chunk(feeds, names, size)
             return in_chunks(self.graph, feeds, names, size, feed if through is None else through(feed))
 
         try:

@@ -181,7 +181,8 @@ class Twin:
         """The values ``names`` as a function of pixels, through which torch differentiates: what an ascent climbs.
 
         Takes (N, ...) tensors of any N on any device, gives values on the twin's own; where the file fixes its batch,
-        the samples go through in its portions. ``rules``: what takes the place of the rectifiers' derivative.
+        the samples go through in its portions, and one by one where they would change each other. ``rules``: what takes
+        the place of the rectifiers' derivative.
         Errors: NotDifferentiable where a value holds no real numbers or does not depend on the input; InputError for
         models of several inputs.
         """
@@ -193,12 +194,13 @@ class Twin:
 
         def values(pixels: torch.Tensor) -> Tensors:
             count, pixels = len(pixels), pixels.to(self.device)
-            if own is None or own == count:
+            portion = own or (1 if self.mixing.apart else count)
+            if portion == count:
                 return dict(zip(wanted, self._forward(wanted, {entry: pixels}, rules)))
-            missing = -count % own
+            missing = -count % portion
             filled = torch.cat([pixels, *[pixels[-1:]] * missing]) if missing else pixels
             like = np.broadcast_to(np.float32(0), tuple(filled.shape))  # to be counted, without what a device holds
-            size = self._chunk_size(wanted, {entry: like}, rules, {entry: filled[:own].detach()})
+            size = self._chunk_size(wanted, {entry: like}, rules, {entry: filled[:portion].detach()})
             parts = [self._forward(wanted, {entry: part}, rules) for part in torch.split(filled, size)]
             joined = (torch.cat(pieces) for pieces in zip(*parts))
             return {name: samples(v, count, len(filled)) for name, v in zip(wanted, joined)}

@@ -68,7 +68,7 @@ class Model:
         self.strict = strict
         self.inputs = inputs or inputs_of(graph)
         self.encoder = Encoder(graph, self.inputs, profile, strict)
-        self.mixing = Mixing(graph, self._found_mixing)
+        self.mixing = Mixing(graph, self._found_mixing, alone=profile is not None)
         self.judge = Judge(graph, device, self.mixing)
         stated = output if output is not None or profile is None else profile.head
         self.answering = Answering(graph=graph, judge=self.judge, profile=profile, stated=stated)

@@ -142,6 +142,8 @@ class _Run:
             fed = {name: (min(size, total), *array.shape[1:]) for name, array in self.feeds.items()}
             if max(value_bytes(self.graph, shapes_at(self.graph, fed)).values(), default=0) > _MOST_OF_A_VALUE:
                 size = 1
+        if self.judge.mixing.apart:
+            size = 1
         if size > 1:
             size = self.judge.mixing.chunk(self.feeds, tuple(wanted), size)
         both = zip(chunks(self.graph, self.feeds, size), chunks(self.graph, self.variables, size))
