@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -13,23 +13,25 @@ import torch
 from onnxray.arrays import Array, Arrays
 from onnxray.engines.chunks import Batch, Through, chunk_size, in_chunks, sample_count
 from onnxray.engines.cotangents import Cotangents, Tensors, gradients, samples, slope_of
-from onnxray.errors import DeviceError, InputError, NotDifferentiable, RuntimeRefusal, UnsupportedOperator
+from onnxray.errors import DeviceError, InputError, NotDifferentiable, UnsupportedOperator
 from onnxray.errors.forks import check_process
 from onnxray.graph.dequantised import real_numbers_of, whole_numbers_of
 from onnxray.graph.facts import Graph, Value
 from onnxray.graph.fixed_batch import fixed_batch_of
 from onnxray.graph.samples.mixing import Mixing
-from onnxray.graph.unordered import why_no_gradient
+from onnxray.graph.unordered import open_orders, places_of, why_no_gradient
 from onnxray.importer.backward_rules import PLAIN, BackwardRules
 from onnxray.importer.batches.any_batch import FreeCuts
 from onnxray.importer.batches.moved_samples import batches
 from onnxray.importer.batches.sample_axes import NotPlaced
 from onnxray.importer.batches.ways import by_rewrite, by_vmap, check_lengths
-from onnxray.importer.imported_module import forward_all
+from onnxray.importer.imported_module import forward_all, told_as_refusal
 from onnxray.importer.nodes.weights import numpy_array, torch_tensor
+from onnxray.importer.picked_places import forward_in_order
 from onnxray.importer.walk import Importer
 
 Encode = Callable[[torch.Tensor], torch.Tensor]
+Judged = Callable[[Arrays, Sequence[str]], Mapping[str, Array]]
 
 STARTED_BY: Final = os.getpid()
 """The process that loaded the twins: whose torch has the threads that they need."""
@@ -39,14 +41,16 @@ class Twin:
     """The torch side of one model.
 
     ``encode`` maps the variable (pixels) to the model's input and is inside the differentiated graph. ``batch``: how
-    more samples than the file's own batch go through; one batch after the other where it is None.
+    more samples than the file's own batch go through; one batch after the other where it is None. ``judge``: what ONNX
+    Runtime gives for values, (feeds, names): asked for an order that is its own (``graph/unordered.py``).
     """
 
     def __init__(
         self, graph: Graph, encode: Encode, device: str = "cpu", batch: Batch | None = None,
-        mixing: Mixing | None = None,
+        mixing: Mixing | None = None, judge: Judged | None = None,
     ) -> None:  # fmt: skip
         self.graph = graph
+        self.judge = judge
         self.mixing = mixing or Mixing(graph)
         self.batch = batch
         self.device = torch_device(device)
@@ -151,17 +155,21 @@ class Twin:
         if set(wanted) & set(beside):
             name = next(name for name in wanted if name in beside)
             raise NotDifferentiable(f"value {name!r} does not depend on {layer!r}; there is no gradient between them")
-        after = self.importer.cut(read, given=(at, *beside), rules=rules)
+        before = (at, *beside)
+        self.importer.cut(read, given=before, rules=rules)  # what it refuses it refuses before anything is run
         total = sample_count(variables, self.graph)
         place = 0
 
         def chunk(part: Arrays) -> list[Array]:
             nonlocal place
+            tensors = self._tensors(part, requires_grad=False)
             with torch.no_grad():
-                given = self._forward((at, *beside), self._tensors(part, requires_grad=False))
+                given = self._forward(before, tensors)
+                picked = self._picked(read, self._inputs(tensors), before)
             point = (given[0] if at == layer else given[0].float()).detach().requires_grad_()
-            others = given[1:]
-            values = dict(zip(read, told_as_refusal(lambda: forward_all(after, (point, *others)))))
+            known = dict(zip(before, (point, *given[1:])))
+            after = told_as_refusal(lambda: forward_in_order(self.importer, read, known, picked, rules))
+            values = dict(zip(read, after))
             real = values.pop(layer) if at != layer else point
             step = slope_of(real, point) if at != layer else None
             fed = sample_count(part, self.graph)
@@ -220,6 +228,8 @@ class Twin:
         own, total = fixed_batch_of(self.graph), sample_count(variables, self.graph)
         if own is None or self.batch is None or self.batch.twin == "loop" or total <= own:
             return chunk_size(self.graph, variables)
+        if self.judge is not None and open_orders(self.graph, names):
+            return chunk_size(self.graph, variables)
         if self.batch.twin == "rewrite":
             if first is None:
                 first = self._tensors({n: a[:own] if a.ndim else a for n, a in variables.items()}, requires_grad=False)
@@ -273,6 +283,11 @@ class Twin:
             inputs = self._inputs(tensors)
             if own is None:
                 check_lengths([(v.name, v.shape[0] if v.shape else None) for v in self.graph.inputs], inputs)
+            picked = self._picked(names, inputs)
+            if picked:
+                known = {value.name: tensor for value, tensor in zip(self.graph.inputs, inputs)}
+                return forward_in_order(self.importer, names, known, picked, rules)
+            if own is None:
                 return forward_all(self.importer.cut(names, rules=rules), inputs)
             if batches(own, *(tensor for tensor in inputs if tensor.ndim)) == 1:
                 return forward_all(self.importer.cut(names, rules=rules), inputs)
@@ -281,6 +296,15 @@ class Twin:
             return by_vmap(self.importer.cut(names, rules=rules), inputs, own)
 
         return told_as_refusal(run)
+
+    def _picked(self, names: Sequence[str], inputs: tuple[torch.Tensor, ...], given: Sequence[str] = ()) -> Tensors:
+        """The places that nodes on the way pick in an order of ONNX Runtime's own, as it gives them."""
+        nodes = open_orders(self.graph, names, given) if self.judge is not None else ()
+        if self.judge is None or not nodes:
+            return {}
+        wanted = [places_of(node) for node in nodes]
+        feeds = {value.name: numpy_array(tensor.detach()) for value, tensor in zip(self.graph.inputs, inputs)}
+        return {name: torch_tensor(array, name).to(self.device) for name, array in self.judge(feeds, wanted).items()}
 
     def check_differentiable(self, names: tuple[str, ...]) -> None:
         """Refuse values of no real numbers, no input, or an order that is left open. Errors: NotDifferentiable."""
@@ -294,18 +318,9 @@ class Twin:
                 )
             if name not in self.graph.depends_on_input:
                 raise NotDifferentiable(f"value {name!r} does not depend on the input; its gradient is nowhere defined")
-            why = why_no_gradient(self.graph, name)
+            why = why_no_gradient(self.graph, name) if self.judge is None else None
             if why is not None:
                 raise NotDifferentiable(why)
-
-
-def told_as_refusal(run: Callable[[], tuple[torch.Tensor, ...]]) -> tuple[torch.Tensor, ...]:
-    """Run a module; what torch raises becomes one line. Errors: RuntimeRefusal."""
-    try:
-        return run()
-    except (RuntimeError, IndexError, TypeError, ValueError, KeyError) as error:
-        first = str(error).strip().splitlines() or [type(error).__name__]
-        raise RuntimeRefusal(f"the torch twin cannot run the model on this input: {first[0][:300]}") from None
 
 
 def _of_tensor(name: str, value: object) -> Array:

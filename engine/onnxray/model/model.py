@@ -274,7 +274,7 @@ class Model:
                 if came_along:
                     use_one_thread()
                 encode = (lambda pixels: pixels) if self.profile is None else self.profile.encode
-                self._twin = Twin(self.graph, encode, self.device, mixing=self.mixing)
+                self._twin = Twin(self.graph, encode, self.device, mixing=self.mixing, judge=self.judge.values)
             return self._twin
 
     @property
@@ -296,6 +296,7 @@ class Model:
         return check(
             self.judge, feeds, lambda names: twin.values(variables, names),
             lambda judge: self._verified(judge, feeds, variables), prepare=twin.prepare, approximate=self.approximate,
+            ordered=True,
         )  # fmt: skip
 
     def batch(self) -> Batch:

@@ -140,10 +140,8 @@ class _Run:
         alike = {len(array) if array.ndim else 0 for array in self.feeds.values()} == {total}
         if fixed_batch_of(self.graph) is None and alike and total > 1:
             fed = {name: (min(size, total), *array.shape[1:]) for name, array in self.feeds.items()}
-            if max(value_bytes(self.graph, shapes_at(self.graph, fed)).values(), default=0) > _MOST_OF_A_VALUE:
-                size = 1
-        if self.judge.mixing.apart:
-            size = 1
+            largest = max(value_bytes(self.graph, shapes_at(self.graph, fed)).values(), default=0)
+            size = 1 if self.judge.mixing.apart or largest > _MOST_OF_A_VALUE else size
         if size > 1:
             size = self.judge.mixing.chunk(self.feeds, tuple(wanted), size)
         both = zip(chunks(self.graph, self.feeds, size), chunks(self.graph, self.variables, size))
