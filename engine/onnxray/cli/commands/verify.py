@@ -16,7 +16,7 @@ from onnxray.cli.parts.shared_options import Opening, with_shared_options
 from onnxray.errors.shown_text import shortened
 
 if TYPE_CHECKING:
-    from onnxray.engines.agreement.full_check import Verification
+    from onnxray.engines.agreement.verification import Verification
 
 _RULES = 4
 LONGEST_CELL = 200

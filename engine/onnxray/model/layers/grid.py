@@ -181,7 +181,7 @@ def read_space(model: Model) -> Space:
             stated = (batch, *stated[1:])
         if stated is not None and all(isinstance(size, int) for size in stated):
             shapes[value.name] = tuple(int(size) for size in stated if isinstance(size, int))
-        elif value.kind == "node":
+        elif value.kind in {"node", "dequantised"}:
             unknown.append(value.name)
     inputs = model.shapes([graph.inputs[0].name])
     shapes.update({name: (batch, *shape[1:]) for name, shape in inputs.items()})
