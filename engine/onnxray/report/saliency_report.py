@@ -49,7 +49,7 @@ def image_cell(item: MapItem) -> Cell:
 def scale_bar(item: MapItem) -> Bar:
     """The colour scale that a map is drawn in."""
     low = f"{-item.shown_at:.3g}" if item.signed else f"{item.shown_from:.3g}"
-    return Bar(colour_bar(signed=item.signed, colormap=item.colormap), low, f"{item.shown_at:.3g}")
+    return Bar(colour_bar(signed=item.signed, colormap=item.colormap), low, f"{item.shown_at:.3g}", item.unit)
 
 
 def target_line(item: MapItem) -> str:
