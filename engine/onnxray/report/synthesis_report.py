@@ -81,7 +81,7 @@ def _cells(item: SynthesisItem) -> list[Cell]:
     cells = [Cell(picture, (role,)) for role, picture in item.images.items() if role != "image"]
     lines = [item.target]
     if item.label is not None and item.probability is not None:
-        lines.append(f"{item.label}, probability {item.probability:.4f}")
+        lines += [item.label, f"probability {item.probability:.4f}"]
     lines += [f"{name} {value:.3g}" for name, value in item.numbers_.items() if isinstance(value, float)][:3]
     if item.reason:
         lines.append(item.reason)
