@@ -1,6 +1,7 @@
 """The names of the classes: as they are stated, else those of a data set that is named on unmistakable grounds.
 
-stated    labels=, [head] of a TOML, the profile's own
+stated    labels=, [head] of a TOML, the profile's own; for a model without pictures its metadata, or id2label in the
+          config.json beside it, where the output gives as many class scores
 assumed   the metadata or the config.json beside the model names the data set, or the user names a preprocessing that is
           ImageNet's; and the output gives exactly as many class scores. Never by their number alone, and it is said.
 """
@@ -17,10 +18,10 @@ from typing import Final
 from onnxray.errors.short_values import short
 from onnxray.graph.classifier.output import class_labels
 from onnxray.graph.facts import Graph
-from onnxray.graph.outputs.facts import OutputKind, dims_of, width_of
+from onnxray.graph.outputs.facts import CLASS_KINDS, OutputKind, dims_of, width_of
 from onnxray.graph.outputs.stated import StatedOutput, answered_with
 from onnxray.images.profile.class_names import labels_of, read_class_names
-from onnxray.images.profile.config_files import METADATA, cards_of
+from onnxray.images.profile.config_files import METADATA, cards_of, labels_beside
 from onnxray.images.profile.discovery import read_labels
 from onnxray.images.profile.families import FAMILIES
 from onnxray.images.profile.label_files import listed_labels
@@ -64,6 +65,8 @@ def labelled(
 
     strict: nothing is assumed. Errors: ProfileError, InputError; UnknownValue for an output that is not there.
     """
+    if labels is None and profile is None:
+        return None, _of_files(graph, head)
     if labels is None:
         return (profile if strict or profile is None else _assumed(graph, profile, head)), head
     names = None if labels == NONE else read_labels(labels) if isinstance(labels, str | os.PathLike) else tuple(labels)
@@ -72,6 +75,22 @@ def labelled(
     if profile is not None:
         return dataclasses.replace(profile, labels=names), head
     return None, head if names is None else dataclasses.replace(head or StatedOutput(), labels=names)
+
+
+def _of_files(graph: Graph, head: StatedOutput | None) -> StatedOutput | None:
+    """What is stated of the outputs, with the names that the file has, or transformers' beside it, if they fit."""
+    if head is not None and head.labels is not None:
+        return head
+    texts = (graph.metadata.get(key, "") for key in ("labels", "names"))
+    labels = next(filter(None, map(read_class_names, texts)), None)
+    if labels is None and graph.path is not None:
+        labels = labels_beside(graph.path)
+    if labels is None:
+        return head
+    found = dataclasses.replace(head or StatedOutput(), labels=labels)
+    output = answered_with(graph, found, len(labels))
+    count = 2 if output.kind == "binary" else width_of(dims_of(graph, output.name))
+    return found if output.kind in CLASS_KINDS and count == len(labels) else head
 
 
 def _assumed(graph: Graph, profile: Profile, head: StatedOutput | None) -> Profile:

@@ -272,6 +272,66 @@ def test_they_count_where_a_model_begins_at_an_inner_value() -> None:
     assert inner.predict(samples).labels == model.predict(ROWS).labels
 
 
+ID2LABEL = {"model_type": "bert", "id2label": {"0": "low", "1": "middle", "2": "high"}}
+
+
+@pytest.mark.parametrize("folder", [".", "onnx"])
+def test_names_of_transformers_beside_a_model_without_pictures(tmp_path: Path, folder: str) -> None:
+    (tmp_path / folder).mkdir(exist_ok=True)
+    onnx.save(table(), tmp_path / folder / "m.onnx")
+    (tmp_path / "config.json").write_text(json.dumps(ID2LABEL))
+    model = onnxray.open(tmp_path / folder / "m.onnx")
+    assert [model.label(k) for k in range(3)] == ["low", "middle", "high"]
+    assert onnxray.open(tmp_path / folder / "m.onnx", labels="none").label(0) == "0"
+    assert onnxray.open(tmp_path / folder / "m.onnx", labels=["a", "b", "c"]).label(0) == "a"
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"id2label": {"0": "low", "1": "high"}}, {"id2label": {"0": "LABEL_0", "1": "LABEL_1", "2": "LABEL_2"}},
+        {"id2label": {"0": "low", "2": "high"}}, {"id2label": 3}, [], "{", None,
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_is_passed_over(tmp_path: Path, config: Any) -> None:
+    onnx.save(table(), tmp_path / "m.onnx")
+    if config is not None:
+        (tmp_path / "config.json").write_text(config if isinstance(config, str) else json.dumps(config))
+    model = onnxray.open(tmp_path / "m.onnx")
+    assert model.answering.stated is None
+    assert model.predict(ROWS).labels == tuple(str(k) for k in models.run(table(), {"x": ROWS})[0].argmax(1))
+
+
+@pytest.mark.parametrize("key", ["labels", "names"])
+def test_names_in_the_metadata_of_a_table(key: str) -> None:
+    proto = table()
+    entry = proto.metadata_props.add()
+    entry.key, entry.value = key, "['a', 'b', 'c']"
+    assert onnxray.open(proto).label(2) == "c"
+    entry.value = "['a', 'b']"
+    assert onnxray.open(proto).label(1) == "1"
+
+
+@pytest.mark.parametrize(("labels", "shown"), [(["no", "yes"], ("no", "yes")), (["a", "b", "c"], ("0", "1"))])
+def test_names_of_one_sigmoid(labels: list[str], shown: tuple[str, str]) -> None:
+    proto = models.parse(
+        "g (float[N,4] x) => (float[N,1] y) { z = MatMul (x, w) y = Sigmoid (z) }", {"w": models.random(0, 4, 1)}
+    )
+    entry = proto.metadata_props.add()
+    entry.key, entry.value = "labels", repr(labels)
+    model = onnxray.open(proto)
+    assert (model.label(0), model.label(1)) == shown
+
+
+def test_an_embedding_that_is_stated_has_no_classes(tmp_path: Path) -> None:
+    proto = models.parse("g (float[N,4] x) => (float[N,3] y) { y = MatMul (x, w) }", {"w": models.random(0, 4, 3)})
+    onnx.save(proto, tmp_path / "m.onnx")
+    (tmp_path / "config.json").write_text(json.dumps(ID2LABEL))
+    assert onnxray.open(tmp_path / "m.onnx", output="y=embedding").head.kind == "embedding"
+    assert onnxray.open(tmp_path / "m.onnx", output="y=embedding").answering.labels is None
+    assert onnxray.open(tmp_path / "m.onnx").predict(ROWS).labels[0] in {"low", "middle", "high"}
+
+
 # --- the command line
 
 

@@ -7,6 +7,7 @@ transformers   preprocessor_config.json or processor_config.json  transformers_f
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -29,6 +30,7 @@ _TRANSFORMERS: Final = {"image_mean", "do_normalize", "do_rescale", "rescale_fac
 CARDS: Final = frozenset({"config", "pretrained_cfg", "preprocessor_config", "image_processor", "data_config"})
 """What such files are called where they lie in a model's metadata."""
 _CARD: Final = "config.json"
+_NUMBERED: Final = re.compile(r"LABEL_[0-9]{1,9}")
 _PROCESSORS: Final = (("preprocessor_config.json", None), ("processor_config.json", "image_processor"))
 """The files that hold an image processor, and the key of its part where there is more in it."""
 _NAMES: Final = {"image_processor_type", "feature_extractor_type"}
@@ -75,6 +77,21 @@ def cards_of(graph: Graph, profile: Profile) -> tuple[tuple[str, dict[str, Any]]
     if graph.path is None or profile.source not in {_CARD, *(name for name, _ in _PROCESSORS)}:
         return ()
     return tuple((_CARD, _read(folder / _CARD)) for folder in _folders(graph.path))
+
+
+def labels_beside(path: Path) -> tuple[str, ...] | None:
+    """The class names in the config.json of transformers beside a model; None where there are none but its own numbers.
+
+    A file that is no JSON is passed over: it need not be this model's, of which nothing else is read there.
+    """
+    for folder in _folders(path):
+        try:
+            labels = labels_of(_read(folder / _CARD).get("id2label"))
+        except ProfileError:
+            continue
+        if labels is not None and not all(_NUMBERED.fullmatch(label) for label in labels):
+            return labels
+    return None
 
 
 def card_profile(config: dict[str, Any], origin: str, found: ImageInput) -> Profile | None:
