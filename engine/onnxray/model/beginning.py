@@ -8,6 +8,7 @@ What is asked of it (gradients, occlusion, integrals) is asked with respect to t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import onnx
 import onnx.numpy_helper
@@ -15,6 +16,7 @@ import onnx.numpy_helper
 from onnxray.arrays import Arrays
 from onnxray.errors import NotDifferentiable
 from onnxray.graph.facts import Graph
+from onnxray.graph.outputs.stated import StatedOutput
 from onnxray.graph.reading import read_graph
 from onnxray.images.pixels import Pixels
 from onnxray.model.inputs.samples import beside
@@ -37,10 +39,12 @@ def beginning_at(model: Model, value: str, names: Sequence[str], pixels: Pixels)
     wanted = [name for name in dict.fromkeys(outputs) if name in reached]
     given = (value, *graph.beside(value, wanted))
     arrays = model.judge.values(model.feeds(pixels), given)
-    stated = model.answering.stated
+    stated, labels = model.answering.stated, model.answering.labels
+    if stated is None or stated.output not in wanted:
+        stated = StatedOutput()
     inner = Model(
         read_graph(_cut(graph, wanted, arrays).SerializeToString()), None, model.device, approximate=model.approximate,
-        output=stated if stated is not None and stated.output in wanted else None,
+        output=replace(stated, labels=labels),
     )  # fmt: skip
     return inner, samples_at(model, inner, value, arrays, pixels)
 

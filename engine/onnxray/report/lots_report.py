@@ -27,7 +27,10 @@ def sheets(result: Result[LotsItem]) -> dict[str, bytes]:
 
 def pages(shown: Sequence[Row], *, title: str, provenance: Provenance, footer: Sequence[str] = ()) -> dict[str, bytes]:
     """Draw rows under a title that says what was assumed."""
-    legend = "under each picture: layer, class by ONNX Runtime on the saved image; PASS | L2 | Linf in grey levels"
+    legend = (
+        "under each picture: layer, class by ONNX Runtime on the saved image; PASS | L2 | Linf in grey levels; the "
+        "change beside it is drawn times the last number, mid-grey being none"
+    )
     return drawn_pages(shown, title=title, subtitle=[legend], provenance=provenance, footer=footer)
 
 
@@ -52,6 +55,7 @@ def _row(group: list[LotsItem]) -> Row:
             lines.append(f"{item.metric} distance {item.distance_before:.3g} to {item.distance_after:.3g}")
         if not item.success:
             lines.append("goal not reached")
+        lines.append(f"change x {item.gain:.3g}")
         cells.append(Cell((item.images["image"], item.images["perturbation"]), tuple(lines)))
     aim = {"inhibit": "own representation inhibited (x-)", "magnify": "own representation magnified (x+)"}
     name = Path(first.origin.path).name if first.origin.path else "origin"

@@ -60,6 +60,11 @@ ALLOWED: dict[tuple[str, str, str], str] = {
         "output_type",
         "getattr",
     ): "numpy's names of onnx's numbers; no dtype is refused",
+    (
+        f"{_E}report/synthesis_report.py",
+        "trace_figure",
+        "legend",
+    ): "its texts are set to be no markup before anything is drawn",
     (f"{_E}engines/twin.py", "_as_input", "getattr"): "numpy's names of onnx's float types",
     (
         f"{_E}methods/saliency/activation/attention_rollout.py",

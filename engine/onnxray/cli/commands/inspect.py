@@ -18,6 +18,7 @@ from onnxray.errors.shown_text import shortened
 if TYPE_CHECKING:
     from onnxray.graph.facts import Value
     from onnxray.graph.outputs.facts import OutputFacts
+    from onnxray.images.profile.profile import Profile
     from onnxray.model.inputs.stated import Input
     from onnxray.model.model import Model
 
@@ -101,18 +102,29 @@ def _summary(model: Model, facts: dict[str, Any]) -> dict[str, str]:
         "batch": _batch(facts["batch"], facts["mixing"]),
         "aliases": ", ".join(f"{alias} = {name}" for alias, name in model.aliases.items()),
     }
+    named = {"labels": _labels(model.answering.labels, profile)}
     if profile is None:
-        return entries | {"profile": "none: the model takes no single picture"}
+        return entries | {"profile": "none: the model takes no single picture"} | named
     mean = "an image" if not isinstance(profile.mean, tuple) else ", ".join(f"{number:g}" for number in profile.mean)
     std = ", ".join(f"{number:g}" for number in profile.std)
     height, width = profile.size
     via = "" if profile.resized is None else f" by way of {profile.resized[0]}x{profile.resized[1]}"
     source = f"ASSUMED ({'; '.join(profile.reasons)})" if profile.assumed else profile.source
-    return entries | {
-        "profile": f"{profile.name}: {profile.channels} {height}x{width} {profile.layout}, {profile.resize}{via}, "
-        f"input = ({profile.scale:g} * pixels - [{mean}]) / [{std}]; from: {source}",
-        "labels": "none" if profile.labels is None else f"{len(profile.labels)}: {', '.join(profile.labels[:5])}, ...",
-    }
+    return (
+        entries
+        | {
+            "profile": f"{profile.name}: {profile.channels} {height}x{width} {profile.layout}, {profile.resize}{via}, "
+            f"input = ({profile.scale:g} * pixels - [{mean}]) / [{std}]; from: {source}",
+        }
+        | named
+    )
+
+
+def _labels(labels: tuple[str, ...] | None, profile: Profile | None) -> str:
+    if labels is None:
+        return "none"
+    assumed = "" if profile is None or profile.labels_assumed is None else f"; {profile.labels_assumed}"
+    return f"{len(labels)}: {', '.join(labels[:5])}{', ...' if len(labels) > 5 else ''}{assumed}"
 
 
 def _read_as(one: Input) -> str:

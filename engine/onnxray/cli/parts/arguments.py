@@ -37,8 +37,8 @@ LabelsOption = Annotated[
     typer.Option(
         "--labels",
         metavar="FILE|NAME",
-        help="The names of the classes: a file (one a line, JSON, id2label, Keras' class index), or mnist, cifar10, "
-        "voc, voc21, coco.",
+        help="The names of the classes: a file (one a line, JSON, id2label, Keras' class index); or mnist, cifar10, "
+        "cifar100, voc, voc21, coco, imagenet, imagenet-1001; or none.",
         show_default=False,
     ),
 ]
@@ -136,4 +136,7 @@ ResumeOption = Annotated[
 ]
 
 
+TitleOption = Annotated[
+    str | None, typer.Option("--title", help="What heads the sheets in place of method and model.", show_default=False)
+]
 SeedOption = Annotated[int, typer.Option("--seed", help="Seed of whatever is random.")]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -31,17 +31,23 @@ class Ending:
     lines: Callable[[Result[Any]], Iterable[str]] | None = None
 
 
-def finish(result: Result[Any], keep: Keeping, ending: Ending, *, json: bool) -> None:
-    """Complete a run and tell of it, as a table or as the one JSON document; status 130 where it was interrupted."""
+def finish(
+    result: Result[Any], keep: Keeping, ending: Ending, *, json: bool, title: str | None, told: Collection[str]
+) -> None:
+    """Complete a run and tell of it, as a table or as the one JSON document; status 130 where it was interrupted.
+
+    told: the notes that were said when the model was opened.
+    """
     extra = {**result.extra, **({} if ending.extra is None else ending.extra(result))}
-    stamp = dataclasses.replace(result.provenance, command=tuple(command_line()))
+    stamp = dataclasses.replace(result.provenance, command=tuple(command_line()), title=title)
     result = dataclasses.replace(result, provenance=stamp, folder=keep.path, extra=extra)
     for sentence in () if ending.lines is None else ending.lines(result):
         text.print(sentence)
     sheets = ending.sheets(result)
     document = keep.complete(result, sheets)
     for note in result.provenance.notes:
-        text.print(note)
+        if note not in told:
+            text.print(note)
     if json:
         print_json(document)
     else:

@@ -27,6 +27,23 @@ ObjectOption = Annotated[
         "reaches a share of its maximum. Mask, box (in the model's pixels and the file's) and picture are saved.",
     ),
 ]
+OriginalOption = Annotated[
+    bool,
+    typer.Option(
+        "--overlay-original",
+        help="Draw each map over its picture file at the file's own size as well (original-overlay); what the model "
+        "does not see of it is dimmed.",
+    ),
+]
+EnlargedOption = Annotated[
+    int,
+    typer.Option(
+        "--enlarge",
+        min=1,
+        max=64,
+        help="Save map and overlay of small models this many times as large, pixel by pixel.",
+    ),
+]
 ShareOption = Annotated[
     float | None,
     typer.Option(

@@ -31,6 +31,7 @@ from onnxray.cli.parts.arguments import (
     SizeOption,
     StdOption,
     StrictOption,
+    TitleOption,
 )
 from onnxray.cli.parts.console import line, text
 from onnxray.cli.parts.document import default_folder
@@ -86,6 +87,10 @@ class Opening:
             reasons = "; ".join(opened.profile.reasons)
             name = f"assumed profile {opened.profile.name}"
             text.print(line((name, "yellow"), f": {reasons}. State it with --profile."))
+        if opened.profile is not None and opened.profile.labels_assumed is not None:
+            text.print(
+                line(("labels", "yellow"), f": {opened.profile.labels_assumed}. Decline them with --labels none.")
+            )
         return opened
 
     @property
@@ -125,6 +130,7 @@ class Shared(Growing):
     """Those of a command that runs a method: what seeds it, too."""
 
     seed: SeedOption = 0
+    title: TitleOption = None
 
 
 def refuse_another_run(folder: Path) -> None:

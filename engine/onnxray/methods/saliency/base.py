@@ -110,6 +110,10 @@ class Saliency(Method[MapItem]):
                     yield self._item(subject, row, start + row, found, objective, verdict, float(scores[row]))
         run.progress(1000 * len(pixels), 1000 * len(pixels), f"{self.name}: done")
 
+    def map_unit(self, score: str, step: str) -> str:
+        """What the numbers of its maps are in, "" where they are shares of nothing. step: what the subject is in."""
+        return ""
+
     @abstractmethod
     def maps(self, model: Model, pixels: Pixels, objective: Objective, run: Run) -> Iterator[tuple[int, Map]]:
         """Give (row of the image in ``pixels``, its map); several maps an image where there are several layers."""
@@ -148,7 +152,15 @@ class Saliency(Method[MapItem]):
                 span=shown_at - found.shown_from, signed=found.signed, colormap=self.colormap, more=found.pictures,
             ),
             colormap=self.colormap, wrt=subject.name,
+            unit=self.map_unit(_score_of(objective), "unit" if pixels.plain else "grey level"),
         )  # fmt: skip
+
+
+def _score_of(objective: Objective) -> str:
+    """What an objective's number is called in the unit of a map."""
+    if isinstance(objective, ClassScore):
+        return objective.kind
+    return "cosine" if isinstance(objective, Similarity) else "score"
 
 
 def shape_of_maps(pixels: Pixels) -> tuple[int, ...]:

@@ -38,6 +38,10 @@ class CAM(Saliency):
 
     name: ClassVar[str] = "cam"
 
+    def map_unit(self, score: str, step: str) -> str:
+        """Of a logit."""
+        return "logit"
+
     def maps(self, model: Model, pixels: Pixels, objective: Objective, run: Run) -> Iterator[tuple[int, Map]]:
         """One map an image, no gradient taken."""
         if not isinstance(objective, ClassScore) or objective.kind != "logit":
