@@ -34,7 +34,7 @@ def find_layers(space: Space, names: Iterable[str]) -> Layers:
     """The candidates for a target that reads the values ``names``."""
     wanted = tuple(names)
     needed = space.model.graph.needed_for(wanted)
-    last_read = last_reads(space, needed, wanted)
+    last_read = {name: at for name, at in last_reads(space, needed, wanted).items() if name in space.reached}
     inputs = {value.name for value in space.model.graph.inputs}
     alone = waists(needed, last_read, inputs & last_read.keys())
     # A node that pools a branch away leaves another's value alone, through which not everything has passed.
@@ -65,6 +65,11 @@ def choose_layers(space: Space, names: Iterable[str], given: Sequence[str]) -> t
     chosen = space.model.select_values(given)
     before = {name for node in space.model.graph.needed_for(wanted) for name in node.reads}
     for name in chosen:
+        if name not in space.reached:
+            raise InputError(
+                f"the layer {name!r} does not depend on the input {space.input!r}, on which its map would be drawn; "
+                "name an input that it depends on (wrt)"
+            )
         if name not in before:
             raise InputError(
                 f"the layer {name!r} does not stand before {', '.join(map(repr, wanted))}, which the target reads; "

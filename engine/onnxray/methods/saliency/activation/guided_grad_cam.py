@@ -48,7 +48,7 @@ class GuidedGradCAM(Saliency):
         """A map for every image and layer, images outermost."""
         rules, note = rectifier_rules(model, objective, "guided", self.rectifiers)
         run.note(note)
-        grids = layers_of(self, model, objective, run)
+        grids = layers_of(self, model, pixels, objective, run)
         size = (pixels.array.shape[2], pixels.array.shape[3])
         coarse = []
         for done, grid in enumerate(grids):
