@@ -26,10 +26,17 @@ def lots(
     model: ModelArgument,
     origins: Annotated[
         list[str],
-        typer.Argument(metavar="ORIGIN...", help="Images to perturb, or folders of them.", show_default=False),
+        typer.Argument(
+            metavar="ORIGIN...",
+            help="Images to perturb, folders of them, or what other inputs take, NAME=FILE.",
+            show_default=False,
+        ),
     ],
     target: Annotated[
-        list[str] | None, typer.Option("--target", help="Image whose representation is the goal; repeatable.")
+        list[str] | None,
+        typer.Option(
+            "--target", help="Image whose representation is the goal; repeatable, of several inputs NAME=FILE."
+        ),
     ] = None,
     target_values: Annotated[
         Path | None,
@@ -105,4 +112,5 @@ def _stability_pictures(result: Result[Any]) -> dict[str, bytes]:
 
 
 def _print_stability(result: Result[Any]) -> None:
-    table_console().print(stability_table(summarize(result.items)))
+    norms = ".4g" if any(item.moved for item in result.items) else ".0f"
+    table_console().print(stability_table(summarize(result.items), norms=norms))
