@@ -1,16 +1,13 @@
-"""Arrays that a method changes in place of pixels, in their own units.
+"""Arrays that a method changes in place of pixels: of one or several inputs, or of a value inside the network.
 
-    x of one or several inputs, or of a value inside the network, saved in their own type, neither rounded nor clipped;
-    a step is u = (max x_0 - min x_0) / 255, of each sample and input by itself
-
-All other inputs are held. What is inside the network is judged by ONNX Runtime on the file cut there. An array of one
-number throughout has no range; its u is |x_0| / 255, or 1 / 255 of zeros.
+Each in numbers of its own (spaces.py): a picture given for one of several inputs in grey levels and 8 bits, any other
+array as it is. All other inputs are held. What is inside the network is judged by ONNX Runtime on the file cut there.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -23,96 +20,84 @@ from onnxray.errors.short_values import short
 from onnxray.graph.classifier.predictions import Predictions
 from onnxray.graph.fixed_batch import has_no_batch
 from onnxray.images.pixels import Pixels
+from onnxray.images.profile.profile import Profile
+from onnxray.methods.spaces import ArraySpace, PictureSpace, Space
 from onnxray.methods.subjects import names_of_subjects
 from onnxray.methods.variable import PixelVariable, Rows, Variable
 from onnxray.model.beginning import beginning_at, computed_from, samples_at
 from onnxray.model.model import Model
 from onnxray.objectives.gradients import refuse_whole_numbers
 
-_LEVELS = 255
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ArrayVariable(Variable):
-    """Arrays of inputs, or of a value inside the network, each sample's in one row behind each other: (N, numbers).
+    """The numbers of inputs, or of a value inside the network, each sample's in one row, one behind the other.
 
-    names_: whose. read: what ``model`` takes of samples as the whole model takes them.
+    names_: whose. profiles: how the pictures enter that were given for some of them. read: what ``model`` takes of
+    samples as the whole model takes them.
     """
 
     names_: tuple[str, ...]
+    profiles: Mapping[str, Profile]
     read: Callable[[Pixels], Pixels]
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Whose arrays they are."""
+        """Whose they are."""
         return self.names_
 
     @cached_property
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """x_0 by name, (N, ...) each."""
+    def spaces(self) -> dict[str, Space]:
+        """The numbers of each, by name."""
         fed = self.samples.arrays(self.model.inputs.each[0].name)
-        return {name: fed[name] for name in self.names_}
+        return {
+            name: PictureSpace(name=name, array=fed[name], profile=self.profiles[name])
+            if name in self.profiles
+            else ArraySpace(name=name, array=fed[name])
+            for name in self.names_
+        }
 
     @cached_property
     def start(self) -> NDArray[Any]:
         """Side by side."""
-        return self._flat(self.arrays)
-
-    @cached_property
-    def _ends(self) -> list[int]:
-        return [*itertools.accumulate(array[0].size for array in self.arrays.values())]
+        return self._joined([space.start for space in self.spaces.values()])
 
     def kind(self, name: str) -> str:
         """What an input is read as; of a value inside the network what its numbers are."""
         return self.samples.kind if name == self.samples.input else self.model.inputs.named(name).kind
 
-    def _flat(self, arrays: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
-        flat = [arrays[name].reshape(len(arrays[name]), -1) for name in self.names_]
-        return np.concatenate([part.astype(np.result_type(np.float32, *flat)) for part in flat], axis=1)
+    def _joined(self, parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
+        return np.concatenate([part.astype(np.result_type(np.float32, *parts)) for part in parts], axis=-1)
+
+    def _pieces(self, x: NDArray[Any]) -> Iterator[tuple[Space, NDArray[Any]]]:
+        """x (..., numbers) by space."""
+        ends = [*itertools.accumulate(space.start.shape[1] for space in self.spaces.values())]
+        yield from zip(self.spaces.values(), np.split(x, ends[:-1], axis=-1))
 
     def parts(self, x: NDArray[Any]) -> dict[str, NDArray[Any]]:
-        """x (n, numbers) by name, in the shape and type of each input."""
-        pieces = np.split(x, self._ends[:-1], axis=1)
-        return {
-            name: piece.reshape(len(x), *self.arrays[name].shape[1:]).astype(self.arrays[name].dtype)
-            for name, piece in zip(self.names_, pieces)
-        }
-
-    @cached_property
-    def units(self) -> dict[str, NDArray[np.float64]]:
-        """u of each sample by name."""
-        found = {}
-        for name, array in self.arrays.items():
-            flat = array.reshape(len(array), -1).astype(np.float64)
-            if not np.isfinite(flat).all():
-                raise InputError(f"{short(name)} holds NaN or infinity; finite numbers were expected")
-            span, largest = np.ptp(flat, axis=1), np.abs(flat).max(1)
-            found[name] = np.where(span > 0, span, np.where(largest > 0, largest, 1.0)) / _LEVELS
-        return found
+        """What is saved of x (n, numbers), by name: arrays in the shape and type of each input, pictures in 8 bits."""
+        return {space.name: space.shown(piece) for space, piece in self._pieces(x)}
 
     def saved(self, x: NDArray[Any]) -> NDArray[Any]:
-        """Each in its input's own type."""
-        rows = self._flat(self.parts(x.reshape(-1, x.shape[-1])))
-        return rows.reshape(x.shape)
+        """Each as its space has it."""
+        return self._joined([space.saved(piece) for space, piece in self._pieces(x)])
 
     def bounded(self, x: NDArray[Any]) -> NDArray[Any]:
-        """As it is: an array has no bounds that are known."""
-        return x
+        """Each as its space has it."""
+        return self._joined([space.bounded(piece) for space, piece in self._pieces(x)])
 
     def steps(self, rows: Rows) -> NDArray[np.float64]:
         """u of each number."""
-        return self._each(self.units, rows)
+        return self._each([space.units for space in self.spaces.values()], rows)
 
     def means(self, rows: Rows) -> NDArray[np.float64]:
-        """The mean of each sample's array in place of each of its numbers."""
-        return self._each(
-            {name: a.reshape(len(a), -1).mean(1, dtype=np.float64) for name, a in self.arrays.items()}, rows
-        )
+        """About which noise is drawn, for each number."""
+        return self._each([space.mean for space in self.spaces.values()], rows)
 
-    def _each(self, numbers: Mapping[str, NDArray[np.float64]], rows: Rows) -> NDArray[np.float64]:
-        """One number a sample and name, in place of each of its numbers."""
-        sizes = [array[0].size for array in self.arrays.values()]
-        return np.concatenate([np.repeat(n[rows, None], size, 1) for n, size in zip(numbers.values(), sizes)], axis=1)
+    def _each(self, numbers: Sequence[NDArray[np.float64]], rows: Rows) -> NDArray[np.float64]:
+        """One number a sample and space, in place of each of its numbers."""
+        sizes = [space.start.shape[1] for space in self.spaces.values()]
+        return np.concatenate([np.repeat(n[rows, None], size, 1) for n, size in zip(numbers, sizes)], axis=1)
 
     def furthest(self, x: NDArray[Any], rows: Rows) -> NDArray[np.float64]:
         """In steps; what a number of the array's type cannot tell apart counts as gone."""
@@ -122,14 +107,15 @@ class ArrayVariable(Variable):
 
     def fed(self, x: NDArray[Any], rows: Rows) -> Pixels:
         """Beside what is held, of the samples that they began as."""
-        held, parts = self.samples.rows(rows), self.parts(x)
+        held = self.samples.rows(rows)
+        parts = {space.name: space.fed(piece) for space, piece in self._pieces(x)}
         array = parts.pop(held.input or self.names_[0], held.array)
         return held.changed(array=array, beside={**held.beside, **parts})
 
     def gradient(self, x: NDArray[Any], rows: Rows, cotangents: Mapping[str, Any]) -> NDArray[Any]:
         """For each number u times its slope."""
         found = self.model.pullback(self.fed(x, rows), cotangents, wrt=self.names_)
-        return np.asarray(self._flat(found) * self.steps(rows))
+        return self._joined([space.slopes(found[space.name]) for space in self.spaces.values()]) * self.steps(rows)
 
     def _measured(self, names: Sequence[str]) -> dict[str, tuple[int, ...]]:
         one = np.zeros(1, np.int64)
@@ -138,11 +124,12 @@ class ArrayVariable(Variable):
     def of(self, samples: Pixels) -> ArrayVariable:
         """Of other samples, with their own of what is held."""
         own = replace(self, samples=self.read(samples))
-        for name, array in own.arrays.items():
-            if array.shape[1:] != self.arrays[name].shape[1:]:
+        for name, space in own.spaces.items():
+            shapes = [list(one.array.shape[1:]) for one in (space, self.spaces[name])]
+            if shapes[0] != shapes[1]:
                 raise InputError(
-                    f"{short(name)} has the shape {list(array.shape[1:])} of a target and "
-                    f"{list(self.arrays[name].shape[1:])} of the origins; give both of one shape"
+                    f"{short(name)} has the shape {shapes[0]} of a target and {shapes[1]} of the origins; give both of "
+                    "one shape"
                 )
         return own
 
@@ -162,8 +149,11 @@ class ArrayVariable(Variable):
         beside = f"; held: {', '.join(held)}" if held else ""
         if self.whole is not self.model:
             beside = f", a value inside the network, judged by ONNX Runtime on the file from there on{beside}"
+        said = f"changed: {', '.join(self.names_)}{beside}"
+        if all(name in self.profiles for name in self.names_):
+            return (f"{said}; pictures in grey levels and 8 bits",)
         return (
-            f"changed: {', '.join(self.names_)}{beside}",
+            said,
             "arrays are neither rounded nor clipped; L2 and Linf are in their own units, and where an option counts "
             "grey levels a 255th of the range of a sample's array is meant: unit",
         )
@@ -204,7 +194,7 @@ def variable_of(model: Model, pixels: Pixels, wrt: str | Sequence[str] | None, n
     def read(others: Pixels) -> Pixels:
         return samples_at(model, cut, inner[0], model.judge.values(model.feeds(others), given), others)
 
-    return ArrayVariable(whole=model, model=cut, samples=samples, names_=(inner[0],), read=read)
+    return ArrayVariable(whole=model, model=cut, samples=samples, names_=(inner[0],), profiles={}, read=read)
 
 
 def _of_inputs(model: Model, pixels: Pixels, named: Sequence[str], *, stated: bool) -> ArrayVariable:
@@ -213,5 +203,6 @@ def _of_inputs(model: Model, pixels: Pixels, named: Sequence[str], *, stated: bo
     for name in changed or named:
         refuse_whole_numbers(model, pixels.looking_at(name))
     return ArrayVariable(
-        whole=model, model=model, samples=pixels, names_=tuple(changed or named), read=lambda others: others
-    )
+        whole=model, model=model, samples=pixels, names_=tuple(changed or named), profiles=pixels.profiles,
+        read=lambda others: others,
+    )  # fmt: skip

@@ -1,10 +1,12 @@
 """What is changed in place of pixels: its gradient against central differences of ONNX Runtime on the cut file."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnxruntime
 import pytest
+from PIL import Image
 
 import onnxray
 from onnxray.errors import ImageError, InputError, NotDifferentiable
@@ -51,7 +53,7 @@ def test_the_gradient_of_inputs_counts_a_255th_of_the_range_of_each(wrt: Any) ->
     for name in names:
         sample = FEEDS[name].reshape(2, -1).astype(np.float64)
         unit = (sample.max(1) - sample.min(1)) / 255
-        np.testing.assert_allclose(variable.units[name], unit)
+        np.testing.assert_allclose(variable.spaces[name].units, unit)
 
         def run(array: Any, name: str = name) -> Any:
             return session.run(None, {**FEEDS, name: array.astype(np.float32)})[0].astype(np.float64)
@@ -69,7 +71,7 @@ def test_an_inner_value_is_changed_on_the_file_cut_there(kind: str, given: Any, 
     model = opened(getattr(kinds_of_input, kind)())
     variable = of(model, given, value, [layer])
     at, run = from_value_on(model, value, layer, given)
-    np.testing.assert_allclose(variable.arrays[value], at, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(variable.spaces[value].array, at, rtol=1e-5, atol=1e-6)
     cotangent = random(4, *run(at).shape)
     slopes = variable.gradient(variable.start, BOTH, {layer: cotangent}) / variable.steps(BOTH)
     places = np.random.default_rng(0).choice(at.size, min(at.size, 24), replace=False)
@@ -83,7 +85,7 @@ def test_an_inner_value_is_changed_on_the_file_cut_there(kind: str, given: Any, 
 def test_token_ids_are_changed_at_what_they_gather() -> None:
     variable = of(opened(kinds_of_input.tokens()), IDS, None, ["logits"])
     assert variable.names == ("e",)
-    np.testing.assert_array_equal(variable.arrays["e"], random(0, 30, 8)[IDS["input_ids"]])
+    np.testing.assert_array_equal(variable.spaces["e"].array, random(0, 30, 8)[IDS["input_ids"]])
     assert variable.notes()[0].startswith("changed: e, a value inside the network, judged by ONNX Runtime")
 
 
@@ -121,7 +123,7 @@ def test_a_distance_in_steps_counts_what_rounding_takes() -> None:
     graph = "g (float[N,3] x) => (float[N,2] y) { y = MatMul (x, w) }"
     x = np.array([[10_000.0, 10_000.3, 9_999.9], [0.0, 0.0, 0.0], [5.0, 5.0, 5.0]], np.float32)
     variable = of(opened(parse(graph, {"w": random(0, 3, 2)})), x, None, ["y"])
-    np.testing.assert_allclose(variable.units["x"], [np.ptp(x[0].astype(np.float64)) / 255, 1 / 255, 5 / 255])
+    np.testing.assert_allclose(variable.spaces["x"].units, [np.ptp(x[0].astype(np.float64)) / 255, 1 / 255, 5 / 255])
     rows = np.arange(3)
     moved = variable.saved(variable.start + 7 * variable.steps(rows))
     assert (variable.furthest(moved, rows) >= 7).all()
@@ -139,7 +141,7 @@ def test_what_cannot_be_changed_is_one_line() -> None:
     with pytest.raises(InputError, match="'last' is a constant"):
         of(tokens, IDS, "last", ["logits"])
     with pytest.raises(InputError, match="'rgb' holds NaN or infinity"):
-        _ = of(two, {**FEEDS, "rgb": np.full_like(FEEDS["rgb"], np.nan)}, "rgb", ["y"]).units
+        _ = of(two, {**FEEDS, "rgb": np.full_like(FEEDS["rgb"], np.nan)}, "rgb", ["y"]).start
     alone = "g (float[5] x) => (float[1,2] y) { u = Unsqueeze (x, first) y = MatMul (u, w) }"
     with pytest.raises(InputError, match="no axis of samples"):
         of(opened(parse(alone, {"first": np.array([0]), "w": random(0, 5, 2)})), random(1, 5), None, ["y"])
@@ -147,3 +149,40 @@ def test_what_cannot_be_changed_is_one_line() -> None:
     with pytest.raises(ImageError, match="the rows of the input 'state' are no samples"):
         of(opened(parse(state, {"axes": np.array([0, 2]), "k": np.ones(1, np.float32)})),
            {"x": random(0, 3, 6), "state": np.zeros((2, 3, 4), np.float32)}, "state", ["y"])  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "extra", [{}, {"channels": "BGR", "scale": 1 / 255, "mean": [0.1, 0.2, 0.3], "std": [0.5, 0.25, 2.0]}]
+)
+def test_a_picture_that_is_given_for_one_of_several_inputs_is_changed_in_grey_levels(
+    extra: Any, tmp_path: Path
+) -> None:
+    model = onnxray.open(kinds_of_input.two().SerializeToString(), inputs={"rgb": {"kind": "picture", **extra}})
+    colour = np.random.default_rng(3).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+    Image.fromarray(colour).save(tmp_path / "colour.png")
+    depth = random(2, 1, 1, 16, 16)
+    given = {"rgb": str(tmp_path / "colour.png"), "depth": depth}
+    variable = of(model, given, ("rgb", "depth"), ["y"])
+    assert set(variable.profiles) == {"rgb"}
+    shown, zero, cotangent = variable.parts(variable.start), np.zeros(1, np.int64), random(4, 1, 4)
+    np.testing.assert_array_equal(shown["rgb"][0], colour.transpose(2, 0, 1))
+    assert shown["rgb"].dtype == np.uint8
+    np.testing.assert_array_equal(shown["depth"], depth)
+    np.testing.assert_allclose(variable.fed(variable.start, zero).arrays("rgb")["rgb"], model.feeds(given)["rgb"])
+    mean, std = np.array(extra.get("mean", [0] * 3)), np.array(extra.get("std", [1] * 3))
+    order = slice(None, None, -1) if extra else slice(None)
+    session = onnxruntime.InferenceSession(kinds_of_input.two().SerializeToString())
+
+    def run(levels: Any) -> Any:
+        x = (levels[:, order] / 255 - mean.reshape(-1, 1, 1)) / std.reshape(-1, 1, 1)
+        return session.run(None, {"rgb": x.astype(np.float32), "depth": depth})[0].astype(np.float64)
+
+    places = np.random.default_rng(0).choice(colour.size, 24, replace=False)
+    expected = differences(run, shown["rgb"], cotangent, places, step=8)
+    found = variable.gradient(variable.start, zero, {"y": cotangent})[0][: colour.size]
+    np.testing.assert_allclose(found[places], expected, rtol=2e-2, atol=2e-6)
+    x = variable.bounded(variable.start + 300.6)
+    assert (variable.parts(x)["rgb"] == 255).all()
+    np.testing.assert_allclose(variable.parts(x)["depth"], depth + 300.6, rtol=1e-5)
+    assert variable.notes()[1].startswith("arrays are neither rounded nor clipped")
+    assert of(model, given, "rgb", ["y"]).notes() == ("changed: rgb; held: depth; pictures in grey levels and 8 bits",)

@@ -69,15 +69,16 @@ class SamplePictures(Mapping[str, Image8]):
 
 @dataclass(frozen=True, eq=False)
 class SampleFigures(Mapping[str, Image8]):
-    """Pictures of several samples by name, drawn each time they are read; those that can be drawn."""
+    """Pictures by name: of samples drawn each time they are read, those that can be drawn; others as they are."""
 
-    of: Mapping[str, SamplePictures]
+    of: Mapping[str, SamplePictures | Image8]
 
     def __getitem__(self, name: str) -> Image8:
-        return self.of[name]["map"]
+        found = self.of[name]
+        return found["map"] if isinstance(found, SamplePictures) else found
 
     def __iter__(self) -> Iterator[str]:
-        return (name for name, pictures in self.of.items() if len(pictures))
+        return (name for name, found in self.of.items() if len(found))
 
     def __len__(self) -> int:
         return len(list(iter(self)))

@@ -2,8 +2,9 @@
 
     x* = argmin_x ||m (f_l(x) - f_0)||^2 / ||m f_0||^2,   from x_0 = mean + 10 u N(0, 1)
 
-mean: of the sample's own array. No prior: those there are are of pictures. The error is ONNX Runtime's on the arrays
-that are saved; l2 is in their own units (of several the root of the sum of squares).
+mean: of the sample's own array, of a picture given for one of several inputs of its profile. No prior: those there are
+are of models of one picture. The error is ONNX Runtime's on what is saved; l2 is in its own units (of several the root
+of the sum of squares).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from onnxray.graph.classifier.predictions import Predictions
 from onnxray.images.distances import l2
 from onnxray.methods.array_variable import ArrayVariable
-from onnxray.methods.changed_arrays import NO_PICTURES, ChangedArrays
+from onnxray.methods.changed_sample import NO_PICTURES, ChangedSample
 from onnxray.methods.run import Run
 from onnxray.methods.synthesis.item import SynthesisItem
 from onnxray.objectives.gradients import judged
@@ -64,7 +65,9 @@ def _item(
     one = variable.model.encoded(variable.fed(x[None], rows[[place]]))
     verdict = variable.verdict(one)
     now, before = (None if found is None else found.row(at) for found, at in ((verdict, 0), (said, place)))
-    changed = ChangedArrays.of(variable, row, x)
+    changed = ChangedSample.of(variable, row, x)
+    roles = {"original": changed.before, "image": changed.after}
+    arrays, shown = changed.saved(roles, "image", "original", f"pre-image at {match.value}", "its pre-image")
     others = [climbed.x[j] for j in np.flatnonzero(own == place) if j != k]
     numbers: dict[str, Any] = {
         "error": float(-judged(variable.model, one, match.rows(np.array([k])))[0]),
@@ -84,8 +87,5 @@ def _item(
         steps=len(scores), trace={"objective": scores, "total": scores}, numbers_=numbers,
         reason="; ".join(filter(None, (climbed.reason, NO_PICTURES))),
         stem=f"{Path(path).stem if path else 'inverted'}-{row}-{layer}-{k % samples}",
-        images=changed.figures(changed.after, changed.before, f"pre-image at {layer}", "its pre-image"),
-        moved=changed.numbers(),
-        arrays_={f"image {one}": array for one, array in changed.after.items()}
-        | {f"original {one}": array for one, array in changed.before.items()},
+        images=shown, moved=changed.numbers(), arrays_=arrays,
     )  # fmt: skip

@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import pytest
+from PIL import Image
 
 import onnxray
 from onnxray.errors import InputError, ZeroGradient
+from onnxray.images.distances import ssim
 from onnxray.methods.lots.item import LotsItem
 from onnxray.methods.lots.lots import LOTS
 from onnxray.methods.lots.summary import summarize
@@ -65,7 +67,7 @@ def test_eq_4_in_the_units_of_the_array_for_every_kind_of_input(kind: str, goal:
         assert numbers["moved"][name]["unit"] == pytest.approx(unit)
         assert numbers["moved"][name]["kind"] == read_as
         assert numbers["pass"] is numbers["ssim"] is numbers["perturbation_gain"] is None
-        assert "they are of pictures" in numbers["reason"]
+        assert "SSIM and PASS are of pictures" in numbers["reason"]
     assert any(note.startswith(f"changed: {name}") for note in result.provenance.notes)
 
 
@@ -170,3 +172,31 @@ def test_a_run_is_kept_and_read_back_with_its_arrays(kind: str, tmp_path: Path) 
         assert {f"figure {name}" for name in other.moved} == set(other.images)
     assert sheets(result) == {}
     assert plot(result, summarize(result.items)).startswith(b"\x89PNG")
+
+
+def test_a_picture_that_is_given_for_one_of_several_inputs_is_saved_in_8_bits_and_judged_so(tmp_path: Path) -> None:
+    model, session = opened("two"), onnxruntime.InferenceSession(kinds_of_input.two().SerializeToString())
+    colour = np.random.default_rng(3).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+    Image.fromarray(colour).save(tmp_path / "colour.png")
+    given = {"rgb": str(tmp_path / "colour.png"), "depth": FEEDS["depth"][:1]}
+    for wrt in ("rgb", ("rgb", "depth")):
+        result = LOTS(layer="y", wrt=wrt)(model, given, "inhibit")
+        (item,) = result.items
+        result.save(tmp_path / "-".join(item.moved))
+        saved = np.asarray(Image.open(tmp_path / "-".join(item.moved) / "inhibit-0000-y-image-rgb.png"))
+        np.testing.assert_array_equal(saved.transpose(2, 0, 1), item.images["image rgb"])
+        fed = {"rgb": (saved.transpose(2, 0, 1)[None] / np.float32(255)).astype(np.float32), "depth": given["depth"]}
+        if "depth" in item.moved:
+            fed["depth"] = item.arrays()["image depth"][1][None]
+        assert session.run(None, fed)[0].argmax() == item.class_
+        own = item.moved["rgb"]
+        gone = saved.astype(np.float64) - colour
+        assert own["l2"] == pytest.approx(np.linalg.norm(gone))
+        assert own["linf"] == np.abs(gone).max()
+        assert own["unit"] == 1
+        assert own["ssim"] == pytest.approx(ssim(item.images["image rgb"], colour.transpose(2, 0, 1)))
+        assert own["pass"] <= 1
+        again = Result.load(tmp_path / "-".join(item.moved), LotsItem).items[0]
+        assert again.numbers() == item.numbers()
+        np.testing.assert_array_equal(again.images["perturbation rgb"], item.images["perturbation rgb"])
+        assert set(again.arrays()) == set(item.arrays())

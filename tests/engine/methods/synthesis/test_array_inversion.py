@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import pytest
+from PIL import Image
 
 import onnxray
 from onnxray.errors import InputError, NotDifferentiable
@@ -121,3 +122,18 @@ def test_what_is_of_pictures_is_refused_with_what_works() -> None:
         Invert(preset="plain", layer="f")(model, None, TargetValues(values=np.ones(4, np.float32)))
     with pytest.raises(NotDifferentiable, match="gradients exist for real numbers alone"):
         Invert(preset="plain", layer="s", wrt="input_ids")(opened("tokens"), IDS)
+
+
+def test_a_picture_that_is_given_for_one_of_several_inputs_is_made_in_8_bits(tmp_path: Path) -> None:
+    model = opened("two")
+    colour = np.random.default_rng(3).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+    Image.fromarray(colour).save(tmp_path / "colour.png")
+    given = {"rgb": str(tmp_path / "colour.png"), "depth": FEEDS["depth"][:1]}
+    item = Invert(layer="f", preset="plain", steps=60, wrt="rgb")(model, given).items[0]
+    made = item.images["image rgb"]
+    assert made.dtype == np.uint8
+    np.testing.assert_array_equal(item.images["original rgb"], colour.transpose(2, 0, 1))
+    f0 = model.values(given, ["f"])["f"].astype(np.float64)
+    f = model.values({**given, "rgb": (made[None] / np.float32(255)).astype(np.float32)}, ["f"])["f"]
+    assert item.numbers_["error"] == pytest.approx(np.square(f - f0).sum() / np.square(f0).sum(), rel=1e-3, abs=1e-7)
+    assert item.numbers_["error"] < -item.trace["objective"][0] / 4

@@ -2,7 +2,8 @@
 
     x = x_0 + u z,   z <- Adam(z, d/dz J(f(x))),   the rate in steps u, falling along half a cosine to a twentieth
 
-No transforms and no regularisers, which are of pictures. u: see ``Variable``.
+No transforms and no regularisers, which are of models of one picture; x stays within what it may hold. u, and what it
+may hold: see spaces.py.
 """
 
 from __future__ import annotations
@@ -54,7 +55,8 @@ def climb_arrays(
     best, most = start.copy(), np.full(len(start), -np.inf)
 
     def evaluate() -> float:
-        x, scores = start + unit * z.numpy(), np.zeros(len(start))
+        x, scores = variable.bounded(start + unit * z.numpy()), np.zeros(len(start))
+        z.copy_(torch.from_numpy((x - start) / unit))
 
         def cotangent(value: torch.Tensor, place: slice) -> torch.Tensor:
             scores[place] = objective.score({layer: value.detach()}, place).cpu().numpy()
