@@ -14,12 +14,10 @@ from numpy.typing import NDArray
 
 from onnxray.arrays import Image8
 from onnxray.errors import InputError
-from onnxray.images.distances import l2, linf, perceptual_similarity
+from onnxray.images.distances import PassScore, l2, linf, perceptual_similarity
 from onnxray.images.drawing.samples import SampleFigures, SamplePictures
 from onnxray.images.drawing.signed_grey import signed_to_grey
 from onnxray.methods.array_variable import ArrayVariable
-
-NO_PICTURES = "SSIM and PASS are of pictures: see moved"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -70,11 +68,24 @@ class ChangedSample:
         }  # fmt: skip
         if name not in self.pictures:
             return found
-        try:
-            score = perceptual_similarity(after, before)
-        except InputError as error:
-            return {**found, "pass": None, "ssim": None, "reason": f"no SSIM and PASS: {error}"}
+        score = self._similarity(name)
+        if isinstance(score, str):
+            return {**found, "pass": None, "ssim": None, "reason": score}
         return {**found, "pass": score.score, "ssim": score.ssim}
+
+    def _similarity(self, name: str) -> PassScore | str:
+        """Of a picture, or why there is none."""
+        try:
+            return perceptual_similarity(self.after[name], self.before[name])
+        except InputError as error:
+            return f"no SSIM and PASS: {error}"
+
+    @property
+    def similarity(self) -> PassScore | str:
+        """Where a picture alone was changed, its own; else why there is none of all together."""
+        if len(self.after) == 1 and self.pictures.issuperset(self.after):
+            return self._similarity(next(iter(self.after)))
+        return "no SSIM and PASS of all together: those of pictures stand in moved"
 
     def perturbation(self, name: str) -> NDArray[Any]:
         """What was added; of a picture in float64, which uint8 cannot hold."""

@@ -52,7 +52,7 @@ class LotsItem(Item):
     aim: where ``until`` is a comparison, what is compared (``of``), and its number ``before`` and ``after``.
     moved: of arrays, which inputs or which value were moved (``wrt``), and of each its ``kind``, ``unit`` (what a scale
     of 1 adds, a 255th of the origin's range), ``l2`` and ``linf`` in its own units; arrays_: they themselves, by role.
-    Then l2 and linf are over all of them, and there is neither SSIM, PASS nor gain.
+    Then l2 and linf are over all of them; SSIM and PASS are of a picture alone, and there is no gain.
     """
 
     mode: str

@@ -7,7 +7,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from onnxray.methods.array_variable import ArrayVariable
-from onnxray.methods.changed_sample import NO_PICTURES, ChangedSample
+from onnxray.methods.changed_sample import ChangedSample
 from onnxray.methods.lots.aim import Aim
 
 
@@ -28,8 +28,11 @@ def of_arrays(aim: Aim, layer: str, pair: int, image: NDArray[Any]) -> dict[str,
     arrays, pictures = changed.saved(roles, "perturbation", "image", f"{aim.mode} at {layer}", "its perturbation")
     named = [(role, name) for role in (*roles, "figure") for name in variable.names]
     stems = {f"{role} {name}": f"{begin.get(role, f'{run}-{role}')}-{name}" for role, name in named}
+    score = changed.similarity
+    similarity, reason = (None, score) if isinstance(score, str) else (score, None)
     return {
-        "l2": changed.l2, "linf": changed.linf, "similarity": None, "ssim": None, "gain": None, "reason": NO_PICTURES,
+        "l2": changed.l2, "linf": changed.linf, "similarity": similarity, "gain": None, "reason": reason,
+        "ssim": None if similarity is None else similarity.ssim,
         "stems": {role: stem for role, stem in stems.items() if role in arrays or role in pictures.of},
         "images": pictures, "moved": changed.numbers(), "arrays_": arrays,
     }  # fmt: skip

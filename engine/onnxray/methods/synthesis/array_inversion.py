@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from onnxray.graph.classifier.predictions import Predictions
 from onnxray.images.distances import l2
 from onnxray.methods.array_variable import ArrayVariable
-from onnxray.methods.changed_sample import NO_PICTURES, ChangedSample
+from onnxray.methods.changed_sample import ChangedSample
 from onnxray.methods.run import Run
 from onnxray.methods.synthesis.item import SynthesisItem
 from onnxray.objectives.gradients import judged
@@ -69,10 +69,12 @@ def _item(
     roles = {"original": changed.before, "image": changed.after}
     arrays, shown = changed.saved(roles, "image", "original", f"pre-image at {match.value}", "its pre-image")
     others = [climbed.x[j] for j in np.flatnonzero(own == place) if j != k]
+    score = changed.similarity
     numbers: dict[str, Any] = {
         "error": float(-judged(variable.model, one, match.rows(np.array([k])))[0]),
         "same_class": None if now is None or before is None else now.class_ == before.class_,
-        "l2": changed.l2, "pass": None, "ssim": None,
+        "l2": changed.l2, "pass": None if isinstance(score, str) else score.score,
+        "ssim": None if isinstance(score, str) else score.ssim,
         "original_class": None if before is None else before.class_,
         "original_label": None if before is None else before.label,
         "sample": k % samples,
@@ -85,7 +87,7 @@ def _item(
         path=path, method=name, layer=layer, target=part, class_=None if now is None else now.class_,
         label=None if now is None else now.label, probability=None if now is None else now.probability,
         steps=len(scores), trace={"objective": scores, "total": scores}, numbers_=numbers,
-        reason="; ".join(filter(None, (climbed.reason, NO_PICTURES))),
+        reason="; ".join(filter(None, (climbed.reason, score if isinstance(score, str) else None))) or None,
         stem=f"{Path(path).stem if path else 'inverted'}-{row}-{layer}-{k % samples}",
         images=shown, moved=changed.numbers(), arrays_=arrays,
     )  # fmt: skip
