@@ -63,7 +63,9 @@ def lots(
     """LOTS (Rozsa, Guenther, Boult 2016): change an image so that a layer sees another in it.
 
     Examples: onnxray lots lenet four.png --target nine.png;  onnxray lots lenet four.png --self inhibit;
-    onnxray lots face.onnx me.png --target-values template.npy --layer features --steps 200
+    onnxray lots face.onnx me.png --target-values template.npy --layer features --steps 200;
+    onnxray lots detector.onnx street.jpg --self inhibit --until "boxes[0].score < 0.3";
+    onnxray lots net.onnx rgb=a.png depth=a.npy --self inhibit --wrt depth
     """
     goal = _goal(target, target_values, own, pairs)
     method = LOTS(**plain_options(options))
