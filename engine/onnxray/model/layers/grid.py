@@ -189,9 +189,16 @@ def picture_size(model: Model, pixels: Pixels) -> tuple[int, int]:
     samples = pixels.array
     if samples.ndim != 4:
         raise InputError(f"samples of shape {list(samples.shape[1:])} have no rows and columns; use a gradient method")
-    name = pixels.input or model.graph.inputs[0].name
-    first = 1 if model.profile is None and layout_of(model, name) == "NHWC" else 2
+    first = 1 if channels_last(model, pixels) else 2
     return samples.shape[first], samples.shape[first + 1]
+
+
+def channels_last(model: Model, pixels: Pixels) -> bool:
+    """Whether ``Pixels`` holds samples as (N, H, W, C); pictures of a profile are (N, C, H, W) there, whatever it says.
+
+    Errors: InputError where it cannot be told.
+    """
+    return model.profile is None and layout_of(model, pixels.input or model.graph.inputs[0].name) == "NHWC"
 
 
 def read_space(model: Model, pixels: Pixels | None = None) -> Space:

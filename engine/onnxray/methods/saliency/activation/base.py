@@ -9,7 +9,7 @@ size and before the rectifier, is the map's attribution. Nothing is scaled to [0
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
@@ -48,22 +48,8 @@ class ClassActivation(Saliency):
     ] = None
 
     def subjects(self, model: Model) -> str | tuple[str, ...] | None:
-        """Of several inputs those that hold a picture which the layers see; the others are held.
-
-        Errors: InputError where there is none.
-        """
-        inputs = [value.name for value in model.graph.inputs]
-        if self.wrt is not None or len(inputs) == 1:
-            return self.wrt
-        layers = model.select_values((self.layer,) if isinstance(self.layer, str) else self.layer or ())
-        behind = (name for name in inputs if set(layers) <= computed_from(model.graph, [name]))
-        seen = tuple(name for name in behind if holds_picture(model, name))
-        if not seen:
-            raise InputError(
-                f"no input of {', '.join(inputs)} holds a picture that the layer sees, as far as the graph tells: a "
-                "convolution or pooling right behind it; take a gradient method"
-            )
-        return seen
+        """Of several inputs those that hold a picture which the layers see."""
+        return self.wrt if self.wrt is not None else pictures_seen(model, self.layer)
 
     def maps(self, model: Model, pixels: Pixels, objective: Objective, run: Run) -> Iterator[tuple[int, Map]]:
         """A map for every image and layer, images outermost."""
@@ -94,6 +80,25 @@ class GradientActivation(ClassActivation):
     @abstractmethod
     def combined(self, values: Maps, slopes: Maps) -> Maps:
         """L (N, h, w) from A and g = dS/dA, both (N, channels, h, w)."""
+
+
+def pictures_seen(model: Model, layer: str | Sequence[str] | None) -> tuple[str, ...] | None:
+    """Of several inputs those that hold a picture which all the layers see; None of a model of one input.
+
+    Errors: InputError where there is none.
+    """
+    inputs = [value.name for value in model.graph.inputs]
+    if len(inputs) == 1:
+        return None
+    layers = model.select_values((layer,) if isinstance(layer, str) else layer or ())
+    behind = (name for name in inputs if set(layers) <= computed_from(model.graph, [name]))
+    seen = tuple(name for name in behind if holds_picture(model, name))
+    if not seen:
+        raise InputError(
+            f"no input of {', '.join(inputs)} holds a picture that the layer sees, as far as the graph tells: a "
+            "convolution or pooling right behind it; take a gradient method"
+        )
+    return seen
 
 
 def layers_of(method: Any, model: Model, pixels: Pixels, objective: Objective, run: Run) -> tuple[Grid, ...]:

@@ -25,6 +25,7 @@ from onnxray.methods.saliency.activation.hires_cam import HiResCAM
 from onnxray.methods.saliency.activation.layer_cam import LayerCAM
 from onnxray.methods.saliency.activation.score_cam import ScoreCAM
 from onnxray.methods.saliency.activation.xgrad_cam import XGradCAM
+from onnxray.methods.saliency.gradient.guided_backpropagation import GuidedBackpropagation
 from onnxray.methods.saliency.item import MapItem
 from support import kinds_of_input, models
 from support.trusted import trusted
@@ -316,3 +317,60 @@ def test_a_picture_and_its_depth_that_are_joined_share_the_map() -> None:
         np.testing.assert_allclose(
             item.attribution, np.tensordot(weights[:, 1] / 256, r[k % 2], 1), rtol=1e-4, atol=1e-6
         )
+
+
+def test_cam_and_guided_grad_cam_of_several_inputs() -> None:
+    """CAM where a picture and its depth are joined before the pooling; guided backpropagation at the input looked at."""
+    two = kinds_of_input.two()
+    two.graph.node[2].op_type = "Relu"
+    model = onnxray.open(two.SerializeToString())
+    feeds = {"rgb": models.random(1, 2, 3, 16, 16), "depth": models.random(2, 2, 1, 16, 16)}
+    weights = {one.name: onnx.numpy_helper.to_array(one) for one in two.graph.initializer}
+    r = model.values(feeds, ["r"])["r"]
+    items = CAM()(model, feeds, 1).items
+    assert [item.wrt for item in items] == ["rgb", "rgb", "depth", "depth"]
+    for k, item in enumerate(items):
+        np.testing.assert_allclose(item.heat, np.tensordot(weights["v"][:, 1], r[k % 2], 1), rtol=1e-4, atol=1e-5)
+    coarse = [item.heat for item in GradCAM(wrt="depth")(model, feeds, 1).items]
+    fine = [item.attribution for item in GuidedBackpropagation(wrt="depth")(model, feeds, 1).items]
+    for item, heat, slopes in zip(GuidedGradCAM(wrt="depth")(model, feeds, 1).items, coarse, fine, strict=True):
+        np.testing.assert_allclose(item.attribution, heat * slopes, rtol=1e-4, atol=1e-8)
+    towers = models.parse(TOWERS.format(side=16), {
+        "w": models.random(0, 5, 3, 3, 3), "u": models.random(1, 6, 1, 3, 3), "v": models.random(2, 13, 4),
+    })  # fmt: skip
+    given = {
+        "left": models.random(3, 1, 3, 16, 16),
+        "right": models.random(4, 1, 1, 16, 16),
+        "size": models.random(5, 1, 2),
+    }
+    with pytest.raises(InputError, match="CAM needs a network that ends in the mean of feature maps"):
+        CAM(wrt="right")(onnxray.open(towers.SerializeToString()), given, 1)
+
+
+@pytest.mark.parametrize("method", [GradCAM, GuidedGradCAM, CAM])
+def test_channels_last_of_one_of_several_inputs(method: Any) -> None:
+    text = """
+    g (float[N,9,11,2] image, float[N,5] extra) => (float[N,5] z) {
+      first = Transpose <perm = [0, 3, 1, 2]> (image)  a = Conv (first, w)  r = Relu (a)  p = GlobalAveragePool (r)
+      f = Flatten (p)  s = MatMul (f, v)  z = Add (s, extra)
+    }
+    """
+    weights = {"w": models.random(1, 6, 2, 2, 2), "v": models.random(3, 6, 5)}
+    model = onnxray.open(models.parse(text, weights).SerializeToString())
+    feeds = {"image": models.random(4, 1, 9, 11, 2), "extra": models.random(5, 1, 5)}
+    if method is CAM:
+        with pytest.raises(InputError, match="CAM needs a network"):
+            CAM()(model, feeds, 2)
+        return
+    (item,) = method()(model, feeds, 2).items
+    assert item.wrt == "image"
+    features = model.values(feeds, ["r"])["r"][0]
+    expected = np.tensordot(weights["v"][:, 2] / 80, features, 1)
+    if method is GradCAM:
+        np.testing.assert_allclose(item.attribution, expected, rtol=1e-4, atol=1e-6)
+        assert item.heat.shape == (9, 11)
+    else:
+        assert item.attribution.shape == (9, 11, 2)
+        heat = GradCAM()(model, feeds, 2).items[0].heat
+        slopes = GuidedBackpropagation(wrt="image")(model, feeds, 2).items[0].attribution
+        np.testing.assert_allclose(item.attribution, heat[..., None] * slopes, rtol=1e-4, atol=1e-8)
