@@ -37,8 +37,8 @@ from onnxray.results.result import Result
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "saliency.md"
 MARKERS = ("<!-- photographs: written by benchmarks/saliency_photos.py -->", "<!-- photographs: end -->")
-# Drawn by hand around the whole animal, in the 224 x 224 pixels that are left of each photo by a resize to 256 and a crop
-# of the centre: x0, y0, x1, y1. Of the shorter side (torchvision, timm), where the cat of chelsea fills its crop:
+# Drawn by hand around the whole animal, in the 224 x 224 pixels that a resize to 256 and a crop of the centre leave of
+# each photo: x0, y0, x1, y1. Of the shorter side (torchvision, timm), where the cat of chelsea fills its crop:
 CROPPED = {
     "cat.jpg": (16, 1, 224, 224),
     "dog.jpg": (32, 15, 155, 220),

@@ -17,8 +17,10 @@ _ROWS = 24
 
 
 def sheets(result: Result[LotsItem]) -> dict[str, bytes]:
-    """File name -> PNG: ``sheet.png``, and further pages where one does not hold them."""
-    groups = rows(result.items)
+    """File name -> PNG: ``sheet.png``, and further pages where one does not hold them; none of arrays."""
+    groups = rows([item for item in result.items if not item.moved])
+    if not groups:
+        return {}
     shown = groups[:_ROWS]
     footer = [f"{len(groups) - _ROWS} more pairs in result.json"] if len(groups) > _ROWS else []
     model = model_name(result.provenance)
@@ -84,4 +86,5 @@ def plot(result: Result[LotsItem], layers: Sequence[LayerSummary]) -> bytes:
         for layer in layers
     ]
     mode = result.items[0].mode if result.items else "lots"
-    return stability_plot(spreads, title=f"Perturbation needed at each layer ({mode}), {model}")
+    units = "the arrays' own units" if any(item.moved for item in result.items) else "grey levels"
+    return stability_plot(spreads, title=f"Perturbation needed at each layer ({mode}), {model}", units=units)

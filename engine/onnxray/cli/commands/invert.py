@@ -22,7 +22,11 @@ def invert(
     model: ModelArgument,
     images: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[IMAGE...]", help="Images whose representations are inverted.", show_default=False),
+        typer.Argument(
+            metavar="[IMAGE...]",
+            help="Images whose representations are inverted, or what other inputs take, NAME=FILE.",
+            show_default=False,
+        ),
     ] = None,
     values: Annotated[
         Path | None,
@@ -37,7 +41,7 @@ def invert(
     """Pre-images (Mahendran, Vedaldi 2015): what a layer has kept of an image.
 
     Examples: onnxray invert lenet four.png;  onnxray invert net.onnx cat.jpg --layer features --samples 4;
-    onnxray invert net.onnx --values values.npz
+    onnxray invert net.onnx --values values.npz;  onnxray invert net.onnx row.csv --layer h --preset plain
     """
     from onnxray.report.inversion_report import sheets
 

@@ -26,10 +26,17 @@ def lots(
     model: ModelArgument,
     origins: Annotated[
         list[str],
-        typer.Argument(metavar="ORIGIN...", help="Images to perturb, or folders of them.", show_default=False),
+        typer.Argument(
+            metavar="ORIGIN...",
+            help="Images to perturb, folders of them, or what other inputs take, NAME=FILE.",
+            show_default=False,
+        ),
     ],
     target: Annotated[
-        list[str] | None, typer.Option("--target", help="Image whose representation is the goal; repeatable.")
+        list[str] | None,
+        typer.Option(
+            "--target", help="Image whose representation is the goal; repeatable, of several inputs NAME=FILE."
+        ),
     ] = None,
     target_values: Annotated[
         Path | None,
@@ -56,7 +63,9 @@ def lots(
     """LOTS (Rozsa, Guenther, Boult 2016): change an image so that a layer sees another in it.
 
     Examples: onnxray lots lenet four.png --target nine.png;  onnxray lots lenet four.png --self inhibit;
-    onnxray lots face.onnx me.png --target-values template.npy --layer features --steps 200
+    onnxray lots face.onnx me.png --target-values template.npy --layer features --steps 200;
+    onnxray lots detector.onnx street.jpg --self inhibit --until "boxes[0].score < 0.3";
+    onnxray lots net.onnx rgb=a.png depth=a.npy --self inhibit --wrt depth
     """
     goal = _goal(target, target_values, own, pairs)
     method = LOTS(**plain_options(options))
@@ -105,4 +114,5 @@ def _stability_pictures(result: Result[Any]) -> dict[str, bytes]:
 
 
 def _print_stability(result: Result[Any]) -> None:
-    table_console().print(stability_table(summarize(result.items)))
+    norms = ".4g" if any(item.moved for item in result.items) else ".0f"
+    table_console().print(stability_table(summarize(result.items), norms=norms))

@@ -22,7 +22,7 @@ from onnxray.methods.method import Method
 from onnxray.methods.option_checks import check_choices
 from onnxray.methods.run import Run
 from onnxray.methods.saliency.item import MapItem
-from onnxray.methods.saliency.subjects import Subject, Subjects
+from onnxray.methods.subjects import Subject, Subjects
 from onnxray.model.model import Model
 from onnxray.objectives.class_score import ClassScore
 from onnxray.objectives.gradients import judged, widened
@@ -78,10 +78,14 @@ class Saliency(Method[MapItem]):
     def __post_init__(self) -> None:
         check_choices(self)
 
+    def subjects(self, model: Model) -> str | tuple[str, ...] | None:
+        """What maps are of: as is stated, None for each input of real numbers."""
+        return self.wrt
+
     @final
     def run(self, model: Model, pixels: Pixels, goal: Any, run: Run) -> Iterator[MapItem]:
         """Give the maps of every image, in order; of several subjects (inputs, values) one after the other."""
-        subjects = Subjects(model, self.wrt)
+        subjects = Subjects(model, self.subjects(model))
         size = 1 if chooses_rows(model.graph) else _GROUP
         for start, own in run.units(range(0, len(pixels), size)):
             group = model.encoded(pixels.rows(slice(start, start + size)))

@@ -35,7 +35,7 @@ def find_layers(space: Space, names: Iterable[str]) -> Layers:
     """The candidates for a target that reads the values ``names``."""
     wanted = tuple(names)
     needed = space.model.graph.needed_for(wanted)
-    last_read = last_reads(space, needed, wanted)
+    last_read = {name: at for name, at in last_reads(space, needed, wanted).items() if name in space.reached}
     inputs = {value.name for value in space.model.graph.inputs}
     alone = waists(needed, last_read, inputs & last_read.keys())
     # A node that pools a branch away leaves another's value alone, through which not everything has passed.
@@ -71,7 +71,13 @@ def choose_layers(space: Space, names: Iterable[str], given: Sequence[str]) -> t
     graph = space.model.graph
     before = {name for node in graph.needed_for(wanted) for name in node.reads}
     for name in chosen:
-        if (whole_numbers_of(graph, name) or name) not in before:
+        held = whole_numbers_of(graph, name) or name
+        if held not in space.reached:
+            raise InputError(
+                f"the layer {name!r} does not depend on the input {space.input!r}, on which its map would be drawn; "
+                "name an input that it depends on (wrt)"
+            )
+        if held not in before:
             raise InputError(
                 f"the layer {name!r} does not stand before {', '.join(map(repr, wanted))}, which the target reads; "
                 "name one that does: onnxray saliency layers MODEL"

@@ -65,7 +65,7 @@ class ValueOcclusion(Saliency):
     def maps(self, model: Model, pixels: Pixels, objective: Objective, run: Run) -> Iterator[tuple[int, Map]]:
         """One forward from the value on for each part."""
         if self.layer is None:
-            layer = layers_of(self, model, objective, run)[0].value
+            layer = layers_of(self, model, pixels, objective, run)[0].value
         else:
             layer = model.select_values([self.layer])[0]
         copies = Copies(model, pixels, objective, self.batch_memory)
