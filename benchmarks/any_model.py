@@ -78,7 +78,10 @@ def table(folder: Path, rng: np.random.Generator) -> None:
     first, second = network[0], network[2]
     weights = {"w0": first.weight, "b0": first.bias, "w1": second.weight, "b1": second.bias}
     save(folder / "table.onnx", TABLE, weights)
-    (folder / "patients.csv").write_text(f"{','.join(COLUMNS)}\n0.3,0.9,1.4,-0.7,1.1\n1.2,-1.3,-0.8,0.4,0.2\n")
+    names, ill, well = ",".join(COLUMNS), "0.3,0.9,1.4,-0.7,1.1", "1.2,-1.3,-0.8,0.4,0.2"
+    (folder / "patients.csv").write_text(f"{names}\n{ill}\n{well}\n")
+    (folder / "ill.csv").write_text(f"{names}\n{ill}\n")
+    (folder / "well.csv").write_text(f"{names}\n{well}\n")
 
 
 class Review(torch.nn.Module):
@@ -191,9 +194,11 @@ def near(folder: Path, rng: np.random.Generator) -> None:
     network = convolved(4, (3, 3), 1)
     train(network, torch.from_numpy(joined), torch.from_numpy(labels))
     save(folder / "near.onnx", TWO, weights_of(network))
-    rgb, depth = one(1)
-    Image.fromarray(np.rint(255 * rgb.transpose(1, 2, 0)).clip(0, 255).astype(np.uint8)).save(folder / "colour.png")
-    Image.fromarray(np.rint(255 * depth[0]).astype(np.uint8)).save(folder / "depth.png")
+    for label, before in ((1, ""), (0, "other-")):
+        rgb, depth = one(label)
+        colours = np.rint(255 * rgb.transpose(1, 2, 0)).clip(0, 255).astype(np.uint8)
+        Image.fromarray(colours).save(folder / f"{before}colour.png")
+        Image.fromarray(np.rint(255 * depth[0]).astype(np.uint8)).save(folder / f"{before}depth.png")
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ import torch
 from measure import Row, Setting, print_rows, setting, side_by_side
 
 import onnxray
-from onnxray.methods.lots.line_search import search_scale
+from onnxray.methods.lots.line_search import Line, search_scale
 from onnxray.model.model import Model
 
 AIM = 0.5
@@ -55,7 +55,8 @@ def compare(title: str, model: Model, net: Network, search: str, batch: int, lar
     x, d = torch.from_numpy(origin.astype(np.float32)), torch.from_numpy(direction.astype(np.float32))
 
     def ours() -> None:
-        search_scale(origin, direction, lambda images: model.classify(images) == -1, max_scale=largest, search=search)
+        line = Line(origin, direction)
+        search_scale(line, lambda images: model.classify(images) == -1, max_scale=largest, search=search)
 
     def theirs() -> None:
         with torch.inference_mode():

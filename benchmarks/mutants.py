@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import multiprocessing
 import os
 import random
 import shutil
@@ -208,24 +209,39 @@ def main() -> None:
     )
     parser.add_argument("--results", type=Path, default=ROOT / "build/mutants/results.jsonl", help="a line a mutant")
     parser.add_argument("--again", action="store_true", help="try those again that survived in --results")
+    parser.add_argument("--processes", type=int, default=1, help="how many mutants at once, each in its own copy")
     options = parser.parse_args()
-    suite = Suite.measured(options.coverage)
+    Suite.measured(options.coverage)
     before = known(options.results)
     if options.again:
         before = {one: tried for one, tried in before.items() if tried.outcome in ("killed", "timeout")}
-    results = dict(before)
+    mutants = [mutant for mutant in sample(options.count, options.seed) if mutant not in before]
+    forks = multiprocessing.get_context("fork")  # each holds the heavy libraries already
+    parts = [
+        forks.Process(target=attempt_all, args=(mutants[k :: options.processes], options))
+        for k in range(options.processes)
+    ]
+    for part in parts:
+        part.start()
+    for part in parts:
+        part.join()
+        if part.exitcode:
+            raise SystemExit(part.exitcode)
+    drawn = set(sample(options.count, options.seed))
+    print(table([tried for mutant, tried in known(options.results).items() if mutant in drawn]))
+
+
+def attempt_all(mutants: Sequence[Mutant], options: argparse.Namespace) -> None:
+    """Try some mutants one after the other in a copy of the tree of their own."""
+    suite = Suite.measured(options.coverage)  # read anew: a data base's connection is of one process
     with tempfile.TemporaryDirectory(prefix="onnxray-mutants-") as folder:
         runner = Runner(copy_of_the_tree(Path(folder)))
-        mutants = sample(options.count, options.seed)
         check_the_copy(mutants[:: max(1, len(mutants) // 10)], suite, runner)
         for mutant in mutants:
-            if mutant in results:
-                continue
-            results[mutant] = one = attempt(mutant, suite, runner, options.budget)
+            one = attempt(mutant, suite, runner, options.budget)
             with options.results.open("a", encoding="utf-8") as lines:
                 lines.write(json.dumps(asdict(one)) + "\n")
             print(f"{one.outcome:>9} {one.seconds:6.1f} s  {mutant}", file=sys.stderr, flush=True)
-    print(table(list(results.values())))
 
 
 def known(path: Path) -> dict[Mutant, Tried]:

@@ -37,15 +37,22 @@ from onnxray.results.result import Result
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "saliency.md"
 MARKERS = ("<!-- photographs: written by benchmarks/saliency_photos.py -->", "<!-- photographs: end -->")
-# Drawn by hand around the whole animal, in the 224 x 224 pixels that are left of each photo by a resize of the shorter
-# side to 256 and a crop of the centre, as both profiles do: x0, y0, x1, y1. The cat of chelsea fills its crop.
-BOXES = {
+# Drawn by hand around the whole animal, in the 224 x 224 pixels that a resize to 256 and a crop of the centre leave of
+# each photo: x0, y0, x1, y1. Of the shorter side (torchvision, timm), where the cat of chelsea fills its crop:
+CROPPED = {
     "cat.jpg": (16, 1, 224, 224),
     "dog.jpg": (32, 15, 155, 220),
     "hummingbird.jpg": (3, 0, 200, 224),
     "pelican.jpeg": (0, 40, 224, 190),
     "bald_eagle.jpeg": (0, 70, 224, 151),
     "chelsea.png": (0, 0, 224, 224),
+}
+# Of both sides (Caffe), which leaves more of those photos that are no squares:
+STRETCHED = {
+    **CROPPED,
+    "pelican.jpeg": (0, 15, 224, 193),
+    "bald_eagle.jpeg": (18, 70, 199, 151),
+    "chelsea.png": (0, 0, 201, 224),
 }
 ENOUGH = 0.5
 
@@ -67,7 +74,7 @@ def main() -> None:
     (objects_of,) = configured(known, [given.object_method], own)
     with tempfile.TemporaryDirectory() as folder:
         Image.fromarray(chelsea()).save(Path(folder) / "chelsea.png")
-        photos = [given.photos / name if name != "chelsea.png" else Path(folder) / name for name in BOXES]
+        photos = [given.photos / name if name != "chelsea.png" else Path(folder) / name for name in CROPPED]
         pictures: dict[str, bytes] = {}
         sections = []
         for text in given.network:
@@ -90,17 +97,24 @@ def main() -> None:
     PAGE.write_text(f"{before}{MARKERS[0]}\n\n{section}\n\n{MARKERS[1]}{after}", encoding="utf-8")
 
 
+def boxes_of(model: onnxray.Model) -> tuple[tuple[int, int, int, int], ...]:
+    """The boxes in the model's own pixels."""
+    assert model.profile is not None
+    return tuple((STRETCHED if model.profile.resize == "stretch" else CROPPED).values())
+
+
 def objects_section(
     name: str, model: onnxray.Model, photos: Sequence[Path], method: Saliency, pictures: dict[str, bytes]
 ) -> str:
     """The object of each photo, by GrabCut and by threshold, against the box drawn by hand."""
-    references = [Reference(box=box) for box in BOXES.values()]
+    boxes = boxes_of(model)
+    references = [Reference(box=box) for box in boxes]
     result = with_objects(method(model, photos), model, "grabcut", references)
     pictures[f"saliency-objects-{name}.jpg"] = sheets(anonymous(result))["sheet.png"]
     lines = ["| photo | class | peak on the animal's box | GrabCut box, IoU | box at a share of the maximum, IoU |",
              "|---|---|---|---|---|"]  # fmt: skip
     enough = []
-    for item, box in zip(result.items, BOXES.values()):
+    for item, box in zip(result.items, boxes):
         found: Any = item.object_
         plain = threshold(item.heat).box
         enough.append(found["box_iou"] >= ENOUGH)
@@ -116,7 +130,7 @@ def objects_section(
             *lines,
             "",
             f"GrabCut reaches {ENOUGH} on {sum(enough[:5])} of the 5 photos, and {'also' if enough[5] else 'not'} on "
-            "chelsea, whose face fills the crop.",
+            "chelsea, whose face fills the picture.",
             "",
             f"![objects found in {method.name} maps of {name}](images/saliency-objects-{name}.jpg)",
         ]
@@ -127,9 +141,9 @@ def compared_section(
     name: str, model: onnxray.Model, photos: Sequence[Path], methods: Sequence[Saliency], pictures: dict[str, bytes]
 ) -> str:
     """All methods on all photos: means of the figures; a sheet of the first two photos."""
-    references = tuple(Reference(box=box) for box in BOXES.values())
+    references = tuple(Reference(box=box) for box in boxes_of(model))
     result = Comparison(methods=tuple(methods), references=references)(model, photos)
-    shown = {item.map.stem for item in result.items if Path(str(item.map.path)).name in list(BOXES)[:2]}
+    shown = {item.map.stem for item in result.items if Path(str(item.map.path)).name in list(CROPPED)[:2]}
     few = replace(result, items=tuple(item for item in result.items if item.map.stem in shown))
     pictures[f"saliency-compare-{name}.jpg"] = comparison_pictures(few)["sheet.png"]
     lines = ["| method | layer | insertion | deletion | peak on the box |", "|---|---|---|---|---|"]

@@ -33,5 +33,7 @@ def test_the_bundled_model_and_the_licences_are_shipped(target: str, tmp_path: P
             names = archive.getnames()
     for name in MODEL:
         assert any(shipped.endswith(f"onnxray_models/lenet/{name}") for shipped in names), name
+    for name in ("imagenet.txt", "cifar100.txt", "LICENSE-torchvision"):
+        assert any(shipped.endswith(f"onnxray_models/labels/{name}") for shipped in names), name
     assert any(shipped.endswith("LICENSE") for shipped in names)
     assert sum("lenet/samples/" in name and name.endswith(".png") for name in names) == 100

@@ -25,6 +25,7 @@ sys.path[:0] = [str(ROOT / part) for part in ("engine", "models", "tests")]
 import matplotlib as mpl  # noqa: E402
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
+import typer  # noqa: E402
 from PIL import Image  # noqa: E402
 
 import onnxray  # noqa: E402
@@ -53,6 +54,8 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
 """M: the model, A: a picture, O: a folder."""
 TWIN = "to_torch"
 _SHOWN_RAW = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+_COMMAND = typer.main.get_command(app)
 
 
 def main() -> None:
@@ -131,7 +134,7 @@ class Runner:
                     _through_the_twin(path)
                 else:
                     given = {"M": str(path), "A": str(self._picture), "O": str(self._out / "run")}
-                    app.main([given.get(part, part) for part in COMMANDS[name]], prog_name="onnxray")
+                    _COMMAND.main([given.get(part, part) for part in COMMANDS[name]], prog_name="onnxray")
         except SystemExit as end:
             status = end.code or 0
         except OnnxrayError as error:

@@ -23,6 +23,49 @@ quantised (float[N,1,14,14] x) => (float[N,5] y) {
   z = com.microsoft.QGemm <transB = 1> (gq, as, mid, w3, ws, none, b3)
   y = Softmax <axis = 1> (z)
 }"""
+WHOLE = """<ir_version: 8, opset_import: ["": 17, "com.microsoft": 1]>
+whole (float[N,1,14,14] x) => (float[N,5] y) {
+  q = QuantizeLinear (x, xs, zero)
+  c1 = QLinearConv <kernel_shape = [3, 3]> (q, xs, zero, w1, ws, none, as, zero)
+  c2 = QLinearConv <kernel_shape = [3, 3], pads = [1, 1, 1, 1]> (c1, as, zero, w2, ws, none, cs, mid, b2)
+  s = com.microsoft.QLinearAdd (c1, as, zero, c2, cs, mid, cs, mid)
+  p = MaxPool <kernel_shape = [2, 2], strides = [2, 2]> (s)
+  g = com.microsoft.QLinearGlobalAveragePool (p, cs, mid, as, mid)
+  f = Flatten (g)
+  z = com.microsoft.QGemm <transB = 1> (f, as, mid, w3, ws, none, b3, zs, mid)
+  y = DequantizeLinear (z, zs, mid)
+}"""
+"""A file in which nothing between the picture and the scores is a real number."""
+TWIN = """<ir_version: 8, opset_import: ["": 17]>
+twin (float[N,1,14,14] x) => (float[N,5] y) {
+  q = QuantizeLinear (x, xs, zero)
+  qr = DequantizeLinear (q, xs, zero)
+  v1 = DequantizeLinear (w1, ws, none)
+  c1f = Conv <kernel_shape = [3, 3]> (qr, v1)
+  c1 = QuantizeLinear (c1f, as, zero)
+  c1_dequantized = DequantizeLinear (c1, as, zero)
+  v2 = DequantizeLinear (w2, ws, none)
+  d2 = DequantizeLinear (b2, b2s)
+  c2f = Conv <kernel_shape = [3, 3], pads = [1, 1, 1, 1]> (c1_dequantized, v2, d2)
+  c2 = QuantizeLinear (c2f, cs, mid)
+  c2_dequantized = DequantizeLinear (c2, cs, mid)
+  sf = Add (c1_dequantized, c2_dequantized)
+  s = QuantizeLinear (sf, cs, mid)
+  s_dequantized = DequantizeLinear (s, cs, mid)
+  pf = MaxPool <kernel_shape = [2, 2], strides = [2, 2]> (s_dequantized)
+  p = QuantizeLinear (pf, cs, mid)
+  p_dequantized = DequantizeLinear (p, cs, mid)
+  gf = GlobalAveragePool (p_dequantized)
+  g = QuantizeLinear (gf, as, mid)
+  g_dequantized = DequantizeLinear (g, as, mid)
+  f_dequantized = Flatten (g_dequantized)
+  v3 = DequantizeLinear (w3, ws, none)
+  d3 = DequantizeLinear (b3, b3s)
+  zf = Gemm <transB = 1> (f_dequantized, v3, d3)
+  z = QuantizeLinear (zf, zs, mid)
+  y = DequantizeLinear (z, zs, mid)
+}"""
+"""The same network between QuantizeLinear and DequantizeLinear: what ``WHOLE`` stands for has a name."""
 DYNAMIC = """<ir_version: 8, opset_import: ["": 17]>
 dynamic (float[N,4] x) => (float[N,3] y) {
   q, s, k = DynamicQuantizeLinear (x)
@@ -43,6 +86,25 @@ WEIGHTS = {
     "as": np.float32(0.02), "ws": np.float32(0.01), "w1": whole(0, 4, 1, 3, 3), "w2": whole(1, 6, 4, 3, 3),
     "b2": np.int32([90, -40, 0, 7, 300, 12]), "w3": whole(2, 5, 6), "b3": np.int32([4000, -9000, 300, 0, 20]),
 }  # fmt: skip
+
+
+SMALL = {
+    "w1": whole(0, 4, 1, 3, 3) // 8, "w2": whole(1, 4, 4, 3, 3) // 8, "w3": whole(2, 5, 4),
+    "b2": np.int32([90, -40, 0, 7]), "b3": np.int32([40, -90, 30, 0, 20]), "xs": np.float32(0.00811),
+    "ws": np.float32(0.00973), "as": np.float32(0.00417), "cs": np.float32(0.00631), "zs": np.float32(0.00377),
+    "b2s": np.float32(0.00417 * 0.00973), "b3s": np.float32(0.00417 * 0.00973),
+}  # fmt: skip
+
+
+"""Small weights, and scales whose products are no halves, which two engines would round to either side."""
+
+
+def whole_network() -> onnx.ModelProto:
+    return with_weights(WHOLE, SMALL)
+
+
+def twin_network() -> onnx.ModelProto:
+    return with_weights(TWIN, SMALL)
 
 
 def network() -> onnx.ModelProto:

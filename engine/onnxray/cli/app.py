@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any, cast, final
+from typing import Annotated, Any, cast, final
 
-import click
+import typer
 
 from onnxray._version import __version__
 from onnxray.cli.lazy_group import Command, Family, Joined, LazyGroup, Listed, listed
-from onnxray.cli.usage.completion import completion_options
-from onnxray.cli.usage.refusals import refuse_usage
+from onnxray.cli.usage.refusals import WrongUsage, refuse_usage
 
 _SALIENCY = "saliency", "onnxray.methods.saliency.base:Saliency"
 _SYNTHESIS = "synthesis", "onnxray.methods.synthesis.base:Synthesis"
@@ -80,7 +79,7 @@ _HELP = {
 
 def _group(name: str, listing: Mapping[str, Listed], panel: str = "Commands") -> Listed:
     def load() -> LazyGroup:
-        return LazyGroup(name=name, help=_HELP[name], no_args_is_help=True, listing=listing)
+        return LazyGroup(name=name, help=_HELP[name], listing=listing)
 
     return Listed(name, _HELP[name], load, panel)
 
@@ -102,51 +101,61 @@ def _listing() -> dict[str, Listed]:
     }  # fmt: skip
 
 
-def _version(ctx: click.Context, _option: click.Parameter, wanted: bool) -> None:
-    if wanted:
-        print(f"onnxray {__version__}")
-        ctx.exit()
-
-
-def _nothing(isolated: bool) -> None:
-    """What the program itself does before a command: its options are read where they count."""
-
-
 @final
 class Commands(LazyGroup):
     """All commands."""
 
-    def __init__(self) -> None:
-        version = click.Option(
-            ["--version"], is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Print the version."
-        )
-        isolated = click.Option(
-            ["--isolated"], is_flag=True,
-            help="Take nothing from onnxray.toml, pyproject.toml or ONNXRAY_ variables.",
-        )  # fmt: skip
-        super().__init__(
-            name="onnxray", params=[version, isolated, *completion_options()],
-            callback=_nothing, listing=_listing(), no_args_is_help=True,
-            help="Open any exported ONNX model, get trustworthy gradients at every named value of it, and run LOTS and "
-            "saliency on it, judged by ONNX Runtime on the very file that ships.\n\n"
-            "Examples: onnxray demo; onnxray inspect net.onnx; onnxray classify net.onnx photo.jpg; "
-            "onnxray saliency grad-cam net.onnx photo.jpg; onnxray lots net.onnx photo.jpg --target other.jpg",
-            context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
-        )  # fmt: skip
+    def __init__(self, **options: Any) -> None:
+        super().__init__(listing=_listing(), **options)
+
+    def make_context(self, *args: Any, **options: Any) -> Any:
+        """Read the options of the program itself, of which --install-completion writes files."""
+        try:
+            return super().make_context(*args, **options)
+        except (OSError, UnicodeDecodeError) as error:
+            raise WrongUsage(f"completion cannot be installed: {error}; see --show-completion") from None
 
     def main(self, *args: Any, **options: Any) -> Any:
         """Run the program, and end it with its exit status; wrong usage is one line and status 2."""
         try:
             sys.exit(super().main(*args, **{**options, "standalone_mode": False}) or 0)
-        except click.UsageError as error:
+        except typer.TyperException as error:
             typed = args[0] if args else options.get("args")
             sys.exit(refuse_usage(error, sys.argv[1:] if typed is None else typed))
-        except click.Abort:
-            print("onnxray: interrupted", file=sys.stderr)
-            sys.exit(130)
 
 
-app = Commands()
+app = typer.Typer(
+    name="onnxray",
+    cls=Commands,
+    help="Open any exported ONNX model, get trustworthy gradients at every named value of it, and run LOTS and "
+    "saliency on it, judged by ONNX Runtime on the very file that ships.\n\n"
+    "Examples: onnxray demo; onnxray inspect net.onnx; onnxray classify net.onnx photo.jpg; "
+    "onnxray saliency grad-cam net.onnx photo.jpg; onnxray lots net.onnx photo.jpg --target other.jpg",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "max_content_width": 110,
+    },
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"onnxray {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, expose_value=False, help="Print the version.")
+    ] = False,
+    isolated: Annotated[
+        bool, typer.Option("--isolated", help="Take nothing from onnxray.toml, pyproject.toml or ONNXRAY_ variables.")
+    ] = False,
+) -> None:
+    """Options of the program itself, which are read where they count."""
 
 
 def function_at(path: Sequence[str]) -> Command:

@@ -6,12 +6,15 @@ import functools
 import importlib
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final, cast, final
+from typing import Annotated, Any, Final, cast, final
 
-import click
+import typer
+from typer.core import TyperCommand, TyperGroup
 
 from onnxray.cli.usage.help_pages import write_examples, write_text
+from onnxray.cli.usage.options import SWITCHES_OF_TYPER, is_isolated
 from onnxray.cli.usage.parameters import command_from
+from onnxray.cli.usage.refusals import WrongUsage
 from onnxray.errors import OnnxrayError
 
 Command = Callable[..., None]
@@ -20,23 +23,20 @@ OWN_METHOD: Final = "--method-file="
 
 
 @final
-class Listed(click.Command):
+class Listed(TyperCommand):
     """A command in the list of its group: its line there, and what imports the command itself.
 
     load: gives the function that is the command, or the group of that name. panel: its heading in the list.
     """
 
-    def __init__(
-        self, name: str, line: str, load: Callable[[], Command | click.Group], panel: str = "Commands"
-    ) -> None:
-        super().__init__(name, help=line)
+    def __init__(self, name: str, line: str, load: Callable[[], Command | TyperGroup], panel: str = "Commands") -> None:
+        super().__init__(name, help=line, rich_help_panel=panel)
         self.load = load
-        self.panel = panel
 
-    def command(self) -> click.Command:
-        """What is run by click."""
+    def command(self, *, isolated: bool = False) -> TyperCommand | TyperGroup:
+        """What is run by typer. isolated: its options are not read from variables."""
         loaded = self.load()
-        return loaded if isinstance(loaded, click.Group) else command_from(str(self.name), loaded)
+        return loaded if isinstance(loaded, TyperGroup) else command_from(str(self.name), loaded, isolated=isolated)
 
 
 def listed(table: Mapping[str, tuple[str, str]], panel: str = "Commands") -> dict[str, Listed]:
@@ -124,58 +124,73 @@ class Joined(Mapping[str, Listed]):
         return sum(map(len, self.parts))
 
 
-class LazyGroup(click.Group):
+class LazyGroup(TyperGroup):
     """A group of :class:`Listed` commands; the one that is run takes the place of its line."""
 
     def __init__(self, *, listing: Mapping[str, Listed], **options: Any) -> None:
-        own = [_own_method_option()] if _families(listing) else []
-        super().__init__(**{**options, "params": [*options.get("params", ()), *own]})
+        own = command_from("", _own_method).params if _families(listing) else []
+        super().__init__(**{**options, "params": [*(options.get("params") or ()), *own], "rich_markup_mode": None})
         self.listing = listing
         self.commands = cast(Any, listing)
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """In the order of the list."""
-        return list(self.commands)
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
+        """Read the options of the group itself."""
+        return super().make_context(info_name, args, parent, default_map=SWITCHES_OF_TYPER, **extra)
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the options of the group itself; without a word its help is shown, with the status of wrong usage."""
+        if not args and not ctx.resilient_parsing:
+            print(ctx.get_help(), file=sys.stderr)
+            ctx.exit(2)
+        return super().parse_args(ctx, args)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Find a command and import it; Ctrl-C on the way is one line and status 130, as in the command itself."""
+        isolated = is_isolated(ctx)
         stated = ctx.params.get("method_file")
         try:
             if stated is not None:
                 own = OWN_METHOD + stated
-                return own, self.commands[own].command(), args  # type: ignore[attr-defined]
+                return own, self.listing[own].command(isolated=isolated), args
             name, found, rest = super().resolve_command(ctx, args)
-            return name, found.command() if isinstance(found, Listed) else found, rest
+            return name, found.command(isolated=isolated) if isinstance(found, Listed) else found, rest
         except OnnxrayError as error:
-            raise click.UsageError(str(error), ctx) from None
+            raise WrongUsage(str(error), ctx) from None
         except KeyboardInterrupt:
             print("onnxray: interrupted", file=sys.stderr)
-            raise click.exceptions.Exit(130) from None
+            raise typer.Exit(130) from None
 
-    def invoke(self, ctx: click.Context) -> Any:
+    def invoke(self, ctx: Any) -> Any:
         """Run a command; an option that it has not, and others of the list have, is said to be theirs."""
         try:
             return super().invoke(ctx)
-        except click.NoSuchOption as error:
-            others = methods_with_option(self.listing, error.option_name)
-            if not others or error.ctx is None or error.ctx.parent is not ctx:
+        except typer.TyperException as error:
+            option, of = getattr(error, "option_name", None), getattr(error, "ctx", None)
+            if (
+                option is None
+                or of is None
+                or of.parent is not ctx
+                or any(option in one.opts for one in of.command.params)
+            ):
                 raise
-            of = f"{', '.join(others)}, not of {error.ctx.info_name}"
-            raise click.UsageError(f"{error.option_name} is an option of {of}", error.ctx) from None
+            others = methods_with_option(self.listing, option)
+            if not others:
+                raise
+            raise WrongUsage(f"{option} is an option of {', '.join(others)}, not of {of.info_name}", of) from None
 
-    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_help_text(self, ctx: Any, formatter: Any) -> None:
         """What the commands are for; examples come last."""
         write_text(self.help or "", formatter)
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Every command with its whole line, under its heading."""
         lines = list(self.listing.values())
-        for panel in dict.fromkeys(line.panel for line in lines):
+        for panel in dict.fromkeys(str(line.rich_help_panel) for line in lines):
             with formatter.section(panel):
-                own = ((str(line.name), (line.help or "").split("\n\n")[0]) for line in lines if line.panel == panel)
-                formatter.write_dl(own)
+                own = [line for line in lines if line.rich_help_panel == panel]
+                formatter.write_dl([(str(line.name), (line.help or "").split("\n\n")[0]) for line in own])
 
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
         """The examples, a line each."""
         write_examples(self.help or "", formatter)
 
@@ -191,11 +206,17 @@ def _families(listing: Mapping[str, Listed]) -> list[Family]:
     return [part for part in parts if isinstance(part, Family)]
 
 
-def _own_method_option() -> click.Option:
-    return click.Option(
-        ["--method-file"], metavar="FILE.py:CLASS",
-        help="A method of your own in place of METHOD: your file is run. Followed by the model and the images.",
-    )  # fmt: skip
+def _own_method(
+    method_file: Annotated[
+        str | None,
+        typer.Option(
+            "--method-file",
+            metavar="FILE.py:CLASS",
+            help="A method of your own in place of METHOD: your file is run. Followed by the model and the images.",
+        ),
+    ] = None,
+) -> None:
+    """The option of a group of methods."""
 
 
 def _imported(place: str) -> Any:

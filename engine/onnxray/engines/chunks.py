@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -101,6 +101,45 @@ def _alike(one: Array, other: Array) -> bool:
     return bool(np.allclose(one, other, rtol=1e-3, atol=1e-6, equal_nan=True))
 
 
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """What is fed at once: ``fed`` samples, of which the first ``count`` are meant.
+
+    whole: the batch itself, as it is; an input without axes then counts for nothing.
+    """
+
+    feeds: Arrays
+    count: int
+    fed: int
+    whole: bool
+
+
+def chunks(graph: Graph, feeds: Arrays, size: int) -> Iterator[Chunk]:
+    """A batch in chunks of ``size``.
+
+    Where the file fixes its batch, the last chunk is filled up to a multiple of it with copies of its last sample; an
+    input without axes serves all chunks. Inputs without a common batch are fed as they are.
+    Errors: InputError for no samples, or a batch that no memory holds.
+    """
+    fixed = fixed_batch_of(graph)
+    shared = {name: array for name, array in feeds.items() if not array.ndim and fixed is not None}
+    batched = {name: array for name, array in feeds.items() if name not in shared}
+    lengths = {len(array) if array.ndim else 0 for array in batched.values()}
+    if len(lengths) != 1 or 0 in {array.ndim for array in batched.values()}:
+        yield Chunk({**batched, **shared}, 0, 0, whole=True)
+        return
+    total = lengths.pop()
+    if total == 0:
+        raise InputError("no samples were given; at least one is needed")
+    if fixed is not None and fixed * max(array[:1].size for array in batched.values()) > _LARGEST_FILLED:
+        raise InputError(f"the file fixes its batch at {fixed}, more than there is memory for; is it damaged?")
+    for start in range(0, total, size):
+        count = min(size, total - start)
+        fed = count + -count % (fixed or 1)
+        part = {name: _filled(array[start : start + count], fed) for name, array in batched.items()}
+        yield Chunk({**part, **shared}, count, fed, whole=total == fed == count)
+
+
 def in_chunks(
     graph: Graph,
     feeds: Arrays,
@@ -108,33 +147,17 @@ def in_chunks(
     size: int,
     run: Feed,
 ) -> dict[str, Array]:
-    """Feed a batch in chunks of ``size`` and join what comes back along the batch axis.
+    """Feed a batch in ``chunks`` of ``size`` and join what comes back along the batch axis, of samples that are meant.
 
-    Where the file fixes its batch, the last chunk is filled up to a multiple of it with copies of its last sample,
-    which are cut off again; an input without axes serves all chunks. Inputs without a common batch are fed as they are.
     Errors: InputError where a value has no batch axis, so that the chunks of a larger batch cannot be joined.
     """
-    fixed = fixed_batch_of(graph)
-    whole = {name: array for name, array in feeds.items() if not array.ndim and fixed is not None}
-    batched = {name: array for name, array in feeds.items() if name not in whole}
-    lengths = {len(array) if array.ndim else 0 for array in batched.values()}
-    if len(lengths) != 1 or 0 in {array.ndim for array in batched.values()}:
-        return dict(zip(names, run({**batched, **whole})))
-    total = lengths.pop()
-    if total == 0:
-        raise InputError("no samples were given; at least one is needed")
-    if fixed is not None and fixed * max(array[:1].size for array in batched.values()) > _LARGEST_FILLED:
-        raise InputError(f"the file fixes its batch at {fixed}, more than there is memory for; is it damaged?")
     pieces: dict[str, list[Array]] = {name: [] for name in names}
-    for start in range(0, total, size):
-        count = min(size, total - start)
-        fed = count + -count % (fixed or 1)
-        part = {name: _filled(array[start : start + count], fed) for name, array in batched.items()}
-        for name, value in zip(names, run({**part, **whole})):
-            if _is_constant(graph, name) or total == fed == count:
+    for chunk in chunks(graph, feeds, size):
+        for name, value in zip(names, run(chunk.feeds)):
+            if chunk.whole or _is_constant(graph, name):
                 pieces[name] = [value]
-            elif _has_batch_axis(graph, name, value, fed, pieces[name][:1]):
-                pieces[name].append(value[: len(value) // fed * count])
+            elif has_batch_axis(graph, name, value, chunk.fed, pieces[name][:1]):
+                pieces[name].append(value[: len(value) // chunk.fed * chunk.count])
             else:
                 shape = [len(value)] if isinstance(value, list) else list(value.shape)
                 raise InputError(f"value {name!r} of shape {shape} has no batch axis; give one batch of {size} at most")
@@ -152,7 +175,7 @@ def _is_constant(graph: Graph, name: str) -> bool:
     return name in graph.initializers or (name in graph.values and name not in graph.depends_on_input)
 
 
-def _has_batch_axis(graph: Graph, name: str, value: Array, fed: int, before: list[Array]) -> bool:
+def has_batch_axis(graph: Graph, name: str, value: Array, fed: int, before: list[Array]) -> bool:
     """Whether a chunk's value of ``fed`` samples may be joined with those before along the first axis."""
     if (
         isinstance(value, list)

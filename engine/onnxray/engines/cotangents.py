@@ -1,4 +1,4 @@
-"""Cotangents that are given beforehand, checked against the values that they are paired with."""
+"""Cotangents, checked against the values that they are paired with, and the backward pass from them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from onnxray.engines.casting import as_array
-from onnxray.errors import InputError
+from onnxray.errors import InputError, NotDifferentiable
 from onnxray.errors.short_values import short
 from onnxray.errors.type_checks import check_callable
 
@@ -84,3 +84,53 @@ def checked_cotangent(
     if cotangent.numel() and not torch.stack(torch.aminmax(cotangent)).isfinite().all():  # one pass; NaN wins
         raise InputError(f"the cotangent of {name!r} holds NaN or infinity; finite numbers were expected")
     return cotangent.to(value).expand(value.shape)
+
+
+def gradients(
+    values: Tensors, variables: list[torch.Tensor], cotangents: Cotangents, place: slice, fed: int
+) -> list[torch.Tensor]:
+    """d<c, values>/d variables for the samples at ``place`` of a chunk of ``fed``; finite."""
+    for name, value in values.items():
+        if not value.requires_grad:
+            raise NotDifferentiable(f"value {name!r} is a step function of the input; no gradient reaches it")
+    seen = {name: samples(value, place.stop - place.start, fed) for name, value in values.items()}
+    with torch.no_grad():
+        given = cotangents({name: value.detach() for name, value in seen.items()}, place)
+    root: torch.Tensor = _Pairing.apply(tuple(given[name] for name in seen), *seen.values())  # type: ignore[no-untyped-call]
+    slopes = torch.autograd.grad(root, variables, allow_unused=True)
+    found = [torch.zeros_like(v) if slope is None else slope for v, slope in zip(variables, slopes)]
+    if not all(bool(torch.isfinite(gradient).all()) for gradient in found):
+        raise NotDifferentiable(
+            f"the gradient of {', '.join(map(repr, values))} holds NaN or infinity; are there NaN in the "
+            "weights, or in the values on the way?"
+        )
+    return found
+
+
+class _Pairing(torch.autograd.Function):
+    """sum of <c, v> over pairs, as the root of a gradient: d/dv is c. The sum itself nobody reads: it is given as 0.
+
+    A root of one number: for any other torch imports sympy, a third of a second, to compare two shapes.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, cotangents: tuple[torch.Tensor, ...], *values: torch.Tensor) -> torch.Tensor:
+        """Keep the cotangents."""
+        ctx.cotangents = cotangents
+        return values[0].new_zeros(())
+
+    @staticmethod
+    def backward(ctx: Any, _: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        """Give them."""
+        return (None, *ctx.cotangents)
+
+
+def samples(value: torch.Tensor, count: int, fed: int) -> torch.Tensor:
+    """The part of a chunk's value that belongs to its first ``count`` samples of ``fed``."""
+    return value if count == fed or not value.ndim else value[: len(value) // fed * count]
+
+
+def slope_of(value: torch.Tensor, point: torch.Tensor) -> torch.Tensor:
+    """d value / d point where each number of a value depends on the one in its place alone."""
+    (slope,) = torch.autograd.grad(value, point, torch.ones_like(value), retain_graph=True)
+    return slope

@@ -104,12 +104,19 @@ class Judge:
         own.get(None, start)
         return lambda feeds: self._run(own.get(None, start), feeds, wanted, chunk=sample_count(feeds))
 
+    def part(self, names: Iterable[str], given: Iterable[str]) -> Callable[[Arrays], dict[str, Array]]:
+        """The same for one pass through the graph: as ``values`` reads, and what it is given is fed as it is."""
+        wanted = tuple(names)
+        with self._cut(wanted, given) as source:
+            session = self._session(source, {"session.disable_prepacking": "1"})
+        return lambda feeds: dict(zip(wanted, self._feed(session, wanted)(feeds)))
+
     def together(self, feeds: Arrays, names: Iterable[str]) -> dict[str, Array]:
         """Give any values for one batch, which is fed as it is: how samples that are fed together are compared."""
         wanted = tuple(names)
         promoted = not {output.name for output in self.graph.outputs}.issuperset(wanted)
         session = self._cut_session(wanted, keep=False) if promoted else self._file_session()
-        return self._run(session, feeds, wanted, once=True, chunk=sample_count(feeds))
+        return self._run(session, feeds, wanted, once=True, chunk=sample_count(feeds), whole=True)
 
     def promoted_outputs(self, feeds: Arrays, names: Iterable[str]) -> dict[str, Array]:
         """Give the graph's outputs by a copy that also gives the inner values ``names``.
@@ -149,30 +156,16 @@ class Judge:
 
     def _run(
         self, session: onnxruntime.InferenceSession, feeds: Arrays, names: tuple[str, ...], *, once: bool = False,
-        chunk: int | None = None, through: Through | None = None,
+        chunk: int | None = None, through: Through | None = None, whole: bool = False,
     ) -> dict[str, Array]:  # fmt: skip
-        read, given = (own_names(info.name for info in side) for side in (session.get_inputs(), session.get_outputs()))
-        missing = sorted(read.keys() - feeds.keys())
-        if missing:
-            raise InputError(f"the model also reads the input {missing[0]!r}; give an array for each of its inputs")
-        options = onnxruntime.RunOptions()
-        if once and self.device == "cpu":
-            options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
-
-        def feed(part: Arrays) -> list[Array]:
-            taken = {session_name: carried(part[name]) for name, session_name in read.items()}
-            try:
-                return [as_given(value) for value in session.run([given[n] for n in names], taken, options)]
-            except Exception as error:
-                raise RuntimeRefusal(f"ONNX Runtime refuses the input: {_first_line(error)}") from None
-
+        feed = self._feed(session, names, once=once)
         if any(isinstance(value, list) for value in feeds.values()):  # sequences have no samples to be cut into
             return dict(zip(names, feed(feeds)))
 
         def fed() -> dict[str, Array]:
             own = fixed_batch_of(self.graph)
             size = chunk if chunk is not None and own is None else chunk_size(self.graph, feeds)
-            size = self.mixing.chunk(feeds, names, size)
+            size = size if whole else self.mixing.chunk(feeds, names, size)
             return in_chunks(self.graph, feeds, names, size, feed if through is None else through(feed))
 
         try:
@@ -188,6 +181,27 @@ class Judge:
                 return found
         found_fixed(self.graph, 1)
         return fed()
+
+    def _feed(
+        self, session: onnxruntime.InferenceSession, names: tuple[str, ...], *, once: bool = False
+    ) -> Callable[[Arrays], list[Array]]:
+        """Feeds a session what it reads. Errors: InputError where an input is missing, RuntimeRefusal."""
+        read, given = (own_names(info.name for info in side) for side in (session.get_inputs(), session.get_outputs()))
+        options = onnxruntime.RunOptions()
+        if once and self.device == "cpu":
+            options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+
+        def feed(part: Arrays) -> list[Array]:
+            missing = sorted(read.keys() - part.keys())
+            if missing:
+                raise InputError(f"the model also reads the input {missing[0]!r}; give an array for each of its inputs")
+            taken = {session_name: carried(part[name]) for name, session_name in read.items()}
+            try:
+                return [as_given(value) for value in session.run([given[n] for n in names], taken, options)]
+            except Exception as error:
+                raise RuntimeRefusal(f"ONNX Runtime refuses the input: {_first_line(error)}") from None
+
+        return feed
 
     def _file_session(self) -> onnxruntime.InferenceSession:
         def start() -> onnxruntime.InferenceSession:

@@ -4,31 +4,34 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Callable, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
 import numpy as np
 import torch
 
 from onnxray.arrays import Array, Arrays
 from onnxray.engines.chunks import Batch, Through, chunk_size, in_chunks, sample_count
-from onnxray.engines.cotangents import Cotangents, Tensors
-from onnxray.errors import DeviceError, InputError, NotDifferentiable, RuntimeRefusal, UnsupportedOperator
+from onnxray.engines.cotangents import Cotangents, Tensors, gradients, samples, slope_of
+from onnxray.errors import DeviceError, InputError, NotDifferentiable, UnsupportedOperator
 from onnxray.errors.forks import check_process
+from onnxray.graph.dequantised import real_numbers_of, whole_numbers_of
 from onnxray.graph.facts import Graph, Value
 from onnxray.graph.fixed_batch import fixed_batch_of
 from onnxray.graph.samples.mixing import Mixing
-from onnxray.graph.unordered import why_no_gradient
+from onnxray.graph.unordered import open_orders, places_of, why_no_gradient
 from onnxray.importer.backward_rules import PLAIN, BackwardRules
 from onnxray.importer.batches.any_batch import FreeCuts
 from onnxray.importer.batches.moved_samples import batches
 from onnxray.importer.batches.sample_axes import NotPlaced
 from onnxray.importer.batches.ways import by_rewrite, by_vmap, check_lengths
-from onnxray.importer.imported_module import forward_all
+from onnxray.importer.imported_module import forward_all, told_as_refusal
 from onnxray.importer.nodes.weights import numpy_array, torch_tensor
+from onnxray.importer.picked_places import forward_in_order
 from onnxray.importer.walk import Importer
 
 Encode = Callable[[torch.Tensor], torch.Tensor]
+Judged = Callable[[Arrays, Sequence[str]], Mapping[str, Array]]
 
 STARTED_BY: Final = os.getpid()
 """The process that loaded the twins: whose torch has the threads that they need."""
@@ -38,14 +41,16 @@ class Twin:
     """The torch side of one model.
 
     ``encode`` maps the variable (pixels) to the model's input and is inside the differentiated graph. ``batch``: how
-    more samples than the file's own batch go through; one batch after the other where it is None.
+    more samples than the file's own batch go through; one batch after the other where it is None. ``judge``: what ONNX
+    Runtime gives for values, (feeds, names): asked for an order that is its own (``graph/unordered.py``).
     """
 
     def __init__(
         self, graph: Graph, encode: Encode, device: str = "cpu", batch: Batch | None = None,
-        mixing: Mixing | None = None,
+        mixing: Mixing | None = None, judge: Judged | None = None,
     ) -> None:  # fmt: skip
         self.graph = graph
+        self.judge = judge
         self.mixing = mixing or Mixing(graph)
         self.batch = batch
         self.device = torch_device(device)
@@ -70,6 +75,24 @@ class Twin:
 
         feed = chunk if through is None else through(chunk)
         return in_chunks(self.graph, variables, wanted, self._chunk_size(wanted, variables), feed)
+
+    def entries(self, variables: Arrays) -> Tensors:
+        """The graph's inputs for one batch, by name: where a way through it in parts begins."""
+        with torch.no_grad():
+            inputs = self._inputs(self._tensors(variables, requires_grad=False))
+        if fixed_batch_of(self.graph) is None:
+            check_lengths([(v.name, v.shape[0] if v.shape else None) for v in self.graph.inputs], inputs)
+        return dict(zip((value.name for value in self.graph.inputs), inputs))
+
+    def part(self, names: Sequence[str], known: Tensors) -> Tensors:
+        """The values ``names`` from those that are known, inputs among them, fed as they are; without a gradient."""
+        wanted = tuple(names)
+        cut = self.importer.cut(wanted, given=tuple(known))
+        with torch.no_grad():
+            found = told_as_refusal(lambda: forward_all(cut, tuple(known.values())))
+        for name, value in zip(wanted, found):
+            _of_tensor(name, value)
+        return dict(zip(wanted, found))
 
     def prepare(self, names: Sequence[str]) -> None:
         """Build what gives the values ``names`` ahead of its first use. Errors: UnsupportedOperator."""
@@ -97,7 +120,7 @@ class Twin:
             values = dict(zip(wanted, self._forward(wanted, tensors, rules)))
             fed = sample_count(part, self.graph)
             count = min(fed, total - place)  # fewer than fed where the chunk was filled up to the file's own batch
-            found = _gradients(values, list(variable.values()), cotangents, slice(place, place + count), fed)
+            found = gradients(values, list(variable.values()), cotangents, slice(place, place + count), fed)
             place += count
             return [numpy_array(gradient) for gradient in found]
 
@@ -121,30 +144,39 @@ class Twin:
         """Give the value ``layer`` and J^T c with respect to it: what Grad-CAM and its kin read.
 
         Costs the forward pass and the backward pass from ``names`` to the layer alone: what stands before the layer is
-        run without a gradient. Errors: as for ``pullback``; NotDifferentiable where no name depends on the layer.
+        run without a gradient. At what quantised values stand for, r = (q - z) s, the gradient is that at q over s.
+        Errors: as for ``pullback``; NotDifferentiable where no name depends on the layer.
         """
         wanted = tuple(names)
         self.check_differentiable((*wanted, layer))
-        beside = self.graph.beside(layer, wanted)
+        at = layer if layer in wanted else whole_numbers_of(self.graph, layer) or layer
+        read = wanted if at == layer else (*wanted, layer)
+        beside = self.graph.beside(at, read)
         if set(wanted) & set(beside):
             name = next(name for name in wanted if name in beside)
             raise NotDifferentiable(f"value {name!r} does not depend on {layer!r}; there is no gradient between them")
-        after = self.importer.cut(wanted, given=(layer, *beside), rules=rules)
+        before = (at, *beside)
+        self.importer.cut(read, given=before, rules=rules)  # what it refuses it refuses before anything is run
         total = sample_count(variables, self.graph)
         place = 0
 
         def chunk(part: Arrays) -> list[Array]:
             nonlocal place
+            tensors = self._tensors(part, requires_grad=False)
             with torch.no_grad():
-                given = self._forward((layer, *beside), self._tensors(part, requires_grad=False))
-            point = given[0].detach().requires_grad_()
-            others = given[1:]
-            values = dict(zip(wanted, told_as_refusal(lambda: forward_all(after, (point, *others)))))
+                given = self._forward(before, tensors)
+                picked = self._picked(read, self._inputs(tensors), before)
+            point = (given[0] if at == layer else given[0].float()).detach().requires_grad_()
+            known = dict(zip(before, (point, *given[1:])))
+            after = told_as_refusal(lambda: forward_in_order(self.importer, read, known, picked, rules))
+            values = dict(zip(read, after))
+            real = values.pop(layer) if at != layer else point
+            step = slope_of(real, point) if at != layer else None
             fed = sample_count(part, self.graph)
             count = min(fed, total - place)
-            found = _gradients(values, [point], cotangents, slice(place, place + count), fed)
+            (found,) = gradients(values, [point], cotangents, slice(place, place + count), fed)
             place += count
-            return [numpy_array(point), numpy_array(found[0])]
+            return [numpy_array(real), numpy_array(found if step is None else found / step)]
 
         labels = (layer, f"d/d {layer}")
         size = self.mixing.chunk(variables, (*wanted, layer), chunk_size(self.graph, variables))
@@ -157,7 +189,8 @@ class Twin:
         """The values ``names`` as a function of pixels, through which torch differentiates: what an ascent climbs.
 
         Takes (N, ...) tensors of any N on any device, gives values on the twin's own; where the file fixes its batch,
-        the samples go through in its portions. ``rules``: what takes the place of the rectifiers' derivative.
+        the samples go through in its portions, and one by one where they would change each other. ``rules``: what takes
+        the place of the rectifiers' derivative.
         Errors: NotDifferentiable where a value holds no real numbers or does not depend on the input; InputError for
         models of several inputs.
         """
@@ -169,15 +202,16 @@ class Twin:
 
         def values(pixels: torch.Tensor) -> Tensors:
             count, pixels = len(pixels), pixels.to(self.device)
-            if own is None or own == count:
+            portion = own or (1 if self.mixing.apart else count)
+            if portion == count:
                 return dict(zip(wanted, self._forward(wanted, {entry: pixels}, rules)))
-            missing = -count % own
+            missing = -count % portion
             filled = torch.cat([pixels, *[pixels[-1:]] * missing]) if missing else pixels
             like = np.broadcast_to(np.float32(0), tuple(filled.shape))  # to be counted, without what a device holds
-            size = self._chunk_size(wanted, {entry: like}, rules, {entry: filled[:own].detach()})
+            size = self._chunk_size(wanted, {entry: like}, rules, {entry: filled[:portion].detach()})
             parts = [self._forward(wanted, {entry: part}, rules) for part in torch.split(filled, size)]
             joined = (torch.cat(pieces) for pieces in zip(*parts))
-            return {name: _samples(v, count, len(filled)) for name, v in zip(wanted, joined)}
+            return {name: samples(v, count, len(filled)) for name, v in zip(wanted, joined)}
 
         return values
 
@@ -193,6 +227,8 @@ class Twin:
     def _together(self, names: tuple[str, ...], variables: Arrays, rules: BackwardRules, first: Tensors | None) -> int:
         own, total = fixed_batch_of(self.graph), sample_count(variables, self.graph)
         if own is None or self.batch is None or self.batch.twin == "loop" or total <= own:
+            return chunk_size(self.graph, variables)
+        if self.judge is not None and open_orders(self.graph, names):
             return chunk_size(self.graph, variables)
         if self.batch.twin == "rewrite":
             if first is None:
@@ -224,7 +260,7 @@ class Twin:
         points = {name: values[name] for name in at if values[name].requires_grad}
         ends = {name: values[name] for name in wanted}
         total = sample_count(variables, self.graph)
-        found = _gradients(ends, list(points.values()), cotangents, slice(0, total), total)
+        found = gradients(ends, list(points.values()), cotangents, slice(0, total), total)
         return {name: (numpy_array(value), numpy_array(slope)) for (name, value), slope in zip(points.items(), found)}
 
     def _tensors(self, part: Arrays, *, requires_grad: bool) -> Tensors:
@@ -247,6 +283,11 @@ class Twin:
             inputs = self._inputs(tensors)
             if own is None:
                 check_lengths([(v.name, v.shape[0] if v.shape else None) for v in self.graph.inputs], inputs)
+            picked = self._picked(names, inputs)
+            if picked:
+                known = {value.name: tensor for value, tensor in zip(self.graph.inputs, inputs)}
+                return forward_in_order(self.importer, names, known, picked, rules)
+            if own is None:
                 return forward_all(self.importer.cut(names, rules=rules), inputs)
             if batches(own, *(tensor for tensor in inputs if tensor.ndim)) == 1:
                 return forward_all(self.importer.cut(names, rules=rules), inputs)
@@ -256,65 +297,30 @@ class Twin:
 
         return told_as_refusal(run)
 
+    def _picked(self, names: Sequence[str], inputs: tuple[torch.Tensor, ...], given: Sequence[str] = ()) -> Tensors:
+        """The places that nodes on the way pick in an order of ONNX Runtime's own, as it gives them."""
+        nodes = open_orders(self.graph, names, given) if self.judge is not None else ()
+        if self.judge is None or not nodes:
+            return {}
+        wanted = [places_of(node) for node in nodes]
+        feeds = {value.name: numpy_array(tensor.detach()) for value, tensor in zip(self.graph.inputs, inputs)}
+        return {name: torch_tensor(array, name).to(self.device) for name, array in self.judge(feeds, wanted).items()}
+
     def check_differentiable(self, names: tuple[str, ...]) -> None:
         """Refuse values of no real numbers, no input, or an order that is left open. Errors: NotDifferentiable."""
         for name in names:
             value = self.graph.values.get(name)
             if value is not None and value.dtype and not value.is_float:
-                raise NotDifferentiable(f"value {name!r} holds {value.dtype}; gradients exist for real numbers alone")
+                real = real_numbers_of(self.graph, name)
+                instead = "" if real is None else f"; those that it stands for are {real!r}"
+                raise NotDifferentiable(
+                    f"value {name!r} holds {value.dtype}; gradients exist for real numbers alone{instead}"
+                )
             if name not in self.graph.depends_on_input:
                 raise NotDifferentiable(f"value {name!r} does not depend on the input; its gradient is nowhere defined")
-            why = why_no_gradient(self.graph, name)
+            why = why_no_gradient(self.graph, name) if self.judge is None else None
             if why is not None:
                 raise NotDifferentiable(why)
-
-
-def _gradients(
-    values: Tensors, variables: list[torch.Tensor], cotangents: Cotangents, place: slice, fed: int
-) -> list[torch.Tensor]:
-    """d<c, values>/d variables for the samples at ``place`` of a chunk of ``fed``; finite."""
-    for name, value in values.items():
-        if not value.requires_grad:
-            raise NotDifferentiable(f"value {name!r} is a step function of the input; no gradient reaches it")
-    seen = {name: _samples(value, place.stop - place.start, fed) for name, value in values.items()}
-    with torch.no_grad():
-        given = cotangents({name: value.detach() for name, value in seen.items()}, place)
-    root: torch.Tensor = _Pairing.apply(tuple(given[name] for name in seen), *seen.values())  # type: ignore[no-untyped-call]
-    gradients = torch.autograd.grad(root, variables, allow_unused=True)
-    found = [torch.zeros_like(v) if gradient is None else gradient for v, gradient in zip(variables, gradients)]
-    if not all(bool(torch.isfinite(gradient).all()) for gradient in found):
-        raise NotDifferentiable(
-            f"the gradient of {', '.join(map(repr, values))} holds NaN or infinity; are there NaN in the "
-            "weights, or in the values on the way?"
-        )
-    return found
-
-
-def told_as_refusal(run: Callable[[], tuple[torch.Tensor, ...]]) -> tuple[torch.Tensor, ...]:
-    """Run a module; what torch raises becomes one line. Errors: RuntimeRefusal."""
-    try:
-        return run()
-    except (RuntimeError, IndexError, TypeError, ValueError, KeyError) as error:
-        first = str(error).strip().splitlines() or [type(error).__name__]
-        raise RuntimeRefusal(f"the torch twin cannot run the model on this input: {first[0][:300]}") from None
-
-
-class _Pairing(torch.autograd.Function):
-    """sum of <c, v> over pairs, as the root of a gradient: d/dv is c. The sum itself nobody reads: it is given as 0.
-
-    A root of one number: for any other torch imports sympy, a third of a second, to compare two shapes.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, cotangents: tuple[torch.Tensor, ...], *values: torch.Tensor) -> torch.Tensor:
-        """Keep the cotangents."""
-        ctx.cotangents = cotangents
-        return values[0].new_zeros(())
-
-    @staticmethod
-    def backward(ctx: Any, _: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        """Give them."""
-        return (None, *ctx.cotangents)
 
 
 def _of_tensor(name: str, value: object) -> Array:
@@ -327,11 +333,6 @@ def _of_tensor(name: str, value: object) -> Array:
 def _as_input(tensor: torch.Tensor, value: Value) -> torch.Tensor:
     """The variable in the graph input's kind of float; whole-number inputs take real numbers as they are."""
     return tensor.to(getattr(torch, value.dtype)) if value.is_float and tensor.is_floating_point() else tensor
-
-
-def _samples(value: torch.Tensor, count: int, fed: int) -> torch.Tensor:
-    """The part of a chunk's value that belongs to its first ``count`` samples of ``fed``."""
-    return value if count == fed or not value.ndim else value[: len(value) // fed * count]
 
 
 def use_one_thread() -> None:

@@ -34,7 +34,7 @@ def track(graph: Graph, shapes: Mapping[str, Shape], starts: Mapping[str, Axes])
     found = dict(starts)
     moving = _moving(graph)
     sizes: dict[str, int] = {factor.letter: factor.size for axes in starts.values() for axis in axes for factor in axis}
-    for node in graph.nodes:
+    for node in graph.every_node:
         rule = _rule(node)
         if rule is None:
             continue
@@ -95,7 +95,7 @@ def _rule(node: Node) -> Callable[[_Step], Axes | None] | None:
 def _moving(graph: Graph) -> frozenset[str]:
     """The values that hold something of the picture, more than its size."""
     reached = {value.name for value in graph.inputs}
-    for node in graph.nodes:
+    for node in graph.every_node:
         if node.operator not in {"Shape", "Size"} and reached.intersection(node.reads):
             reached.update(filter(None, node.outputs))
     return frozenset(reached)

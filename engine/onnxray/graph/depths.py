@@ -9,7 +9,7 @@ from onnxray.graph.operator_kinds import INTEGER_CONVOLUTIONS
 from onnxray.graph.weight_layers import weight_layers
 from onnxray.graph.whole_numbers import holds_reals
 
-_WINDOWED = INTEGER_CONVOLUTIONS | {"Conv", "MaxPool", "AveragePool"}
+_WINDOWED = INTEGER_CONVOLUTIONS | {"Conv", "FusedConv", "MaxPool", "AveragePool"}
 _SHAPES = frozenset({"int64", "bool"})
 
 
@@ -19,7 +19,8 @@ def depths(graph: Graph, end: str, count: int) -> tuple[str, ...]:
     All that ``end`` knows of the input passes through each of them: of a layer in a branch, the value that the branches
     meet in is taken. Fewer where there are fewer.
     """
-    weighted = frozenset(weight_layers(graph))
+    ours = {node.outputs[0]: name for name, node in graph.dequantised.items()}
+    weighted = frozenset(ours.get(name, name) for name in weight_layers(graph))
     waists: dict[int, str] = {}  # by how many layers with weights stand before: the first after each
     passed, behind = 0, set[int]()
     for name in _real_waists(graph, end):
@@ -30,8 +31,9 @@ def depths(graph: Graph, end: str, count: int) -> tuple[str, ...]:
                 behind.add(node.index)
                 passed += sum(output in weighted for output in node.outputs)
                 pending.extend(node.reads)
-        if passed:
-            waists.setdefault(passed, name)
+        known = waists.get(passed)
+        if passed and (known is None or (known in ours and name not in ours)):
+            waists[passed] = name  # one of the file's own sooner than what stands beside it
     found = list(waists.values())
     picked = {round(k * (len(found) - 1) / max(1, count - 1)) for k in range(count)} if found else set()
     return tuple(found[k] for k in sorted(picked))
@@ -70,8 +72,10 @@ def _real_waists(graph: Graph, end: str) -> tuple[str, ...]:
     """The real values that every path from the input to ``end`` goes through, in graph order; shapes are no paths."""
     nodes = graph.needed_for([end])
     reads = ((name, node.index) for node in nodes if not _only_shapes(graph, node) for name in node.reads)
-    last_reads = {name: index for name, index in (*reads, (end, len(graph.nodes))) if _is_path(graph, name)}
-    names = (name for _, name in waists(nodes, last_reads) if holds_reals(graph, name))
+    last_reads = {name: index for name, index in (*reads, (end, graph.end)) if _is_path(graph, name)}
+    ours = {name: node.outputs[0] for name, node in graph.dequantised.items()}
+    names = (ours.get(name, name) for _, name in waists(nodes, last_reads))
+    names = (name for name in names if holds_reals(graph, name))
     return tuple(dict.fromkeys(names))
 
 

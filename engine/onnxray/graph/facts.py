@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -31,7 +31,7 @@ class Value:
     """
 
     name: str
-    kind: Literal["input", "node", "constant"]
+    kind: Literal["input", "node", "constant", "dequantised"]
     shape: tuple[Dim, ...] | None
     dtype: str
     node: str | None = None
@@ -64,7 +64,10 @@ class Node:
 
 @dataclass(frozen=True)
 class Graph:
-    """The facts of one model. ``proto`` is the skeleton: weights are read through ``weight``."""
+    """The facts of one model. ``proto`` is the skeleton: weights are read through ``weight``.
+
+    ``dequantised``: quantised value -> the node, none of the file's, that gives what it stands for.
+    """
 
     container: Container
     proto: onnx.ModelProto
@@ -75,6 +78,7 @@ class Graph:
     initializers: Mapping[str, onnx.TensorProto]
     opsets: Mapping[str, int]
     metadata: Mapping[str, str]
+    dequantised: Mapping[str, Node] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def path(self) -> Path | None:
@@ -109,7 +113,17 @@ class Graph:
     @cached_property
     def producer_of(self) -> Mapping[str, Node]:
         """Value name -> the node that computes it."""
-        return {name: node for node in self.nodes for name in node.outputs if name}
+        return {name: node for node in self.every_node for name in node.outputs if name}
+
+    @cached_property
+    def every_node(self) -> tuple[Node, ...]:
+        """The file's nodes, and those that dequantise for us alone."""
+        return (*self.nodes, *self.dequantised.values())
+
+    @property
+    def end(self) -> int:
+        """The place behind all nodes: where what is asked for from outside is read."""
+        return len(self.nodes) + len(self.dequantised)
 
     @cached_property
     def readers_of(self) -> Mapping[str, tuple[Node, ...]]:
@@ -130,7 +144,7 @@ class Graph:
     def depends_on_input(self) -> frozenset[str]:
         """The values that some graph input reaches: inputs and node outputs, never weights."""
         reached = {value.name for value in self.inputs}
-        for node in self.nodes:
+        for node in self.every_node:
             if any(name in reached for name in node.reads):
                 reached.update(name for name in node.outputs if name)
         return frozenset(reached)
@@ -166,7 +180,7 @@ class Graph:
             if node is not None and node.index not in needed:
                 needed.add(node.index)
                 pending.extend(node.reads)
-        return tuple(node for node in self.nodes if node.index in needed)
+        return tuple(node for node in self.every_node if node.index in needed)
 
     def beside(self, value: str, names: Iterable[str]) -> tuple[str, ...]:
         """The values, besides ``value`` and constants, from which ``names`` are computed once ``value`` is given.
@@ -193,8 +207,8 @@ class Graph:
         cut = onnx.ModelProto()
         cut.CopyFrom(self.proto)
         source = self.proto.graph
-        for field in ("node", "output", "value_info", "input", "initializer", "sparse_initializer"):
-            cut.graph.ClearField(field)
+        for part in ("node", "output", "value_info", "input", "initializer", "sparse_initializer"):
+            cut.graph.ClearField(part)
         cut.graph.node.extend(node.proto for node in nodes)
         cut.graph.input.extend(info for info in source.input if info.name in read - set(known))
         for name in known:

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-LINEAR: Final = frozenset({"Gemm", "MatMul"})
-CONVOLUTIONS: Final = frozenset({"Conv", "ConvTranspose"})
+LINEAR: Final = frozenset({"FusedGemm", "FusedMatMul", "Gemm", "MatMul"})
+CONVOLUTIONS: Final = frozenset({"Conv", "ConvTranspose", "FusedConv"})
 INTEGER_LINEAR: Final = frozenset(
     {"DynamicQuantizeMatMul", "MatMulInteger", "MatMulIntegerToFloat", "QGemm", "QLinearMatMul"}
 )
 INTEGER_CONVOLUTIONS: Final = frozenset({"ConvInteger", "QLinearConv"})
-"""Layers with weights, in real numbers and in whole ones."""
+"""Layers with weights, in real numbers and in whole ones; a fused one has its activation in it."""
 
 LAYER_OPERANDS: Final[Mapping[str, tuple[int, ...]]] = {
     "Conv": (1, 2), "ConvTranspose": (1, 2), "Gemm": (1, 2), "MatMul": (1,), "ConvInteger": (1,), "MatMulInteger": (1,),
     "QGemm": (3, 6), "QLinearConv": (3, 8), "QLinearMatMul": (3,), "DynamicQuantizeMatMul": (1, 4),
-    "MatMulIntegerToFloat": (1, 6),
+    "MatMulIntegerToFloat": (1, 6), "FusedConv": (1, 2), "FusedGemm": (1, 2), "FusedMatMul": (1,),
 }  # fmt: skip
 """Every operator that is a layer with weights where they are constant -> the input that is its weight, and its bias."""
 

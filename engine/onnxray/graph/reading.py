@@ -11,6 +11,7 @@ import onnx
 import onnx.inliner
 
 from onnxray.errors import ModelFileError
+from onnxray.graph.dequantised import with_dequantised
 from onnxray.graph.facts import Dim, Graph, Node, Value
 from onnxray.graph.file.bodies import bodies_of, captured_by
 from onnxray.graph.file.checks import check_functions, check_opsets, check_tensors
@@ -59,7 +60,7 @@ def graph_of(container: Container, model: onnx.ModelProto) -> Graph:
     _check_texts(nodes, [*infos, *initializers, *sparse, *metadata, *metadata.values()])
     inputs = tuple(_value(info.name, infos, "input") for info in graph.input if info.name not in initializers)
     values = _values(inputs, nodes, infos, initializers.keys(), sparse)
-    return Graph(
+    read = Graph(
         container=container,
         proto=proto,
         inputs=inputs,
@@ -70,6 +71,7 @@ def graph_of(container: Container, model: onnx.ModelProto) -> Graph:
         opsets=MappingProxyType({entry.domain or "ai.onnx": entry.version for entry in model.opset_import}),
         metadata=MappingProxyType(metadata),
     )
+    return with_dequantised(read)
 
 
 def _check_texts(nodes: Sequence[Node], texts: list[object]) -> None:

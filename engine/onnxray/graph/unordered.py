@@ -2,13 +2,18 @@
 
     TopK(x, k, sorted=0) = {the k largest of x}, as a set
 
-ONNX Runtime gives them in an order of its own, which depends on k and on the numbers; the twin gives them sorted. As a
-set they are compared, and what is computed from them is not: the first of them is another one in each.
+ONNX Runtime gives them in an order of its own, which depends on k and on the numbers; torch gives them sorted. Where
+the twin can ask ONNX Runtime for the places that it picked, it takes them in its order,
+
+    y_j = x[i_j],   i as ONNX Runtime gives it
+
+and so does what is computed from them, gradients included. Elsewhere they are compared as a set, and what is computed
+from them is not: the first of them is another one in each.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 import numpy as np
@@ -23,8 +28,26 @@ def unordered(graph: Graph) -> Mapping[str, Node]:
     return graph.once(_find_unordered)
 
 
+def open_orders(graph: Graph, names: Iterable[str], given: Iterable[str] = ()) -> tuple[Node, ...]:
+    """The nodes on the way to ``names`` that leave their order open, in graph order; none before values ``given``."""
+    wanted = tuple(names)
+    if not any(name in unordered(graph) for name in wanted):
+        return ()
+    return tuple(node for node in graph.needed_for(wanted, given) if _leaves_order_open(graph, node))
+
+
+def places_of(node: Node) -> str:
+    """The value that holds the places that such a node picked."""
+    return node.outputs[1]
+
+
+def axis_of(node: Node) -> int:
+    """The axis along which it picks."""
+    return int(attribute(node, "axis", -1))
+
+
 def why_no_gradient(graph: Graph, name: str) -> str | None:
-    """Why no gradient of a value is given: torch's order is not ONNX Runtime's; None without such a TopK."""
+    """Why no gradient of a value is given where ONNX Runtime is not asked for its order; None without such a TopK."""
     node = unordered(graph).get(name)
     if node is None:
         return None
@@ -39,7 +62,7 @@ def in_one_order(graph: Graph, name: str, array: Array) -> Array:
     node = unordered(graph).get(name)
     if node is None or name not in node.outputs or not array.ndim:
         return array
-    axis = int(attribute(node, "axis", -1))
+    axis = axis_of(node)
     return np.sort(array, axis=axis) if -array.ndim <= axis < array.ndim else array
 
 

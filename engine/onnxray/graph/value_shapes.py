@@ -58,10 +58,10 @@ def live_bytes(graph: Graph, shapes: Shapes, names: Iterable[str], given: Iterab
     """
     wanted, known = list(names), frozenset(given)
     nodes = graph.needed_for(wanted, known)
-    sizes = {name: math.prod(shape) * _item_size(graph, name) for name, shape in shapes.items()}
+    sizes = value_bytes(graph, shapes)
     largest = max(sizes.values(), default=0)
     last = {name: node.index for node in nodes for name in node.reads if name in graph.depends_on_input}
-    last |= dict.fromkeys(wanted, len(graph.nodes))
+    last |= dict.fromkeys(wanted, graph.end)
     alive = {name: sizes.get(name, largest) for name in last if name in known or graph.values[name].kind == "input"}
     peak = total = sum(alive.values())
     for node in nodes:
@@ -73,6 +73,11 @@ def live_bytes(graph: Graph, shapes: Shapes, names: Iterable[str], given: Iterab
         over = {name for name in (*node.reads, *outputs) if name in alive and last.get(name, -1) <= node.index}
         total -= sum(alive.pop(name) for name in over)
     return peak
+
+
+def value_bytes(graph: Graph, shapes: Shapes) -> dict[str, int]:
+    """Value -> how many bytes it takes, of those whose shape is known."""
+    return {name: math.prod(shape) * _item_size(graph, name) for name, shape in shapes.items()}
 
 
 def _item_size(graph: Graph, name: str) -> int:

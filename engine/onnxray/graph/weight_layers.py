@@ -1,12 +1,13 @@
 """Which nodes are layers with weights: all, the last convolution, and the input of the last linear one.
 
 What a layer of an int8 file gives (QLinearConv, MatMulInteger, ..) are whole numbers, which have no gradient, and whose
-distances and angles are off by their zero point. The real numbers that they stand for are meant where the file computes
-them: what DequantizeLinear makes of them, or Cast and the product with a scale.
+distances and angles are off by their zero point. The real numbers that they stand for are meant: what DequantizeLinear
+makes of them, in the file or for us alone, or Cast and the product with a scale.
 """
 
 from __future__ import annotations
 
+from onnxray.graph.dequantised import real_numbers_of
 from onnxray.graph.facts import Graph, Node
 from onnxray.graph.operator_kinds import (
     CONVOLUTIONS,
@@ -24,8 +25,8 @@ _QUANTISING = frozenset({"DynamicQuantizeLinear", "QuantizeLinear"})
 def find_features(graph: Graph, logits: str) -> str | None:
     """Give the input of the last linear layer before ``logits``, of layers with a weight; else of a convolution.
 
-    Of what was quantised for an int8 layer, the real value before that; None where whole numbers come out of another
-    int8 layer: they are no representation as they are.
+    Of what was quantised for an int8 layer, the real value before that; of whole numbers that come out of another int8
+    layer, what they stand for; None where that has no one scale: they are no representation as they are.
     """
     upstream = graph.needed_for([logits])
     for operators in (LINEAR | INTEGER_LINEAR, CONVOLUTIONS | INTEGER_CONVOLUTIONS):
@@ -36,7 +37,7 @@ def find_features(graph: Graph, logits: str) -> str | None:
 
 
 def find_last_convolution(graph: Graph) -> str | None:
-    """Give the output of the last convolution in graph order, as real numbers where the file has them."""
+    """Give the output of the last convolution in graph order, as real numbers where those are known."""
     for node in reversed(graph.nodes):
         if node.operator in CONVOLUTIONS | INTEGER_CONVOLUTIONS:
             return _as_real(graph, node)
@@ -95,14 +96,14 @@ def _has_weight(graph: Graph, node: Node) -> bool:
 
 
 def _as_real(graph: Graph, node: Node) -> str:
-    """The real numbers of what a layer gives, where the file computes them; else its output as it is."""
+    """The real numbers of what a layer gives, where they are known; else its output as it is."""
     output = node.outputs[0]
     if holds_reals(graph, output):
         return output
+    real = real_numbers_of(graph, output)
+    if real is not None:
+        return real
     readers = graph.readers_of.get(output, ())
-    for reader in readers:
-        if reader.operator == "DequantizeLinear" and reader.inputs[0] == output:
-            return reader.outputs[0]
     if len(readers) == 1 and readers[0].operator == "Cast":
         cast = readers[0].outputs[0]
         scaled = graph.readers_of.get(cast, ())
@@ -125,13 +126,15 @@ def _are_scales(graph: Graph, node: Node, names: set[str]) -> bool:
 
 
 def _real_input(graph: Graph, node: Node) -> str | None:
-    """The real numbers that a layer weighs; None where there are only whole ones."""
+    """The real numbers that a layer weighs; None where they are not known."""
     if holds_reals(graph, node.inputs[0]):
         return node.inputs[0]
     before = graph.producer_of.get(node.inputs[0])
     while before is not None and before.operator in MOVING:
         before = graph.producer_of.get(before.inputs[0])
-    return before.inputs[0] if before is not None and before.operator in _QUANTISING else None
+    if before is not None and before.operator in _QUANTISING:
+        return before.inputs[0]
+    return real_numbers_of(graph, node.inputs[0])
 
 
 def _with_bias(graph: Graph, output: str) -> str:

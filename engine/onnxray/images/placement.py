@@ -45,7 +45,8 @@ def placement(profile: Profile, width: int, height: int) -> Placement:
     First to (H', W'), which is ``resized``, else size / crop_fraction for "crop" and the size for the others:
     "stretch": both sides. "crop": enlarged or reduced, keeping the aspect, until it just covers (H', W'); the longer
     side is rounded down where that is a square, as torchvision does, else to the nearest, as timm does. "pad": until
-    it just fits inside. Then the centre: what is larger than the size is cut, what is smaller lies in the middle.
+    it just fits inside. Then the centre: what is larger than the size is cut, what is smaller lies in the middle. With
+    a crop_offset of "start" both begin at the upper left corner.
     """
     high, wide = profile.size
     if (height, width) == (high, wide):
@@ -76,6 +77,8 @@ def _resized(profile: Profile, width: int, height: int) -> tuple[int, int]:
 
 def _offset(surplus: int, rounding: CropOffset) -> int:
     """Where the centre begins in a side that is longer by that much; below zero where it is shorter."""
+    if rounding == "start":
+        return 0
     if rounding == "floor":
         return surplus // 2
     return round(surplus / 2) if surplus >= 0 else -(-surplus // 2)

@@ -25,7 +25,7 @@ class Pixels:
     plain: they are no images but samples of whatever shape and type the model takes, one a row. Of those alone: input,
     which of the model's inputs they are for (None: its only one); beside: what its other inputs are fed, samples
     along an axis of each (``axes``), or the same for all where it has none; kind: what the input is read as; words:
-    what the places of each sample are called.
+    what the places of each sample are called; profiles: how the pictures enter that were given for inputs.
     """
 
     array: NDArray[np.float32]
@@ -38,6 +38,7 @@ class Pixels:
     axes: Mapping[str, int] = field(default_factory=dict)
     words: tuple[tuple[str, ...], ...] = ()
     kind: str = "array"
+    profiles: Mapping[str, Profile] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         image = self.array.dtype == np.float32 and self.array.ndim == 4
@@ -72,6 +73,7 @@ class Pixels:
             "array": self.array, "names": self.names, "notes": self.notes, "plain": self.plain,
             "left_out": self.left_out, "input": self.input,
             "beside": self.beside, "axes": self.axes, "words": self.words, "kind": self.kind,
+            "profiles": self.profiles,
         }  # fmt: skip
 
     def changed(self, **changes: Any) -> Pixels:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import fx, nn
 
-from onnxray.errors import UnknownValue
+from onnxray.errors import RuntimeRefusal, UnknownValue
 from onnxray.importer.nodes.attribute_names import NODES, WEIGHTS, keeps_its_name, weight_attribute
 from onnxray.importer.nodes.weights import Weights
 
@@ -78,3 +78,12 @@ def forward_all(module: ImportedModule, inputs: tuple[torch.Tensor, ...]) -> tup
     """Run a cut; always a tuple, in the order of its ``output_names``."""
     result = module.forward(*inputs)  # calling the module itself would print torch.fx's traceback of any error
     return result if isinstance(result, tuple) else (result,)
+
+
+def told_as_refusal(run: Callable[[], tuple[torch.Tensor, ...]]) -> tuple[torch.Tensor, ...]:
+    """Run a module; what torch raises becomes one line. Errors: RuntimeRefusal."""
+    try:
+        return run()
+    except (RuntimeError, IndexError, TypeError, ValueError, KeyError) as error:
+        first = str(error).strip().splitlines() or [type(error).__name__]
+        raise RuntimeRefusal(f"the torch twin cannot run the model on this input: {first[0][:300]}") from None

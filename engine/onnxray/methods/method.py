@@ -126,6 +126,8 @@ class Method(ABC, Generic[ItemT]):
                 own = model.pixels(images) if isinstance(images, Pixels) else images
                 pictures = read_at_own_size(() if own is None else own, model.profile, longest, strict=model.strict)
                 return Pixels.blank(model.profile, 0), pictures
+        if images is None and model.profile is None:
+            raise InputError(f"{self.name} was given no samples, and this model's input is no picture to begin from")
         return model.pixels(() if images is None else images), ()
 
     def longest_side(self) -> int | None:

@@ -43,7 +43,7 @@ class Answering:
 
         Errors: UnknownValue for an output that is not there, InputError for a kind that the file contradicts.
         """
-        return answered_with(self.graph, self.stated, None if self.labels is None else len(self.labels))
+        return answered_with(self.graph, self.stated, self.labels_stated)
 
     @cached_property
     def closing(self) -> Closing:
@@ -63,8 +63,16 @@ class Answering:
 
     @property
     def labels(self) -> tuple[str, ...] | None:
-        """The profile's words for classes."""
+        """The words for classes that are stated, else the profile's."""
+        if self.stated is not None and self.stated.labels is not None:
+            return self.stated.labels
         return None if self.profile is None else self.profile.labels
+
+    @property
+    def labels_stated(self) -> int | None:
+        """How many class names are stated; those that were assumed because of the output say nothing of it."""
+        assumed = self.profile is not None and self.profile.labels_assumed is not None
+        return None if self.labels is None or assumed else len(self.labels)
 
     def answer(self, feeds: Arrays, samples: int, notes: tuple[str, ...]) -> Answer:
         """What is said of so many samples by an output that is not one score a class. Errors: InputError."""
@@ -108,7 +116,7 @@ class Answering:
         return self._numbers(feeds, samples, None)[1].winners
 
     def word(self, index: int) -> str:
-        """A class in the profile's words, else in those that the file lists, else its number."""
+        """A class in the words that are stated, else in those that the file lists, else its number."""
         labels = self._two if self.head.kind == "binary" else self.labels
         if labels is None:
             labels = self._listed()

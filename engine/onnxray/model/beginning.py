@@ -7,7 +7,8 @@ What is asked of it (gradients, occlusion, integrals) is asked with respect to t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import onnx
 import onnx.numpy_helper
@@ -15,6 +16,7 @@ import onnx.numpy_helper
 from onnxray.arrays import Arrays
 from onnxray.errors import NotDifferentiable
 from onnxray.graph.facts import Graph
+from onnxray.graph.outputs.stated import StatedOutput
 from onnxray.graph.reading import read_graph
 from onnxray.images.pixels import Pixels
 from onnxray.model.inputs.samples import beside
@@ -28,7 +30,7 @@ def beginning_at(model: Model, value: str, names: Sequence[str], pixels: Pixels)
     Errors: UnknownValue; NotDifferentiable where none of ``names`` depends on it.
     """
     graph = model.graph
-    reached = _behind(graph, value)
+    reached = computed_from(graph, [value])
     if not reached.intersection(names):
         raise NotDifferentiable(
             f"{', '.join(map(repr, names))} does not depend on {value!r}, so nothing of it explains the target"
@@ -37,12 +39,19 @@ def beginning_at(model: Model, value: str, names: Sequence[str], pixels: Pixels)
     wanted = [name for name in dict.fromkeys(outputs) if name in reached]
     given = (value, *graph.beside(value, wanted))
     arrays = model.judge.values(model.feeds(pixels), given)
-    stated = model.answering.stated
+    stated = _answered(model) if model.head.name in wanted else StatedOutput()
     inner = Model(
         read_graph(_cut(graph, wanted, arrays).SerializeToString()), None, model.device, approximate=model.approximate,
-        output=stated if stated is not None and stated.output in wanted else None,
+        output=replace(stated, labels=model.answering.labels),
     )  # fmt: skip
     return inner, samples_at(model, inner, value, arrays, pixels)
+
+
+def _answered(model: Model) -> StatedOutput:
+    """What the whole model is answered with: from a value on it may look like something else."""
+    stated = model.answering.stated
+    threshold = None if stated is None else stated.threshold
+    return StatedOutput(output=model.head.name, kind=model.head.kind, threshold=threshold)
 
 
 def samples_at(model: Model, inner: Model, value: str, arrays: Arrays, pixels: Pixels) -> Pixels:
@@ -52,13 +61,14 @@ def samples_at(model: Model, inner: Model, value: str, arrays: Arrays, pixels: P
     return found.of_kind("token ids") if tokens else found
 
 
-def _behind(graph: Graph, value: str) -> set[str]:
-    """What depends on a value."""
-    found = {value}
+def computed_from(graph: Graph, names: Iterable[str]) -> set[str]:
+    """What depends on one of some values, but for themselves."""
+    given = frozenset(names)
+    found = set(given)
     for node in graph.nodes:
-        if value not in node.outputs and found.intersection(node.reads):
+        if found.intersection(node.reads):
             found.update(name for name in node.outputs if name)
-    return found - {value}
+    return found - given
 
 
 def _cut(graph: Graph, names: Sequence[str], arrays: Arrays) -> onnx.ModelProto:

@@ -41,7 +41,7 @@ from onnxray.model.inputs.stated import Inputs, inputs_of
 if TYPE_CHECKING:
     import torch
 
-    from onnxray.engines.agreement.full_check import Verification
+    from onnxray.engines.agreement.verification import Verification
     from onnxray.engines.twin import Twin
 
 Cotangent = NDArray[Any] | Callable[["torch.Tensor", slice], "torch.Tensor"]
@@ -68,7 +68,7 @@ class Model:
         self.strict = strict
         self.inputs = inputs or inputs_of(graph)
         self.encoder = Encoder(graph, self.inputs, profile, strict)
-        self.mixing = Mixing(graph, self._found_mixing)
+        self.mixing = Mixing(graph, self._found_mixing, alone=profile is not None)
         self.judge = Judge(graph, device, self.mixing)
         stated = output if output is not None or profile is None else profile.head
         self.answering = Answering(graph=graph, judge=self.judge, profile=profile, stated=stated)
@@ -274,7 +274,7 @@ class Model:
                 if came_along:
                     use_one_thread()
                 encode = (lambda pixels: pixels) if self.profile is None else self.profile.encode
-                self._twin = Twin(self.graph, encode, self.device, mixing=self.mixing)
+                self._twin = Twin(self.graph, encode, self.device, mixing=self.mixing, judge=self.judge.values)
             return self._twin
 
     @property
@@ -296,6 +296,7 @@ class Model:
         return check(
             self.judge, feeds, lambda names: twin.values(variables, names),
             lambda judge: self._verified(judge, feeds, variables), prepare=twin.prepare, approximate=self.approximate,
+            ordered=True,
         )  # fmt: skip
 
     def batch(self) -> Batch:

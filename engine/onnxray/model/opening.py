@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from onnxray.errors import ProfileError
@@ -13,9 +13,9 @@ from onnxray.errors.type_checks import check_kind
 from onnxray.graph.classifier.output import logits_of
 from onnxray.graph.outputs.stated import StatedOutput, answered_with, read_stated
 from onnxray.graph.reading import read_graph
-from onnxray.images.profile.discovery import read_labels
 from onnxray.images.profile.profile import Profile
 from onnxray.model.inputs.settling import settle
+from onnxray.model.labelling import Labels, labelled
 from onnxray.model.model import Model
 from onnxray.model.sources import Source, bundled
 
@@ -26,7 +26,7 @@ def open_model(
     source: Source,
     profile: Profile | str | os.PathLike[str] | None = None,
     *,
-    labels: Sequence[str] | str | os.PathLike[str] | None = None,
+    labels: Labels | None = None,
     device: str = "cpu",
     strict: bool = False,
     approximate: bool = False,
@@ -38,9 +38,10 @@ def open_model(
 
     profile: a Profile, a built-in family's name or a TOML file; by default it is searched beside the model, in its
     metadata, and inferred at last, which is marked ``assumed``. labels: the names of the classes in the order of the
-    logits, a file of them, or the name of a list (``label_files.py``). strict: refuse an assumed profile, and folders
-    with pictures that cannot be read, which are left out otherwise. approximate: give gradients also where this
-    processor saturates u8 x s8 products, so that they cannot be checked; results say so.
+    logits, a file of them, the name of a list (``label_files.py``), or ``"none"``; where left out, those that the model
+    states, else of the data set that it or the profile names (``labelling.py``). strict: refuse an assumed profile, and
+    folders with pictures that cannot be read, which are left out otherwise; assume no labels. approximate: give
+    gradients also where this processor saturates u8 x s8 products, so that they cannot be checked; results say so.
     output: the output that is answered with and, after "=", what it is (``"embedding=embedding"``), where the file is
     read wrong; it counts before a profile's ``[head]``.
     inputs: what inputs are read as, a dict of kinds by their names (onnxray.graph.inputs.kinds), told from the file
@@ -52,16 +53,19 @@ def open_model(
     for name, value in (("strict", strict), ("approximate", approximate)):
         check_kind(name, value, bool)
     graph = read_graph(bundled(source))
-    found, read_as = settle(graph, profile, inputs, picture)
+    found, read_as, head = settle(graph, profile, inputs, picture)
     if strict and found is not None and found.assumed:
         raise ProfileError(
             f"the profile {found.name!r} is assumed ({'; '.join(found.reasons)}) and --strict refuses that; "
             "state it with --profile, or in a TOML file beside the model"
         )
-    if labels is not None:
-        found = _labelled(found, labels)
     stated = read_stated(graph, output) if isinstance(output, str) else output
     check_kind("the output", stated, StatedOutput | None)
+    if stated is None:
+        stated = head
+    elif head is not None and stated.labels is None:
+        stated = dataclasses.replace(stated, labels=head.labels)
+    found, stated = labelled(graph, found, stated, labels, strict=strict)
     if stated is not None and stated.output is not None and found is not None and found.logits == logits_of(graph):
         found = dataclasses.replace(found, logits=None, features=None)  # those of the output that is not meant
     profile_name = "none" if found is None else found.name
@@ -70,12 +74,3 @@ def open_model(
     if model.answering.stated is not None:
         answered_with(graph, model.answering.stated)  # what is wrong with it is said before anything is done
     return model
-
-
-def _labelled(profile: Profile | None, labels: Sequence[str] | str | os.PathLike[str]) -> Profile:
-    """The profile with other class names. Errors: ProfileError."""
-    if profile is None:
-        raise ProfileError("labels were given, and no profile holds them: the input is no image; name one (--profile)")
-    if isinstance(labels, str | os.PathLike):
-        return dataclasses.replace(profile, labels=read_labels(labels))
-    return dataclasses.replace(profile, labels=tuple(labels))

@@ -13,13 +13,13 @@ from onnxray.arrays import Array, Arrays
 from onnxray.engines.agreement.batch_decision import decided
 from onnxray.engines.agreement.batch_trial import decide
 from onnxray.engines.agreement.first_check import check
-from onnxray.engines.agreement.full_check import Verification
 from onnxray.engines.agreement.full_check import verify as verify_in_full
 from onnxray.engines.agreement.reference import outputs_or_reference
+from onnxray.engines.agreement.verification import Verification
 from onnxray.engines.judge import Judge
 from onnxray.engines.machine import versions
 from onnxray.engines.seeded_inputs import accepted_inputs, seeded_inputs
-from onnxray.engines.twin import Twin, told_as_refusal
+from onnxray.engines.twin import Twin
 from onnxray.errors import InputError, RuntimeRefusal
 from onnxray.errors.type_checks import check_kind
 from onnxray.graph.facts import Graph
@@ -27,7 +27,7 @@ from onnxray.graph.fixed_batch import fixed_batch_of
 from onnxray.graph.reading import read_graph
 from onnxray.importer.batches.any_batch import FreeCuts
 from onnxray.importer.batches.ways import by_loop, looped
-from onnxray.importer.imported_module import ImportedModule, forward_all, register_weights
+from onnxray.importer.imported_module import ImportedModule, forward_all, register_weights, told_as_refusal
 from onnxray.importer.nodes.weights import numpy_array, torch_tensor
 from onnxray.importer.walk import Importer
 from onnxray.model.model import Model

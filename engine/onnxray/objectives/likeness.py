@@ -53,6 +53,35 @@ class Similarity(Objective):
 
 
 @dataclass(frozen=True, eq=False)
+class Distance(Objective):
+    """||a - r||_2 between a value and a given one, all of a value taken as one vector."""
+
+    value: str
+    references: NDArray[np.float64]
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """The value."""
+        return (self.value,)
+
+    def score(self, values: Mapping[str, Any], place: slice) -> Any:
+        """The distance."""
+        vectors = values[self.value]
+        vectors = vectors.reshape(place.stop - place.start, -1)
+        xp, given = namespace(vectors), self.references[place]
+        missing = vectors - (given.astype(vectors.dtype) if xp is np else xp.as_tensor(given).to(vectors))
+        return xp.sqrt((missing * missing).sum(1))
+
+    def rows(self, index: Index) -> Objective:
+        """The references of these rows."""
+        return replace(self, references=self.references[index])
+
+    def describe(self, row: int) -> str:
+        """From what."""
+        return f"distance of {self.value} from its own"
+
+
+@dataclass(frozen=True, eq=False)
 class Direction(Objective):
     """mean_p <a_p, v>, or mean_p <a_p, v> / (|a_p| |v|): how far a value goes in a direction v.
 

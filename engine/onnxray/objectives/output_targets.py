@@ -139,9 +139,7 @@ def region_score(model: Model, pixels: Pixels, text: str) -> RegionScore:
     count = answer.shares.shape[1]
     found = [k for k in range(count) if answer.label(k) == text] or [k for k in range(count) if str(k) == text]
     if len(found) != 1:
-        raise InputError(
-            f"the mask has no class {text!r}; give a number from 0 to {count - 1}, or a label of the profile"
-        )
+        raise InputError(f"the mask has no class {text!r}; give a number from 0 to {count - 1}, or a label")
     regions = answer.classes == found[0]
     for k, name in enumerate(pixels.names):
         if not regions[k].any():

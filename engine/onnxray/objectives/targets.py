@@ -132,7 +132,7 @@ def class_index(model: Model, text: str, count: int) -> int:
     if len(found) != 1:
         known = f"the classes {', '.join(map(str, found[:10]))} are all labelled" if found else "there is no class"
         near = "" if found else _near(labels, text)
-        raise InputError(f"{known} {text!r}; {near}give a number from 0 to {count - 1}, or a label of the profile")
+        raise InputError(f"{known} {text!r}; {near}give a number from 0 to {count - 1}, or a label")
     return found[0]
 
 
@@ -195,7 +195,7 @@ def _named(model: Model, pixels: Pixels, text: str, score: Score, verdict: Predi
     try:
         selection = model.select(text)
     except UnknownValue as error:
-        labels = model.profile.labels if model.profile is not None else None
+        labels = model.answering.labels
         if labels is None or text.startswith("value:"):
             raise
         if places_of(labels, text):
@@ -206,8 +206,8 @@ def _named(model: Model, pixels: Pixels, text: str, score: Score, verdict: Predi
 
 
 def _means_a_class(model: Model, text: str) -> bool:
-    """Whether text without a prefix is a number, or a label of the profile."""
-    labels = model.profile.labels if model.profile is not None else None
+    """Whether text without a prefix is a number, or a label that is stated."""
+    labels = model.answering.labels
     return not text.startswith("value:") and (text.isdecimal() or (labels is not None and text in labels))
 
 

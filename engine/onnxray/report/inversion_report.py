@@ -12,18 +12,21 @@ _CELLS = 256
 
 
 def sheets(result: Result[SynthesisItem]) -> dict[str, bytes]:
-    """``sheet.png`` and further pages, and ``trace.png``.
+    """``sheet.png`` and further pages, of pictures alone, and ``trace.png``.
 
     A row for each original with its pre-images beside it; one for each of its layers where there are several samples.
     """
     model = model_name(result.provenance)
     options = result.provenance.method["options"]
-    shown, groups = result.items[:_CELLS], dict[tuple[str, str], list[SynthesisItem]]()
+    pictures = [item for item in result.items if not item.moved]
+    if not pictures:
+        return {"trace.png": trace_plot(result)}
+    shown, groups = pictures[:_CELLS], dict[tuple[str, str], list[SynthesisItem]]()
     for item in shown:
         key = (item.stem.removesuffix(f"-{item.layer}-{item.numbers_['sample']}"), str(item.layer))
         groups.setdefault(key if options["samples"] > 1 else (key[0], ""), []).append(item)
     rows = [Row(" at ".join(filter(None, key)), _cells(items)) for key, items in sorted(groups.items(), key=_by_source)]
-    left = len(result.items) - len(shown)
+    left = len(pictures) - len(shown)
     found = drawn_pages(
         rows, title=f"pre-images on {model}",
         subtitle=[

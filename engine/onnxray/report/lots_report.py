@@ -17,8 +17,10 @@ _ROWS = 24
 
 
 def sheets(result: Result[LotsItem]) -> dict[str, bytes]:
-    """File name -> PNG: ``sheet.png``, and further pages where one does not hold them."""
-    groups = rows(result.items)
+    """File name -> PNG: ``sheet.png``, and further pages where one does not hold them; none of arrays."""
+    groups = rows([item for item in result.items if not item.moved])
+    if not groups:
+        return {}
     shown = groups[:_ROWS]
     footer = [f"{len(groups) - _ROWS} more pairs in result.json"] if len(groups) > _ROWS else []
     model = model_name(result.provenance)
@@ -27,7 +29,10 @@ def sheets(result: Result[LotsItem]) -> dict[str, bytes]:
 
 def pages(shown: Sequence[Row], *, title: str, provenance: Provenance, footer: Sequence[str] = ()) -> dict[str, bytes]:
     """Draw rows under a title that says what was assumed."""
-    legend = "under each picture: layer, class by ONNX Runtime on the saved image; PASS | L2 | Linf in grey levels"
+    legend = (
+        "under each picture: layer, class by ONNX Runtime on the saved image; PASS | L2 | Linf in grey levels; the "
+        "change beside it is drawn times the last number, mid-grey being none"
+    )
     return drawn_pages(shown, title=title, subtitle=[legend], provenance=provenance, footer=footer)
 
 
@@ -52,6 +57,7 @@ def _row(group: list[LotsItem]) -> Row:
             lines.append(f"{item.metric} distance {item.distance_before:.3g} to {item.distance_after:.3g}")
         if not item.success:
             lines.append("goal not reached")
+        lines.append(f"change x {item.gain:.3g}")
         cells.append(Cell((item.images["image"], item.images["perturbation"]), tuple(lines)))
     aim = {"inhibit": "own representation inhibited (x-)", "magnify": "own representation magnified (x+)"}
     name = Path(first.origin.path).name if first.origin.path else "origin"
@@ -80,4 +86,5 @@ def plot(result: Result[LotsItem], layers: Sequence[LayerSummary]) -> bytes:
         for layer in layers
     ]
     mode = result.items[0].mode if result.items else "lots"
-    return stability_plot(spreads, title=f"Perturbation needed at each layer ({mode}), {model}")
+    units = "the arrays' own units" if any(item.moved for item in result.items) else "grey levels"
+    return stability_plot(spreads, title=f"Perturbation needed at each layer ({mode}), {model}", units=units)

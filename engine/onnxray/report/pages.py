@@ -13,10 +13,13 @@ from onnxray.results.provenance import Provenance
 def drawn_pages(
     rows: Sequence[Row], *, title: str, subtitle: Sequence[str], provenance: Provenance, footer: Sequence[str] = ()
 ) -> dict[str, bytes]:
-    """File name -> PNG: ``sheet.png``, ``sheet-2.png`` and so on. The profile stands under the title."""
+    """File name -> PNG: ``sheet.png``, ``sheet-2.png`` and so on. The profile stands under the title.
+
+    title: what heads them, unless the run has a title of its own.
+    """
     drawn = contact_sheet_pages(
         rows,
-        title=title,
+        title=provenance.title or title,
         subtitle=[*subtitle, *_profile_line(provenance)],
         footer=[*footer, _versions_line(provenance)],
     )

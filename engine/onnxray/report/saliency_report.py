@@ -34,7 +34,9 @@ def sheets(result: Result[MapItem]) -> dict[str, bytes]:
     if any(item.signed for item in result.items):
         legend[0] += "; below zero: against the target"
     if any(item.object_ for item in result.items):
-        legend.append("yellow: the object found in the map; vermilion: the box around it; sky blue: the reference")
+        drawn = ["yellow: the object found in the map", "vermilion: the box around it"]
+        given = any("reference_box" in (item.object_ or {}) for item in result.items)
+        legend.append("; ".join([*drawn, *(["sky blue: the reference"] if given else [])]))
     return drawn_pages(
         rows, title=f"Saliency ({method}) on {model}", subtitle=legend, provenance=result.provenance, footer=footer
     )
@@ -42,14 +44,14 @@ def sheets(result: Result[MapItem]) -> dict[str, bytes]:
 
 def image_cell(item: MapItem) -> Cell:
     """The image with what the judge says of it."""
-    verdict = "" if item.label is None else f"class {item.label}, probability {item.probability:.4f}"
-    return Cell(item.images["image"], ("image", verdict))
+    verdict = () if item.label is None else (f"class {item.label}", f"probability {item.probability:.4f}")
+    return Cell(item.images["image"], ("image", *verdict))
 
 
 def scale_bar(item: MapItem) -> Bar:
     """The colour scale that a map is drawn in."""
     low = f"{-item.shown_at:.3g}" if item.signed else f"{item.shown_from:.3g}"
-    return Bar(colour_bar(signed=item.signed, colormap=item.colormap), low, f"{item.shown_at:.3g}")
+    return Bar(colour_bar(signed=item.signed, colormap=item.colormap), low, f"{item.shown_at:.3g}", item.unit)
 
 
 def target_line(item: MapItem) -> str:
@@ -68,7 +70,10 @@ def _row(group: Sequence[MapItem]) -> Row:
         cells += [Cell(item.images["map"], ("the map alone",), scale_bar(item))]
         if "class-map" in item.images:
             panels = item.images["class-map"], item.images["class-map-legend"]
-            cells.append(Cell(panels, ("class predicted with the square there", "and its share of the positions")))
+            said = ("class predicted with the square there", "and its share of the positions")
+            if item.numbers_.get("class_kept") == 1:
+                said = ("no position of the square", "changes the class")
+            cells.append(Cell(panels, said))
         if item.object_ is not None:
             cells.append(_object_cell(item.images["object"], item.object_))
     return Row(target_line(group[0]), tuple(cells))

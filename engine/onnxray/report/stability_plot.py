@@ -37,8 +37,9 @@ _BAND_SHARE = 0.13
 class LayerSpread:
     """What was measured at one layer, one number an image; images that were not reached included.
 
-    ``l2``, ``linf``: of the perturbation, in grey levels, ``inf`` where the aim was not reached. ``similarity``: PASS,
-    ``-inf`` or NaN where it was not reached; empty where PASS is not defined (images below 11 pixels).
+    ``l2``, ``linf``: of the perturbation, in the units that the plot names, ``inf`` where the aim was not reached.
+    ``similarity``: PASS, ``-inf`` or NaN where it was not reached; empty where PASS is not defined (images below 11
+    pixels, arrays).
     ``share_reached`` lies in [0, 1].
     """
 
@@ -61,13 +62,17 @@ class _Panel:
 
 
 @own_style()
-def stability_plot(layers: Sequence[LayerSpread], *, title: str, unreached_label: str = "not reached") -> bytes:
+def stability_plot(
+    layers: Sequence[LayerSpread], *, title: str, unreached_label: str = "not reached", units: str = "grey levels"
+) -> bytes:
     """The bytes of a PNG of ``stability_figure``. Errors: InputError."""
-    return png_of(stability_figure(layers, title=title, unreached_label=unreached_label))
+    return png_of(stability_figure(layers, title=title, unreached_label=unreached_label, units=units))
 
 
 @own_style()
-def stability_figure(layers: Sequence[LayerSpread], *, title: str, unreached_label: str = "not reached") -> Figure:
+def stability_figure(
+    layers: Sequence[LayerSpread], *, title: str, unreached_label: str = "not reached", units: str = "grey levels"
+) -> Figure:
     """Draw L2, Linf and PASS over the layers, in the order given, as a figure of matplotlib.
 
     A box spans the quartiles, the line in it is the median, a point is an image (see
@@ -83,10 +88,8 @@ def stability_figure(layers: Sequence[LayerSpread], *, title: str, unreached_lab
     _check(layers)
     unreached = legible(unreached_label, _LONGEST_LABEL)
     panels = [
-        _Panel("L2  (grey levels)", BLUE, tuple(spread.l2 for spread in layers), math.inf, may_be_logarithmic=True),
-        _Panel(
-            "L∞  (grey levels)", VERMILION, tuple(spread.linf for spread in layers), math.inf, may_be_logarithmic=True
-        ),
+        _Panel(f"L2  ({units})", BLUE, tuple(spread.l2 for spread in layers), math.inf, may_be_logarithmic=True),
+        _Panel(f"L∞  ({units})", VERMILION, tuple(spread.linf for spread in layers), math.inf, may_be_logarithmic=True),
     ]
     # NaN says the same as -inf: not reached.
     similarity = tuple(tuple(-math.inf if math.isnan(v) else v for v in spread.similarity) for spread in layers)

@@ -4,19 +4,36 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from onnxray.images.drawing.contact_sheet import Cell, Row
-from onnxray.images.drawing.plot_style import BLUE, GRID, INK, own_style, png_of
+from onnxray.images.drawing.plot_style import (
+    BLUE,
+    GREEN,
+    GRID,
+    INK,
+    ORANGE,
+    PURPLE,
+    SKY,
+    VERMILION,
+    legible,
+    own_style,
+    png_of,
+)
 from onnxray.images.drawing.text import NO_MARKUP, clean_text
 from onnxray.methods.synthesis.item import SynthesisItem
 from onnxray.report.pages import drawn_pages, model_name
 from onnxray.results.result import Result
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 _CELLS, _CURVES = 256, 24
+_COLOURS, _LONGEST_NAME = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY, INK), 60
 _STEPS = "step, of the image in floats as it is climbed; the figures in the table are of the saved 8-bit picture"
 _SAID = "under each picture: what was climbed, and what ONNX Runtime says of the saved picture"
 
@@ -64,32 +81,55 @@ def _cells(item: SynthesisItem) -> list[Cell]:
     cells = [Cell(picture, (role,)) for role, picture in item.images.items() if role != "image"]
     lines = [item.target]
     if item.label is not None and item.probability is not None:
-        lines.append(f"{item.label}, probability {item.probability:.4f}")
+        lines += [item.label, f"probability {item.probability:.4f}"]
     lines += [f"{name} {value:.3g}" for name, value in item.numbers_.items() if isinstance(value, float)][:3]
     if item.reason:
         lines.append(item.reason)
     return [*cells, Cell(item.images["image"], tuple(lines))]
 
 
+def _line_name(item: SynthesisItem) -> str:
+    """What a line of the trace is of; matplotlib leaves lines out whose names begin with an underscore."""
+    name = f"{Path(item.path).name}: {item.target}" if item.path else item.target
+    return legible(name, _LONGEST_NAME).lstrip("_")
+
+
 @own_style()
 def trace_plot(result: Result[SynthesisItem]) -> bytes:
-    """The objective and each regulariser by step, a panel each, a line an image, as PNG bytes."""
+    """``trace_figure`` as PNG bytes."""
+    # It names matplotlib, as it always did: the same run gives the same bytes.
+    return png_of(trace_figure(result), metadata=None)
+
+
+def trace_figure(result: Result[SynthesisItem]) -> Figure:
+    """The objective and each regulariser by step, a panel each, a line an image.
+
+    The total is left out where it is the objective; lines are named where each can have a colour of its own.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     names = list(dict.fromkeys(name for item in result.items for name in item.trace))
+    if all(item.trace.get("total") == item.trace.get("objective") for item in result.items) and "objective" in names:
+        names = [name for name in names if name != "total"]
+    shown = result.items[:_CURVES]
+    colours = _COLOURS if len(shown) <= len(_COLOURS) else (BLUE,) * len(shown)
     figure = Figure(figsize=(9, 2.4 * len(names) + 0.6), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
     panels = figure.subplots(len(names), 1, squeeze=False, sharex=True)[:, 0]
     for panel, name in zip(panels, names):
-        for item in result.items[:_CURVES]:
+        for item, colour in zip(shown, colours):
             values = item.written_trace().get(name, ())
-            panel.plot(range(1, len(values) + 1), values, linewidth=1.2, color=BLUE, alpha=0.6)
+            panel.plot(range(1, len(values) + 1), values, linewidth=1.2, color=colour, label=_line_name(item))
         panel.set_ylabel(clean_text(name), color=INK, **NO_MARKUP)
         panel.grid(color=GRID)
         for side in ("top", "right"):
             panel.spines[side].set_visible(False)
     panels[-1].set_xlabel(_STEPS, **NO_MARKUP)
+    if 1 < len(shown) <= len(_COLOURS):
+        legend = panels[0].legend(fontsize=8, frameon=False)
+        for text in legend.get_texts():
+            text.set(color=INK, **NO_MARKUP)
     title = f"{result.provenance.method['name']}: every step of {len(result.items)} image(s)"
     figure.suptitle(clean_text(title), **NO_MARKUP)
-    return png_of(figure, metadata=None)  # names matplotlib, as it always did: the same run gives the same bytes
+    return figure

@@ -9,6 +9,7 @@ from typing import Any
 from onnxray.engines.judge import providers_for
 from onnxray.engines.machine import describe_machine
 from onnxray.graph.outputs.facts import CLASS_KINDS
+from onnxray.images.profile.profile import Profile
 from onnxray.model.model import Model
 
 
@@ -27,6 +28,8 @@ class Provenance:
     command: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     interrupted: bool = False
+    title: str | None = None
+    """What heads the sheets in place of their own titles."""
 
 
 def provenance(
@@ -34,10 +37,7 @@ def provenance(
 ) -> Provenance:
     """State what a method ran on."""
     graph, profile = model.graph, model.profile
-    notes = [*notes]
-    if profile is not None and profile.assumed:
-        notes.insert(0, f"ASSUMED profile {profile.name!r}: {'; '.join(profile.reasons)}; state it with --profile")
-    notes += _head_notes(model)
+    notes = [*profile_notes(profile), *notes, *_head_notes(model)]
     notes += model.notes
     return Provenance(
         model={
@@ -62,11 +62,22 @@ def provenance(
     )
 
 
+def profile_notes(profile: Profile | None) -> list[str]:
+    """What was taken for granted of the profile: what whoever opens a model is told at once."""
+    if profile is None:
+        return []
+    assumed = f"ASSUMED profile {profile.name!r}: {'; '.join(profile.reasons)}; state it with --profile"
+    labels = f"labels: {profile.labels_assumed}; --labels none declines them"
+    return [
+        *([assumed] if profile.assumed else []), *([labels] if profile.labels_assumed is not None else []),
+    ]  # fmt: skip
+
+
 def _head_notes(model: Model) -> list[str]:
     """What was taken for granted of the output that the model is answered with."""
     head, closing = model.head, model.answering.closing
     if head.kind in CLASS_KINDS:
-        sure = closing.kind is not None or head.stated or model.answering.labels is not None
+        sure = closing.kind is not None or head.stated or model.answering.labels_stated is not None
         return [] if sure else [f"no softmax closes the graph: its output {head.name!r} is taken as one score a class"]
     if not head.assumed and head.kind != "unknown":
         return []

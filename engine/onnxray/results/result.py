@@ -56,6 +56,7 @@ class Result(Generic[ItemT]):
             "machine": dict(p.machine),
             "notes": list(p.notes),
             "interrupted": p.interrupted,
+            **({} if p.title is None else {"title": p.title}),
             **self.extra,
             "items": [item_entry(item, names) for item in self.items],
         }
@@ -90,7 +91,7 @@ class Result(Generic[ItemT]):
             if document["schema"] != SCHEMA:
                 raise OutputError(f"{place} holds a result of schema {document['schema']}; {SCHEMA} is known here")
             known = Provenance.__dataclass_fields__
-            fields = {name: document[name] for name in known}
+            fields = {name: document[name] for name in known if name != "title"} | {"title": document.get("title")}
             fields |= {name: tuple(fields[name]) for name in ("command", "notes")}
             entries = document["items"]
             journal = read_journal(place / JOURNAL) if document.get("incomplete") else None

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
+import typer
+from typer.testing import CliRunner
 
 from onnxray.cli import app as joined
 from onnxray.cli.app import app, function_at
@@ -98,7 +99,7 @@ def test_the_lists() -> None:
         *(f"saliency check {name}" for name in maps),
         *(f"visualize {name}" for name in pictures if name != "invert"),
     ]  # fmt: skip
-    group: Any = app
+    group: Any = typer.main.get_command(app)
     context = group.make_context("onnxray", ["--help"], resilient_parsing=True)
     assert group.list_commands(context) == list(dict.fromkeys(path[0] for path in LEAVES))
     offered = [item.value for item in group.shell_complete(context, "v")]

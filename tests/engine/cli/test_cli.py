@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 from PIL import Image
 from torch import nn
+from typer.testing import CliRunner, Result
 
 import onnxray_models
 from onnxray.cli.app import app
@@ -118,7 +118,7 @@ def test_inspect_imports_torch_only_to_decide(batch: str | int, tmp_path: Path) 
     path = tmp_path / "model.onnx"
     path.write_bytes(models.lenet(batch).SerializeToString())
     code = (
-        f"import sys; from click.testing import CliRunner; from onnxray.cli.app import app; "
+        f"import sys; from typer.testing import CliRunner; from onnxray.cli.app import app; "
         f"assert CliRunner().invoke(app, ['inspect', {str(path)!r}, *sys.argv[1:]]).exit_code == 0; "
         "print('torch' in sys.modules)"
     )
@@ -228,7 +228,7 @@ def test_every_command_has_help_with_an_example(command: str) -> None:
 
 def test_commands_that_the_judge_can_serve_import_no_torch() -> None:
     script = (
-        "import sys, click.testing as t; from onnxray.cli.app import app; r = t.CliRunner(); "
+        "import sys, typer.testing as t; from onnxray.cli.app import app; r = t.CliRunner(); "
         f"codes = [r.invoke(app, a).exit_code for a in (['--help'], ['inspect', 'lenet'], ['classify', 'lenet', {FOUR!r}])]; "
         "print(codes, 'torch' in sys.modules)"
     )

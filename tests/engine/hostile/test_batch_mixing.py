@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+import torch
 
 import onnxray
 from onnxray.errors import InputError
@@ -179,6 +180,102 @@ def test_of_damaged_nodes_nothing_is_said(operator: str, damage: str) -> None:
         proto.graph.node[0].CopyFrom(onnx.helper.make_node(operator, ["", "x"], ["y"]))
     found = places(onnxray.open(proto).graph)["y"]
     assert isinstance(found, Apart | Lost) or found in {"still", "count", "copies"}
+
+
+UNEVEN = {
+    "count": "s = Shape (x)  n = Gather (s, first)  d = Cast <to = 1> (n)  u = Div (x, d)",
+    "no rule": """h = Hardmax <axis = 1> (x)  z = NonZero (h)  t = Size (z)  d = Cast <to = 1> (t)  v = Mul (x, d)
+        u = Div (v, thousand)""",
+    "largest": "m = ReduceMax <keepdims = 0> (x)  u = Div (x, m)",
+    "least and largest": """m = ReduceMax <keepdims = 0> (x)  l = ReduceMin <keepdims = 0> (x)  a = Sub (x, l)  b = Sub (m, l)
+        u = Div (a, b)""",
+    "sum over samples": "m = ReduceSum <keepdims = 0> (x)  s = Mul (x, x)  u = Div (s, m)",
+    "branch": """m = ReduceMean <keepdims = 0> (x)  k = Greater (m, half)
+        u = If (k) < then_branch = a () => (o) { o = Neg (x) }, else_branch = b () => (p) { p = Mul (x, x) } >""",
+    "statistics of channels": """m = ReduceMean <axes = [0, 2, 3]> (x)  a = Sub (x, m)  s = Mul (a, a)
+        v = ReduceMean <axes = [0, 2, 3]> (s)  w1 = Add (v, half)  w2 = Sqrt (w1)  u = Div (a, w2)""",
+}
+"""What comes out for a picture, where others are fed with it."""
+FIVE = np.random.default_rng(3).integers(0, 256, (5, 3, 8, 8), dtype=np.uint8)
+FIVE[0] //= 4
+
+
+def uneven(kind: str) -> onnx.ModelProto:
+    weights = {
+        "first": np.array(0), "thousand": np.float32(1000), "half": np.float32(0.5), "w": R(1, 4, 3, 3, 3),
+        "head": R(2, 4, 5),
+    }  # fmt: skip
+    text = (
+        f"g (float[N,3,8,8] x) => (float[N,5] y) {{ {UNEVEN[kind]}  c = Conv <pads = [1, 1, 1, 1]> (u, w)  r = Relu (c) "
+        "p = GlobalAveragePool (r)  f = Flatten (p)  y = MatMul (f, head) }"
+    )
+    return models.parse(text, {name: array for name, array in weights.items() if name in text})
+
+
+def alone(proto: onnx.ModelProto, name: str = "y") -> np.ndarray:
+    """What ONNX Runtime gives for each picture by itself."""
+    fed = [(image[None] / 255).astype(np.float32) for image in FIVE]
+    return np.concatenate([models.run(proto, {"x": one}, [name])[0] for one in fed])
+
+
+@pytest.mark.parametrize("kind", UNEVEN)
+def test_pictures_that_would_change_each_other_are_asked_one_by_one(kind: str) -> None:
+    """Each as if it were alone: its class, its values and its gradients; which results and inspect say."""
+    proto = uneven(kind)
+    model = onnxray.open(proto, profile="unit")
+    expected = alone(proto)
+    together = model.predict(FIVE, scores=True)
+    np.testing.assert_allclose(together.scores, expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(model.classify(FIVE), expected.argmax(1))
+    assert any("so each is fed alone" in note for note in together.notes)
+    assert "so each is fed alone" in str(model.mixing.note())
+    for name in "ycf":
+        np.testing.assert_allclose(model.values(FIVE, [name])[name], alone(proto, name), rtol=1e-5, atol=1e-6)
+    if kind == "no rule":
+        return  # torch has no place for how many there are
+    np.testing.assert_allclose(model.values(FIVE, ["c"], "twin")["c"], alone(proto, "c"), rtol=1e-4, atol=1e-5)
+    maps = Gradient()(model, FIVE, 0).items
+    cotangent = {"c": R(7, 4, 8, 8)}
+    pulled = model.pullback(FIVE, cotangent)
+    at_layer = model.pullback(FIVE, {"y": R(8, 5)}, wrt="c")
+    for row, image in enumerate(FIVE):
+        np.testing.assert_array_equal(maps[row].heat, Gradient()(model, image[None], 0).items[0].heat)
+        np.testing.assert_array_equal(pulled[row], model.pullback(image[None], cotangent)[0])
+        np.testing.assert_array_equal(at_layer[row], model.pullback(image[None], {"y": R(8, 5)}, wrt="c")[0])
+    found = model.verify(FIVE)
+    assert found.agrees, found.reason
+    assert "m" in {row.name for row in found.comparisons} or kind == "count"
+
+
+def test_pictures_that_are_climbed_to_do_not_change_each_other() -> None:
+    model = onnxray.open(uneven("largest"), profile="unit")
+    values = model.twin.differentiable(["y"])
+    pixels = torch.from_numpy(FIVE.astype(np.float32)).requires_grad_()
+    y = values(pixels)["y"]
+    np.testing.assert_allclose(y.detach().numpy(), alone(uneven("largest")), rtol=1e-4, atol=1e-5)
+    (slope,) = torch.autograd.grad(y[0].sum(), pixels)
+    assert slope[0].abs().max() > 0
+    assert not slope[1:].any()
+
+
+@pytest.mark.parametrize("name", ["m", "k"])
+def test_what_is_one_for_all_pictures_is_refused_for_several(name: str) -> None:
+    model = onnxray.open(uneven("branch"), profile="unit")
+    assert model.values(FIVE[:1], [name])[name].shape == ()
+    with pytest.raises(
+        InputError, match=rf"value '{name}' of shape \[\] is one for all samples .* one sample at a time"
+    ):
+        model.values(FIVE, [name])
+    if name == "m":
+        assert model.pullback(FIVE[:1], {"m": np.float32(1)}).shape == (1, 3, 8, 8)
+        with pytest.raises(InputError, match="give one sample at a time"):
+            model.pullback(FIVE, {"m": np.float32(1)})
+
+
+def test_a_statistic_of_channels_is_no_row_of_samples() -> None:
+    model = onnxray.open(uneven("statistics of channels"), profile="unit")
+    with pytest.raises(InputError, match=r"value 'm' of shape \[1, 3, 1, 1\] is one for all samples"):
+        model.values(FIVE, ["m"])
 
 
 def test_pictures_that_leave_each_other_alone_are_fed_together() -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from click.testing import CliRunner
 from PIL import Image
+from typer.testing import CliRunner
 
 import onnxray
 from onnxray.cli.app import app

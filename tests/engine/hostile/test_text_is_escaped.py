@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from click.testing import CliRunner, Result
 from PIL import Image
 from rich.table import Table
+from typer.testing import CliRunner, Result
 
 from onnxray.cli.app import app
 from onnxray.cli.parts.console import PlainConsole, line

@@ -13,8 +13,9 @@ import pytest
 import onnxray
 from onnxray.errors import OnnxrayError, ProfileError
 from onnxray.errors.short_values import short
+from onnxray.graph.outputs.label_checks import MAX_LABEL
 from onnxray.images.profile.discovery import METADATA_KEY, discover
-from onnxray.images.profile.profile import MAX_LABEL, Profile
+from onnxray.images.profile.profile import Profile
 from onnxray.images.profile.side_text import MAX_BARE, MAX_DEPTH, MAX_DOTS, MAX_TOML, parse_json, parse_toml
 from onnxray.images.profile.toml_form import read_mean, read_profile
 from support import models

@@ -1,6 +1,7 @@
 """Where pictures come to lie, by the rules' own words, and the way back."""
 
 from dataclasses import replace
+from typing import Literal
 
 import pytest
 
@@ -36,6 +37,14 @@ def test_cropping_covers_and_takes_the_centre(
 ) -> None:
     found = placement(replace(PROFILE, resize="crop", crop_fraction=fraction), *size)
     assert found == Placement(size, resized, *offset)
+
+
+@pytest.mark.parametrize(("rule", "size"), [("pad", (100, 40)), ("pad", (40, 100)), ("crop", (100, 40))])
+def test_what_begins_at_the_start(rule: Literal["pad", "crop"], size: tuple[int, int]) -> None:
+    profile = replace(PROFILE, resize=rule, crop_fraction=1.0)
+    centred, found = placement(profile, *size), placement(replace(profile, crop_offset="start"), *size)
+    assert (centred.left, centred.top) != (0, 0)
+    assert found == replace(centred, left=0, top=0)
 
 
 def test_stretching_keeps_no_aspect() -> None:

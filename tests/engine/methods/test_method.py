@@ -83,8 +83,8 @@ def test_provenance_says_what_ran_on_what(tmp_path: Path):
     assert stamp.method["name"] == "lots"
     assert stamp.method["options"]["linf"] == 9
     assert set(stamp.method["options"]) == {
-        "layer", "steps", "step_size", "until", "linf", "target_class", "metric", "distance", "relative", "max_scale",
-        "search",
+        "layer", "wrt", "steps", "step_size", "until", "linf", "target_class", "metric", "distance", "relative",
+        "max_scale", "search",
     }  # fmt: skip
     assert (stamp.seed, stamp.device, stamp.interrupted) == (4, "cpu", False)
     assert {"onnxray", "onnxruntime", "torch", "numpy", "python"} <= set(stamp.versions)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, get_args, get_type_hints
 
 import pytest
-from click.testing import CliRunner
+from typer.testing import CliRunner
 
 from onnxray.cli.app import app
 from onnxray.errors import InputError

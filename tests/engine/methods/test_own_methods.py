@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from typer.testing import CliRunner, Result
 
 import onnxray
 import onnxray_models

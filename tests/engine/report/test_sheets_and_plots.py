@@ -13,7 +13,8 @@ from PIL import Image
 
 from onnxray.errors import InputError
 from onnxray.images.drawing import contact_sheet as sheets
-from onnxray.images.drawing.contact_sheet import Cell, Row, contact_sheet, contact_sheet_pages
+from onnxray.images.drawing.contact_sheet import Bar, Cell, Row, contact_sheet, contact_sheet_pages
+from onnxray.images.drawing.heat_map import colour_bar
 from onnxray.images.drawing.signed_grey import signed_to_grey
 from onnxray.images.drawing.text import clean_text, shorten
 from onnxray.report.stability_plot import LayerSpread, stability_figure, stability_plot
@@ -92,6 +93,18 @@ def test_small_pictures_grow_by_a_whole_factor_pixel_by_pixel():
     frame, gutter = 2, sheets._GUTTER
     start = left - frame - gutter - 28 * 6
     assert np.array_equal(pixels[:, start : start + 168], np.repeat(blown_up[..., None], 3, axis=2))
+
+
+def test_a_colour_scale_says_what_its_numbers_are_in():
+    def page(unit: str) -> np.ndarray:
+        bar = Bar(colour_bar(signed=False), "0", "0.00329", unit)
+        return np.asarray(contact_sheet([Row("", (Cell(plain((255, 0, 255)), ("a",), bar),))], title="t").convert("L"))
+
+    plain_page, said = page(""), page("logit per grey level")
+    assert said.shape[0] == plain_page.shape[0] + sheets._UNIT
+    assert (said < 200).sum() > (plain_page < 200).sum()
+    hostile = page("\u202e" + "$x_1$" * 50)
+    assert hostile.shape == said.shape
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from onnxray.methods.run import Progress, Run, silent
 from onnxray.methods.saliency.base import Saliency
 from onnxray.methods.saliency.item import MapItem
 from onnxray.methods.saliency.objects_of_maps import Reference, references_of
-from onnxray.methods.saliency.subjects import refuse_several
+from onnxray.methods.subjects import refuse_several
 from onnxray.model.model import Model
 from onnxray.objectives.objective import Objective
 from onnxray.objectives.targets import read_target

@@ -21,7 +21,7 @@ from onnxray.methods.option_checks import refuse_without_images
 from onnxray.methods.run import Run, generator_of, silent
 from onnxray.methods.saliency.base import Saliency
 from onnxray.methods.saliency.objects_of_maps import Reference, references_of
-from onnxray.methods.saliency.subjects import refuse_several
+from onnxray.methods.subjects import refuse_several
 from onnxray.model.model import Model
 from onnxray.objectives.objective import Objective
 from onnxray.objectives.targets import read_target

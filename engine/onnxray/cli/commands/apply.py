@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
+import typer
+
 from onnxray.cli.parts.arguments import ImagesArgument, ModelArgument
 from onnxray.cli.parts.command_frame import progress_bar
 from onnxray.cli.parts.document import Work, print_json
 from onnxray.cli.parts.finishing import say_interrupted
 from onnxray.cli.parts.limits import limited
 from onnxray.cli.parts.shared_options import Growing, with_shared_options
-from onnxray.cli.usage.statements import option
 
 if TYPE_CHECKING:
     from onnxray.images.pixels import Pixels
@@ -27,12 +28,12 @@ def apply(
     images: ImagesArgument,
     range_: Annotated[
         Literal["auto", "255", "1", "signed"],
-        option("--range", help="What the output's numbers mean as a picture."),
+        typer.Option("--range", help="What the output's numbers mean as a picture."),
     ] = "auto",
-    size: Annotated[int, option("--size", help="Pixels of the longer side at most (from 1).")] = 1024,
+    size: Annotated[int, typer.Option("--size", help="Pixels of the longer side at most (from 1).")] = 1024,
     overlap: Annotated[
         int | None,
-        option("--overlap", help="Pixels that tiles share, where the size is fixed: 32, or a quarter of a tile."),
+        typer.Option("--overlap", help="Pixels that tiles share, where the size is fixed: 32, or a quarter of a tile."),
     ] = None,
     *,
     shared: Growing,

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Annotated, Any
 
+import typer
+
 from onnxray.cli.parts.arguments import ImagesArgument, ModelArgument
 from onnxray.cli.parts.document import Work, print_json, write_document
 from onnxray.cli.parts.finishing import say_interrupted
 from onnxray.cli.parts.limits import limited
 from onnxray.cli.parts.shared_options import Opening, with_shared_options
 from onnxray.cli.terminal.shown_names import shown_names
-from onnxray.cli.usage.statements import option
 
 if TYPE_CHECKING:
     from onnxray.graph.classifier.predictions import Prediction
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 def classify(
     model: ModelArgument,
     images: ImagesArgument,
-    top: Annotated[int, option(help="How many classes to list for each image.", least=1)] = 5,
+    top: Annotated[int, typer.Option(help="How many classes to list for each image.", min=1)] = 5,
     *,
     shared: Opening,
 ) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
+import typer
+
 from onnxray.cli.parts.arguments import ModelArgument
 from onnxray.cli.parts.document import Work, print_json, write_document
 from onnxray.cli.parts.limits import limited
 from onnxray.cli.parts.shared_options import Opening, with_shared_options
-from onnxray.cli.usage.statements import option
 from onnxray.errors.shown_text import shortened
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from onnxray.graph.facts import Value
     from onnxray.graph.outputs.facts import OutputFacts
+    from onnxray.images.profile.profile import Profile
     from onnxray.model.inputs.stated import Input
     from onnxray.model.model import Model
 
@@ -30,8 +32,12 @@ LONGEST_CELL = 200
 @with_shared_options
 def inspect(
     model: ModelArgument,
-    values: Annotated[bool, option("--values", help="List every value, not the layers with weights alone.")] = (False),
-    batch: Annotated[bool, option(help="Run the model to tell how more samples than its own batch go.")] = False,
+    values: Annotated[
+        bool, typer.Option("--values", help="List every value, not the layers with weights alone.")
+    ] = False,
+    batch: Annotated[
+        bool, typer.Option("--batch", help="Run the model to tell how more samples than its own batch go.")
+    ] = False,
     *,
     shared: Opening,
 ) -> None:
@@ -104,18 +110,29 @@ def _summary(model: Model, facts: dict[str, Any]) -> dict[str, str]:
         "batch": _batch(facts["batch"], facts["mixing"]),
         "aliases": ", ".join(f"{alias} = {name}" for alias, name in model.aliases.items()),
     }
+    named = {"labels": _labels(model.answering.labels, profile)}
     if profile is None:
-        return entries | {"profile": "none: the model takes no single picture"}
+        return entries | {"profile": "none: the model takes no single picture"} | named
     mean = "an image" if not isinstance(profile.mean, tuple) else ", ".join(f"{number:g}" for number in profile.mean)
     std = ", ".join(f"{number:g}" for number in profile.std)
     height, width = profile.size
     via = "" if profile.resized is None else f" by way of {profile.resized[0]}x{profile.resized[1]}"
     source = f"ASSUMED ({'; '.join(profile.reasons)})" if profile.assumed else profile.source
-    return entries | {
-        "profile": f"{profile.name}: {profile.channels} {height}x{width} {profile.layout}, {profile.resize}{via}, "
-        f"input = ({profile.scale:g} * pixels - [{mean}]) / [{std}]; from: {source}",
-        "labels": "none" if profile.labels is None else f"{len(profile.labels)}: {', '.join(profile.labels[:5])}, ...",
-    }
+    return (
+        entries
+        | {
+            "profile": f"{profile.name}: {profile.channels} {height}x{width} {profile.layout}, {profile.resize}{via}, "
+            f"input = ({profile.scale:g} * pixels - [{mean}]) / [{std}]; from: {source}",
+        }
+        | named
+    )
+
+
+def _labels(labels: tuple[str, ...] | None, profile: Profile | None) -> str:
+    if labels is None:
+        return "none"
+    assumed = "" if profile is None or profile.labels_assumed is None else f"; {profile.labels_assumed}"
+    return f"{len(labels)}: {', '.join(labels[:5])}{', ...' if len(labels) > 5 else ''}{assumed}"
 
 
 def _read_as(one: Input) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import typer
+
 from onnxray.cli.parts.arguments import ModelArgument
 from onnxray.cli.parts.finishing import Ending
 from onnxray.cli.parts.method_command import method_command, run_method
 from onnxray.cli.parts.method_options import plain_options
 from onnxray.cli.parts.shared_options import Shared
-from onnxray.cli.usage.statements import argument, option
 from onnxray.errors import InputError
 from onnxray.methods.lots.lots import LOTS
 from onnxray.methods.lots.summary import summarize
@@ -23,27 +24,36 @@ def lots(
     model: ModelArgument,
     origins: Annotated[
         list[str],
-        argument("ORIGIN...", "Images to perturb, or folders of them."),
+        typer.Argument(
+            metavar="ORIGIN...",
+            help="Images to perturb, folders of them, or what other inputs take, NAME=FILE.",
+        ),
     ],
     target: Annotated[
         list[str] | None,
-        option("--target", help="Image whose representation is the goal; repeatable.", panel="Target"),
+        typer.Option(
+            "--target",
+            help="Image whose representation is the goal; repeatable, of several inputs NAME=FILE.",
+            rich_help_panel="Target",
+        ),
     ] = None,
     target_values: Annotated[
         Path | None,
-        option(help="A .npy or .npz file with the goal's representation alone, as `onnxray values` writes it."),
+        typer.Option(help="A .npy or .npz file with the goal's representation alone, as `onnxray values` writes it."),
     ] = None,
     own: Annotated[
         Literal["inhibit", "magnify"] | None,
-        option(
+        typer.Option(
             "--self",
             help="Fade or strengthen the origin's own representation instead: how much a layer holds on to what it "
             "sees. Not the smallest change that flips the class.",
         ),
     ] = None,
-    pairs: Annotated[Literal["zip", "all"], option(help="One target for each origin in turn, or every pair.")] = "zip",
+    pairs: Annotated[
+        Literal["zip", "all"], typer.Option(help="One target for each origin in turn, or every pair.")
+    ] = "zip",
     summary: Annotated[
-        bool, option("--summary", help="A table and a plot over all images: how stable each layer is.")
+        bool, typer.Option("--summary", help="A table and a plot over all images: how stable each layer is.")
     ] = False,
     *,
     shared: Shared,
@@ -52,7 +62,9 @@ def lots(
     """LOTS (Rozsa, Guenther, Boult 2016): change an image so that a layer sees another in it.
 
     Examples: onnxray lots lenet four.png --target nine.png;  onnxray lots lenet four.png --self inhibit;
-    onnxray lots face.onnx me.png --target-values template.npy --layer features --steps 200
+    onnxray lots face.onnx me.png --target-values template.npy --layer features --steps 200;
+    onnxray lots detector.onnx street.jpg --self inhibit --until "boxes[0].score < 0.3";
+    onnxray lots net.onnx rgb=a.png depth=a.npy --self inhibit --wrt depth
     """
     goal = _goal(target, target_values, own, pairs)
     method = LOTS(**plain_options(options))
@@ -107,4 +119,5 @@ def _print_stability(result: Result[Any]) -> None:
     from onnxray.cli.parts.console import table_console
     from onnxray.cli.parts.tables import stability_table
 
-    table_console().print(stability_table(summarize(result.items)))
+    norms = ".4g" if any(item.moved for item in result.items) else ".0f"
+    table_console().print(stability_table(summarize(result.items), norms=norms))

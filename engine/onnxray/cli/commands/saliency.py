@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import reduce
 from typing import Any
 
 from onnxray.cli.parts.arguments import ImagesArgument, ModelArgument
@@ -11,8 +13,10 @@ from onnxray.cli.parts.method_command import method_command, run_method
 from onnxray.cli.parts.method_options import plain_options
 from onnxray.cli.parts.saliency_options import (
     BoxOption,
+    EnlargedOption,
     MaskOption,
     ObjectOption,
+    OriginalOption,
     ShareOption,
     TargetOption,
 )
@@ -22,6 +26,7 @@ from onnxray.errors import InputError
 from onnxray.methods.saliency.base import Saliency
 from onnxray.methods.saliency.item import MapItem
 from onnxray.methods.saliency.objects_of_maps import object_finder, read_references, references_of
+from onnxray.methods.saliency.on_originals import on_originals
 from onnxray.results.result import Result
 from onnxray.results.run_identity import digest
 
@@ -40,6 +45,8 @@ def command_of(method: type[Saliency]) -> Callable[..., None]:
         object_share: ShareOption = None,
         reference_box: BoxOption = None,
         reference_mask: MaskOption = None,
+        overlay_original: OriginalOption = False,
+        enlarge: EnlargedOption = 1,
         **options: Any,
     ) -> None:
         from onnxray.report.saliency_report import sheets
@@ -49,14 +56,22 @@ def command_of(method: type[Saliency]) -> Callable[..., None]:
             raise InputError("a reference is compared with an object that is found; add --object grabcut or threshold")
         configured = method(**plain_options(options))
         opened = shared.open(model)
-        each = None
+        steps: list[Callable[[MapItem], MapItem]] = []
         if object != "none":
             boxes = references_of(references, len(opened.pixels(images))) if references else ()
-            each = object_finder(opened, object, boxes, share=object_share, seed=shared.seed)
-        beside = {"object": object, "share": object_share, "boxes": reference_box, "masks": digest(reference_mask)}
+            steps.append(object_finder(opened, object, boxes, share=object_share, seed=shared.seed))
+        if overlay_original:
+            steps.append(on_originals(opened))
+        if enlarge != 1:
+            steps.append(lambda item: replace(item, enlarged=enlarge))
+        beside = {
+            "object": object, "share": object_share, "boxes": reference_box, "masks": digest(reference_mask),
+            "original": overlay_original, "enlarged": enlarge,
+        }  # fmt: skip
         run_method(
             configured, opened, images, target, shared=shared, folder=f"saliency-{method.name}", beside=beside,
-            each=each, ending=Ending(sheets=sheets, table=_print),
+            each=lambda item: reduce(lambda done, step: step(done), steps, item),
+            ending=Ending(sheets=sheets, table=_print),
         )  # fmt: skip
 
     command.__doc__ = (

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+import typer
+
 from onnxray.assess.maps.comparison import Comparison
 from onnxray.assess.maps.item import CheckedItem
 from onnxray.cli.parts.arguments import ImagesArgument, ModelArgument
@@ -12,7 +14,6 @@ from onnxray.cli.parts.method_command import method_command, run_method
 from onnxray.cli.parts.method_options import plain_options
 from onnxray.cli.parts.saliency_options import BoxOption, MaskOption, TargetOption
 from onnxray.cli.parts.shared_options import Shared
-from onnxray.cli.usage.statements import option
 from onnxray.methods.catalogue import family
 from onnxray.methods.options_from_text import configured
 from onnxray.methods.saliency.base import Saliency
@@ -26,15 +27,17 @@ def compare(
     model: ModelArgument,
     images: ImagesArgument,
     methods: Annotated[
-        str | None, option("--methods", metavar="A,B,...", help="The methods, by name. Default: all there are.")
+        str | None, typer.Option("--methods", metavar="A,B,...", help="The methods, by name. Default: all there are.")
     ] = None,
     settings: Annotated[
         list[str] | None,
-        option("--set", metavar="METHOD.OPTION=VALUE", help="An option of a method; repeatable."),
+        typer.Option("--set", metavar="METHOD.OPTION=VALUE", help="An option of a method; repeatable."),
     ] = None,
     quick: Annotated[
         bool,
-        option("--quick", help="The maps alone: insertion and deletion, which take most of the time, are left out."),
+        typer.Option(
+            "--quick", help="The maps alone: insertion and deletion, which take most of the time, are left out."
+        ),
     ] = False,
     target: TargetOption = None,
     reference_box: BoxOption = None,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import typer
+
 from onnxray.cli.parts.arguments import ModelArgument
 from onnxray.cli.parts.document import Work, print_json, write_document
 from onnxray.cli.parts.limits import limited
 from onnxray.cli.parts.shared_options import Opening, with_shared_options
-from onnxray.cli.usage.statements import option
 
 
 @limited
@@ -17,7 +18,7 @@ def layers(
     model: ModelArgument,
     value: Annotated[
         str,
-        option("--value", metavar="NAME", help="The value that the target reads; layers before it are listed."),
+        typer.Option("--value", metavar="NAME", help="The value that the target reads; layers before it are listed."),
     ] = "logits",
     *,
     shared: Opening,

@@ -9,12 +9,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import quote
 
+import typer
+
 from onnxray.cli.parts.arguments import ImagesArgument, ModelArgument
 from onnxray.cli.parts.document import Work, print_json
 from onnxray.cli.parts.finishing import say_interrupted
 from onnxray.cli.parts.limits import limited
 from onnxray.cli.parts.shared_options import Growing, with_shared_options
-from onnxray.cli.usage.statements import option
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,9 +30,9 @@ def values(
     images: ImagesArgument,
     value: Annotated[
         list[str],
-        option("--value", metavar="NAME", help="A value's name, alias, short form or glob; repeatable."),
+        typer.Option("--value", metavar="NAME", help="A value's name, alias, short form or glob; repeatable."),
     ],
-    engine: Annotated[Literal["judge", "twin"], option(help="ONNX Runtime, or the torch twin.")] = "judge",
+    engine: Annotated[Literal["judge", "twin"], typer.Option(help="ONNX Runtime, or the torch twin.")] = "judge",
     *,
     shared: Growing,
 ) -> None:

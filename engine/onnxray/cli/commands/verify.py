@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Annotated
 
-import click
+import typer
 
 from onnxray.cli.parts.arguments import ModelArgument
 from onnxray.cli.parts.document import Work, print_json, write_document
 from onnxray.cli.parts.limits import limited
 from onnxray.cli.parts.shared_options import Opening, with_shared_options
-from onnxray.cli.usage.statements import argument, option
 from onnxray.errors.shown_text import shortened
 
 if TYPE_CHECKING:
-    from onnxray.engines.agreement.full_check import Verification
+    from onnxray.engines.agreement.verification import Verification
 
 _RULES = 4
 LONGEST_CELL = 200
@@ -25,8 +24,10 @@ LONGEST_CELL = 200
 @with_shared_options
 def verify(
     model: ModelArgument,
-    images: Annotated[list[str] | None, argument("[IMAGE...]", "Images to compare on; seeded ones if none.")] = None,
-    tolerance: Annotated[float, option(help="Largest difference, relative to the largest number.")] = 1e-3,
+    images: Annotated[
+        list[str] | None, typer.Argument(metavar="[IMAGE...]", help="Images to compare on; seeded ones if none.")
+    ] = None,
+    tolerance: Annotated[float, typer.Option(help="Largest difference, relative to the largest number.")] = 1e-3,
     *,
     shared: Opening,
 ) -> None:
@@ -49,7 +50,7 @@ def verify(
     else:
         _show(verification)
     if not verification.agrees:
-        raise click.exceptions.Exit(1)
+        raise typer.Exit(1)
 
 
 _COLOURS = {"agrees": "green", "empty": "yellow", "one step": "green", "inherited": "yellow"}

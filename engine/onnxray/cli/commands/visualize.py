@@ -5,24 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any
 
+import typer
+
 from onnxray.cli.parts.arguments import ModelArgument
 from onnxray.cli.parts.finishing import Ending
 from onnxray.cli.parts.method_command import method_command, run_method
 from onnxray.cli.parts.method_options import plain_options
 from onnxray.cli.parts.shared_options import Shared
-from onnxray.cli.usage.statements import argument, option
 from onnxray.errors import InputError
 from onnxray.methods.synthesis.base import Synthesis
 
 OptionalImages = Annotated[
     list[str] | None,
-    argument("[IMAGE...]", "Image files or folders to begin from."),
+    typer.Argument(metavar="[IMAGE...]", help="Image files or folders to begin from."),
 ]
 TargetsOption = Annotated[
     list[str] | None,
-    option(
+    typer.Option(
         "--target",
-        panel="Target",
+        rich_help_panel="Target",
         metavar="CLASS|VALUE",
         help="What is climbed: a class (number or label), NAME:CHANNEL, NAME:CHANNEL,Y,X, NAME[I,J], like:FILE; "
         "class:9 and value:NAME where a word could be both. Repeatable: an image for each.",

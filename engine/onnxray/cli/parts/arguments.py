@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from onnxray.cli.usage.statements import Option, argument, option
+import typer
 
-ModelArgument = Annotated[str, argument("MODEL", "An .onnx file, or a bundled model: lenet.")]
+ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help="An .onnx file, or a bundled model: lenet.")]
 
 
 ImagesArgument = Annotated[
     list[str],
-    argument(
-        "IMAGE...",
-        "Image files, or folders of images. For other models what their inputs take: .npy, .npz, .csv, .json, "
+    typer.Argument(
+        metavar="IMAGE...",
+        help="Image files, or folders of images. For other models what their inputs take: .npy, .npz, .csv, .json, "
         ".wav, text; NAME=FILE for one of several.",
     ),
 ]
@@ -22,10 +22,10 @@ ImagesArgument = Annotated[
 
 ProfileOption = Annotated[
     str | None,
-    option(
+    typer.Option(
         "--profile",
-        panel="Model",
-        statable="anywhere",
+        rich_help_panel="Model",
+        envvar="ONNXRAY_PROFILE",
         metavar="NAME|FILE.toml",
         help="How pixels become the model's input: caffe-imagenet, vgg-face, torchvision, timm-half, tensorflow, unit, "
         "raw, lenet, or a TOML file. Found beside the model or in it where not given; guessed at last, which is said.",
@@ -35,23 +35,23 @@ ProfileOption = Annotated[
 
 LabelsOption = Annotated[
     str | None,
-    option(
+    typer.Option(
         "--labels",
-        panel="Model",
-        statable="anywhere",
+        rich_help_panel="Model",
+        envvar="ONNXRAY_LABELS",
         metavar="FILE|NAME",
-        help="The names of the classes: a file (one a line, JSON, id2label, Keras' class index), or mnist, cifar10, "
-        "voc, voc21, coco.",
+        help="The names of the classes: a file (one a line, JSON, id2label, Keras' class index); or mnist, cifar10, "
+        "cifar100, voc, voc21, coco, imagenet, imagenet-1001; or none.",
     ),
 ]
 
 
 InputOption = Annotated[
     list[str] | None,
-    option(
+    typer.Option(
         "--input",
-        panel="Model",
-        statable="anywhere",
+        rich_help_panel="Model",
+        envvar="ONNXRAY_INPUT",
         metavar="NAME=KIND|arrays",
         help="What an input is read as: picture, array, table-row, token-ids, waveform, video-clip, string; "
         "repeatable. Told from the file where not stated, as inspect shows it; arrays: every input as it is.",
@@ -59,9 +59,16 @@ InputOption = Annotated[
 ]
 
 
-def _picture_option(name: str, metavar: str, text: str) -> Option:
+def _picture_option(name: str, metavar: str, text: str) -> Any:
     """An option for one field of the profile; a command with an option of that name has the longer one alone."""
-    return option(f"--{name}", f"--profile-{name}", metavar=metavar, help=text, panel="Model", statable="anywhere")
+    return typer.Option(
+        f"--{name}",
+        f"--profile-{name}",
+        metavar=metavar,
+        help=text,
+        rich_help_panel="Model",
+        envvar=f"ONNXRAY_PROFILE_{name.upper()}",
+    )
 
 
 SizeOption = Annotated[str | None, _picture_option("size", "HxW", "This once: the size that pictures are brought to.")]
@@ -79,16 +86,19 @@ ScaleOption = Annotated[str | None, _picture_option("scale", "A", "This once: se
 
 
 DeviceOption = Annotated[
-    str, option("--device", metavar="cpu|cuda", help="Where both engines run.", panel="Model", statable="anywhere")
+    str,
+    typer.Option(
+        "--device", metavar="cpu|cuda", help="Where both engines run.", rich_help_panel="Model", envvar="ONNXRAY_DEVICE"
+    ),
 ]
 
 
 StrictOption = Annotated[
     bool,
-    option(
+    typer.Option(
         "--strict",
-        panel="Model",
-        statable="anywhere",
+        rich_help_panel="Model",
+        envvar="ONNXRAY_STRICT",
         help="Refuse a profile that was only guessed, and folders with pictures that cannot be read.",
     ),
 ]
@@ -96,10 +106,10 @@ StrictOption = Annotated[
 
 ApproximateOption = Annotated[
     bool,
-    option(
+    typer.Option(
         "--approximate",
-        panel="Model",
-        statable="anywhere",
+        rich_help_panel="Model",
+        envvar="ONNXRAY_APPROXIMATE",
         help="Give gradients also where this processor saturates u8 x s8 products, so that they cannot be checked.",
     ),
 ]
@@ -107,10 +117,10 @@ ApproximateOption = Annotated[
 
 OutputOption = Annotated[
     str | None,
-    option(
+    typer.Option(
         "--output",
-        panel="Model",
-        statable="anywhere",
+        rich_help_panel="Model",
+        envvar="ONNXRAY_OUTPUT",
         metavar="NAME[=KIND]",
         help="The output that the model is answered with, and what it is: classes, binary, multi-label, logits, "
         "probabilities, regression, embedding, boxes, mask, sequence, labels. inspect shows what the file tells.",
@@ -120,10 +130,10 @@ OutputOption = Annotated[
 
 JsonOption = Annotated[
     bool,
-    option(
+    typer.Option(
         "--json",
-        panel="Output",
-        statable="anywhere",
+        rich_help_panel="Output",
+        envvar="ONNXRAY_JSON",
         help="Print one JSON document on standard output, and nothing else there.",
     ),
 ]
@@ -131,16 +141,15 @@ JsonOption = Annotated[
 
 OutOption = Annotated[
     Path | None,
-    option("-o", "--out", metavar="DIR", help="Folder for pictures and result.json.", panel="Output", statable="typed"),
+    typer.Option("-o", "--out", metavar="DIR", help="Folder for pictures and result.json.", rich_help_panel="Output"),
 ]
 
 
 OverwriteOption = Annotated[
     bool,
-    option(
+    typer.Option(
         "--overwrite",
-        panel="Output",
-        statable="typed",
+        rich_help_panel="Output",
         help="With -o DIR: replace the result of another run that lies there, with all of its files.",
     ),
 ]
@@ -148,14 +157,19 @@ OverwriteOption = Annotated[
 
 ResumeOption = Annotated[
     bool,
-    option(
+    typer.Option(
         "--resume",
-        panel="Output",
-        statable="typed",
+        rich_help_panel="Output",
         help="With -o DIR: go on with this same run, which was stopped or killed in DIR; what is finished there is "
         "taken over. A folder that is empty or not there yet begins one.",
     ),
 ]
 
 
-SeedOption = Annotated[int, option("--seed", help="Seed of whatever is random.", panel="Method", statable="anywhere")]
+TitleOption = Annotated[
+    str | None,
+    typer.Option("--title", help="What heads the sheets in place of method and model.", rich_help_panel="Output"),
+]
+SeedOption = Annotated[
+    int, typer.Option("--seed", help="Seed of whatever is random.", rich_help_panel="Method", envvar="ONNXRAY_SEED")
+]

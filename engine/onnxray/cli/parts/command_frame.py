@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import click
+import typer
 
 from onnxray.cli.parts.memory_limit import memory_ran_out
 from onnxray.cli.parts.stopping import stoppable
@@ -39,17 +39,17 @@ def guarded(command: F) -> F:
             with stoppable(), warnings.catch_warnings():
                 warnings.showwarning = _show_warning
                 command(*args, **options)
-        except click.exceptions.Exit:
+        except typer.Exit:
             raise
         except KeyboardInterrupt:
             refuse("Interrupted", "interrupted", 130, json=json)
-            raise click.exceptions.Exit(130) from None
+            raise typer.Exit(130) from None
         except Exception as error:
             told = memory_ran_out(error) or error
             if not isinstance(told, OnnxrayError):
                 raise
             refuse(type(told).__name__, str(told), 1, json=json)
-            raise click.exceptions.Exit(1) from None
+            raise typer.Exit(1) from None
 
     return run  # type: ignore[return-value]
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
-import click
+import typer
 
 from onnxray.cli.parts.document import command_line, print_json
 from onnxray.cli.terminal.notes import note as say
@@ -31,17 +31,23 @@ class Ending:
     lines: Callable[[Result[Any]], Iterable[str]] | None = None
 
 
-def finish(result: Result[Any], keep: Keeping, ending: Ending, *, json: bool) -> None:
-    """Complete a run and tell of it, as a table or as the one JSON document; status 130 where it was interrupted."""
+def finish(
+    result: Result[Any], keep: Keeping, ending: Ending, *, json: bool, title: str | None, told: Collection[str]
+) -> None:
+    """Complete a run and tell of it, as a table or as the one JSON document; status 130 where it was interrupted.
+
+    told: the notes that were said when the model was opened.
+    """
     extra = {**result.extra, **({} if ending.extra is None else ending.extra(result))}
-    stamp = dataclasses.replace(result.provenance, command=tuple(command_line()))
+    stamp = dataclasses.replace(result.provenance, command=tuple(command_line()), title=title)
     result = dataclasses.replace(result, provenance=stamp, folder=keep.path, extra=extra)
     for sentence in () if ending.lines is None else ending.lines(result):
         say(sentence)
     sheets = ending.sheets(result)
     document = keep.complete(result, sheets)
     for note in result.provenance.notes:
-        say(note)
+        if note not in told:
+            say(note)
     if json:
         print_json(document)
     else:
@@ -59,7 +65,7 @@ def say_interrupted(*, resumes: bool = True) -> NoReturn:
     """The end of a run that was interrupted, and whether --resume goes on. Errors: Exit with status 130."""
     how = "; --resume goes on with it" if resumes else ""
     say(("interrupted", "red"), f": what was finished is kept{how}")
-    raise click.exceptions.Exit(130)
+    raise typer.Exit(130)
 
 
 def number_cell(value: Any) -> str:

@@ -23,41 +23,43 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any
 
-import click
+import typer
 
 from onnxray.cli.parts.command_frame import guarded
 from onnxray.cli.parts.document import completed_by
 from onnxray.cli.parts.memory_limit import check_limits_memory, limit_memory, read_size
 from onnxray.cli.terminal.notes import note, told_as
 from onnxray.cli.terminal.standard_streams import standard_streams
-from onnxray.cli.usage.parameters import path_of
-from onnxray.cli.usage.statements import option
+from onnxray.cli.usage.defaults import stated_elsewhere
+from onnxray.cli.usage.options import path_of
 from onnxray.errors import MemoryLimitReached, OnnxrayError, RuntimeRefusal, TimeLimitReached
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
-_TIMEOUT = option(
+_TIMEOUT = typer.Option(
     "--timeout",
     metavar="SECONDS",
-    least=0.1,
-    panel="Limits",
-    statable="anywhere",
+    min=0.1,
+    rich_help_panel="Limits",
+    envvar="ONNXRAY_TIMEOUT",
     help="Stop after so long, whatever the model does, with status 1; by default nothing is stopped.",
 )
-_MEMORY = option(
+_MEMORY = typer.Option(
     "--memory",
     metavar="SIZE",
     parser=read_size,
-    panel="Limits",
-    statable="anywhere",
+    rich_help_panel="Limits",
+    envvar="ONNXRAY_MEMORY",
     help="The most memory to work in (4GB, 500MB, 2GiB; address space, of which libraries alone take 1 to 3 GB), with "
     "status 1 where it is not enough; by default nothing is bounded.",
 )
-_QUIET = option("-q", "--quiet", help="Say nothing but errors on standard error.", panel="Output", statable="anywhere")
-_VERBOSE = option(
-    "-v", "--verbose", help="Say what is opened, started and checked, and how long it took.", panel="Output",
-    statable="anywhere",
+_QUIET = typer.Option(
+    "-q", "--quiet", help="Say nothing but errors on standard error.", rich_help_panel="Output", envvar="ONNXRAY_QUIET"
+)
+_VERBOSE = typer.Option(
+    "-v", "--verbose", help="Say what is opened, started and checked, and how long it took.", rich_help_panel="Output",
+    envvar="ONNXRAY_VERBOSE",
 )  # fmt: skip
 _ADDED: dict[str, tuple[Any, Any]] = {
     "timeout": (Annotated[float | None, _TIMEOUT], None),
@@ -82,10 +84,13 @@ class Limits:
 def limited(command: Callable[..., None]) -> Callable[..., None]:
     """Make a function a command: with --timeout, --memory and --quiet, and errors as one line (:func:`guarded`).
 
+    context: of what was typed; there is none in a child, which is given ``stated``: where options were stated elsewhere
+    -> how they would have been typed.
     Errors: TimeLimitReached; MemoryLimitReached; RuntimeRefusal where a native library crashed in the child.
     """
     signature = inspect.signature(command, eval_str=True)
     parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in signature.parameters.values()]
+    parameters.append(inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context))
     parameters += [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
         for name, (kind, default) in _ADDED.items()
@@ -94,16 +99,19 @@ def limited(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def run(
-        timeout: float | None = None, memory: int | None = None, quiet: bool = False, verbose: bool = False,
-        stated: Mapping[str, list[str]] = MappingProxyType({}), **values: Any,
+        context: typer.Context | None = None, timeout: float | None = None, memory: int | None = None,
+        quiet: bool = False, verbose: bool = False, stated: Mapping[str, list[str]] = MappingProxyType({}),
+        **values: Any,
     ) -> None:  # fmt: skip
+        if context is not None:
+            stated = stated_elsewhere(context)
         with told_as(quiet=quiet, verbose=verbose), completed_by(stated):
-            if timeout is None and memory is None:
+            if context is None or (timeout is None and memory is None):
                 for where, options in stated.items():
                     note(f"{' '.join(options)}: from {where}")
                 alone(**values)
             else:
-                path = tuple(path_of(click.get_current_context()))
+                path = tuple(path_of(context))
                 limits = Limits(timeout=timeout, memory=memory)
                 in_child(path, limits, quiet=quiet, verbose=verbose, stated=dict(stated), **values)
 
@@ -155,7 +163,7 @@ def in_child(path: tuple[str, ...], limits: Limits, /, **values: Any) -> None:
     if status is None:
         raise _crashed(child.exitcode or 0, limits)
     if status:
-        raise click.exceptions.Exit(status)
+        raise typer.Exit(status)
 
 
 @contextmanager
@@ -224,7 +232,7 @@ def _status_of(path: tuple[str, ...], values: dict[str, Any]) -> int:
 
     try:
         guarded(work)(**values)  # the memory may not do for the imports
-    except click.exceptions.Exit as done:
+    except typer.Exit as done:
         return done.exit_code
     except Exception:  # a fault of ours; told here, while there is a standard error
         traceback.print_exc()

@@ -6,7 +6,7 @@ import errno
 import re
 import sys
 
-import click
+import typer
 
 from onnxray.errors import InputError, MemoryLimitReached
 
@@ -25,7 +25,7 @@ def read_size(text: str) -> int:
     found = _SIZE.fullmatch(text.strip())
     size = int(float(found[1]) * _UNITS[found[2].lower()]) if found and found[2].lower() in _UNITS else 0
     if size < 1:
-        raise click.BadParameter(f"{text!r} is no amount of memory; write it as 4GB, 500MB or 2GiB")
+        raise typer.BadParameter(f"{text!r} is no amount of memory; write it as 4GB, 500MB or 2GiB")
     return size
 
 

@@ -61,4 +61,7 @@ def run_method(
             result = method(
                 model, images, goal, seed=shared.seed, progress=tick, keep_partial=True, keep=keep, each=each
             )
-        finish(result, keep, ending, json=shared.json)
+        from onnxray.results.provenance import profile_notes
+
+        told = profile_notes(model.profile)
+        finish(result, keep, ending, json=shared.json, title=shared.title, told=told)

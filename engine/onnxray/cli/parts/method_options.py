@@ -7,7 +7,8 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
-from onnxray.cli.usage.statements import option
+import typer
+
 from onnxray.methods.option_checks import described
 
 
@@ -42,7 +43,7 @@ def _parameter(field: dataclasses.Field[Any], hint: Any) -> inspect.Parameter:
     names = f"{flag}/--no-{flag[2:]}" if kind is bool else flag
     return inspect.Parameter(
         field.name, inspect.Parameter.KEYWORD_ONLY, default=default,
-        annotation=Annotated[kind, option(names, help=text, panel="Method")],
+        annotation=Annotated[kind, typer.Option(names, help=text, rich_help_panel="Method")],
     )  # fmt: skip
 
 

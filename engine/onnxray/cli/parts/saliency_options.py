@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from onnxray.cli.usage.statements import option
+import typer
 
 TargetOption = Annotated[
     str | None,
-    option(
+    typer.Option(
         "--target",
-        panel="Target",
+        rich_help_panel="Target",
         metavar="CLASS|VALUE",
         help="What is explained: a class (number or label), NAME:CHANNEL, NAME:CHANNEL,Y,X, NAME[I,J] or "
         "NAME[max,J] (a number), boxes[0].score (a detector's best), mask(class=2), output (a regression's), "
@@ -22,26 +22,45 @@ TargetOption = Annotated[
 
 ObjectOption = Annotated[
     Literal["none", "grabcut", "threshold"],
-    option(
+    typer.Option(
         "--object",
-        panel="Target",
+        rich_help_panel="Target",
         help="Find the object that the map points at: by GrabCut seeded with the map's quantiles, or where the map "
         "reaches a share of its maximum. Mask, box (in the model's pixels and the file's) and picture are saved.",
     ),
 ]
+OriginalOption = Annotated[
+    bool,
+    typer.Option(
+        "--overlay-original",
+        help="Draw each map over its picture file at the file's own size as well (original-overlay); what the model "
+        "does not see of it is dimmed.",
+        rich_help_panel="Output",
+    ),
+]
+EnlargedOption = Annotated[
+    int,
+    typer.Option(
+        "--enlarge",
+        min=1,
+        max=64,
+        help="Save map and overlay of small models this many times as large, pixel by pixel.",
+        rich_help_panel="Output",
+    ),
+]
 ShareOption = Annotated[
     float | None,
-    option(
+    typer.Option(
         "--object-share",
-        panel="Target",
+        rich_help_panel="Target",
         help="Share of the map's maximum (--object threshold). As published: 0.2 for cam, 0.15 for all others.",
     ),
 ]
 BoxOption = Annotated[
     list[str] | None,
-    option(
+    typer.Option(
         "--reference-box",
-        panel="Target",
+        rich_help_panel="Target",
         metavar="X0,Y0,X1,Y1",
         help="Where the object is, in pixels of the model's size, x1 and y1 excluded: gives the IoU with what is "
         "found. Repeatable, one an image.",
@@ -49,9 +68,9 @@ BoxOption = Annotated[
 ]
 MaskOption = Annotated[
     list[Path] | None,
-    option(
+    typer.Option(
         "--reference-mask",
-        panel="Target",
+        rich_help_panel="Target",
         metavar="FILE.png",
         help="The same as a picture of the model's size, above zero on the object. Repeatable, one an image.",
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import functools
 import inspect
@@ -30,10 +31,10 @@ from onnxray.cli.parts.arguments import (
     SizeOption,
     StdOption,
     StrictOption,
+    TitleOption,
 )
 from onnxray.cli.parts.document import default_folder
 from onnxray.cli.terminal.notes import note
-from onnxray.cli.usage.statements import Option
 from onnxray.errors import InputError, OutputError
 
 if TYPE_CHECKING:
@@ -86,6 +87,8 @@ class Opening:
             reasons = "; ".join(opened.profile.reasons)
             name = f"assumed profile {opened.profile.name}"
             note((name, "yellow"), f": {reasons}. State it with --profile.")
+        if opened.profile is not None and opened.profile.labels_assumed is not None:
+            note(("labels", "yellow"), f": {opened.profile.labels_assumed}. Decline them with --labels none.")
         return opened
 
     @property
@@ -125,6 +128,7 @@ class Shared(Growing):
     """Those of a command that runs a method: what seeds it, too."""
 
     seed: SeedOption = 0
+    title: TitleOption = None
 
 
 def refuse_another_run(folder: Path) -> None:
@@ -141,9 +145,13 @@ def refuse_another_run(folder: Path) -> None:
 def _beside(hint: Any, taken: set[str]) -> Any:
     """An annotated option without the names that the command has options of its own for, where it has others."""
     kind, option = get_args(hint)
-    assert isinstance(option, Option)
-    names = tuple(name for name in option.names if name not in taken)
-    return Annotated[kind, dataclasses.replace(option, names=names)] if names else hint
+    named = (option.default, *(option.param_decls or ()))  # typer keeps the first name as a default, until it reads it
+    names = tuple(name for name in named if name not in taken)
+    if not names or names == named:
+        return hint
+    own = copy.copy(option)
+    own.default, own.param_decls = names[0], names[1:]
+    return Annotated[kind, own]
 
 
 def with_shared_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -36,7 +36,8 @@ def perturbed_table(items: Sequence[LotsItem]) -> Table:
         scale = f"{item.steps} x {item.scale:g}" if item.search == "step-and-adjust" else f"{item.scale:g}"
         table.add_row(
             origin, goal or item.target_source or item.mode, item.layer, item.label or "-",
-            "yes" if item.success else Text("no", "red"), score, f"{item.l2:.0f}", f"{item.linf:.0f}", scale,
+            "yes" if item.success else Text("no", "red"), score,
+            *(number_cell(x) if item.moved else f"{x:.0f}" for x in (item.l2, item.linf)), scale,
             f"{item.distance_before:.4g} -> {item.distance_after:.4g}",
         )  # fmt: skip
     return table
@@ -47,21 +48,21 @@ def _seen(name: str, shown: Shown) -> str:
     return name if shown.label is None else f"{name} ({shown.label})"
 
 
-def stability_table(layers: Sequence[LayerSummary]) -> Table:
-    """One line for each layer: medians and quartiles, the unreached counted as infinity."""
+def stability_table(layers: Sequence[LayerSummary], *, norms: str = ".0f") -> Table:
+    """One line for each layer: medians and quartiles, the unreached counted as infinity. norms: how they are shown."""
     table = Table("layer", "images", "reached", "L2 (quartiles)", "Linf (quartiles)", "PASS (quartiles)")
     for layer in layers:
         table.add_row(
             layer.layer, str(layer.count), f"{layer.share_reached:.0%}",
-            *(_quartiles(q, d) for q, d in ((layer.l2, 0), (layer.linf, 0), (layer.similarity, 4))),
+            *(_quartiles(q, d) for q, d in ((layer.l2, norms), (layer.linf, norms), (layer.similarity, ".4f"))),
         )  # fmt: skip
     return table
 
 
-def _quartiles(numbers: tuple[float, float, float] | None, digits: int) -> Text:
+def _quartiles(numbers: tuple[float, float, float] | None, written: str) -> Text:
     if numbers is None:
         return Text("-")
-    low, middle, high = ("not reached" if abs(n) == float("inf") else f"{n:.{digits}f}" for n in numbers)
+    low, middle, high = ("not reached" if abs(n) == float("inf") else f"{n:{written}}" for n in numbers)
     return line((middle, "bold"), f" ({low} to {high})")
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-import click
+import typer
 
 from onnxray.errors.shown_text import terminal
 
@@ -25,7 +25,7 @@ def note(*parts: str | tuple[str, str]) -> None:
     shown = []
     for part in parts:
         text, colour = (part, None) if isinstance(part, str) else part
-        shown.append(click.style(terminal(text, _LONGEST), fg=colour if coloured else None, reset=coloured))
+        shown.append(typer.style(terminal(text, _LONGEST), fg=colour if coloured else None, reset=coloured))
     print("".join(shown), file=sys.stderr)
 
 

@@ -15,9 +15,11 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import click
+import typer
+from typer.core import TyperOption
 
-from onnxray.cli.usage.options import OptionInPanel, variable_of
+from onnxray.cli.usage.options import longest_name
+from onnxray.cli.usage.refusals import WrongUsage
 from onnxray.errors.near_misses import did_you_mean
 from onnxray.errors.short_values import short
 from onnxray.images.profile.side_text import MAX_TOML, parse_toml
@@ -27,7 +29,7 @@ FILE, PROJECT = "onnxray.toml", "pyproject.toml"
 
 def stated_in_file(
     command: Sequence[str],
-    options: Mapping[str, OptionInPanel],
+    options: Mapping[str, TyperOption],
     *,
     shared: Collection[str],
     commands: Collection[str],
@@ -37,14 +39,14 @@ def stated_in_file(
 
     options: those of the command that a file may state, by their names. shared: the names of those that may stand
     outside of tables. commands: what tables are there of.
-    Errors: click.UsageError, one line, for what is no TOML, no option, or of the wrong type.
+    Errors: WrongUsage, one line, for what is no TOML, no option, or of the wrong type.
     """
     file, table = _table(folder)
     own: Mapping[str, Any] = table
     for name in command:
         inner = own.get(name, {})
         if not isinstance(inner, dict):
-            raise click.UsageError(f"{file}: {name} is {short(inner)}; a table of the command's options was expected")
+            raise WrongUsage(f"{file}: {name} is {short(inner)}; a table of the command's options was expected")
         own = inner
     for key, value in table.items():
         if isinstance(value, dict):
@@ -61,23 +63,22 @@ def stated_in_file(
     return {options[key].name: _value(options[key], key, value, file, folder) for key, value in stated.items()}
 
 
-def stated_elsewhere(context: click.Context) -> dict[str, list[str]]:
+def stated_elsewhere(context: typer.Context) -> dict[str, list[str]]:
     """Where it was stated -> options as they would have been typed, of those that were not."""
-    sources = click.core.ParameterSource
     file = FILE if Path(FILE).is_file() else PROJECT
     stated: dict[str, list[str]] = {}
     for one in context.command.params:
         source = context.get_parameter_source(str(one.name))
-        if isinstance(one, OptionInPanel) and source in {sources.ENVIRONMENT, sources.DEFAULT_MAP}:
-            where = file if source is sources.DEFAULT_MAP else variable_of(one)
+        if isinstance(one, TyperOption) and source is not None and source.name in {"ENVIRONMENT", "DEFAULT_MAP"}:
+            where = file if source.name == "DEFAULT_MAP" else str(one.envvar)
             stated.setdefault(where, []).extend(_as_typed(one, context.params[str(one.name)]))
     return stated
 
 
-def _as_typed(option: OptionInPanel, value: Any) -> list[str]:
+def _as_typed(option: TyperOption, value: Any) -> list[str]:
     if option.is_flag:
-        return [option.longest] if value else list(option.secondary_opts)
-    return [text for each in (value if option.multiple else [value]) for text in (option.longest, str(each))]
+        return [longest_name(option)] if value else list(option.secondary_opts)
+    return [text for each in (value if option.multiple else [value]) for text in (longest_name(option), str(each))]
 
 
 def _table(folder: Path) -> tuple[str, Mapping[str, Any]]:
@@ -94,15 +95,13 @@ def _table(folder: Path) -> tuple[str, Mapping[str, Any]]:
                 continue
             table = parse_toml(text)
         except (OSError, ValueError) as error:
-            raise click.UsageError(
-                f"{name}: cannot be read ({error}); mend it, or leave it out by --isolated"
-            ) from None
+            raise WrongUsage(f"{name}: cannot be read ({error}); mend it, or leave it out by --isolated") from None
         if name == FILE:
             return name, table
         tools = table.get("tool", {})
         own = tools.get("onnxray", {}) if isinstance(tools, dict) else {}
         if not isinstance(own, dict):
-            raise click.UsageError(f"{name}: tool.onnxray is {short(own)}; a table was expected")
+            raise WrongUsage(f"{name}: tool.onnxray is {short(own)}; a table was expected")
         return name, own
     return FILE, {}
 
@@ -111,18 +110,19 @@ def _check_name(key: str, known: Collection[str], absent: str) -> None:
     if key in known:
         return
     hint = did_you_mean(key, known) or f"there are: {', '.join(sorted(known))}"
-    raise click.UsageError(f"{absent} {short(key)} that a file may state; {hint.rstrip()}")
+    raise WrongUsage(f"{absent} {short(key)} that a file may state; {hint.rstrip()}")
 
 
-def _value(option: OptionInPanel, key: str, value: Any, file: str, folder: Path) -> Any:
+def _value(option: TyperOption, key: str, value: Any, file: str, folder: Path) -> Any:
     """A value as the option takes it."""
     values = value if option.multiple and isinstance(value, list) else [value]
-    kinds: dict[str, tuple[type, ...]] = {"boolean": (bool,), "integer": (int,), "float": (int, float)}
-    allowed = kinds.get("boolean" if option.is_flag else option.type.name.removesuffix(" range"), (str,))
+    kinds: dict[Any, tuple[type, ...]] = {bool: (bool,), int: (int,), float: (int, float)}
+    kind = option.type_descriptor
+    allowed = (str,) if kind.parameter_info.parser is not None else kinds.get(kind.annotation, (str,))
     wanted = {(bool,): "true or false", (int,): "a whole number", (int, float): "a number"}.get(allowed, "text")
     for one in values:
         if not isinstance(one, allowed) or (isinstance(one, bool) and bool not in allowed):
-            raise click.UsageError(f"{file}: {key} is {short(one)}; {wanted} was expected")
+            raise WrongUsage(f"{file}: {key} is {short(one)}; {wanted} was expected")
         if isinstance(one, str):
             _check_place(one, f"{file}: {key}", folder)
     return values if option.multiple else value
@@ -138,4 +138,4 @@ def _check_place(text: str, place: str, folder: Path) -> None:
         except (OSError, ValueError, RuntimeError):
             continue
         if outside:
-            raise click.UsageError(f"{place} is {short(text)}; a file that lies in the working folder was expected")
+            raise WrongUsage(f"{place} is {short(text)}; a file that lies in the working folder was expected")

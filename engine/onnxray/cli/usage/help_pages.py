@@ -1,46 +1,52 @@
 """The page that --help shows: usage, what the command does, its options in groups, examples.
 
-Written by click's own formatter, without rich: a page is there in a fraction of the time, and nothing in it is cut off.
+Written by typer's own formatter, without rich: a page is there in a fraction of the time, and nothing in it is cut off.
 """
 
 from __future__ import annotations
 
 import inspect
+from typing import Any
 
-import click
+from typer.core import TyperArgument, TyperCommand
 
-from onnxray.cli.usage.options import OptionInPanel, StatedArgument
-from onnxray.cli.usage.statements import PANELS
+from onnxray.cli.usage.options import PANELS
 
 _EXAMPLES = ("Example: ", "Examples: ")
 
 
-class CommandWithPage(click.Command):
+class CommandWithPage(TyperCommand):
     """A command and its page."""
 
-    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """What the usage line has after the command: arguments as they are called."""
+        arguments = [one.display_name_raw for one in self.get_params(ctx) if isinstance(one, TyperArgument)]
+        return [str(self.options_metavar), *arguments]
+
+    def format_help_text(self, ctx: Any, formatter: Any) -> None:
         """What it does; its examples come last."""
         write_text(self.help or "", formatter)
 
-    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_options(self, ctx: Any, formatter: Any) -> None:
         """Arguments, and options in their groups."""
         parameters = self.get_params(ctx)
-        arguments = [(one.make_metavar(ctx), one.explanation) for one in parameters if isinstance(one, StatedArgument)]
+        arguments = [(one.display_name_raw, one.help or "") for one in parameters if isinstance(one, TyperArgument)]
         _write_list("Arguments", arguments, formatter)
         panels: dict[str, list[tuple[str, str]]] = {panel: [] for panel in PANELS}
         for one in parameters:
-            record = None if isinstance(one, StatedArgument) else one.get_help_record(ctx)
+            record = None if isinstance(one, TyperArgument) else one.get_help_record(ctx)
             if record is not None:
-                panels[one.panel if isinstance(one, OptionInPanel) else "Output"].append(record)
+                panel = "Output" if one is self.get_help_option(ctx) else getattr(one, "rich_help_panel", None)
+                panels[panel or "Options"].append(record)
         for panel, records in panels.items():
             _write_list(panel, records, formatter)
 
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
         """The examples, a line each."""
         write_examples(self.help or "", formatter)
 
 
-def write_text(text: str, formatter: click.HelpFormatter) -> None:
+def write_text(text: str, formatter: Any) -> None:
     """The paragraphs of a docstring that are no examples."""
     said = [part for part in inspect.cleandoc(text).split("\n\n") if not part.startswith(_EXAMPLES)]
     formatter.write_paragraph()
@@ -48,7 +54,7 @@ def write_text(text: str, formatter: click.HelpFormatter) -> None:
         formatter.write_text("\n\n".join(said))
 
 
-def write_examples(text: str, formatter: click.HelpFormatter) -> None:
+def write_examples(text: str, formatter: Any) -> None:
     """The paragraph of a docstring that states examples, separated by semicolons: each as it is typed."""
     for part in inspect.cleandoc(text).split("\n\n"):
         if part.startswith(_EXAMPLES):
@@ -57,7 +63,7 @@ def write_examples(text: str, formatter: click.HelpFormatter) -> None:
                     formatter.write(f"{'':>{formatter.current_indent}}{example}\n")
 
 
-def _write_list(title: str, records: list[tuple[str, str]], formatter: click.HelpFormatter) -> None:
+def _write_list(title: str, records: list[tuple[str, str]], formatter: Any) -> None:
     if records:
         with formatter.section(title):
             formatter.write_dl(records)

@@ -4,10 +4,23 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import Any, final
 
-import click
+import typer
 
+from onnxray.errors.short_values import short
 from onnxray.errors.shown_text import json_text, one_line
+
+
+@final
+class WrongUsage(typer.TyperException):
+    """What was typed, or stands in a file of defaults, is wrong in a way that typer does not see."""
+
+    exit_code = 2
+
+    def __init__(self, message: str, context: Any = None) -> None:
+        super().__init__(message)
+        self.ctx = context
 
 
 def refuse(kind: str, message: str, status: int, *, json: bool) -> None:
@@ -18,13 +31,18 @@ def refuse(kind: str, message: str, status: int, *, json: bool) -> None:
         print(json_text(document, ascii=True))
 
 
-def refuse_usage(error: click.UsageError, arguments: Sequence[str]) -> int:
+def refuse_usage(error: typer.TyperException, arguments: Sequence[str]) -> int:
     """Say what is wrong with what was typed, and where it is explained. Gives the exit status."""
-    if isinstance(error, click.exceptions.NoArgsIsHelpError):
-        error.show()
-        return error.exit_code
-    command = "onnxray" if error.ctx is None else error.ctx.command_path
-    said = one_line(error.format_message().rstrip("."))
+    context = getattr(error, "ctx", None)
+    command = "onnxray" if context is None else context.command_path
+    said = one_line(error.format_message().rstrip(".") + _value_of(error))
     mark = "" if said.endswith(("?", "?)")) else "."
     refuse("UsageError", one_line(f"{said}{mark} See {command} --help"), error.exit_code, json="--json" in arguments)
     return error.exit_code
+
+
+def _value_of(error: typer.TyperException) -> str:
+    """The value that is wrong, where typer says only what was expected: pydantic, which reads values, has it."""
+    errors = getattr(error.__cause__, "errors", None)
+    value = "" if errors is None else short(errors()[0]["input"])
+    return "" if value in error.format_message() else f", not {value}"

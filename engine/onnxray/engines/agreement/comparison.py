@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -22,6 +22,8 @@ rounds less often than one that does not; what that leaves grows like the square
 
 _SPACING = {"float16": 2.0**-10, "bfloat16": 2.0**-7}
 FLOOR = 1e-6
+_BLOCK = 2**18
+"""How many numbers are compared at once."""
 
 Verdict = Literal["agrees", "empty", "one step", "inherited", "at fault", "not settled", "differs"]
 
@@ -56,16 +58,74 @@ class Comparison:
         return self.verdict in {"agrees", "empty", "one step"}
 
 
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """How far one value is apart in both engines, on some samples: what ``compared`` judges.
+
+    shape: of what the judge gives. alike: whether the twin's is the same. largest: max |judge|, of finite numbers.
+    nothing, nowhere: whether the judge gives NaN throughout, and the twin as well.
+    """
+
+    shape: tuple[int, ...]
+    dtype: str
+    alike: bool
+    size: int
+    absolute: float
+    largest: float
+    nothing: bool
+    nowhere: bool
+
+
+def difference(graph: Graph, name: str, judge: Array, twin: Array) -> Difference:
+    """max |twin - judge| of one value. What a TopK gives in an order of its own is compared as a set."""
+    shape, dtype, alike = judge.shape, str(judge.dtype), judge.shape == twin.shape
+    if not alike or judge.size == 0:
+        return Difference(shape, dtype, alike, judge.size, 0.0 if alike else float("inf"), 0.0, False, False)
+    judge, twin = (in_one_order(graph, name, side) for side in (judge, twin))
+    absolute = largest = 0.0
+    nothing = nowhere = True
+    for expected, got in _in_blocks(judge, twin):
+        absolute = max(absolute, float(differences(expected, got).max()))
+        finite = np.abs(expected[np.isfinite(expected)])
+        largest = max(largest, float(finite.max()) if finite.size else 0.0)
+        nothing = nothing and bool(np.isnan(expected).all())
+        nowhere = nowhere and bool(np.isnan(got).all())
+    return Difference(shape, dtype, alike, judge.size, absolute, largest, nothing, nothing and nowhere)
+
+
+def of_all(graph: Graph, name: str, parts: Sequence[Difference]) -> Difference:
+    """The difference on all samples, from those on some of them after the other."""
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    filled = [part for part in parts if part.size] or [first]
+    along = {part.shape[1:] for part in parts if part.shape}
+    joined = len(along) == 1 and all(part.shape for part in parts) and name in graph.depends_on_input
+    shape = (sum(part.shape[0] for part in parts), *first.shape[1:]) if joined else first.shape
+    return Difference(
+        shape, first.dtype, all(part.alike for part in parts), sum(part.size for part in parts),
+        max(part.absolute for part in parts), max(part.largest for part in parts),
+        all(part.nothing for part in filled), all(part.nowhere for part in filled),
+    )  # fmt: skip
+
+
 def compare(
     graph: Graph, name: str, judge: Array, twin: Array, tolerance: float = TOLERANCE, *, short: str = ""
 ) -> Comparison:
-    """Compare one value: agrees where max|twin - judge| <= tolerance * max|judge| + 1e-6, shapes and NaN alike.
+    """Compare one value that both engines gave; see ``compared``."""
+    return compared(graph, name, difference(graph, name, judge, twin), tolerance, short=short)
+
+
+def compared(
+    graph: Graph, name: str, apart: Difference, tolerance: float = TOLERANCE, *, short: str = ""
+) -> Comparison:
+    """Judge one value: agrees where max|twin - judge| <= tolerance * max|judge| + 1e-6, shapes and NaN alike.
 
     A value that the judge gives as NaN throughout does not agree: nothing could be compared. Where the judge gives
     float16, or the value comes from it or from bfloat16 (``short`` says from which), ten spacings of that type
-    (2^-10, 2^-7) are added to the tolerance. What a TopK gives in an order of its own is compared as a set.
+    (2^-10, 2^-7) are added to the tolerance.
     """
-    short = short or str(judge.dtype)
+    short = short or apart.dtype
     rule = f"{tolerance:g} of the largest number"
     if short in _SPACING:
         tolerance += ROUNDINGS * _SPACING[short]
@@ -75,19 +135,15 @@ def compare(
 
     def found(absolute: float, relative: float, allowed: float) -> Comparison:
         verdict: Verdict = "agrees" if absolute <= allowed else "differs"
-        return Comparison(name, node, operator, judge.shape, absolute, relative, allowed, rule, verdict)
+        return Comparison(name, node, operator, apart.shape, absolute, relative, allowed, rule, verdict)
 
-    if judge.shape != twin.shape:
+    if not apart.alike:
         return found(float("inf"), float("inf"), 0.0)
-    if judge.size == 0:
+    if apart.size == 0:
         return replace(found(0.0, 0.0, 0.0), verdict="empty")
-    expected, got = (in_one_order(graph, name, side).astype(np.float64) for side in (judge, twin))
-    if np.isnan(expected).all():
+    if apart.nothing:
         return found(float("nan"), float("nan"), 0.0)
-    difference = differences(expected, got)
-    absolute = float(difference.max())
-    finite = np.abs(expected[np.isfinite(expected)])
-    scale = float(finite.max()) if finite.size else 0.0
+    absolute, scale = apart.absolute, apart.largest
     relative = absolute / scale if scale else (0.0 if absolute == 0 else float("inf"))
     return found(absolute, relative, tolerance * scale + FLOOR)
 
@@ -99,6 +155,19 @@ def differences(judge: Array, twin: Array) -> Array:
     with np.errstate(invalid="ignore", over="ignore"):
         difference = np.where(same, 0.0, np.abs(got - expected))
     return np.where(np.isnan(difference), np.inf, difference)
+
+
+def largest_difference(judge: Array, twin: Array) -> float:
+    """The largest of them, for which no more than a part of the arrays is held in float64; 0 where there is none."""
+    return max((float(differences(*pair).max()) for pair in _in_blocks(judge, twin)), default=0.0)
+
+
+def _in_blocks(judge: Array, twin: Array) -> Iterator[tuple[Array, Array]]:
+    """Two arrays of one shape in float64, some of their numbers after the other."""
+    if judge.size == 0:
+        return
+    for expected, got in np.nditer([judge, twin], ["external_loop", "buffered"], order="C", buffersize=_BLOCK):
+        yield expected.astype(np.float64), got.astype(np.float64)
 
 
 def described(comparison: Comparison) -> str:
@@ -123,10 +192,13 @@ def short_floats(graph: Graph) -> Mapping[str, str]:
     return found
 
 
-def is_comparable(graph: Graph, name: str) -> bool:
-    """Whether both engines must give a value alike: not so what is computed from a TopK in an order of its own."""
+def is_comparable(graph: Graph, name: str, *, asked: bool = False) -> bool:
+    """Whether both engines must give a value alike: not so what is computed from a TopK in an order of its own.
+
+    asked: whether the twin asks the judge for that order.
+    """
     node = unordered(graph).get(name)
-    return node is None or name in node.outputs
+    return node is None or name in node.outputs or asked
 
 
 def is_quantised(graph: Graph) -> bool:

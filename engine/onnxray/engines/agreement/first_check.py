@@ -21,7 +21,7 @@ from onnxray.graph.facts import Graph
 from onnxray.graph.fixed_batch import fixed_batch_of, found_fixed
 
 if TYPE_CHECKING:
-    from onnxray.engines.agreement.full_check import Verification
+    from onnxray.engines.agreement.verification import Verification
 
 _log = logging.getLogger("onnxray")
 
@@ -101,15 +101,17 @@ def check(
     *,
     prepare: Callable[[Sequence[str]], None] | None = None,
     approximate: bool = False,
+    ordered: bool = False,
 ) -> Agreement:
     """Compare the outputs on ``feeds``: with the judge as it is, and where that saturates and differs, made exact.
 
     full: verifies value by value against a judge. approximate: let pass what cannot be compared exactly, if every node
-    but the saturating products is right by itself. Where ONNX Runtime does not take the model, whatever it is fed,
-    onnx's reference implementation stands in for it. Errors: MismatchError, RuntimeRefusal.
+    but the saturating products is right by itself. ordered: the twin takes the judge's order where that is its own.
+    Where ONNX Runtime does not take the model, whatever it is fed, onnx's reference implementation stands in for it.
+    Errors: MismatchError, RuntimeRefusal.
     """
     try:
-        return _by_the_judge(judge, feeds, twin, full, prepare, approximate=approximate)
+        return _by_the_judge(judge, feeds, twin, full, prepare, approximate=approximate, ordered=ordered)
     except RuntimeRefusal:
         if judge.refusal is None:
             raise
@@ -125,6 +127,7 @@ def _by_the_judge(
     prepare: Callable[[Sequence[str]], None] | None,
     *,
     approximate: bool,
+    ordered: bool,
 ) -> Agreement:
     """The comparison with ONNX Runtime."""
 
@@ -136,6 +139,7 @@ def _by_the_judge(
             plain=lambda names: judge.plain_outputs(feeds, names),
             full=(lambda: full(judge)) if settle else None,
             prepare=prepare,
+            ordered=ordered,
         )
 
     graph = judge.graph

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -12,100 +11,37 @@ from onnxray.arrays import Array, Arrays
 from onnxray.engines.agreement.comparison import (
     TOLERANCE,
     Comparison,
+    Difference,
     Verdict,
     compare,
+    compared,
     described,
+    difference,
     is_comparable,
     is_quantised,
-    number,
+    of_all,
     short_floats,
 )
-from onnxray.engines.agreement.outputs_check import moved_by_optimisations
+from onnxray.engines.agreement.outputs_check import Values, moved_by_optimisations
 from onnxray.engines.agreement.quantisation_steps import Steps
+from onnxray.engines.agreement.segments import by_the_judge, by_the_twin, segments
 from onnxray.engines.agreement.single_node import given_alone, tensors_of
-from onnxray.engines.chunks import chunk_size
+from onnxray.engines.agreement.verification import Fault, Verification, in_words
+from onnxray.engines.chunks import Chunk, chunk_size, chunks, has_batch_axis, sample_count
 from onnxray.engines.judge import Judge
 from onnxray.engines.twin import Twin
 from onnxray.errors import InputError, RuntimeRefusal
 from onnxray.graph.facts import Graph, Node
 from onnxray.graph.fixed_batch import fixed_batch_of
+from onnxray.graph.value_shapes import shapes_at, value_bytes
+from onnxray.importer.nodes.weights import numpy_array
 
 _STEP = 1
 """By how many steps of quantisation a value may be off by what it inherits, or a whole number by its own node: the
 judge adds up in another order than torch, and what falls near the middle of a step is rounded either way."""
 
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """A node that is wrong by itself: fed with the judge's inputs it gives ``value`` with the error ``own``."""
-
-    node: str
-    operator: str
-    domain: str
-    version: int
-    value: str
-    own: Comparison
-
-    def __str__(self) -> str:
-        domain = f"{self.domain}." if self.domain else ""
-        return (
-            f"node {self.node!r}, operator {domain}{self.operator} version {self.version}, is at fault: from the "
-            f"judge's own inputs it gives {self.value!r} with {described(self.own)}"
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Verification:
-    """What ``Model.verify`` found.
-
-    ``comparisons``: every value, in graph order, against a copy of the model that gives them all. ``outputs``: the
-    twin's outputs against those of the file itself. ``fault``: the first node in graph order that is wrong by itself.
-    ``outputs_moved``: max |output of that copy - output of the file itself| by the judge: how far reading moves what is
-    read. ``skipped``: values that hold no real or quantised numbers. ``reason``: the verdict in words. ``arithmetic``:
-    what the judge's products were, where this processor saturates them.
-    """
-
-    comparisons: tuple[Comparison, ...]
-    outputs: tuple[Comparison, ...]
-    fault: Fault | None
-    skipped: tuple[str, ...]
-    tolerance: float
-    outputs_moved: float
-    inputs: str
-    reason: str
-    quantised: bool
-    arithmetic: str = ""
-
-    @property
-    def agrees(self) -> bool:
-        """No node is wrong by itself, every value could be settled, and every output of the file agrees."""
-        settled = all(comparison.verdict != "not settled" for comparison in self.comparisons)
-        return self.fault is None and settled and all(output.agrees for output in self.outputs)
-
-    @property
-    def first_divergence(self) -> Comparison | None:
-        """The first value in graph order that is off by more than is let pass, by its own node or by inheritance."""
-        return next((comparison for comparison in self.comparisons if not comparison.agrees), None)
-
-    def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        first, fault = self.first_divergence, self.fault
-        return {
-            "agrees": self.agrees,
-            "reason": self.reason,
-            "tolerance": self.tolerance,
-            "quantised": self.quantised,
-            "arithmetic": self.arithmetic or None,
-            "inputs": self.inputs,
-            "outputs_moved_by_reading": number(self.outputs_moved),
-            "fault": None
-            if fault is None
-            else {**{f.name: getattr(fault, f.name) for f in fields(fault)}, "own": _row(fault.own)},
-            "first_divergence": None if first is None else _row(first),
-            "outputs": [_row(output) for output in self.outputs],
-            "values": [_row(comparison) for comparison in self.comparisons],
-            "skipped": list(self.skipped),
-        }
+_MOST_OF_A_VALUE = 2**24
+"""Where one value of a batch takes more bytes, its samples are fed one by one."""
 
 
 def verify(
@@ -113,48 +49,142 @@ def verify(
 ) -> Verification:
     """Compare every value, then every node that a value too far off is computed by, alone and with the judge's inputs.
 
-    A value is let off by ``tolerance`` (see ``compare``). Where it is computed from quantised ones it may be off by one
-    step, or by what one step of each of the nearest quantised values makes of it, if its node alone is right.
+    A value is let off by ``tolerance`` (see ``compared``). Where it is computed from quantised ones it may be off by
+    one step, or by what one step of each of the nearest quantised values makes of it, if its node alone is right.
+    The graph is gone through in segments, both engines side by side, so that no more is held than is still read.
     """
-    graph = judge.graph
-    return _Run(graph, judge, twin, feeds, variables, tolerance).verify(inputs)
+    return _Run(judge, twin, feeds, variables, tolerance).verify(inputs)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A chunk of the batch, and what is kept of it.
+
+    outputs: what the file itself gives. judge, twin: what is given for the outputs, and for the values with a step that
+    are nearest to them, where every value is read.
+    """
+
+    chunk: Chunk
+    variables: Arrays
+    outputs: Mapping[str, Array]
+    judge: dict[str, Array] = field(default_factory=dict)
+    twin: dict[str, Array] = field(default_factory=dict)
+
+
+class _Measured:
+    """How far each value is apart in each part, in numbers and in steps of its quantisation."""
+
+    def __init__(self) -> None:
+        self.apart: dict[str, list[Difference]] = {}
+        self.steps: dict[str, list[float | None]] = {}
+
+    def add(self, name: str, apart: Difference, steps: float | None) -> None:
+        """Of the next part."""
+        self.apart.setdefault(name, []).append(apart)
+        self.steps.setdefault(name, []).append(steps)
+
+    def worst(self, name: str) -> int:
+        """The part in which a value is furthest apart."""
+        off = [part.absolute if part.alike and not part.nothing else np.inf for part in self.apart[name]]
+        return int(np.argmax(off))
 
 
 class _Run:
     """One verification in the making."""
 
-    def __init__(
-        self, graph: Graph, judge: Judge, twin: Twin, feeds: Arrays, variables: Arrays, tolerance: float
-    ) -> None:
-        self.graph, self.judge, self.twin = graph, judge, twin
+    def __init__(self, judge: Judge, twin: Twin, feeds: Arrays, variables: Arrays, tolerance: float) -> None:
+        self.graph, self.judge, self.twin = judge.graph, judge, twin
         self.feeds, self.variables, self.tolerance = feeds, variables, tolerance
-        self.steps = Steps(graph)
-        self.short = short_floats(graph)
+        self.steps = Steps(self.graph)
+        self.short = short_floats(self.graph)
 
     def verify(self, inputs: str) -> Verification:
         wanted, skipped = self._comparable()
-        expected = self.judge.values(self.feeds, wanted)
-        found = self.twin.values(self.variables, wanted)
-        rows = []
-        for name in wanted:
-            if np.issubdtype(expected[name].dtype, np.floating) or name in self.steps.quantised:
-                rows.append(self._compared(name, expected[name], found[name], expected))
-            else:
-                skipped.append(name)
+        parts = self._parts(wanted)
+        found = self._measured(wanted, parts)
+        apart = {name: of_all(self.graph, name, found.apart[name]) for name in wanted if name in found.apart}
+        skipped += [name for name in wanted if name not in apart]
+        rows = [self._compared(name, one, found.steps[name]) for name, one in apart.items()]
         ends = {output.name for output in self.graph.outputs}
-        unfilled = {row.name for row in rows if _nothing(expected, found, row)}
+        unfilled = {row.name for row in rows if np.isnan(row.absolute) and apart[row.name].nowhere}
         if not unfilled & ends:  # else the weights may hold NaN, and the first value that is NaN is to be named
             rows = [replace(row, verdict="empty") if row.name in unfilled else row for row in rows]
         off = [row for row in rows if not row.agrees]
-        alone = self._alone(off, expected, found) if off else {}
+        alone = self._alone(off, parts[found.worst(off[0].name)]) if off else {}
         rows = [row if row.agrees else self._settled(row, alone, rows) for row in rows]
         fault = self._fault(alone)
-        outputs, reason = self._outputs(rows, found)
-        moved = self._moved_by_reading(wanted)
+        outputs, reason = self._outputs(rows, parts)
+        moved = max((self._moved_by_reading(part) for part in parts), default=0.0)
         result = Verification(
             tuple(rows), outputs, fault, tuple(skipped), self.tolerance, moved, inputs, reason, is_quantised(self.graph)
         )
-        return replace(result, reason=_in_words(result) if fault is not None or not reason else reason)
+        return replace(result, reason=in_words(result) if fault is not None or not reason else reason)
+
+    def _parts(self, wanted: list[str]) -> list[_Part]:
+        """The batch in the chunks that it is fed in, each with what the file itself gives."""
+        if any(isinstance(value, list) for value in self.feeds.values()):  # sequences have no samples to be cut into
+            whole = Chunk(self.feeds, 0, 0, whole=True)
+            return [_Part(whole, self.variables, self.judge.outputs(self.feeds, once=True))]
+        found = self._in_chunks(wanted)
+        fixed = fixed_batch_of(self.graph)
+        first = self.judge.outputs(found[0][0].feeds, once=True)
+        if fixed_batch_of(self.graph) != fixed:  # it was tried there, and takes one sample alone
+            found = self._in_chunks(wanted)
+            first = self.judge.outputs(found[0][0].feeds, once=True)
+        others = (self.judge.outputs(chunk.feeds, once=True) for chunk, _ in found[1:])
+        given = [self._meant(outputs, chunk) for (chunk, _), outputs in zip(found, (first, *others))]
+        return [_Part(chunk, own.feeds, outputs) for (chunk, own), outputs in zip(found, given)]
+
+    def _in_chunks(self, wanted: list[str]) -> list[tuple[Chunk, Chunk]]:
+        size, total = chunk_size(self.graph, self.feeds), sample_count(self.feeds)
+        alike = {len(array) if array.ndim else 0 for array in self.feeds.values()} == {total}
+        if fixed_batch_of(self.graph) is None and alike and total > 1:
+            fed = {name: (min(size, total), *array.shape[1:]) for name, array in self.feeds.items()}
+            largest = max(value_bytes(self.graph, shapes_at(self.graph, fed)).values(), default=0)
+            size = 1 if self.judge.mixing.apart or largest > _MOST_OF_A_VALUE else size
+        if size > 1:
+            size = self.judge.mixing.chunk(self.feeds, tuple(wanted), size)
+        both = zip(chunks(self.graph, self.feeds, size), chunks(self.graph, self.variables, size))
+        return list(both)
+
+    def _measured(self, wanted: list[str], parts: list[_Part]) -> _Measured:
+        """Both engines side by side through the graph, part by part."""
+        found, compared_ones = _Measured(), frozenset(wanted)
+        ends = [name for name, array in parts[0].outputs.items() if _is_numeric(array)]
+        ends = [name for name in ends if name in self.graph.producer_of and name in self.graph.depends_on_input]
+        kept = {name for end in ends for name in (end, *self.steps.sources.get(end, ()))}
+        scales = {
+            self.steps.computed_scale(name) for name in wanted if self.steps.sources.get(name) == frozenset({name})
+        }
+        way = segments(self.graph, [*wanted, *ends], _sizes(self.graph, parts[0].chunk))
+        for part in parts:
+            judge, twin = by_the_judge(self.judge, part.chunk.feeds), by_the_twin(self.twin, part.variables)
+            known: dict[str, Array] = {}
+            for segment in way:
+                expected = self._meant(judge.next(segment), part.chunk)
+                got = self._meant({n: numpy_array(tensor) for n, tensor in twin.next(segment).items()}, part.chunk)
+                known.update((name, array) for name, array in expected.items() if name in scales)
+                part.judge.update((name, expected[name]) for name in segment.names if name in kept)
+                part.twin.update((name, got[name]) for name in segment.names if name in kept)
+                for name in segment.names:
+                    if name in compared_ones:
+                        self._measure(found, name, (expected[name], got[name]), known | expected)
+                del expected, got  # before the next segment is computed
+        return found
+
+    def _measure(self, found: _Measured, name: str, pair: tuple[Array, Array], known: Mapping[str, Array]) -> None:
+        """How far a value is apart, if it holds real or quantised numbers."""
+        judge, twin = pair
+        if np.issubdtype(judge.dtype, np.floating) or name in self.steps.quantised:
+            steps = self.steps.between(name, judge, twin, known)
+            found.add(name, difference(self.graph, name, judge, twin), steps)
+
+    def _meant(self, values: Mapping[str, Array], chunk: Chunk) -> dict[str, Array]:
+        """A chunk's values without what it was filled up with."""
+        if chunk.whole or chunk.count == chunk.fed:
+            return dict(values)
+        along = {n for n, array in values.items() if has_batch_axis(self.graph, n, array, chunk.fed, [])}
+        return {n: a[: len(a) // chunk.fed * chunk.count] if n in along else a for n, a in values.items()}
 
     def _comparable(self) -> tuple[list[str], list[str]]:
         """The values to compare, and those that hold nothing comparable: read or given, and computed from the input."""
@@ -174,30 +204,33 @@ class _Run:
             (wanted if comparable else skipped).append(value.name)
         return wanted, skipped
 
-    def _compared(self, name: str, judge: Array, twin: Array, known: Mapping[str, Array]) -> Comparison:
-        found = compare(self.graph, name, judge, twin, self.tolerance, short=self.short.get(name, ""))
-        return replace(found, steps=self.steps.between(name, judge, twin, known))
+    def _compared(self, name: str, apart: Difference, steps: Sequence[float | None]) -> Comparison:
+        found = compared(self.graph, name, apart, self.tolerance, short=self.short.get(name, ""))
+        return replace(found, steps=_largest(steps))
 
-    def _alone(
-        self, off: list[Comparison], expected: Mapping[str, Array], found: Mapping[str, Array]
-    ) -> dict[str, Comparison]:
-        """Own errors, by value, of every node that the values ``off`` are computed by."""
+    def _alone(self, off: list[Comparison], part: _Part) -> dict[str, Comparison]:
+        """Own errors, by value, of every node that the values ``off`` are computed by; on one chunk of the batch."""
         nodes = [node for node in self.graph.needed_for(row.name for row in off) if node.operator != "Constant"]
-        feeds = self._chunk_of(expected[off[0].name], found[off[0].name])
         wanted = tensors_of(self.graph, dict.fromkeys(name for node in nodes for name in (*node.reads, *node.outputs)))
         wanted = [name for name in wanted if name in self.graph.producer_of]
+        left = {node.index for node in nodes}
+        judge = by_the_judge(self.judge, part.chunk.feeds)
+        alone: dict[str, Comparison] = {}
         try:
-            known = {**feeds, **self.judge.values(feeds, wanted, once=True)}
+            for segment in segments(self.graph, wanted, _sizes(self.graph, part.chunk)):
+                known = {**part.chunk.feeds, **judge.given(segment), **judge.next(segment)}
+                for node in segment.nodes:
+                    if node.index in left:
+                        left.remove(node.index)
+                        alone |= self._node_alone(node, known)
         except (RuntimeRefusal, InputError):
             return {}
-        alone: dict[str, Comparison] = {}
-        for node in nodes:
-            given = given_alone(self.twin.importer, node, known, self.twin.device) or {}
-            for name in given.keys() & known.keys():
-                own = self._own(name, known[name], given[name], known)
-                if own is not None:
-                    alone[name] = own
         return alone
+
+    def _node_alone(self, node: Node, known: Mapping[str, Array]) -> dict[str, Comparison]:
+        given = given_alone(self.twin.importer, node, known, self.twin.device) or {}
+        own = ((name, self._own(name, known[name], given[name], known)) for name in given.keys() & known.keys())
+        return {name: comparison for name, comparison in own if comparison is not None}
 
     def _own(self, name: str, judge: Array, twin: Array, known: Mapping[str, Array]) -> Comparison | None:
         """A value's error where its node was fed with the judge's inputs; None where nothing can be said."""
@@ -213,21 +246,6 @@ class _Run:
             verdict = "agrees" if found.absolute == 0 else "at fault"
             return replace(found, allowed=0.0, rule="no difference of whole numbers", verdict=verdict)
         return found if found.agrees else replace(found, verdict="at fault")
-
-    def _chunk_of(self, judge: Array, twin: Array) -> dict[str, Array]:
-        """The chunk of the feeds in which two arrays of a value are furthest apart, as it was fed to the judge."""
-        counts = {len(array) if array.ndim else 0 for array in self.feeds.values()}
-        size = chunk_size(self.graph, self.feeds)
-        total = next(iter(counts))
-        if len(counts) > 1 or (total <= size and fixed_batch_of(self.graph) is None):
-            return dict(self.feeds)
-        start = 0
-        if judge.shape == twin.shape and judge.ndim and len(judge) == total:
-            apart = np.abs(judge.astype(np.float64) - twin.astype(np.float64)).reshape(total, -1)
-            start = int(np.nan_to_num(apart, nan=np.inf).max(1).argmax()) // size * size
-        part = {name: array[start : start + size] for name, array in self.feeds.items()}
-        missing = size - len(next(iter(part.values()))) if fixed_batch_of(self.graph) is not None else 0
-        return {name: np.concatenate([array, *[array[-1:]] * missing]) for name, array in part.items()}
 
     def _settled(self, row: Comparison, alone: Mapping[str, Comparison], rows: list[Comparison]) -> Comparison:
         """A value that is too far off, with what is known of why."""
@@ -267,84 +285,65 @@ class _Run:
         version = self.twin.importer.scope(node).version
         return Fault(node.name, node.operator, node.domain, version, name, own)
 
-    def _outputs(self, rows: list[Comparison], found: Mapping[str, Array]) -> tuple[tuple[Comparison, ...], str]:
+    def _outputs(self, rows: list[Comparison], parts: list[_Part]) -> tuple[tuple[Comparison, ...], str]:
         """The twin's outputs against the file's own; and the cause where the judge's optimisations move one."""
         names = [output.name for output in self.graph.outputs if output.name in {row.name for row in rows}]
-        given = self.judge.outputs(self.feeds, names) if names else {}
         outputs, reason = [], ""
         for name in names:
-            scales = self._nearest(name) if not compare(self.graph, name, given[name], found[name]).agrees else {}
-            output = self._compared(name, given[name], found[name], scales | given)
-            if not output.agrees and self._file_within_a_step(output, scales | given, found):
+            apart = [difference(self.graph, name, part.outputs[name], part.twin[name]) for part in parts]
+            whole = of_all(self.graph, name, apart)
+            agrees = compared(self.graph, name, whole).agrees
+            known = [part.outputs if agrees else {**self._nearest(name, part), **part.outputs} for part in parts]
+            steps = [self.steps.between(name, p.outputs[name], p.twin[name], own) for p, own in zip(parts, known)]
+            output = self._compared(name, whole, steps)
+            if not output.agrees and all(self._within(output, own, part.twin) for own, part in zip(known, parts)):
                 output = replace(output, verdict="one step", rule=self._step_rule(name))
             if not output.agrees and not reason:
-                moved = moved_by_optimisations(self.graph, name, given[name], found[name], self._plain)
+                worst = parts[int(np.argmax([part.absolute for part in apart]))]
+                moved = moved_by_optimisations(
+                    self.graph, name, worst.outputs[name], worst.twin[name], self._plain(worst)
+                )
                 reason = f"output {name!r} of the file itself is off by {described(output)}{moved}" if moved else ""
             outputs.append(output)
         return tuple(outputs), reason
 
-    def _nearest(self, name: str) -> dict[str, Array]:
+    def _nearest(self, name: str, part: _Part) -> dict[str, Array]:
         """What the judge gives for the nearest values with a step, and their scales; cut there, so that it may fuse."""
         sources = self.steps.sources.get(name, frozenset())
         if not sources - {name}:
             return {}
         scales = {scale for source in sources if (scale := self.steps.computed_scale(source)) is not None}
-        return self.judge.values(self.feeds, sorted(sources | scales), once=True)
+        values = self.judge.values(part.chunk.feeds, sorted(sources | scales), once=True)
+        return self._meant(values, part.chunk)
 
-    def _file_within_a_step(self, output: Comparison, judge: Mapping[str, Array], found: Mapping[str, Array]) -> bool:
+    def _within(self, output: Comparison, judge: Mapping[str, Array], twin: Mapping[str, Array]) -> bool:
+        """Whether all that an output is computed from is off by a step at most."""
         sources = self.steps.sources.get(output.name, frozenset())
-        steps = [self.steps.between(name, judge[name], found[name], judge) for name in sources if name in found]
+        steps = [self.steps.between(name, judge[name], twin[name], judge) for name in sources if name in twin]
         return len(steps) == len(sources) > 0 and all(
             step is not None and step <= _STEP * (1 + self.tolerance) for step in steps
         )
 
-    def _plain(self, names: Any) -> Mapping[str, Array]:
-        return self.judge.plain_outputs(self.feeds, names)
+    def _plain(self, part: _Part) -> Values:
+        return lambda names: self.judge.plain_outputs(part.chunk.feeds, names)
 
-    def _moved_by_reading(self, wanted: list[str]) -> float:
-        outputs = self.judge.outputs(self.feeds)
-        promoted = self.judge.promoted_outputs(self.feeds, wanted)
-        numeric = [name for name, array in outputs.items() if array.dtype.kind in "fiub"]  # no strings, no dictionaries
-        return max((compare(self.graph, n, outputs[n], promoted[n]).absolute for n in numeric), default=0.0)
+    def _moved_by_reading(self, part: _Part) -> float:
+        ends = part.judge.keys() & part.outputs.keys()
+        return max((compare(self.graph, n, part.outputs[n], part.judge[n]).absolute for n in ends), default=0.0)
 
 
-def _nothing(judge: Mapping[str, Array], twin: Mapping[str, Array], row: Comparison) -> bool:
-    """Whether a value is NaN throughout in both, as a mask is that ConstantOfShape fills with NaN."""
-    return bool(np.isnan(row.absolute)) and bool(np.isnan(judge[row.name]).all() and np.isnan(twin[row.name]).all())
+def _largest(steps: Sequence[float | None]) -> float | None:
+    """The largest of all parts; None where it is not known of one."""
+    known = [step for step in steps if step is not None]
+    return max(known) if known and len(known) == len(steps) else None
 
 
-def _in_words(found: Verification) -> str:
-    """The verdict, one line."""
-    if found.fault is not None:
-        return str(found.fault)
-    open_ones = [row for row in found.comparisons if row.verdict == "not settled"]
-    if open_ones and np.isnan(open_ones[0].absolute):
-        return f"value {open_ones[0].name!r} is NaN throughout, so it was not compared; are there NaN in the weights?"
-    if open_ones:
-        return f"value {open_ones[0].name!r} is off by {described(open_ones[0])}, and its node could not be run alone"
-    inherited = [row for row in found.comparisons if row.verdict == "inherited"]
-    off = [output for output in found.outputs if not output.agrees]
-    if inherited or off:
-        told = "accumulated rounding; no node is at fault alone"
-        if off:
-            return f"{told}, but output {off[0].name!r} of the file itself is off by {described(off[0])}"
-        return f"{told}: {len(inherited)} values are off by what they inherit, the outputs agree"
-    stepped = [row for row in found.comparisons if row.verdict == "one step"]
-    if stepped:
-        return f"{len(stepped)} values are off by one step of quantisation that they inherit; every node alone is right"
-    empty = [row for row in found.comparisons if row.verdict == "empty"]
-    return "every value agrees" + (f"; {len(empty)} are empty, with nothing to compare" if empty else "")
+def _sizes(graph: Graph, chunk: Chunk) -> Mapping[str, int]:
+    """The bytes of each value of a chunk, as far as they can be told."""
+    shapes = {name: array.shape for name, array in chunk.feeds.items() if isinstance(array, np.ndarray)}
+    return value_bytes(graph, shapes_at(graph, shapes))
 
 
-def _row(comparison: Comparison) -> dict[str, Any]:
-    row = {field.name: getattr(comparison, field.name) for field in fields(comparison) if field.name != "own"}
-    steps, own = comparison.steps, comparison.own
-    return row | {
-        "shape": list(comparison.shape),
-        "absolute": number(comparison.absolute),
-        "relative": number(comparison.relative),
-        "steps": None if steps is None else number(steps),
-        "own_absolute": None if own is None else number(own.absolute),
-        "own_relative": None if own is None else number(own.relative),
-        "agrees": comparison.agrees,
-    }
+def _is_numeric(array: object) -> bool:
+    """No strings, no dictionaries."""
+    return isinstance(array, np.ndarray) and array.dtype.kind in "fiub"

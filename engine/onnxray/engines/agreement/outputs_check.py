@@ -41,6 +41,7 @@ def check_outputs(
     plain: Values | None = None,
     full: Callable[[], FullCheck] | None = None,
     prepare: Callable[[Sequence[str]], None] | None = None,
+    ordered: bool = False,
 ) -> float:
     """Compare the outputs once before the first gradient; probabilities also by what the softmax was given.
 
@@ -49,16 +50,17 @@ def check_outputs(
     quantised file, whose outputs may be off by what one step of quantisation makes of them.
     A saturated softmax hides a wrong network behind ones and zeros; log p shows it where every p is above 1e-20,
     elsewhere the logits are read. A graph whose outputs are all whole numbers is compared at the last real value before
-    them, at those numbers where there is none; what stands behind a TopK in an order of its own, at that TopK. Gives
-    the largest relative difference. prepare: what the twin does beforehand, done while the judge starts where the
-    weights are small (while it starts, the judge holds them twice).
+    them, at those numbers where there is none; what stands behind a TopK in an order of its own, at that TopK where the
+    twin does not take the judge's order (``ordered``). Gives the largest relative difference. prepare: what the twin
+    does beforehand, done while the judge starts where the weights are small (while it starts, the judge holds them
+    twice).
     Errors: MismatchError naming the first value that differs, or that is NaN throughout and so was not compared.
     """
-    names = _compared(graph)
+    names = _compared(graph, ordered=ordered)
     with ThreadPoolExecutor(1) as beside:
         prepared = beside.submit(prepare, names) if prepare is not None and graph.parameters < _SMALL else None
         expected = {name: _numbers(value) for name, value in judge(names).items()}
-        softmax = _softmax(graph)
+        softmax = _softmax(graph, names)
         hides = softmax is not None and not expected[softmax.output].min(initial=1) > _LOG_FLOOR  # NaN hides too
         if softmax is not None and hides:  # all of the judge before any of the twin: less is held at a time
             expected |= judge([softmax.given])
@@ -78,13 +80,13 @@ def check_outputs(
     return max((c.relative for c in comparisons if c.absolute > FLOOR), default=0.0)
 
 
-def _compared(graph: Graph) -> list[str]:
+def _compared(graph: Graph, *, ordered: bool) -> list[str]:
     """The outputs that hold real numbers, or of which that is not known; the last real value where there is none, else
-    the whole numbers; for what stands behind a TopK in an order of its own, that TopK.
+    the whole numbers; for what stands behind a TopK in an order that only the judge knows, that TopK.
     """
     names = [output.name for output in graph.outputs if output.is_float or not output.dtype] or _last_real(graph)
     names = names or [output.name for output in graph.outputs if output.dtype not in {"object", "map"}]
-    told = (name if is_comparable(graph, name) else unordered(graph)[name].outputs[0] for name in names)
+    told = (name if is_comparable(graph, name, asked=ordered) else unordered(graph)[name].outputs[0] for name in names)
     return list(dict.fromkeys(told))
 
 
@@ -95,9 +97,9 @@ class _Softmax(NamedTuple):
     given: str
 
 
-def _softmax(graph: Graph) -> _Softmax | None:
+def _softmax(graph: Graph, names: list[str]) -> _Softmax | None:
     closing = closing_of(graph)
-    if closing.node is None or closing.node.operator != "Softmax" or closing.output not in _compared(graph):
+    if closing.node is None or closing.node.operator != "Softmax" or closing.output not in names:
         return None
     return _Softmax(closing.output, closing.node.inputs[0])
 

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from onnxray.arrays import Array
-from onnxray.engines.agreement.comparison import differences
+from onnxray.engines.agreement.comparison import differences, largest_difference
 from onnxray.graph.facts import Graph, Node
 from onnxray.graph.node_attributes import constant
 from onnxray.importer.nodes.integers_as_floats import MICROSOFT, MOVING, ORIGINS
@@ -64,13 +64,15 @@ class Steps:
         if judge.shape != twin.shape or self.sources.get(name) != frozenset({name}):
             return None
         if name in self.quantised:
-            return float(differences(judge, twin).max(initial=0))
+            return largest_difference(judge, twin)
         node = self._graph.producer_of[name]
         scale = self._known_scale(node, known)
         if scale is None:
             return None
         if scale.size == 1:
             scale = scale.reshape(())
+            if scale != 0 and np.isfinite(scale):
+                return largest_difference(judge, twin) / float(np.abs(scale.astype(np.float64)))
         else:
             axis = next((a.i for a in node.proto.attribute if a.name == "axis"), 1)
             if scale.ndim != 1 or not -judge.ndim <= axis < judge.ndim or judge.shape[axis] != scale.size:

@@ -10,6 +10,7 @@ import functools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import onnx
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
@@ -24,6 +25,8 @@ _DEEPEST = 100
 """Messages in messages, as protobuf itself limits them."""
 
 _WINDOW = 65536
+_MANY = 16
+"""Numbers of one field in a row, after which the rest of the row is looked for at once."""
 _VARINT, _FIXED64, _DELIMITED, _FIXED32 = 0, 1, 2, 5
 _WIRE = {
     FieldDescriptor.TYPE_DOUBLE: _FIXED64,
@@ -156,8 +159,12 @@ def _joined(pieces: list[Piece]) -> Iterator[Piece]:
 
 
 def _fields(read: Read, position: int, end: int) -> Iterator[tuple[int, int, int, int, int]]:
-    """Walk a protobuf message: (field number, wire type, start of the key, start of the payload, end)."""
+    """Walk a protobuf message: (field number, wire type, start of the key, start of the payload, end).
+
+    A long run of numbers of one field, each with its key, counts as one: a tree ensemble writes millions of them.
+    """
     window, base = b"", position
+    before, alike = -1, 0
     while position < end:
         start = position
         if start - base + 20 > len(window) and base + len(window) < end:  # a key and a length take 20 bytes at most
@@ -180,7 +187,32 @@ def _fields(read: Read, position: int, end: int) -> Iterator[tuple[int, int, int
             raise ValueError(f"unknown wire type {wire} at byte {start}")
         if number == 0 or position > end:
             raise ValueError(f"the field at byte {start} runs past the end")
+        alike = alike + 1 if key == before else 0
+        before = key
+        if alike >= _MANY and wire != _DELIMITED:
+            position += _run(window[position - base :], window[start - base : body - base], wire)
+            alike = 0
         yield number, wire, start, body, position
+
+
+def _run(window: bytes, key: bytes, wire: int) -> int:
+    """How many bytes of the window are whole numbers of this wire type, each behind this very key."""
+    numbers = np.frombuffer(window, np.uint8)
+    if wire != _VARINT:
+        width = len(key) + (8 if wire == _FIXED64 else 4)
+        rows = numbers[: len(numbers) // width * width].reshape(-1, width)
+        other = (rows[:, : len(key)] != np.frombuffer(key, np.uint8)).any(1)
+        return int(other.argmax() if other.any() else len(other)) * width
+    # A number ends with the first byte below 128, and so does a key: they take turns.
+    ends = np.flatnonzero(numbers < 0x80) + 1
+    ends = ends[: len(ends) // 2 * 2]
+    starts, firsts = np.concatenate(([0], ends[1:-1:2])), ends[::2]
+    starts = starts[: len(firsts)]
+    other = (firsts - starts != len(key)) | (ends[1::2] - firsts > 10)
+    for place, byte in enumerate(key):
+        other |= numbers[np.minimum(starts + place, len(numbers) - 1)] != byte
+    count = int(other.argmax() if other.any() else len(other))
+    return int(ends[2 * count - 1]) if count else 0
 
 
 def _varint(window: bytes, place: int, base: int) -> tuple[int, int]:

@@ -87,6 +87,7 @@ def layer_behind(graph: Graph, name: str) -> tuple[Node, frozenset[str]] | None:
         if node is None or not node.inputs:
             return None
         if node.operator in LAYER_OPERANDS:
+            passed.update(filter(None, [attribute(node, "activation", "")]))
             return (node, frozenset(passed)) if _weighs(graph, node) else None
         moving = [one for one in node.inputs if one in graph.depends_on_input]
         alone = node.operator in BROADCASTING and len(moving) == 1
@@ -120,7 +121,7 @@ def nodes_before(graph: Graph, name: str, given: str | None = None) -> Iterator[
     for _ in range(_MOST_NODES):
         if not pending:
             return
-        node = graph.nodes[-heapq.heappop(pending)]
+        node = graph.every_node[-heapq.heappop(pending)]
         yield node
         for value in node.reads:
             look(value)

@@ -1,14 +1,18 @@
-"""What a user states of the outputs: which is answered with, what it is, and from where on the second of two wins."""
+"""What a user states of the outputs: which is answered with, what it is, and from where on the second of two wins.
+
+Class names are stated here for a model without a profile of pictures, whose own ``labels`` are theirs otherwise.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Final, Literal, get_args
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Literal, get_args
 
 from onnxray.errors import InputError, UnknownValue
 from onnxray.errors.short_values import short
 from onnxray.graph.facts import Graph
 from onnxray.graph.outputs.facts import CLASS_KINDS, OutputFacts, OutputKind, dims_of, dtype_of, width_of
+from onnxray.graph.outputs.label_checks import label_fault
 from onnxray.graph.outputs.origins import SIGMOIDS, SOFTMAXES, origin_of
 from onnxray.graph.outputs.output_kinds import answered_output, output_named
 
@@ -21,25 +25,35 @@ _SIGMOID_IS: Final = frozenset({"binary", "multi-label", "probabilities"})
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StatedOutput:
     """The output that is answered with, by its name; its kind; and the probability above which the second of two
-    classes wins, or a box is listed. What is None is left to the file.
+    classes wins, or a box is listed; a name for each class. What is None is left to the file, names to the profile.
 
-    Errors: InputError for an unknown kind, or a threshold that is not between 0 and 1.
+    Errors: InputError for an unknown kind, a threshold that is not between 0 and 1, or names that are no texts.
     """
 
     output: str | None = None
     kind: OutputKind | None = None
     threshold: float | None = None
+    labels: tuple[str, ...] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if self.output is not None and (not isinstance(self.output, str) or not self.output):
             raise InputError(f"the output is {short(self.output)}; the name of one of the file's outputs was expected")
         if self.kind is not None and self.kind not in KINDS:
             raise InputError(f"the kind of an output is {short(self.kind)}; expected one of {', '.join(KINDS)}")
+        if self.labels is not None:
+            if (fault := label_fault(self.labels)) is not None:
+                raise InputError(f"the labels of an output: {short(fault[0])}; {fault[1]} expected")
+            object.__setattr__(self, "labels", tuple(self.labels))
         number = self.threshold
         if number is None:
             return
         if isinstance(number, bool) or not isinstance(number, int | float) or not 0 < number < 1:
             raise InputError(f"the threshold is {short(number)}; a number between 0 and 1 was expected")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; labels, where there are any, as their count."""
+        counted = {} if self.labels is None else {"labels": len(self.labels)}
+        return {"output": self.output, "kind": self.kind, "threshold": self.threshold, **counted}
 
 
 def read_stated(graph: Graph, text: str) -> StatedOutput:

@@ -23,9 +23,7 @@ from onnxray.graph.samples.copies import copied
 from onnxray.graph.samples.places import Apart, Facts, Lost, Place
 from onnxray.graph.samples.rules import OWN_OPERANDS, RULES, broadcast
 
-_OF_FIRST_AXIS: Final = SPATIAL | {
-    "FusedConv", "GroupNormalization", "InstanceNormalization", "LRN",
-}  # fmt: skip
+_OF_FIRST_AXIS: Final = SPATIAL | {"GroupNormalization", "InstanceNormalization", "LRN"}
 """Operators whose first axis is the samples' by the standard; what else they read must be the same for all."""
 _ONE_SCALE: Final = frozenset({"DynamicQuantizeLinear", "DynamicQuantizeMatMul"})
 _LIGHT: Final = 2**26
@@ -40,10 +38,14 @@ Probe = Callable[[tuple[str, ...]], str | None]
 
 
 class Mixing:
-    """Whether the batch of one model may be cut. ``probe`` finds out what the graph does not tell."""
+    """Whether the batch of one model may be cut.
 
-    def __init__(self, graph: Graph, probe: Probe | None = None) -> None:
-        self.graph, self.probe = graph, probe
+    probe: finds out what the graph does not tell. alone: each sample is a thing by itself, a picture, so where samples
+    would change each other each is asked alone; else the batch is one thing, and stays whole.
+    """
+
+    def __init__(self, graph: Graph, probe: Probe | None = None, *, alone: bool = False) -> None:
+        self.graph, self.probe, self.alone = graph, probe, alone
         self._probed: dict[tuple[str, ...], str | None] = {}
 
     @cached_property
@@ -57,9 +59,17 @@ class Mixing:
         tried: whether the file may be run to find out; where not, and the graph does not tell, that is what is said.
         """
         why = self.found(tuple(output.name for output in self.graph.outputs), tried=tried)
-        if why == _NOT_TRIED:
+        if why is None or why == _NOT_TRIED:
             return why
-        return None if why is None else f"what is found for one sample depends on those fed with it: {why}"
+        fed = "; so each is fed alone" if self.apart else ""
+        return f"what is found for one sample depends on those fed with it: {why}{fed}"
+
+    @property
+    def apart(self) -> bool:
+        """Whether samples are fed one by one because they would change each other's outputs."""
+        if not self.alone or fixed_batch_of(self.graph) is not None:
+            return False
+        return self.found(tuple(output.name for output in self.graph.outputs)) is not None
 
     def found(self, names: tuple[str, ...], *, tried: bool = True) -> str | None:
         """Why the samples of these values depend on each other, as far as is known; None where they do not."""
@@ -79,15 +89,19 @@ class Mixing:
         return self._probed[open_]
 
     def chunk(self, feeds: Arrays, names: tuple[str, ...], size: int) -> int:
-        """How many samples may be fed at once where ``size`` would do: all of them, where they depend on each other.
+        """How many samples may be fed at once where ``size`` would do: all of them, where they depend on each other, or
+        each alone.
 
-        Errors: InputError where the file or the memory does not take them all.
+        Errors: InputError where the file or the memory does not take them all, or a value is one for all of them.
         """
         lengths = {len(array) for array in feeds.values() if array.ndim}
         own = fixed_batch_of(self.graph)
         if len(lengths) != 1 or own == 1:
             return size
         (total,) = lengths
+        if total > 1 and self.apart:
+            self._check_apart(names)
+            return 1
         if total == own or (own is None and total <= size):
             return size
         why = self.found(names)
@@ -110,6 +124,17 @@ class Mixing:
                 f"GiB, more than the {room / 2**30:.1f} GiB to spare; give fewer at once"
             )
         return total
+
+    def _check_apart(self, names: tuple[str, ...]) -> None:
+        """Refuse a value that has no row for each sample, as far as the file tells. Errors: InputError."""
+        for name in names:
+            value = self.graph.values.get(name)
+            shape = value.shape if value is not None and name in self.graph.depends_on_input else None
+            if shape is not None and (not shape or isinstance(shape[0], int)):
+                raise InputError(
+                    f"value {name!r} of shape {list(shape)} is one for all samples that are fed together, and each is "
+                    "fed alone because they would change each other; give one sample at a time"
+                )
 
     def _lies_elsewhere(self, name: str) -> bool:
         place = self.places[name]
@@ -139,7 +164,7 @@ def places(graph: Graph) -> Mapping[str, Place]:
     walk = _Walk(graph)
     for value in graph.inputs:
         walk.found[value.name] = Apart() if value.shape is None or value.shape else "still"
-    for node in graph.nodes:
+    for node in graph.every_node:
         if node.outputs and any(name in graph.depends_on_input for name in node.outputs):
             for position, name in enumerate(node.outputs):
                 if name:

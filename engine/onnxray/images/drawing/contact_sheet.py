@@ -34,16 +34,17 @@ _MARGIN, _GUTTER, _PANEL_GAP, _LINE_GAP, _CAPTION_GAP = 36, 24, 4, 22, 7
 _RULE, _FRAME, _EMPTY = "#dcdcdc", "#b8b8b8", "#f4f4f4"
 # A caption may take this many lines for each of its entries.
 _CAPTION_LINES = 2
-_BAR, _BAR_GAP = 9, 6
+_BAR, _BAR_GAP, _UNIT = 9, 6, 15
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A colour scale from left to right: uint8 RGB of (3, 1, length), and the numbers at its ends."""
+    """A colour scale from left to right: uint8 RGB of (3, 1, length), the numbers at its ends, and what they are in."""
 
     colours: Image8
     low: str
     high: str
+    unit: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +178,8 @@ class _Drawn:
         below = top + _BAR_GAP + _BAR + 2
         canvas.text((x, below), self.bar.low, font=font, fill=SOFT_INK)
         canvas.text((x + width - font.getlength(self.bar.high), below), self.bar.high, font=font, fill=SOFT_INK)
+        unit = clean_text(self.bar.unit)
+        canvas.text((x + (width - font.getlength(unit)) / 2, below + _UNIT), unit, font=font, fill=SOFT_INK)
 
 
 class _Line:
@@ -196,6 +199,7 @@ class _Line:
         self.pictures_height = max(cell.panels_height for cell in cells)
         captions_height = max(sum(text.height for text in texts) for texts in self.captions)
         self.bars_height = _BAR_GAP + _BAR + 18 if any(cell.bar for cell in cells) else 0
+        self.bars_height += _UNIT if any(cell.bar and cell.bar.unit for cell in cells) else 0
         self.height = sum(
             (self.heading_height, self.pictures_height, self.bars_height, _CAPTION_GAP, captions_height, _LINE_GAP)
         )

@@ -11,26 +11,28 @@ from onnxray.images.eight_bits import to_uint8
 from onnxray.images.placement import Box
 
 _OUTLINE, _FOUND, _REFERENCE = rgb(YELLOW), rgb(VERMILION), rgb(SKY)
-_DIMMED = 0.45
+DIMMED = 0.45
+"""What is left of a picture where it is outside."""
 
 
 def draw_object(image: Image8, mask: NDArray[np.bool_], box: Box | None, reference: Box | None = None) -> Image8:
     """uint8 RGB, CHW: the mask's outline yellow, the box vermilion, the reference's box sky blue."""
     shown = np.broadcast_to(image, (3, *mask.shape)).astype(np.float64)
-    drawn = to_uint8(np.where(mask, shown, _DIMMED * shown))
+    drawn = to_uint8(np.where(mask, shown, DIMMED * shown))
     padded = np.pad(mask, 1)
     inner = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
     drawn[:, mask & ~inner] = np.array(_OUTLINE, np.uint8)[:, None]
     thick = max(1, min(mask.shape) // 100)
     for place, colour in ((reference, _REFERENCE), (box, _FOUND)):
         if place is not None:
-            drawn[:, _frame(mask.shape, place, thick)] = np.array(colour, np.uint8)[:, None]
+            drawn[:, frame(mask.shape, place, thick)] = np.array(colour, np.uint8)[:, None]
     return drawn
 
 
-def _frame(shape: tuple[int, ...], box: Box, thick: int) -> NDArray[np.bool_]:
+def frame(shape: tuple[int, ...], box: Box, thick: int) -> NDArray[np.bool_]:
+    """The edge of a box, ``thick`` pixels inwards, as a mask."""
     x0, y0, x1, y1 = (round(side) for side in box)
-    frame = np.zeros(shape, bool)
-    frame[y0:y1, x0:x1] = True
-    frame[y0 + thick : max(y0 + thick, y1 - thick), x0 + thick : max(x0 + thick, x1 - thick)] = False
-    return frame
+    edge = np.zeros(shape, bool)
+    edge[y0:y1, x0:x1] = True
+    edge[y0 + thick : max(y0 + thick, y1 - thick), x0 + thick : max(x0 + thick, x1 - thick)] = False
+    return edge

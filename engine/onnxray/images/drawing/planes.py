@@ -18,11 +18,11 @@ _TALLEST = 4.5
 @own_style()
 def draw_planes(
     sample: NDArray[Any], heat: NDArray[np.float32], span: float, *, signed: bool, colormap: str, title: str,
-    upright: bool,
+    upright: bool, shown: str,
 ) -> Image8:  # fmt: skip
     """(rows, columns) numbers, the first row at the bottom as spectrograms have it; upright: at the top.
 
-    uint8 RGB, CHW.
+    shown: what the colours are. uint8 RGB, CHW.
     """
     origin = "upper" if upright else "lower"
     rows, columns = heat.shape
@@ -33,7 +33,7 @@ def draw_planes(
         panels[0].imshow(sample.astype(np.float64), aspect="auto", origin=origin, cmap="gray", interpolation="nearest")
     image = coloured(heat, span, signed=signed, colormap=colormap)
     panels[1].imshow(image, aspect="auto", origin=origin, interpolation="nearest")
-    for ax, name in zip(panels, ("the sample", "its map")):
+    for ax, name in zip(panels, ("the sample", shown)):
         ax.set_title(name, loc="left", fontsize=8, color=SOFT_INK, **NO_MARKUP)
         calm(ax)
     scale_below(panels[1], span, signed=signed, colormap=colormap, high=high)

@@ -30,7 +30,7 @@ class SamplePictures(Mapping[str, Image8]):
     """``map``: one map of one sample, drawn each time it is read; nothing where a map has more than three axes.
 
     sample: what was fed. heat: as it is drawn, its colours from zero (signed: from its negative) to ``span``. words:
-    what the places are called; kind: what the input is read as; title: stands above.
+    what the places are called; kind: what the input is read as; title: stands above; shown: what the colours are.
     """
 
     sample: NDArray[Any]
@@ -41,6 +41,7 @@ class SamplePictures(Mapping[str, Image8]):
     words: Sequence[str] = ()
     kind: str = "array"
     title: str = ""
+    shown: str = "its map"
 
     def __getitem__(self, name: str) -> Image8:
         if name not in set(self):
@@ -52,7 +53,7 @@ class SamplePictures(Mapping[str, Image8]):
         if heat.ndim == 2:
             return draw_planes(
                 sample, heat, self.span, signed=self.signed, colormap=self.colormap, title=self.title,
-                upright=self.kind == "picture",
+                upright=self.kind == "picture", shown=self.shown,
             )  # fmt: skip
         if len(heat) <= _MOST_BARS:
             return draw_bars(self.words, heat, sample, title=self.title)
@@ -61,6 +62,23 @@ class SamplePictures(Mapping[str, Image8]):
     def __iter__(self) -> Iterator[str]:
         if _plane(self.heat).ndim <= 2:
             yield "map"
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+
+@dataclass(frozen=True, eq=False)
+class SampleFigures(Mapping[str, Image8]):
+    """Pictures by name: of samples drawn each time they are read, those that can be drawn; others as they are."""
+
+    of: Mapping[str, SamplePictures | Image8]
+
+    def __getitem__(self, name: str) -> Image8:
+        found = self.of[name]
+        return found["map"] if isinstance(found, SamplePictures) else found
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name, found in self.of.items() if len(found))
 
     def __len__(self) -> int:
         return len(list(iter(self)))

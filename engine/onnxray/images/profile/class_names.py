@@ -15,10 +15,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from onnxray.graph.outputs.label_checks import MAX_LABELS
+
 MAX_TEXT: Final = 2**20
 """Characters of an entry of the metadata that is read as class names."""
-MAX_LABELS: Final = 1_000_000
-"""Class names of a model."""
 
 _AROUND: Final = " \t\r\n'\"`\u2018\u2019\u201c\u201d"
 _WORDNET: Final = re.compile(r"(n[0-9]{8}) +")

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Final
 from onnxray.errors import ProfileError
 from onnxray.errors.short_values import short
 from onnxray.graph.inputs.kinds import input_kinds
+from onnxray.graph.outputs.facts import dims_of
 from onnxray.images.profile.class_names import MAX_TEXT, read_class_names
-from onnxray.images.profile.config_files import CARDS, card_profile, configured
+from onnxray.images.profile.config_files import METADATA, card_profile, configured, metadata_cards
 from onnxray.images.profile.families import (
     FAMILIES,
     INTEGERS,
@@ -30,16 +31,16 @@ from onnxray.images.profile.families import (
     image_input,
     shown,
 )
-from onnxray.images.profile.label_files import LABEL_LISTS, labels_in
+from onnxray.images.profile.label_files import LABEL_LISTS, labels_in, listed_labels
 from onnxray.images.profile.profile import Channels, Profile
-from onnxray.images.profile.side_text import parse_json
 from onnxray.images.profile.toml_form import describes_picture, read_profile, read_side_text
 
 if TYPE_CHECKING:
     from onnxray.graph.facts import Graph
 
 METADATA_KEY: Final = "onnxray.profile"
-METADATA: Final = "ONNX metadata"
+_PADDLE_OCR: Final = (48, 320)
+_AXES_OF_STEPS: Final = 3
 # input = scale * x - mean, by Windows ML's names (onnx/docs/MetadataProps.md)
 _RANGES: Final = {
     "nominalrange_0_255": (1.0, 0.0),
@@ -75,7 +76,7 @@ def _find(graph: Graph, option: Profile | str | os.PathLike[str] | None) -> Prof
         found = image_input(graph)
     except ProfileError:
         return None
-    profile = _windows_ml(graph, found) or _ultralytics(graph, found) or _cards(graph, found)
+    profile = _windows_ml(graph, found) or _ultralytics(graph, found) or _ocr(graph, found) or _cards(graph, found)
     if profile is None and graph.path is not None:
         profile = configured(graph.path, found)
     if profile is None and found.channels in (1, 3) and graph.once(input_kinds)[0].kind == "picture":
@@ -116,10 +117,10 @@ def read_labels(option: str | os.PathLike[str]) -> tuple[str, ...]:
     if there:
         return labels_in(read_side_text(path), path)
     if isinstance(option, str) and option.lower() in LABEL_LISTS:
-        return LABEL_LISTS[option.lower()]
+        return listed_labels(option.lower())
     near = difflib.get_close_matches(str(option)[:40], LABEL_LISTS, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
-    raise ProfileError(f"no labels {short(str(option))}: {hint}Give a file or one of {', '.join(LABEL_LISTS)}")
+    raise ProfileError(f"no labels {short(str(option))}: {hint}Give a file, none, or one of {', '.join(LABEL_LISTS)}")
 
 
 def check_fits(profile: Profile, graph: Graph) -> None:
@@ -200,17 +201,51 @@ def _ultralytics(graph: Graph, found: ImageInput) -> Profile | None:
     return _of_metadata(family, found, (*found.reasons, why), assumed=False)
 
 
+def _ocr(graph: Graph, found: ImageInput) -> Profile | None:
+    """Return x/127.5 - 1, fitted in and put to the left, of a reader of text with its characters in the metadata.
+
+    So do PaddleOCR and RapidOCR, in BGR and, since PP-OCRv3, at 48x320; img_h and img_w are EasyOCR's. A height that
+    nothing states is assumed, and so is what is no PP-OCR: a grey input.
+    """
+    if _characters(graph) is None:
+        return None
+    stated = [int(text) if (text := graph.metadata.get(key, "").strip()).isdecimal() and len(text) < 6 else 0
+              for key in ("img_h", "img_w")]  # fmt: skip
+    grey, height = found.channels == 1, found.height or stated[0]
+    family = Family(
+        name="ocr", channels="GREY" if grey else "BGR", scale=1 / 127.5, mean=(1.0,), std=(1.0,),
+        size=(height or _PADDLE_OCR[0], stated[1] or _PADDLE_OCR[1]), resize="pad", crop_fraction=1.0,
+    )  # fmt: skip
+    reasons = (*found.reasons, "ocr: the metadata hold the characters that are read, as PaddleOCR's and RapidOCR's do")
+    if not height:
+        reasons += (f"height {_PADDLE_OCR[0]}: PP-OCRv3's and later, PP-OCRv2's is 32, and the model leaves it free",)
+    profile = _of_metadata(family, found, reasons, assumed=grey or not height)
+    return dataclasses.replace(profile, crop_offset="start")
+
+
+def _characters(graph: Graph) -> tuple[str, ...] | None:
+    """The classes of a reader of text: CTC's blank, the characters of the metadata, one a line, and the space.
+
+    The first and the last as far as the output has classes for them; None where it has not as many classes at all.
+    """
+    text = graph.metadata.get("character", "")
+    if not text or len(text) > MAX_TEXT:
+        return None
+    lines = text.replace("\r\n", "\n").removesuffix("\n").split("\n")
+    characters = tuple(lines if len(lines) > 1 else text)
+    dims = dims_of(graph, graph.outputs[0].name) if graph.outputs else None
+    count = dims[-1] if dims else None
+    if dims is not None and len(dims) != _AXES_OF_STEPS:
+        return None
+    beyond = count - len(characters) if isinstance(count, int) else len(("blank", " "))
+    forms = {0: characters, 1: ("blank", *characters), 2: ("blank", *characters, " ")}
+    return forms.get(beyond)
+
+
 def _cards(graph: Graph, found: ImageInput) -> Profile | None:
     """Return what the files of timm and transformers say that an exporter put into the metadata as they are."""
-    for key, text in graph.metadata.items():
-        name = key.lower().removesuffix(".json")
-        if name not in CARDS or not text.lstrip().startswith("{"):
-            continue
-        try:
-            card = parse_json(text) if len(text) <= MAX_TEXT else None
-        except ValueError as error:
-            raise ProfileError(f"{METADATA}, {short(key)}: is no JSON ({error}); name the profile yourself") from error
-        profile = card_profile(card, f"{METADATA}, {key[:80]}", found) if isinstance(card, dict) else None
+    for origin, card in metadata_cards(graph.metadata):
+        profile = card_profile(card, origin, found)
         if profile is not None:
             return profile
     return None
@@ -237,9 +272,12 @@ def _of_metadata(family: Family, found: ImageInput, reasons: tuple[str, ...], *,
 
 
 def _with_labels(profile: Profile | None, graph: Graph) -> Profile | None:
-    """Add the class names of the metadata's ``labels`` or ``names``, where they can be read and none are there."""
+    """Add the class names of the metadata, where they can be read and none are there."""
     if profile is None or profile.labels is not None:
         return profile
+    if (characters := _characters(graph)) is not None:
+        why = f"labels: {METADATA}, character"
+        return dataclasses.replace(profile, labels=characters, reasons=(*profile.reasons, why))
     for key in ("labels", "names"):
         text = graph.metadata.get(key, "")
         if labels := read_class_names(text):

@@ -15,32 +15,22 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from onnxray.errors import ProfileError
-from onnxray.images.profile.class_names import MAX_LABELS, labels_of, read_class_names
+from onnxray.graph.outputs.label_checks import MAX_LABELS
+from onnxray.images.profile.class_names import labels_of, read_class_names
 from onnxray.images.profile.side_text import parse_json
 
-_VOC: Final = (
-    "aeroplane bicycle bird boat bottle bus car cat chair cow diningtable dog horse motorbike person pottedplant sheep "
-    "sofa train tvmonitor"
-)
-_COCO: Final = (
-    "person,bicycle,car,motorcycle,airplane,bus,train,truck,boat,traffic light,fire hydrant,stop sign,parking meter,"
-    "bench,bird,cat,dog,horse,sheep,cow,elephant,bear,zebra,giraffe,backpack,umbrella,handbag,tie,suitcase,frisbee,"
-    "skis,snowboard,sports ball,kite,baseball bat,baseball glove,skateboard,surfboard,tennis racket,bottle,wine glass,"
-    "cup,fork,knife,spoon,bowl,banana,apple,sandwich,orange,broccoli,carrot,hot dog,pizza,donut,cake,chair,couch,"
-    "potted plant,bed,dining table,toilet,tv,laptop,mouse,remote,keyboard,cell phone,microwave,oven,toaster,sink,"
-    "refrigerator,book,clock,vase,scissors,teddy bear,hair drier,toothbrush"
-)
-LABEL_LISTS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
-    {
-        "mnist": tuple("0123456789"),
-        "cifar10": ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
-        "voc": tuple(_VOC.split()),
-        "voc21": ("background", *_VOC.split()),
-        "coco": tuple(_COCO.split(",")),
-    }
-)
-"""The lists by name: MNIST, CIFAR-10, PASCAL VOC (with the background first: voc21), COCO's 80."""
+_WITH_BACKGROUND: Final[Mapping[str, str]] = MappingProxyType({"voc21": "voc", "imagenet-1001": "imagenet"})
+LABEL_LISTS: Final = ("mnist", "cifar10", "cifar100", "voc", "voc21", "coco", "imagenet", "imagenet-1001")
+"""The lists by name: COCO's 80 classes; voc21 and imagenet-1001 begin with the background."""
 _KEYS: Final = ("id2label", "label2id", "label_names", "labels", "names", "classes")
+
+
+def listed_labels(name: str) -> tuple[str, ...]:
+    """Return the class names of a well-known list, one of ``LABEL_LISTS``."""
+    import onnxray_models
+
+    own = onnxray_models.labels(_WITH_BACKGROUND.get(name, name))
+    return ("background", *own) if name in _WITH_BACKGROUND else own
 
 
 def labels_in(text: str, path: Path) -> tuple[str, ...]:

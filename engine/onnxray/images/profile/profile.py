@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, get_args, overload
 
 import numpy as np
@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from onnxray.errors import InputError, ProfileError
 from onnxray.errors.short_values import short
 from onnxray.errors.type_checks import check_has, check_kind
+from onnxray.graph.outputs.label_checks import label_fault
 from onnxray.graph.outputs.stated import StatedOutput
-from onnxray.images.profile.class_names import MAX_LABELS
 from onnxray.images.profile.mean_image import MeanImage
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ Layout = Literal["NCHW", "NHWC"]
 Channels = Literal["RGB", "BGR", "GREY"]
 Resize = Literal["stretch", "crop", "pad"]
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos", "box", "hamming"]
-CropOffset = Literal["round", "floor"]
+CropOffset = Literal["round", "floor", "start"]
 Floats = NDArray[np.floating[Any]]
 
 _CHOICES: Final = {
@@ -43,8 +43,6 @@ _CHOICES: Final = {
 }
 # Larger sides are a slip of the pen or an attack on memory: one image of this size already takes 3 GB.
 MAX_SIDE: Final = 16384
-MAX_LABEL: Final = 1000
-"""Characters of a class name."""
 MAX_NAME: Final = 1000
 """Characters of a profile's own name and of what it says of its source."""
 
@@ -57,11 +55,12 @@ class Profile:
     pictures of another size are brought to it: "stretch"; "crop" (shorter side to size / crop_fraction, then the
     centre); "pad" (fitted inside, centred, the rest filled). resized, (height, width), is what is stretched to, covered
     or fitted into where that is not what the rule itself says; its centre becomes the input. crop_offset: half a pixel
-    is rounded as torchvision does ("round") or down. fill: the grey level around pictures, None for the mean colour.
-    labels are the class names in the order of the logits. logits and features name values of the graph; None leaves
-    them to what the graph shows. head states the output that is answered with, and what it is. source says where the
-    profile was found; assumed that it was inferred, which no check of the graph can prove right; reasons why each
-    inferred field was chosen.
+    is rounded as torchvision does ("round") or down; "start": the upper left corner in place of the centre. fill: the
+    grey level around pictures, None for the mean colour. labels are the class names in the order of the logits;
+    labels_assumed says why where nobody stated them. logits and features name values of the graph; None leaves them to
+    what the graph shows. head states the output that is answered with, and what it is. source says where the profile
+    was found; assumed that it was inferred, which no check of the graph can prove right; reasons why each inferred
+    field was chosen.
 
     Errors: ProfileError names the offending field, its value and what was expected.
     """
@@ -81,6 +80,7 @@ class Profile:
     fill: float | None = None
     range: tuple[float, float] = (0.0, 255.0)
     labels: tuple[str, ...] | None = field(default=None, repr=False)
+    labels_assumed: str | None = None
     logits: str | None = None
     features: str | None = None
     head: StatedOutput | None = None
@@ -100,16 +100,11 @@ class Profile:
             self._check_choice(key, get_args(kind))
         self._check_numbers()
         if self.labels is not None:
-            if isinstance(self.labels, str) or not isinstance(self.labels, Sequence) or not self.labels:
-                self._refuse("labels", self.labels, "a list of class names, one a logit")
-            if len(self.labels) > MAX_LABELS:
-                self._refuse("labels", self.labels, f"at most {MAX_LABELS} class names, not {len(self.labels)}")
-            for label in self.labels:
-                self._check_text("labels", label, empty=True)
-                if len(label) > MAX_LABEL:
-                    self._refuse("labels", label, f"class names of at most {MAX_LABEL} characters, not {len(label)}")
+            if (fault := label_fault(self.labels)) is not None:
+                self._refuse("labels", *fault)
             object.__setattr__(self, "labels", tuple(self.labels))
         check_kind("a profile's head", self.head, StatedOutput | None)
+        check_kind("a profile's labels_assumed", self.labels_assumed, str | None)
         check_kind("a profile's reasons", self.reasons, tuple[str, ...])
         check_kind("a profile's assumed", self.assumed, bool)
         object.__setattr__(self, "reasons", tuple(self.reasons))
@@ -154,8 +149,8 @@ class Profile:
         if not isinstance(getattr(self, key), str) or getattr(self, key) not in choices:
             self._refuse(key, getattr(self, key), "one of " + ", ".join(choices))
 
-    def _check_text(self, key: str, value: object, *, empty: bool = False) -> None:
-        if not isinstance(value, str) or not (value or empty):
+    def _check_text(self, key: str, value: object) -> None:
+        if not isinstance(value, str) or not value:
             self._refuse(key, value, "text")
         try:
             value.encode()
@@ -298,9 +293,10 @@ class Profile:
             "fill": self.fill,
             "range": list(self.range),
             "labels": None if self.labels is None else len(self.labels),
+            **({} if self.labels_assumed is None else {"labels_assumed": self.labels_assumed}),
             "logits": self.logits,
             "features": self.features,
-            **({} if self.head is None else {"head": asdict(self.head)}),
+            **({} if self.head is None else {"head": self.head.to_dict()}),
             "source": self.source,
             "assumed": self.assumed,
             "reasons": list(self.reasons),

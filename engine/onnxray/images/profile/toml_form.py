@@ -8,11 +8,11 @@
     range = [0, 255]                labels = "synset.txt"   logits = "prob_in"      features = "pool5"
 
     [head]
-    output = "scores"               kind = "multi-label"    threshold = 0.4
+    output = "scores"               kind = "multi-label"    threshold = 0.4         labels = ["no", "yes"]
 
-Tables [inputs.NAME] beside it, or alone, say what a model's inputs are read as (model/inputs/stated.py).
-mean may name a .npy file of shape (C, H, W) and labels a file of class names (label_files.py), both in the TOML's
-folder.
+Tables [inputs.NAME] beside it say what a model's inputs are read as (model/inputs/stated.py); they and [head] may stand
+alone, for a model that takes no picture. mean may name a .npy file of shape (C, H, W) and labels a file of class names,
+both in the TOML's folder; or labels a well-known list (label_files.py).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from onnxray.errors.near_misses import did_you_mean
 from onnxray.errors.short_values import short
 from onnxray.errors.shown_text import terminal, toml_string
 from onnxray.graph.outputs.stated import StatedOutput
-from onnxray.images.profile.label_files import labels_in
+from onnxray.images.profile.label_files import LABEL_LISTS, labels_in, listed_labels
 from onnxray.images.profile.mean_image import MeanImage
 from onnxray.images.profile.profile import Profile
 from onnxray.images.profile.side_text import parse_toml
@@ -40,7 +40,8 @@ OPTIONAL: Final = (
     "resize", "interpolation", "crop_fraction", "resized", "crop_offset", "fill", "range", "labels", "logits",
     "features",
 )  # fmt: skip
-HEAD: Final = ("output", "kind", "threshold")
+HEAD: Final = ("output", "kind", "threshold", "labels")
+_BESIDE: Final = frozenset({"inputs", "head"})
 MAX_SIDE_FILE: Final = 8 * 2**20
 _MAX_HEADER: Final = 10_000
 _HEADER: Final = re.compile(
@@ -88,9 +89,17 @@ def inputs_table(path: Path) -> dict[str, Any]:
     return table
 
 
+def head_table(path: Path) -> StatedOutput | None:
+    """What a TOML file states of the outputs, with a profile or alone; None where it does not. Errors: ProfileError."""
+    origin = terminal(path.name)
+    table = _parsed(read_side_text(path), origin)
+    return _head(table["head"], path.parent, origin) if "head" in table else None
+
+
 def describes_picture(path: Path) -> bool:
-    """Whether a TOML file holds a profile, beside what inputs are read as or alone. Errors: ProfileError."""
-    return _parsed(read_side_text(path), terminal(path.name)).keys() != {"inputs"}
+    """Whether a TOML file holds a profile, beside what is said of inputs and outputs or alone. Errors: ProfileError."""
+    keys = _parsed(read_side_text(path), terminal(path.name)).keys()
+    return not keys or not keys <= _BESIDE
 
 
 def _parsed(text: str, origin: str, hint: str = "") -> dict[str, Any]:
@@ -121,10 +130,9 @@ def _fields(source: str | Path, origin: str) -> dict[str, Any]:
     if isinstance(fields["mean"], str):
         fields["mean"] = read_mean(_beside(folder, fields["mean"], "mean", origin))
     if isinstance(fields.get("labels"), str):
-        path = _beside(folder, fields["labels"], "labels", origin)
-        fields["labels"] = labels_in(read_side_text(path), path)
+        fields["labels"] = _labels(fields["labels"], folder, origin)
     if "head" in fields:
-        fields["head"] = _head(fields["head"], origin)
+        fields["head"] = _head(fields["head"], folder, origin)
     return {**fields, "source": origin}
 
 
@@ -134,12 +142,22 @@ def _check_key(key: str, keys: tuple[str, ...], origin: str) -> None:
         raise ProfileError(f"{origin}: unknown key {short(key)}; {hint.rstrip()}")
 
 
-def _head(table: object, origin: str) -> StatedOutput:
+def _labels(name: str, folder: Path | None, origin: str) -> tuple[str, ...]:
+    """Class names in a side file, else those of a list by its name. Errors: ProfileError."""
+    if name in LABEL_LISTS and not (folder is not None and (folder / name).exists()):
+        return listed_labels(name)
+    path = _beside(folder, name, "labels", origin)
+    return labels_in(read_side_text(path), path)
+
+
+def _head(table: object, folder: Path | None, origin: str) -> StatedOutput:
     """The table of what is stated of the outputs. Errors: ProfileError."""
     if not isinstance(table, dict):
         raise ProfileError(f"{origin}: head is {short(table)}; a table [head] of {', '.join(HEAD)} was expected")
     for key in table:
         _check_key(key, HEAD, f"{origin}: [head]")
+    if isinstance(table.get("labels"), str):
+        table = {**table, "labels": _labels(table["labels"], folder, origin)}
     try:
         return StatedOutput(**table)
     except InputError as error:

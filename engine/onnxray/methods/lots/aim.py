@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxray.arrays import Image8
 from onnxray.errors import InputError, ZeroGradient
-from onnxray.graph.classifier.predictions import Predictions
-from onnxray.images.eight_bits import to_uint8
 from onnxray.images.pixels import Pixels
+from onnxray.methods.lots.shots import Shots
+from onnxray.methods.variable import Variable
 from onnxray.model.model import Model
+from onnxray.objectives.conditions import Condition, box_gone, is_comparison, read_condition
 from onnxray.objectives.goals import Goal, Own, TargetImages, TargetValues
 from onnxray.objectives.representations import given_representations
 from onnxray.objectives.targets import class_index
@@ -50,27 +50,6 @@ class Stop:
         return "distance"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Shots:
-    """Images as the judge sees them: 8-bit NCHW, where they came from, and its predictions, of a classifier."""
-
-    images: Image8
-    names: tuple[str | None, ...]
-    predictions: Predictions | None
-
-    @property
-    def said(self) -> Predictions:
-        """The predictions, where classes are asked for: ``prepare`` refuses to, of what is no classifier."""
-        assert self.predictions is not None
-        return self.predictions
-
-    @classmethod
-    def of(cls, model: Model, pixels: Pixels) -> Shots:
-        """Round to 8 bits and classify."""
-        images = to_uint8(pixels.array)
-        return cls(images=images, names=pixels.names, predictions=model.verdict(Pixels.of(images), scores=True))
-
-
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Aim:
     """Pairs (origin, target) and when each has arrived. What is by pair counts all pairs of the run."""
@@ -79,14 +58,20 @@ class Aim:
     sign: float
     until: str
     stop: Stop
+    variable: Variable
     origins: Shots
     targets: Shots | None
+    target_variable: Variable | None
     given: Representations | None
     """Representations that were given alone, by layer."""
     source: str | None
     origin_of: NDArray[np.int64]
     target_of: NDArray[np.int64]
     wanted_class: NDArray[np.int64] | None
+    condition: Condition | None
+    """What has to hold, in place of the other stops."""
+    condition_before: NDArray[np.float64] | None
+    """The condition's number of each origin."""
     notes: tuple[str, ...]
     elements: int
     """How many numbers a pair takes while it is worked on: its image, and its representations at all layers."""
@@ -94,7 +79,7 @@ class Aim:
     def __len__(self) -> int:
         return len(self.origin_of)
 
-    def origin(self, pairs: int | NDArray[np.int64]) -> Image8:
+    def origin(self, pairs: int | NDArray[np.int64]) -> NDArray[Any]:
         """The origins of pairs."""
         return np.asarray(self.origins.images[self.origin_of[pairs]])
 
@@ -103,17 +88,17 @@ class Aim:
         index = int(self.origin_of[pair])
         return self.origins.names[index] or f"origin {index}"
 
-    def group(self, model: Model, layers: Sequence[str], pairs: NDArray[np.int64]) -> Group:
+    def group(self, layers: Sequence[str], pairs: NDArray[np.int64]) -> Group:
         """Read the representations of a few neighbouring pairs, and check that each has something to do.
 
         Errors: InputError where an origin is as near as is wanted already, ZeroGradient where it is the target itself.
         """
-        before = _read(model, self.origins.images, self.origin_of[pairs], layers)
+        before = _read(self.variable, self.origin_of[pairs], layers)
         wanted: Representations | None = None
         if self.given is not None:
             wanted = {layer: self.given[layer][self.target_of[pairs]] for layer in layers}
-        elif self.targets is not None:
-            wanted = _read(model, self.targets.images, self.target_of[pairs], layers)
+        elif self.target_variable is not None:
+            wanted = _read(self.target_variable, self.target_of[pairs], layers)
         group = Group(aim=self, pairs=pairs, before=before, wanted=wanted)
         for layer in layers:
             group.check(layer)
@@ -151,18 +136,21 @@ class Group:
         norms = np.linalg.norm(flat, axis=1) * np.linalg.norm(wanted, axis=1)
         return np.asarray(1 - (flat * wanted).sum(1) / np.maximum(norms, 1e-300))
 
-    def met(self, model: Model, layer: str, images: Image8, pairs: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Whether each 8-bit image has arrived where its pair aims, by the judge."""
-        if self.aim.until == "linf":
+    def met(self, layer: str, images: NDArray[Any], pairs: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Whether each image, as it is saved, has arrived where its pair aims, by the judge."""
+        aim = self.aim
+        if aim.until == "linf":
             return self.far(images, pairs)
-        if self.aim.until == "distance":
-            return self.near(layer, model.values(Pixels.of(images), [layer])[layer], pairs)
-        return self.classed(model.classify(Pixels.of(images)), pairs)
+        fed = aim.variable.fed(images, aim.origin_of[pairs])
+        if aim.condition is not None:
+            return aim.condition.met(aim.condition.scores(aim.variable.model, fed, aim.origin_of[pairs]))
+        if aim.until == "distance":
+            return self.near(layer, aim.variable.model.values(fed, [layer])[layer], pairs)
+        return self.classed(aim.variable.model.classify(fed), pairs)
 
-    def far(self, images: Image8, pairs: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Whether 8-bit images are as far from their origins as is wanted."""
-        moved = images.astype(np.int64) - self.aim.origin(pairs)
-        return np.asarray(np.abs(moved).reshape(len(images), -1).max(1) >= self.aim.stop.linf)
+    def far(self, images: NDArray[Any], pairs: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Whether images, as they are saved, are as far from their origins as is wanted."""
+        return np.asarray(self.aim.variable.furthest(images, self.aim.origin_of[pairs]) >= self.aim.stop.linf)
 
     def near(self, layer: str, values: NDArray[Any], pairs: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Whether representations are as near to what their pairs aim at as is wanted."""
@@ -219,59 +207,73 @@ class Group:
         return stop.distance * self.distances(layer, self.before[layer][self.rows(pairs)], pairs)
 
 
-def prepare(model: Model, pixels: Pixels, goal: Goal, layers: Sequence[str], stop: Stop) -> Aim:
+def prepare(variable: Variable, goal: Goal, layers: Sequence[str], stop: Stop) -> Aim:
     """Read targets and representations, and check that every pair has something to do.
 
     Errors: InputError where an origin is of the target's class already, a target does not fit, or nothing says which
     class to reach.
     """
-    origins = Shots.of(model, pixels)
-    targets: Shots | None = None
+    whole, origins = variable.whole, Shots.of(variable)
+    others: Variable | None = None
     given: Representations | None = None
     source: str | None = None
     notes: tuple[str, ...] = ()
     count, mode = 1, "targeted"
-    shapes = model.shapes(layers)
-    for layer, shape in shapes.items():
-        if shape[:1] != (1,):
-            raise InputError(
-                f"{layer!r} has the shape {list(shape)} for one image, not one representation an image; "
-                "choose another layer"
-            )
+    shapes = variable.shapes(layers)
     if isinstance(goal, TargetImages):
-        pictures = model.pixels(goal.images)
-        targets, notes = Shots.of(model, pictures), tuple(f"target {note}" for note in pictures.notes)
-        count = len(targets.images)
-        _refuse_shifted_pairs(pixels, pictures, goal)
+        pictures = whole.pixels(goal.images)
+        others, notes = variable.of(pictures), tuple(f"target {note}" for note in pictures.notes)
+        count = len(others)
+        _refuse_shifted_pairs(variable.samples, pictures, goal)
     elif isinstance(goal, TargetValues):
-        given, count = given_representations(model, goal, {layer: shape[1:] for layer, shape in shapes.items()})
+        given, count = given_representations(whole, goal, shapes)
         source = goal.source or "array"
     else:
         mode = goal.mode
-    origin_of, target_of = _pairs(len(origins.images), count, goal)
+    targets = None if others is None else Shots.of(others)
+    origin_of, target_of = _pairs(len(variable), count, goal)
     until = stop.resolved_for(goal, classes=origins.predictions is not None)
+    if stop.until == "auto" and mode == "inhibit" and stop.target_class is None:
+        until = box_gone(variable.model, _as_they_came(variable)) or until
+    condition = read_condition(variable.model, _as_they_came(variable), until) if is_comparison(until) else None
     if until in {"target-class", "other-class"} and origins.predictions is None:
         raise InputError(
-            f"until {until!r} needs classes, and output {model.head.name!r} is {model.head.said()}; use 'distance' or "
+            f"until {until!r} needs classes, and output {whole.head.name!r} is {whole.head.said()}; use 'distance' or "
             "'linf'"
         )
     if until == "distance" and targets is None and given is None:
         raise InputError(f"until 'distance' needs a target, {mode} has none; use 'other-class' or 'linf'")
     wanted = None
     if until == "target-class":
-        wanted = _wanted_class(model, stop, targets, target_of, origins)
-        _refuse_arrived(model, wanted, origin_of, origins)
+        wanted = _wanted_class(whole, stop, targets, target_of, origins)
+        _refuse_arrived(whole, wanted, origin_of, origins)
+    before = None
+    if condition is not None:
+        before = condition.scores(variable.model, _as_they_came(variable), np.arange(len(variable)))
+        _refuse_met(condition, until, before, origins)
     return Aim(
-        mode=mode, sign=-1.0 if mode == "inhibit" else 1.0, until=until, stop=stop, origins=origins, targets=targets,
-        given=given, source=source, origin_of=origin_of, target_of=target_of, wanted_class=wanted, notes=notes,
+        mode=mode, sign=-1.0 if mode == "inhibit" else 1.0, until=until, stop=stop, variable=variable, origins=origins,
+        targets=targets, target_variable=others, given=given, source=source, origin_of=origin_of, target_of=target_of,
+        wanted_class=wanted, condition=condition, condition_before=before, notes=notes,
         elements=4 * origins.images[0].size + 2 * sum(map(math.prod, shapes.values())),
     )  # fmt: skip
 
 
-def _read(model: Model, images: Image8, rows: NDArray[np.int64], layers: Sequence[str]) -> Representations:
-    """Representations of some of the images, each read once."""
+def _as_they_came(variable: Variable) -> Pixels:
+    """The origins as they are fed."""
+    return variable.fed(variable.start, np.arange(len(variable)))
+
+
+def _refuse_met(condition: Condition, text: str, scores: NDArray[np.float64], origins: Shots) -> None:
+    for row in np.flatnonzero(condition.met(scores)):
+        name, of = origins.names[row] or f"origin {row}", condition.describe(int(row))
+        raise InputError(f"{name}: {of} is {scores[row]:.6g}, so {text!r} holds already; state another number")
+
+
+def _read(variable: Variable, rows: NDArray[np.int64], layers: Sequence[str]) -> Representations:
+    """Representations of some of the samples, each read once."""
     unique, place = np.unique(rows, return_inverse=True)
-    values = model.values(Pixels.of(images[unique]), layers)
+    values = variable.values(variable.start[unique], unique, layers)
     return {layer: values[layer] if len(unique) == len(rows) else values[layer][place] for layer in layers}
 
 

@@ -1,10 +1,13 @@
-"""What LOTS found for one origin, one target and one layer."""
+"""What LOTS gives for one origin, one target and one layer."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any, Self
+
+from numpy.typing import NDArray
 
 from onnxray.arrays import Image8
 from onnxray.images.distances import PassScore
@@ -46,6 +49,10 @@ class LotsItem(Item):
     itself. scale: the multiple of eta / max|eta| that was added (line search), or the grey levels a step (steps > 1).
     steps: gradients taken. success: whether the goal in ``until`` was reached on the 8-bit image, by the judge. class_,
     label, score, probability: its verdict on it; None where the model is no classifier.
+    aim: where ``until`` is a comparison, what is compared (``of``), and its number ``before`` and ``after``.
+    moved: of arrays, which inputs or which value were moved (``wrt``), and of each its ``kind``, ``unit`` (what a scale
+    of 1 adds, a 255th of the origin's range), ``l2`` and ``linf`` in its own units; arrays_: they themselves, by role.
+    Then l2 and linf are over all of them; SSIM and PASS are of a picture alone, and there is no gain.
     """
 
     mode: str
@@ -71,10 +78,13 @@ class LotsItem(Item):
     distance_after: float
     cosine_before: float | None
     cosine_after: float | None
-    gain: float
+    gain: float | None
     reason: str | None
     stems: Mapping[str, str] = field(repr=False)
     images: Mapping[str, Image8] = field(repr=False)
+    aim: Mapping[str, Any] | None = None
+    moved: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    arrays_: Mapping[str, NDArray[Any]] = field(default_factory=dict, repr=False)
 
     def numbers(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -109,15 +119,26 @@ class LotsItem(Item):
             "cosine_similarity_after": self.cosine_after,
             "perturbation_gain": self.gain,
             "reason": self.reason,
+            **({"aim": self.aim} if self.aim else {}),
+            **({"wrt": list(self.moved), "moved": self.moved} if self.moved else {}),
         }
 
     def pictures(self) -> dict[str, tuple[str, Image8]]:
-        """The origin, the target where there is one, the perturbed image, and the perturbation around grey 128."""
+        """The origin, the target where there is one, the perturbed image, and the perturbation around grey 128.
+
+        Of arrays a ``figure`` of each that can be drawn: what came of it, and the perturbation in colours.
+        """
         return {role: (self.stems[role], self.images[role]) for role in self.images}
 
+    def arrays(self) -> dict[str, tuple[str, NDArray[Any]]]:
+        """Of arrays: ``origin``, ``target``, ``image`` (what came of it) and ``perturbation`` of each, by name."""
+        return {role: (self.stems[role], array) for role, array in self.arrays_.items()}
+
     @classmethod
-    def restore(cls, document: Mapping[str, Any], pictures: Mapping[str, Image8]) -> Self:
-        """Build the item again from its part of result.json and its PNGs."""
+    def restore(cls, document: Mapping[str, Any], pictures: Mapping[str, NDArray[Any]]) -> Self:
+        """Build the item again from its part of result.json and its files."""
+        names = {role: Path(name) for role, name in document["files"].items()}
+        numbers = {role for role, name in names.items() if name.suffix == ".npy"}
         plain = {f.name: document[f.name] for f in fields(cls) if f.name in document}
         plain |= {
             "class_": document["class"],
@@ -137,8 +158,9 @@ class LotsItem(Item):
             "cosine_before": document["cosine_similarity_before"],
             "cosine_after": document["cosine_similarity_after"],
             "gain": document["perturbation_gain"],
-            "stems": {role: name.removesuffix(".png") for role, name in document["files"].items()},
-            "images": dict(pictures),
+            "stems": {role: name.stem for role, name in names.items()},
+            "images": {role: picture for role, picture in pictures.items() if role not in numbers},
+            "arrays_": {role: array for role, array in pictures.items() if role in numbers},
         }
         return cls(**plain)
 

@@ -4,10 +4,13 @@
     eta_l(x)    = J_l(x)^T (+f_l(x)) to magnify, J_l(x)^T (-f_l(x)) to inhibit the own representation    (eq. 4)
 
 t is the representation of a target image, or given alone; under the cosine metric only its direction counts, and it is
-taken at the norm of f_l(x) (our choice: it reaches the direction with less). steps=1 takes the gradient once and
+taken at the norm of f_l(x) (our choice: it reaches the direction with less). Arrays of inputs, or a value inside the
+network (``wrt``), are moved in place of pixels by x' = x + s u eta / max|eta|, eta the gradient in x / u, neither
+rounded nor clipped; u is a 255th of the range of a sample's array, so that options count it as they count grey levels.
+steps=1 takes the gradient once and
 searches the smallest s (the paper); steps > 1 takes it anew at each step of ``step_size`` grey levels (the paper's
-step-and-adjust), keeping the iterate in floats. Success is tested on the 8-bit image, after rounding and after the last
-step, by ONNX Runtime.
+step-and-adjust), keeping the iterate in floats. Success is tested on what is saved, the 8-bit image after
+rounding and after the last step, by ONNX Runtime.
 """
 
 from __future__ import annotations
@@ -19,26 +22,30 @@ from typing import Annotated, Any, ClassVar, Literal, final
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxray.arrays import Image8
 from onnxray.errors import InputError
+from onnxray.errors.short_values import short
 from onnxray.graph.weight_layers import weight_layers
 from onnxray.graph.whole_numbers import holds_reals
-from onnxray.images.eight_bits import to_uint8
 from onnxray.images.pixels import Pixels
+from onnxray.methods.array_variable import variable_of
 from onnxray.methods.lots.aim import Group, Stop, prepare
 from onnxray.methods.lots.item import LotsItem
-from onnxray.methods.lots.line_search import Found, candidate, direction_of, resolve_search, search_scale
+from onnxray.methods.lots.line_search import Found, Line, direction_of, resolve_search, search_scale
 from onnxray.methods.lots.measurement import measure
 from onnxray.methods.method import Method
 from onnxray.methods.option_checks import Range, check_choices
 from onnxray.methods.run import Run
+from onnxray.methods.subjects import names_of_subjects
+from onnxray.model.beginning import computed_from
 from onnxray.model.model import Model
+from onnxray.objectives.conditions import is_comparison
 from onnxray.objectives.goals import as_goal
 
 INHIBITS = (
     "inhibit fades what the layer holds, all of it; it does not look for the smallest change that flips the class, and "
     "what it does not reach is no sign of robustness"
 )
+UNTIL = ("auto", "target-class", "other-class", "linf", "distance")
 # Pairs share their gradients in groups: large enough to be fast, small enough to come out, and to fit in memory.
 _GROUP = 64
 _GROUP_ELEMENTS = 64_000_000
@@ -51,24 +58,35 @@ class LOTS(Method[LotsItem]):
 
     name: ClassVar[str] = "lots"
     item_type: ClassVar[type[Any]] = LotsItem
+    images_only: ClassVar[bool] = False
 
     layer: Annotated[
         str | tuple[str, ...] | None, "value or values attacked, one after the other; default: the layers with weights"
     ] = None
+    wrt: Annotated[
+        str | tuple[str, ...] | None,
+        "what is moved: inputs by name, repeatable, the others held, or one value inside the network; default: the "
+        "picture, else every input of real numbers, or what token ids gather",
+    ] = None
     steps: Annotated[
         int, "gradients taken; 1 is the paper's line search, more is step-and-adjust", Range(1, 100_000)
     ] = 1
-    step_size: Annotated[float, "grey levels a step, of the pixel that moves most (steps > 1)", Range(1e-3, 255.0)] = (
-        1.0
-    )
+    step_size: Annotated[
+        float,
+        "grey levels a step, of the pixel that moves most (steps > 1); of arrays 255ths of their range",
+        Range(1e-3, 255.0),
+    ] = 1.0
     until: Annotated[
-        Literal["auto", "target-class", "other-class", "linf", "distance"],
-        "when to stop; auto: target-class for target images, distance for target values, other-class to inhibit, "
-        "linf to magnify",
+        str,
+        "when to stop: target-class, other-class, linf, distance, or a comparison of a target with a number: "
+        "'boxes[0].score < 0.3', 'output > 3', 'distance > 0.5' (of the answer from what it was), 'cosine < 0.8'; "
+        "auto: target-class for target images, distance for target values, linf to magnify, and to inhibit "
+        "other-class, of a detector until its best box is not listed any more",
     ] = "auto"
     linf: Annotated[
         float,
-        "the L_inf to go to, in grey levels (until linf; the paper: 128 on LeNet, 64 on VGG Face)",
+        "the L_inf to go to, in grey levels, of arrays in 255ths of their range (until linf; the paper: 128 on LeNet, "
+        "64 on VGG Face)",
         Range(1.0, 255.0),
     ] = 128.0
     target_class: Annotated[str | None, "class to reach, by number or label, where no target image states it"] = None
@@ -90,6 +108,11 @@ class LOTS(Method[LotsItem]):
 
     def __post_init__(self) -> None:
         check_choices(self)
+        if self.until not in UNTIL and not is_comparison(self.until):
+            raise InputError(
+                f"until is {short(self.until)}; expected one of {', '.join(UNTIL)}, or a comparison such as "
+                "'boxes[0].score < 0.3', 'output > 3' or 'distance > 0.5'"
+            )
 
     def run(self, model: Model, pixels: Pixels, goal: Any, run: Run) -> Iterator[LotsItem]:
         """Give an item for every origin (and target) and layer, origins outermost."""
@@ -98,21 +121,25 @@ class LOTS(Method[LotsItem]):
             until=self.until, target_class=self.target_class, linf=self.linf,
             metric=self.metric, distance=self.distance, relative=self.relative,
         )  # fmt: skip
-        aim = prepare(model, pixels, as_goal(goal), layers, stop)
-        for note in (*aim.notes, *((INHIBITS,) if aim.mode == "inhibit" else ())):
+        variable = variable_of(model, pixels, self.wrt, layers)
+        aim = prepare(variable, as_goal(goal), layers, stop)
+        for note in (*aim.notes, *((INHIBITS,) if aim.mode == "inhibit" else ()), *variable.notes()):
             run.note(note)
         if self.steps == 1 and aim.until != "linf":
             search = resolve_search(self.search, aim.origins.images[0].size)
             run.note(f"line search: {search}, scales 1 to {self.max_scale}")
         size = max(1, min(_GROUP, _GROUP_ELEMENTS // aim.elements))
         for start, own in run.units(range(0, len(aim), size)):
-            group = aim.group(model, layers, np.arange(start, min(start + size, len(aim))))
-            yield from (self._search if self.steps == 1 else self._adjust)(model, group, layers, own)
+            group = aim.group(layers, np.arange(start, min(start + size, len(aim))))
+            yield from (self._search if self.steps == 1 else self._adjust)(group, layers, own)
         run.progress(len(aim) * len(layers), len(aim) * len(layers), "done")
 
     def _layers(self, model: Model) -> tuple[str, ...]:
         if self.layer is None:
             weighted = weight_layers(model.graph)
+            moved = [name for name in names_of_subjects(model, self.wrt) if name is not None]
+            behind = computed_from(model.graph, moved) if moved else set(weighted)
+            weighted = tuple(name for name in weighted if name in behind)
             layers = tuple(name for name in weighted if holds_reals(model.graph, name))
             if not layers:
                 whole = f", for {weighted[0]!r} and its like hold whole numbers" if weighted else ""
@@ -125,19 +152,19 @@ class LOTS(Method[LotsItem]):
             raise InputError("no layer was named; name one or several, or leave it to the layers with weights")
         return layers
 
-    def _search(self, model: Model, group: Group, layers: tuple[str, ...], run: Run) -> Iterator[LotsItem]:
+    def _search(self, group: Group, layers: tuple[str, ...], run: Run) -> Iterator[LotsItem]:
         """One gradient a pair and layer, and the smallest scale along it; pairs come out one by one."""
-        directions = {layer: self._directions(model, group, layer) for layer in layers}
+        directions = {layer: self._directions(group, layer) for layer in layers}
         total = len(group.aim) * len(layers)
         for (row, pair), own in run.units(enumerate(group.pairs.tolist())):
             for index, layer in enumerate(layers):
                 own.progress(pair * len(layers) + index, total, layer)
-                found = self._searched(model, group, layer, pair, directions[layer][row])
-                yield measure(model, group, layer, pair, found, 1)
+                found = self._searched(group, layer, pair, directions[layer][row])
+                yield measure(group, layer, pair, found, 1)
 
-    def _directions(self, model: Model, group: Group, layer: str) -> list[NDArray[np.float64]]:
+    def _directions(self, group: Group, layer: str) -> list[NDArray[np.float64]]:
         found = []
-        gradients = self._gradient(model, group, layer, group.pairs, group.aim.origin(group.pairs))
+        gradients = self._gradient(group, layer, group.pairs, group.aim.origin(group.pairs))
         for pair, gradient in zip(group.pairs.tolist(), gradients):
             direction = direction_of(gradient)
             if direction is None:
@@ -145,9 +172,7 @@ class LOTS(Method[LotsItem]):
             found.append(direction)
         return found
 
-    def _gradient(
-        self, model: Model, group: Group, layer: str, pairs: NDArray[np.int64], x: NDArray[Any]
-    ) -> NDArray[np.float32]:
+    def _gradient(self, group: Group, layer: str, pairs: NDArray[np.int64], x: NDArray[Any]) -> NDArray[np.float32]:
         """eta for a batch: the pullback of the change that is wanted at ``layer``."""
         goals = group.goals(layer, pairs)
 
@@ -160,31 +185,33 @@ class LOTS(Method[LotsItem]):
                 target = target * (own / its).reshape(-1, *[1] * (value.ndim - 1))
             return target - value
 
-        return np.asarray(model.pullback(Pixels.of(x), {layer: change}))
+        return group.aim.variable.gradient(x, group.aim.origin_of[pairs], {layer: change})
 
-    def _searched(self, model: Model, group: Group, layer: str, pair: int, direction: NDArray[np.float64]) -> Found:
+    def _searched(self, group: Group, layer: str, pair: int, direction: NDArray[np.float64]) -> Found:
         """The smallest scale along one direction."""
+        variable, rows = group.aim.variable, group.aim.origin_of[[pair]]
         origin = group.aim.origin(pair)
+        line = Line(origin, direction * variable.steps(rows)[0], variable.saved)
         if group.aim.until == "linf":
-            return Found(candidate(origin, direction, self.linf), self.linf, reached=True, search="none")
+            return Found(line.at(self.linf), self.linf, reached=True, search="none")
 
-        def hits(images: Image8) -> NDArray[np.bool_]:
-            return group.met(model, layer, images, np.full(len(images), pair))
+        def hits(images: NDArray[Any]) -> NDArray[np.bool_]:
+            return group.met(layer, images, np.full(len(images), pair))
 
         search = resolve_search(self.search, origin.size)
-        return search_scale(origin, direction, hits, max_scale=self.max_scale, search=search)
+        return search_scale(line, hits, max_scale=self.max_scale, search=search)
 
-    def _adjust(self, model: Model, group: Group, layers: tuple[str, ...], run: Run) -> Iterator[LotsItem]:
+    def _adjust(self, group: Group, layers: tuple[str, ...], run: Run) -> Iterator[LotsItem]:
         """Step-and-adjust for all pairs of a group at once, layer after layer; interrupted, the pairs that arrived."""
         ended: dict[tuple[int, int], tuple[Found, int]] = {}
 
         def finished() -> Iterator[LotsItem]:
             for (pair, index), (found, steps) in sorted(ended.items(), key=lambda entry: entry[0]):
-                yield measure(model, group, layers[index], pair, found, steps)
+                yield measure(group, layers[index], pair, found, steps)
 
         try:
             for index, layer in enumerate(layers):
-                for pair, found, steps in self._adjusted(model, group, layer, run, index, len(layers)):
+                for pair, found, steps in self._adjusted(group, layer, run, index, len(layers)):
                     ended[pair, index] = found, steps
         except KeyboardInterrupt:
             yield from finished()
@@ -192,35 +219,35 @@ class LOTS(Method[LotsItem]):
         yield from finished()
 
     def _adjusted(
-        self, model: Model, group: Group, layer: str, run: Run, index: int, layers: int
+        self, group: Group, layer: str, run: Run, index: int, layers: int
     ) -> Iterator[tuple[int, Found, int]]:
         """A gradient a step; each pair comes out when its goal is met, the others at the end.
 
         A pair whose gradient vanishes on the way stays where it is.
         """
-        pairs = group.pairs
-        x = group.aim.origin(pairs).astype(np.float32)
+        pairs, variable = group.pairs, group.aim.variable
+        x, steps = variable.floats(group.aim.origin_of[pairs]), variable.steps(group.aim.origin_of[pairs])
         place = int(pairs[0]) * layers + index * len(pairs)
         taken = np.zeros(len(pairs), np.int64)
         active, stuck = np.arange(len(pairs)), list[int]()
 
         def end(row: int, *, reached: bool) -> tuple[int, Found, int]:
-            image = to_uint8(x[row])
+            image = variable.saved(x[row])
             return int(pairs[row]), Found(image, self.step_size, reached, "step-and-adjust"), int(taken[row])
 
         for step in range(1, self.steps + 1):
-            gradients = self._gradient(model, group, layer, pairs[active], x[active])
+            gradients = self._gradient(group, layer, pairs[active], x[active])
             for row, gradient in zip(active.tolist(), gradients):
                 direction = direction_of(gradient)
                 if direction is None and step == 1:
                     raise group.zero_gradient(int(pairs[row]), layer, gradient)
                 if direction is not None:
-                    x[row] = np.clip(x[row] + self.step_size * direction, 0, 255)
+                    x[row] = variable.bounded(x[row] + self.step_size * direction * steps[row])
                     taken[row] = step
             stuck += active[taken[active] < step].tolist()
             active = active[taken[active] == step]
             if active.size:
-                met = group.met(model, layer, to_uint8(x[active]), pairs[active])
+                met = group.met(layer, variable.saved(x[active]), pairs[active])
                 for row in active[met]:
                     yield end(int(row), reached=True)
                 active = active[~met]

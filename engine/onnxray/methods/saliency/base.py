@@ -22,7 +22,7 @@ from onnxray.methods.method import Method
 from onnxray.methods.option_checks import check_choices
 from onnxray.methods.run import Run
 from onnxray.methods.saliency.item import MapItem
-from onnxray.methods.saliency.subjects import Subject, Subjects
+from onnxray.methods.subjects import Subject, Subjects
 from onnxray.model.model import Model
 from onnxray.objectives.class_score import ClassScore
 from onnxray.objectives.gradients import judged, widened
@@ -78,10 +78,14 @@ class Saliency(Method[MapItem]):
     def __post_init__(self) -> None:
         check_choices(self)
 
+    def subjects(self, model: Model) -> str | tuple[str, ...] | None:
+        """What maps are of: as is stated, None for each input of real numbers."""
+        return self.wrt
+
     @final
     def run(self, model: Model, pixels: Pixels, goal: Any, run: Run) -> Iterator[MapItem]:
         """Give the maps of every image, in order; of several subjects (inputs, values) one after the other."""
-        subjects = Subjects(model, self.wrt)
+        subjects = Subjects(model, self.subjects(model))
         size = 1 if chooses_rows(model.graph) else _GROUP
         for start, own in run.units(range(0, len(pixels), size)):
             group = model.encoded(pixels.rows(slice(start, start + size)))
@@ -110,6 +114,10 @@ class Saliency(Method[MapItem]):
                 for row, found in self.maps(subject.model, subject.pixels, objective, part):
                     yield self._item(subject, row, start + row, found, objective, verdict, float(scores[row]))
         run.progress(1000 * len(pixels), 1000 * len(pixels), f"{self.name}: done")
+
+    def map_unit(self, score: str, step: str) -> str:
+        """What the numbers of its maps are in, "" where they are shares of nothing. step: what the subject is in."""
+        return ""
 
     @abstractmethod
     def maps(self, model: Model, pixels: Pixels, objective: Objective, run: Run) -> Iterator[tuple[int, Map]]:
@@ -149,7 +157,15 @@ class Saliency(Method[MapItem]):
                 span=shown_at - found.shown_from, signed=found.signed, colormap=self.colormap, more=found.pictures,
             ),
             colormap=self.colormap, wrt=subject.name,
+            unit=self.map_unit(_score_of(objective), "unit" if pixels.plain else "grey level"),
         )  # fmt: skip
+
+
+def _score_of(objective: Objective) -> str:
+    """What an objective's number is called in the unit of a map."""
+    if isinstance(objective, ClassScore):
+        return objective.kind
+    return "cosine" if isinstance(objective, Similarity) else "score"
 
 
 def shape_of_maps(pixels: Pixels) -> tuple[int, ...]:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from onnxray.arrays import Image8
 from onnxray.results.item import Item
+
+_DRAWINGS: Final = ("map", "overlay", "object", "class-map")
+"""The pictures that may be enlarged: those that hold no numbers, and none that stands beside one of them."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -26,6 +29,7 @@ class MapItem(Item):
     judge's verdict on the image; None where the model is no classifier. numbers: what else the method has to say; more:
     what of it are arrays, by name. object_: what was found in the map (see objects_of_maps.py), where it was asked
     for; colormap: what it is drawn in. wrt: the input or value that it is a map of, where that is not the one picture.
+    unit: what the map's numbers are in. enlarged: how many times as large the map's drawings are saved.
     """
 
     path: str | None
@@ -50,6 +54,8 @@ class MapItem(Item):
     shown_from: float = 0.0
     more: Mapping[str, NDArray[Any]] = field(default_factory=dict, repr=False)
     wrt: str | None = None
+    unit: str = ""
+    enlarged: int = 1
 
     @property
     def peak(self) -> tuple[int, ...]:
@@ -66,6 +72,8 @@ class MapItem(Item):
             "shown_at": self.shown_at, "shown_from": self.shown_from, "colormap": self.colormap,
             "object": self.object_, **self.numbers_, "numbers": list(self.numbers_), "arrays": list(self.more),
             "reason": self.reason, **({} if self.wrt is None else {"wrt": self.wrt}),
+            **({} if not self.unit else {"unit": self.unit}),
+            **({} if self.enlarged == 1 else {"enlarged": self.enlarged}),
         }  # fmt: skip
 
     def pictures(self) -> dict[str, tuple[str, NDArray[Any]]]:
@@ -78,8 +86,12 @@ class MapItem(Item):
         shown: dict[str, NDArray[Any]] = dict(self.images)
         if "image" in shown:
             shown["levels"] = to_levels(self.heat)
+        times = dict.fromkeys(_DRAWINGS, self.enlarged)
         return {
-            role: (self.stem if role == "image" else f"{self._own_stem}-{role}", picture)
+            role: (
+                self.stem if role == "image" else f"{self._own_stem}-{role}",
+                picture.repeat(times.get(role, 1), 1).repeat(times.get(role, 1), 2),
+            )
             for role, picture in shown.items()
         }
 
@@ -98,6 +110,7 @@ class MapItem(Item):
         """Build the item again from its part of result.json and its files."""
         same = ("path", "label", "score", "probability", "target", "target_score", "method", "layer", "signed",
                 "shown_at", "shown_from", "reason", "colormap")  # fmt: skip
+        times = dict.fromkeys(_DRAWINGS, document.get("enlarged", 1))
         drawn = set(pictures) - {"heat", "attribution", "levels", *document["arrays"]}
         return cls(
             **{name: document[name] for name in same},
@@ -108,8 +121,14 @@ class MapItem(Item):
             attribution=pictures["attribution"],
             object_=document["object"],
             wrt=document.get("wrt"),
+            unit=document.get("unit", ""),
             more={role: pictures[role] for role in document["arrays"]},
-            images={role: picture for role, picture in pictures.items() if role in drawn},
+            enlarged=document.get("enlarged", 1),
+            images={
+                role: picture[:, :: times.get(role, 1), :: times.get(role, 1)]
+                for role, picture in pictures.items()
+                if role in drawn
+            },
         )
 
 

@@ -3,7 +3,8 @@
     x* = argmin_x  ||m (f_l(x) - f_0)||^2 / ||m f_0||^2 + sum_k w_k R_k(x),   f_0 = f_l(x_0), or given alone
 
 f_0 is ONNX Runtime's on the 8-bit x_0; m selects a part of the representation. What is reported as the error is the
-first term by ONNX Runtime on the 8-bit image that is saved. The presets: parts/invert_presets.py.
+first term by ONNX Runtime on the 8-bit image that is saved. The presets: parts/invert_presets.py. Arrays of inputs, or
+a value inside the network (``wrt``), are inverted without a prior: array_inversion.py.
 """
 
 from __future__ import annotations
@@ -22,8 +23,11 @@ from onnxray.graph.depths import depths, spatial_stride
 from onnxray.images.distances import l2, perceptual_similarity
 from onnxray.images.eight_bits import to_uint8
 from onnxray.images.pixels import Pixels
+from onnxray.methods.array_variable import ArrayVariable, variable_of
 from onnxray.methods.option_checks import Range
 from onnxray.methods.run import Run
+from onnxray.methods.subjects import names_of_subjects
+from onnxray.methods.synthesis.array_inversion import invert_arrays
 from onnxray.methods.synthesis.base import Pictures, Stepwise
 from onnxray.methods.synthesis.item import SynthesisItem
 from onnxray.methods.synthesis.parts.preset_names import InvertPreset
@@ -48,9 +52,15 @@ class Invert(Stepwise):
 
     name: ClassVar[str] = "invert"
     needs_images: ClassVar[bool] = False
+    images_only: ClassVar[bool] = False
 
     layer: Annotated[
         str | tuple[str, ...] | None, "value or values inverted, repeatable; default: four of all depths"
+    ] = None
+    wrt: Annotated[
+        str | tuple[str, ...] | None,
+        "what is made: inputs by name, repeatable, the others held, or one value inside the network, with --preset "
+        "plain; default: the picture, else every input of real numbers, or what token ids gather",
     ] = None
     preset: Annotated[
         InvertPreset,
@@ -72,7 +82,11 @@ class Invert(Stepwise):
 
     def run(self, model: Model, pixels: Pixels, goal: Any, run: Run) -> Iterator[SynthesisItem]:
         """Give an item for each layer, image and sample, layers outermost in graph order."""
-        sources, layers = self._sources(model, pixels, goal)
+        layers = self._layers(model, pixels, goal)
+        if model.profile is None or names_of_subjects(model, self.wrt) != (None,):
+            yield from self._of_arrays(model, pixels, goal, layers, run)
+            return
+        sources = self._sources(model, pixels, goal, layers)
         total = len(layers) * len(sources.names)
         group = max(1, _GROUP // self.samples)
         pieces = itertools.product(enumerate(layers), range(0, len(sources.names), group))
@@ -154,8 +168,33 @@ class Invert(Stepwise):
             weight=self.weight, steps=self.steps, rate=self.rate, jitter=self.jitter,
         )  # fmt: skip
 
-    def _sources(self, model: Model, pixels: Pixels, goal: Any) -> tuple[_Sources, tuple[str, ...]]:
-        """Whose representations, or which, at which layers."""
+    def _of_arrays(
+        self, model: Model, pixels: Pixels, goal: Any, layers: tuple[str, ...], run: Run
+    ) -> Iterator[SynthesisItem]:
+        """The same of arrays, for which there are no priors. Errors: InputError for options that are of pictures."""
+        if goal is not None:
+            raise InputError(
+                "a representation alone does not say what the arrays are like and what is held; give the samples that "
+                "it is of, in place of --values"
+            )
+        if self.preset != "plain" or self.jitter or self.every:
+            option = "--jitter" if self.jitter else "--every" if self.every else f"--preset {self.preset}"
+            raise InputError(f"{option} is for pictures, and arrays are inverted here; --preset plain inverts them")
+        variable = variable_of(model, pixels, self.wrt, layers)
+        assert isinstance(variable, ArrayVariable)
+        variable.shapes(layers)
+        for note in variable.notes():
+            run.note(note)
+        pieces = itertools.product(layers, range(0, len(variable), max(1, _GROUP // self.samples)))
+        for (layer, start), own in run.units(pieces):
+            rows = np.arange(start, min(start + max(1, _GROUP // self.samples), len(variable)))
+            yield from invert_arrays(
+                variable, layer, rows, own, name=self.name, part=self.part, samples=self.samples, steps=self.steps,
+                rate=self.rate,
+            )  # fmt: skip
+
+    def _layers(self, model: Model, pixels: Pixels, goal: Any) -> tuple[str, ...]:
+        """At which values, in graph order."""
         if goal is not None and not isinstance(goal, TargetValues):
             raise InputError(f"the goal is {goal!r}; TargetValues(values=...) was expected, or images and no goal")
         if bool(len(pixels)) == (goal is not None):
@@ -168,13 +207,15 @@ class Invert(Stepwise):
         if not names:
             raise InputError("the model has no layers with weights to choose among; name values with --layer NAME")
         model.twin.check_differentiable(names)
-        layers = tuple(name for name in model.graph.values if name in names)
+        return tuple(name for name in model.graph.values if name in names)
+
+    def _sources(self, model: Model, pixels: Pixels, goal: Any, layers: tuple[str, ...]) -> _Sources:
+        """Whose representations, or which."""
         assert model.profile is not None
         if goal is not None:
             shapes = {name: shape[1:] for name, shape in model.shapes(layers).items()}
             found, count = given_representations(model, goal, shapes)
-            sources = _Sources(names=(goal.source,) * count, representations=found)
-            return sources, layers
+            return _Sources(names=(goal.source,) * count, representations=found)
         images = to_uint8(pixels.array)
         shown = model.encoded(pixels.replaced(images))
         verdict = model.verdict(shown)
@@ -186,11 +227,10 @@ class Invert(Stepwise):
                     "image; choose another layer"
                 )
             representations[name] = np.array(array, np.float32)
-        sources = _Sources(
+        return _Sources(
             names=pixels.names, representations=representations, images=images,
             classes=None if verdict is None else verdict.classes, labels=() if verdict is None else verdict.labels,
         )  # fmt: skip
-        return sources, layers
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

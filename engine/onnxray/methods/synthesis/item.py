@@ -20,7 +20,9 @@ class SynthesisItem(Item):
     class_, label, probability: the judge's verdict on the picture; None where the model is no classifier. steps: taken.
     trace: name -> a number a step: the objective, the total and every regulariser times its weight, of the image in
     floats as it is climbed, which may leave [0, 255] on the way: its end is not the saved picture's figure. numbers_:
-    what else the method has to say. images: ``image``, and what else is shown; snapshots: by step.
+    what else the method has to say. images: ``image``, and what else is shown; snapshots: by step. Of arrays, images
+    are a ``figure`` of each that can be drawn, arrays_ they themselves, and moved says of each what it is read as, its
+    ``unit``, ``l2`` and ``linf`` in its own units.
     """
 
     path: str | None
@@ -37,6 +39,8 @@ class SynthesisItem(Item):
     stem: str = field(repr=False)
     images: Mapping[str, Image8] = field(repr=False)
     snapshots: Mapping[int, Image8] = field(default_factory=dict, repr=False)
+    moved: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    arrays_: Mapping[str, NDArray[Any]] = field(default_factory=dict, repr=False)
 
     def numbers(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -45,6 +49,7 @@ class SynthesisItem(Item):
             "class": self.class_, "label": self.label, "probability": self.probability, "steps": self.steps,
             **self.numbers_, "numbers": list(self.numbers_), "reason": self.reason,
             "trace": self.written_trace(),
+            **({"wrt": list(self.moved), "moved": self.moved, "stem": self.stem} if self.moved else {}),
         }  # fmt: skip
 
     def written_trace(self) -> dict[str, list[float]]:
@@ -57,9 +62,14 @@ class SynthesisItem(Item):
         kept = {f"step-{step}": (f"{self.stem}-step-{step}", picture) for step, picture in self.snapshots.items()}
         return {**shown, **kept}
 
+    def arrays(self) -> dict[str, tuple[str, NDArray[Any]]]:
+        """Of arrays: ``image``, what was made, and ``original`` of each, by name."""
+        return {role: (f"{self.stem}-{role}", array) for role, array in self.arrays_.items()}
+
     @classmethod
     def restore(cls, document: Mapping[str, Any], pictures: Mapping[str, NDArray[Any]]) -> Self:
-        """Build the item again from its part of result.json and its PNGs."""
+        """Build the item again from its part of result.json and its files."""
+        numbers = {role for role, name in document["files"].items() if name.endswith(".npy")}
         same = ("path", "method", "layer", "target", "label", "probability", "steps", "reason")
         steps = {role: int(role.removeprefix("step-")) for role in pictures if role.startswith("step-")}
         return cls(
@@ -67,7 +77,9 @@ class SynthesisItem(Item):
             class_=document["class"],
             trace={name: tuple(values) for name, values in document["trace"].items()},
             numbers_={name: document[name] for name in document["numbers"]},
-            stem=document["files"]["image"].removesuffix(".png").removesuffix("-image"),
-            images={role: picture for role, picture in pictures.items() if role not in steps},
+            stem=document.get("stem") or document["files"]["image"].removesuffix(".png").removesuffix("-image"),
+            images={role: picture for role, picture in pictures.items() if role not in {*steps, *numbers}},
+            moved=document.get("moved", {}),
+            arrays_={role: pictures[role] for role in pictures if role in numbers},
             snapshots={step: pictures[role] for role, step in steps.items()},
         )

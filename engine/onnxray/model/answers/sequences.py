@@ -88,7 +88,7 @@ def sequence(
     elif labels is not None and blank is not None and len(labels) == count - 1:
         words = (*labels[:blank], "", *labels[blank:])
     elif labels is not None:
-        said.append(f"the profile has {len(labels)} labels and a step {count} classes: steps are given as numbers")
+        said.append(f"{len(labels)} labels are stated and a step has {count} classes: steps are given as numbers")
     if blank is not None:
         said.append(f"class {blank} is taken for CTC's blank: repeated classes become one, then it is left out")
     return Sequence(

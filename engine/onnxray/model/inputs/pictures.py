@@ -23,11 +23,11 @@ from onnxray.images.profile.profile import Profile
 from onnxray.model.inputs.stated import Input
 
 
-def read_pictures(graph: Graph, one: Input, item: object) -> tuple[Array, list[str | None], list[str]]:
-    """Pictures as an input takes them, their names, and what was done to them. Errors: ImageError, ProfileError."""
+def read_pictures(graph: Graph, one: Input, item: object) -> tuple[Array, Profile, list[str]]:
+    """Pictures as an input takes them, how, and what was done to them. Errors: ImageError, ProfileError."""
     profile, said = _profile(graph, one, one.value.shape)
     pixels = read_images([item] if isinstance(item, str | Path) else item, profile)
-    return _typed(profile.encode(pixels.array), one), list(pixels.names), [*said, *pixels.notes]
+    return _typed(profile.encode(pixels.array), one), profile, [*said, *pixels.notes]
 
 
 def read_clip(graph: Graph, one: Input, item: object) -> tuple[Array, list[str]]:

@@ -179,8 +179,8 @@ class _Reader:
                 f"{name}: a picture was given, and the input {short(one.name)} is read as {one.kind} ({one.grounds}): "
                 f"{one.takes}; state --input {short(one.name)[1:-1]}=picture if it takes one"
             )
-        array, _, notes = read_pictures(self._graph, one, item)
-        return Part(arrays={one.name: array}, name=name, notes=tuple(notes))
+        array, profile, notes = read_pictures(self._graph, one, item)
+        return Part(arrays={one.name: array}, name=name, notes=tuple(notes), profile=profile)
 
     def _whole(self, item: str) -> Part:
         """A file or text for no input by name: what it is for is told by its kind."""

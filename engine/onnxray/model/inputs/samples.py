@@ -12,19 +12,21 @@ from onnxray.errors import InputError
 from onnxray.errors.short_values import short
 from onnxray.graph.facts import Dim
 from onnxray.images.pixels import Pixels
+from onnxray.images.profile.profile import Profile
 from onnxray.model.inputs.stated import Input, Inputs
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Part:
     """What one thing that was given holds: arrays by input, with an axis of samples; name: its path. words: labels of
-    the places of each sample: tokens, columns.
+    the places of each sample: tokens, columns. profile: how the pictures that they were enter.
     """
 
     arrays: Mapping[str, Array]
     name: str | None = None
     notes: tuple[str, ...] = ()
     words: tuple[tuple[str, ...], ...] = ()
+    profile: Profile | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -62,7 +64,16 @@ def joined(inputs: Inputs, parts: Parts, *, alone: bool = False) -> Pixels:
         names=names if len(names) == count else [None] * count,
         notes=[note for part in (*parts.whole, *parts.named) for note in part.notes],
         words=words if len(words) == count else [],
-    )  # fmt: skip
+    ).changed(profiles=_profiles(parts))  # fmt: skip
+
+
+def _profiles(parts: Parts) -> dict[str, Profile]:
+    """How pictures enter the inputs for which nothing but pictures was given."""
+    found: dict[str, list[Profile | None]] = {}
+    for part in (*parts.whole, *parts.named):
+        for name in part.arrays:
+            found.setdefault(name, []).append(part.profile)
+    return {name: given[0] for name, given in found.items() if given[0] is not None and None not in given}
 
 
 def beside(

@@ -1,4 +1,6 @@
-"""The profile of a model of one picture, and what every input is read as, so that the two say the same."""
+"""The profile of a model of one picture, and what every input is read as, so that the two say the same; and what is
+stated of the outputs beside them.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +13,12 @@ from typing import Any
 from onnxray.errors import InputError
 from onnxray.errors.short_values import short
 from onnxray.graph.facts import Graph
+from onnxray.graph.outputs.stated import StatedOutput
 from onnxray.images.profile.discovery import check_fits, discover
 from onnxray.images.profile.families import guess_family, image_input
 from onnxray.images.profile.profile import Profile
 from onnxray.images.profile.stated_fields import with_fields
-from onnxray.images.profile.toml_form import describes_picture, inputs_table
+from onnxray.images.profile.toml_form import describes_picture, head_table, inputs_table
 from onnxray.model.inputs.stated import ARRAYS, Inputs, inputs_of
 
 Option = Profile | str | os.PathLike[str] | None
@@ -26,13 +29,23 @@ def settle(
     option: Option,
     stated: Mapping[str, Any] | str | None = None,
     picture: Mapping[str, Any] | None = None,
-) -> tuple[Profile | None, Inputs]:
-    """The profile, None for a model that takes no single picture, and what each input is read as.
+) -> tuple[Profile | None, Inputs, StatedOutput | None]:
+    """The profile, None for a model that takes no single picture; what each input is read as; the outputs as stated.
 
-    option: see ``discover``; a TOML file may state inputs, with a profile or alone. stated: see ``inputs_of``; it wins
-    over the TOML, input by input. picture: fields of the profile of the only input. Errors: ProfileError, InputError.
+    option: see ``discover``; a TOML file may state inputs and outputs, with a profile or alone. stated: see
+    ``inputs_of``; it wins over the TOML, input by input. picture: fields of the profile of the only input.
+    Errors: ProfileError, InputError.
     """
     path = _toml(graph, option)
+    profile, inputs = _read_as(graph, option, path, stated, picture)
+    head = None if profile is None else profile.head
+    return profile, inputs, head if head is not None or path is None else head_table(path)
+
+
+def _read_as(
+    graph: Graph, option: Option, path: Path | None, stated: Mapping[str, Any] | str | None,
+    picture: Mapping[str, Any] | None,
+) -> tuple[Profile | None, Inputs]:  # fmt: skip
     table = {} if path is None else inputs_table(path)
     if isinstance(stated, Mapping):
         table = {**table, **stated}

@@ -10,7 +10,7 @@ sizes.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -24,6 +24,8 @@ from onnxray.graph.axis_rules import track
 from onnxray.graph.fixed_batch import fixed_batch_of
 from onnxray.graph.node_attributes import attribute
 from onnxray.graph.operator_kinds import BROADCASTING, ELEMENTWISE, SPATIAL
+from onnxray.images.pixels import Pixels
+from onnxray.model.beginning import computed_from
 from onnxray.model.model import Model
 
 
@@ -81,17 +83,30 @@ class Grid:
 
 @dataclass(frozen=True)
 class Space:
-    """The rows and columns of every value of a model's graph, as far as they can be told."""
+    """The rows and columns of every value of a model's graph, as far as they can be told.
+
+    input: whose rows and columns they are; layouts: of it, and of other inputs that hold the same places (a depth
+    beside a picture).
+    """
 
     model: Model
-    layout: str
+    input: str
+    layouts: Mapping[str, str]
     shapes: Mapping[str, Shape]
 
     @cached_property
     def axes(self) -> dict[str, Axes]:
         """Value -> its axes."""
-        name = self.model.graph.inputs[0].name
-        return track(self.model.graph, self.shapes, {name: picture(self.shapes[name], self.layout)})
+        starts = {name: picture(self.shapes[name], layout) for name, layout in self.layouts.items()}
+        return track(self.model.graph, self.shapes, starts)
+
+    @cached_property
+    def reached(self) -> frozenset[str]:
+        """The values that depend on the input, and itself."""
+        graph = self.model.graph
+        if len(graph.inputs) == 1:
+            return graph.depends_on_input
+        return frozenset({self.input, *computed_from(graph, [self.input])})
 
     def grid(self, value: str) -> Grid:
         """The rows and columns of a value. Errors: InputError naming the value, where it has none that can be told."""
@@ -126,16 +141,16 @@ class Space:
         return found
 
 
-def layout_of(model: Model) -> str:
-    """``NCHW`` or ``NHWC``: the profile's word; without one, by the first operator of rows and columns.
+def layout_of(model: Model, name: str) -> str:
+    """``NCHW`` or ``NHWC`` of an input: the profile's word; without one, by the first operator of rows and columns.
 
-    That stands behind the only input, or behind what takes each of its numbers by itself; before it the axes may be
-    moved once. Errors: InputError where the graph does not tell.
+    That stands behind the input, or behind what takes each of its numbers by itself or joins it with others; before it
+    the axes may be moved once. Errors: InputError where the graph does not tell.
     """
     if model.profile is not None:
         return model.profile.layout
     graph = model.graph
-    reads = graph.readers_of.get(graph.inputs[0].name, ()) if len(graph.inputs) == 1 else ()
+    reads = graph.readers_of.get(name, ())
     moved = False
     while len(reads) == 1:
         node = reads[0]
@@ -143,33 +158,61 @@ def layout_of(model: Model) -> str:
             return "NHWC" if moved else "NCHW"
         if node.operator == "Transpose" and attribute(node, "perm", None) == [0, 3, 1, 2] and not moved:
             moved = True
-        elif node.operator not in ELEMENTWISE | BROADCASTING | {"BatchNormalization"}:
+        elif node.operator not in ELEMENTWISE | BROADCASTING | {"BatchNormalization", "Concat"}:
             break
         reads = graph.readers_of.get(node.outputs[0], ())
+    if len(graph.inputs) > 1:
+        raise InputError(
+            f"no convolution or pooling right behind the input {name!r} tells which of its axes are rows and columns; "
+            "name an input whose picture the layer sees (wrt)"
+        )
     raise InputError(
         "the model's input is no image (no profile fits it), and no convolution or pooling right behind it tells which "
         "of its axes are rows and columns; state how pixels enter it with --profile"
     )
 
 
-def picture_size(model: Model, samples: NDArray[Any]) -> tuple[int, int]:
+def holds_picture(model: Model, name: str) -> bool:
+    """Whether it can be told which axes of an input are rows and columns."""
+    try:
+        layout_of(model, name)
+    except InputError:
+        return False
+    return True
+
+
+def picture_size(model: Model, pixels: Pixels) -> tuple[int, int]:
     """Rows and columns of samples as ``Pixels`` holds them: (N, C, H, W), or as the model takes them without a profile.
 
     Errors: InputError where they have none.
     """
+    samples = pixels.array
     if samples.ndim != 4:
         raise InputError(f"samples of shape {list(samples.shape[1:])} have no rows and columns; use a gradient method")
-    first = 1 if model.profile is None and layout_of(model) == "NHWC" else 2
+    first = 1 if channels_last(model, pixels) else 2
     return samples.shape[first], samples.shape[first + 1]
 
 
-def read_space(model: Model) -> Space:
-    """Follow rows and columns through a model's graph.
+def channels_last(model: Model, pixels: Pixels) -> bool:
+    """Whether ``Pixels`` holds samples as (N, H, W, C); pictures of a profile are (N, C, H, W) there, whatever it says.
+
+    Errors: InputError where it cannot be told.
+    """
+    return model.profile is None and layout_of(model, pixels.input or model.graph.inputs[0].name) == "NHWC"
+
+
+def read_space(model: Model, pixels: Pixels | None = None) -> Space:
+    """Follow rows and columns through a model's graph, from its only input or from the one that ``pixels`` are for.
 
     Shapes that the file does not state are measured by the judge. Errors: InputError where it cannot be told which axes
     of the input are rows and columns.
     """
-    graph, layout = model.graph, layout_of(model)
+    inputs = [value.name for value in model.graph.inputs]
+    if len(inputs) > 1:
+        seen = next((one for one in inputs if holds_picture(model, one)), inputs[0])
+        return _space_beside(model, seen if pixels is None or pixels.input is None else pixels.input, pixels)
+    graph, name = model.graph, inputs[0]
+    layout = layout_of(model, name)
     batch = fixed_batch_of(graph) or 1
     shapes: dict[str, Shape] = {name: tuple(tensor.dims) for name, tensor in graph.initializers.items()}
     first = graph.inputs[0].shape
@@ -181,14 +224,40 @@ def read_space(model: Model) -> Space:
             stated = (batch, *stated[1:])
         if stated is not None and all(isinstance(size, int) for size in stated):
             shapes[value.name] = tuple(int(size) for size in stated if isinstance(size, int))
-        elif value.kind == "node":
+        elif value.kind in {"node", "dequantised"}:
             unknown.append(value.name)
-    inputs = model.shapes([graph.inputs[0].name])
-    shapes.update({name: (batch, *shape[1:]) for name, shape in inputs.items()})
+    shapes[name] = (batch, *model.shapes([name])[name][1:])
     if batch == 1 and unknown:
         with contextlib.suppress(RuntimeRefusal):  # sequences and the like; what follows has no rows and columns
             shapes.update(model.shapes(unknown, once=True))
-    return Space(model, layout, shapes)
+    return Space(model, name, {name: layout}, shapes)
+
+
+def _space_beside(model: Model, name: str, pixels: Pixels | None) -> Space:
+    """The space of one of several inputs. Shapes are those of the first sample, for sizes that the file leaves free
+    have to agree, as they do there; of a seeded one where none is given.
+    """
+    graph = model.graph
+    layout = layout_of(model, name)
+    shapes: dict[str, Shape] = {key: tuple(tensor.dims) for key, tensor in graph.initializers.items()}
+
+    def measured(names: Sequence[str]) -> dict[str, Shape]:
+        if pixels is None:
+            return model.shapes(names, once=True)
+        return {key: array.shape for key, array in model.values(pixels.rows(slice(0, 1)), names).items()}
+
+    shapes.update(measured([value.name for value in graph.inputs]))
+    with contextlib.suppress(RuntimeRefusal):  # sequences and the like; what follows has no rows and columns
+        shapes.update(measured([value.name for value in graph.values.values() if value.kind == "node"]))
+    layouts = {one.name: layout_of(model, one.name) for one in graph.inputs if holds_picture(model, one.name)}
+    sides = _sides(shapes[name], layout)
+    alike = {key: own for key, own in layouts.items() if _sides(shapes[key], own) == sides}
+    return Space(model, name, alike, shapes)
+
+
+def _sides(shape: Shape, layout: str) -> tuple[int, ...]:
+    """Samples, rows and columns."""
+    return tuple(size for size, letter in zip(shape, layout) if letter != "C")
 
 
 def _grid(value: str, shape: Shape, axes: Axes) -> Grid | None:

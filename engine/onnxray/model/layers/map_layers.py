@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from onnxray.errors import InputError
 from onnxray.graph.axis_factors import spatial
 from onnxray.graph.depths import waists
+from onnxray.graph.dequantised import whole_numbers_of
 from onnxray.graph.facts import Node
 from onnxray.graph.operator_kinds import LAYER_OPERANDS, LINEAR, MOVING, POOLING
 from onnxray.model.layers.grid import Grid, Space
@@ -34,7 +35,7 @@ def find_layers(space: Space, names: Iterable[str]) -> Layers:
     """The candidates for a target that reads the values ``names``."""
     wanted = tuple(names)
     needed = space.model.graph.needed_for(wanted)
-    last_read = last_reads(space, needed, wanted)
+    last_read = {name: at for name, at in last_reads(space, needed, wanted).items() if name in space.reached}
     inputs = {value.name for value in space.model.graph.inputs}
     alone = waists(needed, last_read, inputs & last_read.keys())
     # A node that pools a branch away leaves another's value alone, through which not everything has passed.
@@ -47,6 +48,10 @@ def find_layers(space: Space, names: Iterable[str]) -> Layers:
     default = None if last is None else _source(space, last, inputs)
     if default is not None and default not in grids:
         grids = space.grids([*grids, default])
+    # Of whole numbers, what they stand for is looked at.
+    real = {whole: node.outputs[0] for whole, node in space.model.graph.dequantised.items()}
+    grids = space.grids(real.get(name, name) for name in grids)
+    default = None if default is None else real.get(default, default)
     order = {name: place for place, name in enumerate(space.model.graph.values)}
     return Layers(tuple(sorted(grids.values(), key=lambda grid: order[grid.value])), default)
 
@@ -63,9 +68,16 @@ def choose_layers(space: Space, names: Iterable[str], given: Sequence[str]) -> t
             )
         return (space.grid(found.default),)
     chosen = space.model.select_values(given)
-    before = {name for node in space.model.graph.needed_for(wanted) for name in node.reads}
+    graph = space.model.graph
+    before = {name for node in graph.needed_for(wanted) for name in node.reads}
     for name in chosen:
-        if name not in before:
+        held = whole_numbers_of(graph, name) or name
+        if held not in space.reached:
+            raise InputError(
+                f"the layer {name!r} does not depend on the input {space.input!r}, on which its map would be drawn; "
+                "name an input that it depends on (wrt)"
+            )
+        if held not in before:
             raise InputError(
                 f"the layer {name!r} does not stand before {', '.join(map(repr, wanted))}, which the target reads; "
                 "name one that does: onnxray saliency layers MODEL"
@@ -88,7 +100,7 @@ def last_reads(space: Space, needed: Sequence[Node], wanted: Sequence[str]) -> d
     needed: the nodes that those are computed by, in graph order.
     """
     moving = space.model.graph.depends_on_input
-    last: dict[str, int] = {name: len(space.model.graph.nodes) for name in wanted if _holds_places(space, name)}
+    last: dict[str, int] = {name: space.model.graph.end for name in wanted if _holds_places(space, name)}
     for node in reversed(needed):
         for name in node.reads:
             if name in moving and name not in last and _holds_places(space, name) and _looks(space, node, name, last):

@@ -106,7 +106,7 @@ class _Search:
         if not any(name in self.graph.depends_on_input for name in node.inputs):
             raise self._refusal(shown)
         features = node.inputs[0]
-        grid = self.space.grids([features]).get(features)
+        grid = self.space.grids([features]).get(features) if features in self.space.reached else None
         if grid is None or not self._pools(node, grid):
             raise self._refusal(shown)
         if grid.before or grid.after:

@@ -8,8 +8,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from PIL import Image
+from typer.testing import CliRunner
 
 import onnxray
 import onnxray_models

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from click.testing import CliRunner, Result
 from PIL import Image
+from typer.testing import CliRunner, Result
 
 from onnxray.cli.app import app
 from support import models
@@ -123,7 +123,7 @@ def test_labels_that_do_not_fit_are_refused_with_both_numbers(names: int, count:
     wrong = run("classify", path, picture)
     assert wrong.exit_code == 1
     said = " ".join(wrong.stderr.split())
-    assert f"the profile has {names} labels and output 'y' gives {count} classes" in said
+    assert f"{names} labels are stated and output 'y' gives {count} classes" in said
     assert ("ImageNet's 1000 names for 1001 outputs" in said) == (names == 1000)
     values = run("values", path, picture, "--value", "y", "-o", tmp_path / "v")
     assert values.exit_code == 0

@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from click.testing import CliRunner
+from typer.testing import CliRunner
 
 from onnxray.cli.app import app
 from onnxray.images.files import read_png

@@ -5,7 +5,7 @@ import logging
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
+from typer.testing import CliRunner
 
 import onnxray_models
 from onnxray.cli.app import app

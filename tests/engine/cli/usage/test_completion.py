@@ -1,52 +1,57 @@
-"""Completion: what the shells are given, and where it is written."""
+"""Completion: what a shell is given, where it is written, and what is offered then."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
-from onnxray.cli.app import app
 from support.children import child
 
+BASH = shutil.which("bash")
+PROGRAM = "import sys; sys.argv[0] = 'onnxray'; from onnxray.cli import main; main()"
 
-@pytest.mark.parametrize(
-    ("shell", "file", "start"),
-    [
-        ("bash", ".local/share/onnxray/completion.bash", ".bashrc"),
-        ("zsh", ".local/share/onnxray/completion.zsh", ".zshrc"),
-        ("fish", ".config/fish/completions/onnxray.fish", None),
-    ],
-)
-def test_installed_once(
-    shell: str, file: str, start: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("XDG_DATA_HOME", "XDG_CONFIG_HOME"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("SHELL", f"/usr/bin/{shell}")
-    shown = CliRunner().invoke(app, ["--show-completion"])
-    assert "_ONNXRAY_COMPLETE" in shown.stdout
+
+def typed(line: str, home: Path) -> subprocess.CompletedProcess[str]:
+    """What a bash with this home says to a line, in which $1 is Python and $2 the program."""
+    return subprocess.run(
+        [str(BASH), "-c", f"{line}; true", "bash", sys.executable, PROGRAM], capture_output=True, text=True, check=True,
+        env={**os.environ, "HOME": str(home)}, timeout=120,
+    )  # fmt: skip
+
+
+@pytest.mark.skipif(BASH is None, reason="bash")
+def test_bash_is_given_what_it_reads(tmp_path: Path) -> None:
+    """Typed in a bash, whose files it is written to, once; and a new bash knows the program then."""
+    shown = typed('"$1" -c "$2" --show-completion', tmp_path).stdout
+    assert "_ONNXRAY_COMPLETE=complete_bash" in shown
     for _ in range(2):
-        result = CliRunner().invoke(app, ["--install-completion"])
-        assert result.exit_code == 0, result.stderr
-        assert str(tmp_path / file) in result.stdout
-    assert (tmp_path / file).read_text() == shown.stdout.removesuffix("\n")
-    if start is not None:
-        assert (tmp_path / start).read_text().count(str(tmp_path / file)) == 1
+        assert "bash completion installed in" in typed('"$1" -c "$2" --install-completion', tmp_path).stdout
+    (script,) = (tmp_path / ".bash_completions").iterdir()
+    assert script.read_text().strip() == shown.strip()
+    assert (tmp_path / ".bashrc").read_text().count(str(script)) == 1
+    assert "_onnxray_completion" in typed('source "$HOME/.bashrc"; complete -p onnxray', tmp_path).stdout
 
 
-def test_a_shell_that_is_none_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SHELL", "/bin/tcsh")
-    result = CliRunner().invoke(app, ["--install-completion"])
-    assert result.exit_code == 2
-    assert "SHELL names tcsh; bash, zsh, fish was expected" in result.stderr
+@pytest.mark.skipif(BASH is None, reason="bash")
+@pytest.mark.parametrize("kind", ["no folder", "no text"])
+def test_a_home_that_it_cannot_be_written_to_is_one_line(kind: str, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    if kind == "no folder":
+        home.write_text("")
+    else:
+        home.mkdir()
+        (home / ".bashrc").write_bytes(b"\xff\xfe")
+    done = typed('"$1" -c "$2" --install-completion || echo status $?', home)
+    assert done.stdout == "status 2\n"
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("onnxray: completion cannot be installed: ")
 
 
 @pytest.mark.parametrize(
-    ("typed", "offered"),
+    ("words", "offered"),
     [
         ("onnxray cl", {"classify"}),
         ("onnxray saliency grad-", {"grad-cam", "grad-cam++"}),
@@ -55,26 +60,9 @@ def test_a_shell_that_is_none_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
         ("onnxray values --engine ", {"judge", "twin"}),
     ],
 )
-def test_offered(typed: str, offered: set[str]) -> None:
-    words = typed.split(" ")
-    variables = {"_ONNXRAY_COMPLETE": "bash_complete", "COMP_WORDS": typed, "COMP_CWORD": str(len(words) - 1)}
-    code = "import os, sys; sys.argv = ['onnxray']; from onnxray.cli import main; main()"
-    os.environ.update(variables)
-    try:
-        out, error = child("-c", code).communicate(timeout=60)
-    finally:
-        for name in variables:
-            del os.environ[name]
-    assert {line.partition(",")[2] for line in out.splitlines()} == offered, error
-
-
-@pytest.mark.skipif(not Path("/bin/bash").exists(), reason="bash")
-def test_bash_reads_what_it_is_given(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("SHELL", "/bin/bash")
-    script = tmp_path / "completion.bash"
-    script.write_text(CliRunner().invoke(app, ["--show-completion"]).stdout)
-    said = subprocess.run(
-        ["/bin/bash", "-c", f"source {script}; complete -p onnxray"], capture_output=True, text=True, check=True
-    )
-    assert "_onnxray_completion" in said.stdout
-    assert sys.executable not in script.read_text()
+def test_offered(words: str, offered: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    variables = {"COMP_WORDS": words, "COMP_CWORD": str(len(words.split(" ")) - 1)}
+    for name, value in {**variables, "_ONNXRAY_COMPLETE": "complete_bash"}.items():
+        monkeypatch.setenv(name, value)
+    out, error = child("-c", PROGRAM).communicate(timeout=60)
+    assert set(out.splitlines()) == offered, error

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from typer.testing import CliRunner, Result
 
 import onnxray_models
 from onnxray.cli.app import app
@@ -94,7 +94,7 @@ def test_a_switch_and_what_may_be_repeated(here: Path) -> None:
         ('[classify]\ntop = "a"', "top is 'a'; a whole number was expected"),
         ("[classify]\ntop = true", "top is True; a whole number was expected"),
         ("[classify]\ntop = 1.5", "top is 1.5; a whole number was expected"),
-        ("[classify]\ntop = 0", "0 is not in the range x>=1"),
+        ("[classify]\ntop = 0", "'--top': Input should be greater than or equal to 1, not 0"),
         ("strict = 1", "strict is 1; true or false was expected"),
         ("profile = 3", "profile is 3; text was expected"),
         ("timeout = []", "timeout is []; a number was expected"),

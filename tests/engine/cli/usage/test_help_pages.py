@@ -3,17 +3,17 @@
 from collections.abc import Iterator
 from typing import Any
 
-import click
 import pytest
-from click.testing import CliRunner
+import typer
+from typer.core import TyperCommand, TyperOption
+from typer.testing import CliRunner
 
 from onnxray.cli.app import app
 from onnxray.cli.lazy_group import LazyGroup
-from onnxray.cli.usage.options import OptionInPanel
-from onnxray.cli.usage.statements import PANELS
+from onnxray.cli.usage.options import PANELS, longest_name
 
 
-def commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+def commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], TyperCommand]]:
     yield path, group
     for name, listed in group.commands.items():
         command = listed.command()
@@ -23,7 +23,7 @@ def commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str
             yield (*path, name), command
 
 
-COMMANDS = dict(commands(app))
+COMMANDS = dict(commands(typer.main.get_command(app)))
 
 
 @pytest.mark.parametrize("path", COMMANDS, ids=lambda path: "-".join(path) or "onnxray")
@@ -39,12 +39,12 @@ def test_every_page_has_its_groups_and_examples(path: tuple[str, ...]) -> None:
         assert all(line.startswith(typed if not isinstance(command, LazyGroup) else "  onnxray ") for line in examples)
         words = " ".join(page.split())
         for one in command.params:
-            if isinstance(one, OptionInPanel):
-                assert one.longest in words
+            if isinstance(one, TyperOption):
+                assert longest_name(one) in words
                 assert " ".join((one.help or "").split())[:20] in words.replace("- ", "-")
         if not isinstance(command, LazyGroup):
             heads = [line[:-1] for line in lines if line.endswith(":") and not line.startswith(" ")]
-            panels = {one.panel for one in command.params if isinstance(one, OptionInPanel)}
+            panels = {one.rich_help_panel or "Options" for one in command.params if isinstance(one, TyperOption)}
             assert heads == [
                 *(["Arguments"] if "Arguments" in heads else []),
                 *(p for p in PANELS if p in panels),

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from click.testing import CliRunner
+from typer.testing import CliRunner
 
 import onnxray_models
 from onnxray.cli.app import app
@@ -14,13 +14,13 @@ FOUR = next(str(path) for path in onnxray_models.samples("lenet") if path.stem =
 @pytest.mark.parametrize(
     ("arguments", "status", "kind", "said"),
     [
-        (["classify", "lenet", FOUR, "--topp", "3"], 2, "UsageError", "No such option '--topp'. Did you mean '--top'?"),
+        (["classify", "lenet", FOUR, "--topp", "3"], 2, "UsageError", "No such option: --topp (Possible options: --top)"),
         (["classify", "lenet"], 2, "UsageError", "Missing argument 'IMAGE...'"),
         (["nonsense"], 2, "UsageError", "No such command 'nonsense'"),
         (["clasify"], 2, "UsageError", "Did you mean 'classify'?"),
         (["saliency", "gradcam"], 2, "UsageError", "'grad-cam'"),
         (["saliency", "gradient", "lenet", FOUR, "--layer", "conv1"], 2, "UsageError", "--layer is an option of eigen-cam, "),
-        (["classify", "lenet", FOUR, "--top", "x"], 2, "UsageError", "'x' is not a valid integer"),
+        (["classify", "lenet", FOUR, "--top", "x"], 2, "UsageError", "'--top': Input should be a valid integer, unable to parse string as an integer, not 'x'. See"),
         (["values", "lenet", FOUR, "--value", "conv1", "--engine", "x"], 2, "UsageError", "'x' is not one of 'judge', 'twin'"),
         (["classify", "lenett", FOUR], 1, "ModelFileError", "no such file, and no model that comes with onnxray; did you mean 'lenet'?"),
         (["classify", "gone.onnx", FOUR], 1, "ModelFileError", "gone.onnx: no such file"),
@@ -43,7 +43,7 @@ def test_one_line_and_one_object(arguments: list[str], status: int, kind: str, s
 
 def test_an_option_that_no_method_has_is_nobodys() -> None:
     result = CliRunner().invoke(app, ["saliency", "gradient", "lenet", FOUR, "--nonsense"])
-    assert "No such option '--nonsense'" in result.stderr
+    assert "No such option: --nonsense" in result.stderr
     result = CliRunner().invoke(app, ["saliency", "check", "gradient", "lenet", FOUR, "--layer", "conv1"])
     assert "--layer is an option of eigen-cam" in result.stderr
     assert "not of gradient" in result.stderr

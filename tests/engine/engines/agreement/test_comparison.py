@@ -16,7 +16,15 @@ import torch
 from torch import nn
 
 import onnxray
-from onnxray.engines.agreement.comparison import TOLERANCE, compare, number, short_floats
+from onnxray.engines.agreement.comparison import (
+    TOLERANCE,
+    compare,
+    compared,
+    difference,
+    number,
+    of_all,
+    short_floats,
+)
 from onnxray.engines.agreement.outputs_check import check_outputs
 from onnxray.engines.check_memory import cache_folder
 from onnxray.engines.seeded_inputs import seeded_inputs, seeded_pixels
@@ -54,6 +62,42 @@ def judged(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 # compare
+
+
+@pytest.mark.parametrize(
+    "kind", ["plain", "infinite", "some NaN", "a sample of NaN", "NaN", "empty", "other shape", "whole"]
+)
+def test_the_difference_of_all_samples_is_told_from_parts_of_them(kind: str) -> None:
+    graph = read_graph(models.lenet())
+    judge, twin = R(0, 5, 700, 900), R(0, 5, 700, 900) + R(1, 5, 700, 900, scale=1e-3)
+    if kind == "infinite":
+        judge[1, 2, 3] = twin[1, 2, 3] = np.inf
+    elif kind == "some NaN":
+        judge[4, 2, 3] = np.nan
+    elif kind == "a sample of NaN":
+        judge[2] = twin[2] = np.nan
+    elif kind == "NaN":
+        judge[:] = np.nan
+    elif kind == "empty":
+        judge, twin = judge[:, :0], twin[:, :0]
+    elif kind == "other shape":
+        twin = twin[:, :-1]
+    elif kind == "whole":
+        judge, twin = (np.rint(50 * array).astype(np.int16) for array in (judge, twin))
+    whole = compare(graph, "conv1", judge, twin)
+    parts = [difference(graph, "conv1", judge[k : k + 2], twin[k : k + 2]) for k in (0, 2, 4)]
+    found = compared(graph, "conv1", of_all(graph, "conv1", parts))
+    assert repr(found) == repr(whole)  # NaN among the numbers
+    if kind in {"plain", "whole"}:
+        assert found.absolute == np.abs(twin.astype(float) - judge.astype(float)).max() > 0
+
+
+def test_the_same_is_told_of_arrays_in_any_order_of_memory() -> None:
+    graph = read_graph(models.lenet())
+    judge, twin = R(0, 3, 4, 5), R(1, 3, 4, 5)
+    turned = np.asfortranarray(judge), twin.transpose(2, 0, 1).copy().transpose(1, 2, 0)
+    assert difference(graph, "conv1", *turned) == difference(graph, "conv1", judge, twin)
+    assert compare(graph, "ip1", np.float32(2.0)[()].reshape(()), np.float32(2.5).reshape(())).absolute == 0.5
 
 
 def test_compare_states_its_formula() -> None:

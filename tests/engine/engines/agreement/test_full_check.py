@@ -9,8 +9,8 @@ import pytest
 from torch import nn
 
 import onnxray
-from onnxray.engines.agreement.full_check import Verification
 from onnxray.engines.agreement.quantisation_steps import Steps
+from onnxray.engines.agreement.verification import Verification
 from onnxray.errors import MismatchError
 from onnxray.graph.reading import read_graph
 from onnxray.importer.ops.quantised import quantization

@@ -127,6 +127,64 @@ def test_family_is_guessed_and_said(kwargs: dict[str, Any], family: str) -> None
     assert profile.scale == expected.scale
 
 
+# --- readers of text
+
+
+def reader(count: int | str | None, text: str, channels: int = 3, size: Any = ("h", "w"), **metadata: str) -> Any:
+    """A graph of steps of ``count`` classes with the characters that it reads in its metadata."""
+    value = SimpleNamespace(name="x", shape=("N", channels, *size), dtype="float32")
+    out = SimpleNamespace(name="y", shape=None if count is None else ("N", "t", count), dtype="float32")
+    facts = {"inputs": (value,), "outputs": (out,), "values": {"y": out}}
+    return graph_facts(**facts, path=None, producer="", metadata={"character": text, **metadata})
+
+
+@pytest.mark.parametrize("text", ["a\nb\n\u3000", "a\nb\n\u3000\n", "a\r\nb\r\n\u3000\r\n", "ab\u3000"])
+@pytest.mark.parametrize(
+    ("count", "labels"),
+    [
+        (3, ("a", "b", "\u3000")), (4, ("blank", "a", "b", "\u3000")), (5, ("blank", "a", "b", "\u3000", " ")),
+        ("k", ("blank", "a", "b", "\u3000", " ")), (None, ("blank", "a", "b", "\u3000", " ")),
+    ],
+)  # fmt: skip
+def test_characters_of_the_metadata_are_classes(text: str, count: int | str | None, labels: tuple[str, ...]) -> None:
+    profile = discover(reader(count, text))
+    assert profile is not None
+    assert profile.labels == labels
+    assert "labels: ONNX metadata, character" in profile.reasons
+
+
+def test_a_reader_of_text_is_fed_as_paddle_ocr_is() -> None:
+    profile = discover(reader(5, "a\nb\nc"))
+    assert profile is not None
+    assert (profile.channels, profile.size, profile.resize, profile.crop_offset) == ("BGR", (48, 320), "pad", "start")
+    assert profile.fill_colour == (127.5,) * 3
+    pixels = np.random.default_rng(0).uniform(0, 255, (1, 3, 48, 320)).astype(np.float32)
+    np.testing.assert_allclose(profile.encode(pixels), (pixels[:, ::-1] / 255 - 0.5) / 0.5, atol=1e-6)
+    assert profile.assumed
+    assert any("height 48: PP-OCRv3's and later, PP-OCRv2's is 32" in reason for reason in profile.reasons)
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "channels", "size", "assumed"),
+    [
+        ({"size": (32, "w")}, "BGR", (32, 320), False), ({"size": (32, 100)}, "BGR", (32, 100), False),
+        ({"img_h": "64", "img_w": "600"}, "BGR", (64, 600), False), ({"img_h": "tall"}, "BGR", (48, 320), True),
+        ({"channels": 1, "img_h": "64"}, "GREY", (64, 320), True),
+    ],
+)  # fmt: skip
+def test_sizes_of_readers_of_text(kwargs: Any, channels: str, size: tuple[int, int], assumed: bool) -> None:
+    profile = discover(reader(5, "a\nb\nc", **kwargs))
+    assert profile is not None
+    assert (profile.channels, profile.size, profile.assumed) == (channels, size, assumed)
+
+
+def test_characters_of_other_numbers_are_not_taken() -> None:
+    for count in (2, 6, 1000):
+        profile = discover(reader(count, "a\nb\nc"))
+        assert profile is not None
+        assert (profile.name, profile.labels) == ("unit", None)
+
+
 # --- options
 
 

@@ -63,11 +63,14 @@ def test_what_holds_none(tmp_path: Path, content: str, message: str) -> None:
 
 
 def test_lists_by_name() -> None:
-    assert {name: len(labels) for name, labels in LABEL_LISTS.items()} == {
-        "mnist": 10, "cifar10": 10, "voc": 20, "voc21": 21, "coco": 80,
+    assert {name: len(read_labels(name)) for name in LABEL_LISTS} == {
+        "mnist": 10, "cifar10": 10, "cifar100": 100, "voc": 20, "voc21": 21, "coco": 80,
+        "imagenet": 1000, "imagenet-1001": 1001,
     }  # fmt: skip
-    assert all(len(set(labels)) == len(labels) for labels in LABEL_LISTS.values())
     assert read_labels("COCO")[16] == "dog"
+    assert read_labels("voc21") == ("background", *read_labels("voc"))
+    assert read_labels("imagenet-1001") == ("background", *read_labels("ImageNet"))
+    assert read_labels("imagenet")[281] == "tabby"
     with pytest.raises(ProfileError, match="did you mean 'cifar10'"):
         read_labels("cifar-10")
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import pytest
-from click.testing import CliRunner
+from typer.testing import CliRunner
 
 import onnxray
 import onnxray_models

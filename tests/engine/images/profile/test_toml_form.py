@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from onnxray.errors import ProfileError
+from onnxray.graph.outputs.stated import StatedOutput
 from onnxray.images.profile.mean_image import MeanImage
 from onnxray.images.profile.profile import Profile
-from onnxray.images.profile.toml_form import read_profile, toml_of
+from onnxray.images.profile.toml_form import describes_picture, head_table, read_profile, toml_of
 from support.profiles import PLAIN
 
 TOML = """
@@ -65,6 +66,52 @@ def test_side_files(tmp_path: Path) -> None:
     assert profile.labels == ("cat", "", "dog, hound")
     (tmp_path / "n.toml").write_text(toml_of(profile))
     assert read_profile(tmp_path / "n.toml") == dataclasses.replace(profile, source="n.toml")
+
+
+def test_labels_are_a_list_by_its_name_where_no_file_is_called_so(tmp_path: Path) -> None:
+    (tmp_path / "m.toml").write_text(TOML + 'labels = "voc"\n')
+    labels = read_profile(tmp_path / "m.toml").labels
+    assert labels is not None
+    assert (len(labels), labels[0]) == (20, "aeroplane")
+    assert read_profile(TOML + 'labels = "imagenet-1001"\n').labels[:2] == ("background", "tench")  # type: ignore[index]
+    (tmp_path / "voc").write_text("one\ntwo\n")
+    assert read_profile(tmp_path / "m.toml").labels == ("one", "two")
+
+
+def test_what_is_stated_of_the_outputs(tmp_path: Path) -> None:
+    path = tmp_path / "m.toml"
+    (tmp_path / "l.txt").write_text("a\nb\n")
+    expected = StatedOutput(output="y", kind="classes", threshold=0.4, labels=("a", "b"))
+    for labels in ('["a", "b"]', '"l.txt"'):
+        head = f'[head]\noutput = "y"\nkind = "classes"\nthreshold = 0.4\nlabels = {labels}\n'
+        path.write_text(head)
+        assert head_table(path) == expected
+        assert not describes_picture(path)
+        path.write_text(TOML + head)
+        assert head_table(path) == read_profile(path).head == expected
+        assert describes_picture(path)
+    path.write_text(TOML)
+    assert head_table(path) is None
+    path.write_text(toml_of(dataclasses.replace(read_profile(TOML), head=expected)))
+    assert read_profile(path).head == expected
+    shown = dataclasses.replace(read_profile(TOML), head=expected).to_dict()["head"]
+    assert shown == {"output": "y", "kind": "classes", "threshold": 0.4, "labels": 2}
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ("[]", "the labels of an output: "), ("[1]", "the labels of an output: 1; text expected"),
+        ("3", "the labels of an output: 3; a list of class names, one a logit expected"),
+        ('"../l.txt"', "expected a file in the folder of the profile"), ('"none.txt"', "no such file"),
+        (f'["{"x" * 1001}"]', "class names of at most 1000 characters, not 1001 expected"),
+    ],
+)  # fmt: skip
+def test_labels_of_an_output_that_are_none(tmp_path: Path, labels: str, message: str) -> None:
+    (tmp_path / "m.toml").write_text(f"[head]\nlabels = {labels}\n")
+    with pytest.raises(ProfileError, match=message) as caught:
+        head_table(tmp_path / "m.toml")
+    assert "\n" not in str(caught.value)
 
 
 def test_mean_image_without_a_file_cannot_be_toml(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from onnxray.methods.lots.line_search import (
     NEAR,
     REFINED_TO,
     Found,
-    candidate,
+    Line,
     direction_of,
     resolve_search,
     search_scale,
@@ -75,7 +75,7 @@ def refined(hit: Hit, first: int, **line: np.ndarray) -> float:
 def search(hit: Hit, how: str = "exhaustive", max_scale: int = 1024, **line: np.ndarray) -> tuple[Found, Counted]:
     goal = Counted(hit)
     origin, direction = line.get("origin", ORIGIN), line.get("direction", DIRECTION)
-    return search_scale(origin, direction, goal, max_scale=max_scale, search=how), goal
+    return search_scale(Line(origin, direction), goal, max_scale=max_scale, search=how), goal
 
 
 def far(threshold: float) -> Hit:
@@ -257,7 +257,7 @@ def test_direction_has_a_largest_component_of_one_and_none_where_there_is_none()
 
 
 def test_candidates_are_rounded_to_even_after_clipping():
-    image = candidate(np.array([[[10, 11, 250, 3]]], np.uint8), np.array([[[0.5, 0.5, 1.0, -1.0]]]), 9)
+    image = Line(np.array([[[10, 11, 250, 3]]], np.uint8), np.array([[[0.5, 0.5, 1.0, -1.0]]])).at(9)
     assert image.tolist() == [[[14, 16, 255, 0]]]
     assert image.dtype == np.uint8
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from PIL import Image
+from typer.testing import CliRunner
 
 import onnxray
 import onnxray_models

@@ -96,7 +96,7 @@ def test_labels_that_are_not_one_a_class_are_refused(name: str) -> None:
     from dataclasses import replace
 
     model = onnxray.open(detector(name), replace(PROFILE, labels=("a", "b", "c", "d")))
-    with pytest.raises(ProfileError, match="the profile has 4 labels and output .* gives 2 classes"):
+    with pytest.raises(ProfileError, match="4 labels are stated and output .* gives 2 classes"):
         model.predict(X)
 
 

@@ -69,5 +69,5 @@ def test_sigmoids_each_by_itself() -> None:
 
 
 def test_labels_that_are_not_one_a_class_are_refused() -> None:
-    with pytest.raises(ProfileError, match="the profile has 3 labels and output 'y' gives 4 classes"):
+    with pytest.raises(ProfileError, match="3 labels are stated and output 'y' gives 4 classes"):
         onnxray.open(segmenter("softmax"), replace(PROFILE, labels=("a", "b", "c"))).predict(X)

@@ -70,7 +70,7 @@ def test_labels_with_the_blank_and_without(labels: tuple[str, ...], blank: int, 
 def test_labels_that_do_not_fit_are_not_used() -> None:
     found = onnxray.open(reader("samples first"), replace(PROFILE, labels=("a", "b"))).predict(X)
     assert found.labels is None
-    assert "the profile has 2 labels and a step 5 classes: steps are given as numbers" in found.notes
+    assert "2 labels are stated and a step has 5 classes: steps are given as numbers" in found.notes
     assert found.text(0) == " ".join(map(str, collapsed(found.steps[0].tolist(), 0)))
 
 

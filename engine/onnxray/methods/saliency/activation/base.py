@@ -9,19 +9,20 @@ size and before the rectifier, is the map's attribution. Nothing is scaled to [0
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxray.errors import ZeroGradient
+from onnxray.errors import InputError, ZeroGradient
 from onnxray.images.interpolation import bilinear
 from onnxray.images.pixels import Pixels
 from onnxray.methods.run import Run
 from onnxray.methods.saliency.base import Map, Saliency
-from onnxray.model.layers.grid import Grid, picture_size, read_space
+from onnxray.model.beginning import computed_from
+from onnxray.model.layers.grid import Grid, holds_picture, picture_size, read_space
 from onnxray.model.layers.map_layers import choose_layers
 from onnxray.model.model import Model
 from onnxray.objectives.gradients import layer_gradient
@@ -46,10 +47,14 @@ class ClassActivation(Saliency):
         "value or values the maps are made at; default: the last with rows and columns before the pooling",
     ] = None
 
+    def subjects(self, model: Model) -> str | tuple[str, ...] | None:
+        """Of several inputs those that hold a picture which the layers see."""
+        return self.wrt if self.wrt is not None else pictures_seen(model, self.layer)
+
     def maps(self, model: Model, pixels: Pixels, objective: Objective, run: Run) -> Iterator[tuple[int, Map]]:
         """A map for every image and layer, images outermost."""
-        size = picture_size(model, pixels.array)
-        grids = layers_of(self, model, objective, run)
+        size = picture_size(model, pixels)
+        grids = layers_of(self, model, pixels, objective, run)
         found: list[Maps] = []
         for done, grid in enumerate(grids):
             run.progress(done, len(grids), f"at {grid.value}")
@@ -77,13 +82,32 @@ class GradientActivation(ClassActivation):
         """L (N, h, w) from A and g = dS/dA, both (N, channels, h, w)."""
 
 
-def layers_of(method: Any, model: Model, objective: Objective, run: Run) -> tuple[Grid, ...]:
+def pictures_seen(model: Model, layer: str | Sequence[str] | None) -> tuple[str, ...] | None:
+    """Of several inputs those that hold a picture which all the layers see; None of a model of one input.
+
+    Errors: InputError where there is none.
+    """
+    inputs = [value.name for value in model.graph.inputs]
+    if len(inputs) == 1:
+        return None
+    layers = model.select_values((layer,) if isinstance(layer, str) else layer or ())
+    behind = (name for name in inputs if set(layers) <= computed_from(model.graph, [name]))
+    seen = tuple(name for name in behind if holds_picture(model, name))
+    if not seen:
+        raise InputError(
+            f"no input of {', '.join(inputs)} holds a picture that the layer sees, as far as the graph tells: a "
+            "convolution or pooling right behind it; take a gradient method"
+        )
+    return seen
+
+
+def layers_of(method: Any, model: Model, pixels: Pixels, objective: Objective, run: Run) -> tuple[Grid, ...]:
     """The layers of a method with the option ``layer``; that it was chosen by itself is noted.
 
     Errors: InputError for a layer without rows and columns, or not before the target; UnknownValue.
     """
     given = method.layer or ()
-    space = read_space(model)
+    space = read_space(model, pixels)
     grids = choose_layers(space, objective.values, (given,) if isinstance(given, str) else given)
     if not given:
         run.note(f"layer {grids[0].value!r} ({grids[0].kind}) was chosen; others: onnxray saliency layers MODEL")

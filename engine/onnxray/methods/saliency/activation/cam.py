@@ -19,8 +19,9 @@ from onnxray.errors import InputError, MismatchError
 from onnxray.images.interpolation import bilinear
 from onnxray.images.pixels import Pixels
 from onnxray.methods.run import Run
+from onnxray.methods.saliency.activation.base import pictures_seen
 from onnxray.methods.saliency.base import Map, Saliency
-from onnxray.model.layers.grid import read_space
+from onnxray.model.layers.grid import picture_size, read_space
 from onnxray.model.layers.pooled_head import find_head
 from onnxray.model.model import Model
 from onnxray.objectives.class_score import ClassScore
@@ -37,6 +38,15 @@ class CAM(Saliency):
     """What every place adds to the class's logit, in networks that average feature maps and end in a linear layer."""
 
     name: ClassVar[str] = "cam"
+    images_only: ClassVar[bool] = False
+
+    def subjects(self, model: Model) -> str | tuple[str, ...] | None:
+        """Of several inputs those that hold a picture."""
+        return self.wrt if self.wrt is not None else pictures_seen(model, None)
+
+    def map_unit(self, score: str, step: str) -> str:
+        """Of a logit."""
+        return "logit"
 
     def maps(self, model: Model, pixels: Pixels, objective: Objective, run: Run) -> Iterator[tuple[int, Map]]:
         """One map an image, no gradient taken."""
@@ -46,7 +56,7 @@ class CAM(Saliency):
                 "class and take --score logit, or take Grad-CAM"
             )
         feeds = model.feeds(pixels)
-        space = read_space(model)
+        space, size = read_space(model, pixels), picture_size(model, pixels)
         head = find_head(space, objective.value, model.feeds(pixels.rows(slice(0, 1))))
         run.note(f"the features {head.features.value!r} ({head.features.kind}) are averaged before the scores")
         values = head.features.maps(model.judge.values(feeds, [head.features.value])[head.features.value])
@@ -62,7 +72,7 @@ class CAM(Saliency):
                     f"the map's mean and the bias give {total:.6g}, ONNX Runtime's score of class {number} is "
                     f"{scores[row]:.6g}; the head is not what it was taken for, so no map is given"
                 )
-            heat = bilinear(found, (pixels.array.shape[2], pixels.array.shape[3]))
+            heat = bilinear(found, size)
             yield (
                 row,
                 Map(

@@ -17,11 +17,12 @@ import numpy as np
 from onnxray.images.interpolation import bilinear
 from onnxray.images.pixels import Pixels
 from onnxray.methods.run import Run
-from onnxray.methods.saliency.activation.base import NO_EVIDENCE, layer_maps, layers_of
+from onnxray.methods.saliency.activation.base import NO_EVIDENCE, layer_maps, layers_of, pictures_seen
 from onnxray.methods.saliency.activation.grad_cam import grad_cam
 from onnxray.methods.saliency.base import Map, Saliency
 from onnxray.methods.saliency.gradient.base import CHANNELS, Channels, reduced
 from onnxray.methods.saliency.gradient.rectifiers import rectifier_rules
+from onnxray.model.layers.grid import channels_last, picture_size
 from onnxray.model.model import Model
 from onnxray.objectives.gradients import gradient
 from onnxray.objectives.objective import Objective
@@ -33,6 +34,7 @@ class GuidedGradCAM(Saliency):
     """Grad-CAM times guided backpropagation: pixels that speak for the score, where the layer does too."""
 
     name: ClassVar[str] = "guided-grad-cam"
+    images_only: ClassVar[bool] = False
 
     layer: Annotated[
         str | tuple[str, ...] | None,
@@ -44,20 +46,26 @@ class GuidedGradCAM(Saliency):
         "operator whose derivative is replaced: Relu, Clip (Relu6 is one), LeakyRelu, PRelu; may be repeated",
     ] = ("Relu",)
 
+    def subjects(self, model: Model) -> str | tuple[str, ...] | None:
+        """Of several inputs those that hold a picture which the layers see."""
+        return self.wrt if self.wrt is not None else pictures_seen(model, self.layer)
+
     def maps(self, model: Model, pixels: Pixels, objective: Objective, run: Run) -> Iterator[tuple[int, Map]]:
         """A map for every image and layer, images outermost."""
         rules, note = rectifier_rules(model, objective, "guided", self.rectifiers)
         run.note(note)
-        grids = layers_of(self, model, objective, run)
-        size = (pixels.array.shape[2], pixels.array.shape[3])
+        grids = layers_of(self, model, pixels, objective, run)
+        size = picture_size(model, pixels)
         coarse = []
         for done, grid in enumerate(grids):
             run.progress(done, len(grids) + 1, f"at {grid.value}")
             coarse.append(grad_cam(*layer_maps(model, pixels, objective, grid)))
+        last = channels_last(model, pixels)
         fine = gradient(model, pixels, objective, rules)
         for row, slopes in enumerate(fine):
             for grid, maps in zip(grids, coarse):
-                product = bilinear(np.maximum(maps[row], 0), size) * slopes
+                shown = bilinear(np.maximum(maps[row], 0), size)
+                product = (shown[..., None] if last else shown) * slopes
                 found = reduced(product.astype(np.float32), pixels, self.channels)
                 reason = None if found.heat.any() else NO_EVIDENCE
                 yield row, replace(found, layer=grid.value, reason=reason)

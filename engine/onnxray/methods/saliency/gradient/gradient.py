@@ -26,6 +26,10 @@ class Gradient(PixelAttribution):
 
     name: ClassVar[str] = "gradient"
 
+    def map_unit(self, score: str, step: str) -> str:
+        """Of a derivative."""
+        return f"{score} per {step}"
+
     def attributions(
         self, model: Model, pixels: Pixels, objective: Objective, run: Run
     ) -> Iterator[tuple[int, Attribution]]:

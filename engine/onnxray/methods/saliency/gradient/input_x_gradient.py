@@ -32,6 +32,10 @@ class InputXGradient(PixelAttribution):
     channels: Annotated[Channels, CHANNELS] = "magnitude"
     baseline: Annotated[Colour, "colour that counts as nothing; mean: the profile's, an input of zero"] = "black"
 
+    def map_unit(self, score: str, step: str) -> str:
+        """Of a score."""
+        return score
+
     def attributions(
         self, model: Model, pixels: Pixels, objective: Objective, run: Run
     ) -> Iterator[tuple[int, Attribution]]:

@@ -59,6 +59,10 @@ class IntegratedGradients(PixelAttribution):
         check_choices(self)
         check_range("max_steps", self.max_steps, self.steps, 4096)
 
+    def map_unit(self, score: str, step: str) -> str:
+        """Of a score."""
+        return score
+
     def attributions(
         self, model: Model, pixels: Pixels, objective: Objective, run: Run
     ) -> Iterator[tuple[int, Attribution]]:

@@ -74,6 +74,11 @@ class SmoothGrad(Saliency):
         """Refuse where the method that is smoothed does."""
         self.smoothed().refuse_if_unfit(model)
 
+    def map_unit(self, score: str, step: str) -> str:
+        """That of the method that is smoothed, squared where squares are averaged."""
+        own = self.smoothed().map_unit(score, step)
+        return own if self.average == "mean" or not own else f"({own}) squared"
+
     def maps(self, model: Model, pixels: Pixels, objective: Objective, run: Run) -> Iterator[tuple[int, Map]]:
         """One average an image, and layer where the smoothed method has several."""
         method = self.smoothed()

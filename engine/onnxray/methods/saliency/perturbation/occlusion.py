@@ -61,6 +61,10 @@ class Occlusion(Saliency):
         if self.size is not None and self.stride is not None and self.stride > self.size:
             raise InputError(f"stride is {self.stride}; at most the size, {self.size}, or pixels stay uncovered")
 
+    def map_unit(self, score: str, step: str) -> str:
+        """Of a score that is lost."""
+        return f"{score} lost"
+
     def maps(self, model: Model, pixels: Pixels, objective: Objective, run: Run) -> Iterator[tuple[int, Map]]:
         """One forward a position."""
         copies = Copies(model, pixels, objective, self.batch_memory)

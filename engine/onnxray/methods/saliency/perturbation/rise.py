@@ -54,6 +54,10 @@ class RISE(Saliency):
         if not 0 < self.keep < 1:
             raise InputError(f"keep is {self.keep!r}; a number between 0 and 1, neither of them, was expected")
 
+    def map_unit(self, score: str, step: str) -> str:
+        """Of a score, the mean under masks."""
+        return f"mean {score}"
+
     def maps(self, model: Model, pixels: Pixels, objective: Objective, run: Run) -> Iterator[tuple[int, Map]]:
         """One forward a mask; all images get the same masks."""
         assert model.profile is not None

@@ -58,10 +58,14 @@ class ValueOcclusion(Saliency):
         if self.stride > self.size:
             raise InputError(f"stride is {self.stride}; at most the size, {self.size}, or places stay uncovered")
 
+    def map_unit(self, score: str, step: str) -> str:
+        """Of a score that is lost; of channels it is times what they hold."""
+        return f"{score} lost" if self.parts == "positions" else ""
+
     def maps(self, model: Model, pixels: Pixels, objective: Objective, run: Run) -> Iterator[tuple[int, Map]]:
         """One forward from the value on for each part."""
         if self.layer is None:
-            layer = layers_of(self, model, objective, run)[0].value
+            layer = layers_of(self, model, pixels, objective, run)[0].value
         else:
             layer = model.select_values([self.layer])[0]
         copies = Copies(model, pixels, objective, self.batch_memory)

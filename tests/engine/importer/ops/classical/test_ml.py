@@ -208,3 +208,26 @@ def test_strings_are_refused_where_they_are_read() -> None:
         onnxray.to_torch(classifier(strings=True))
     with pytest.raises(UnsupportedOperator, match=r"LabelEncoder version 2 .* strings"):
         onnxray.to_torch(model("LabelEncoder", keys_strings=["a"], values_int64s=[1]), verify=False)
+
+
+@pytest.mark.parametrize("operator", ["TreeEnsembleRegressor", "TreeEnsembleClassifier"])
+def test_an_ensemble_of_too_many_nodes_is_judged_and_not_imported(monkeypatch, operator):
+    kind = {"TreeEnsembleRegressor": "target", "TreeEnsembleClassifier": "class"}[operator]
+    more = {"n_targets": 1} if kind == "target" else {"classlabels_int64s": [0, 1, 2]}
+    node = onnx.helper.make_node(
+        operator, ["x"], ["y"] if kind == "target" else ["label", "y"], domain="ai.onnx.ml",
+        nodes_treeids=[0, 0, 0], nodes_nodeids=[0, 1, 2], nodes_featureids=[0, 0, 0], nodes_values=[0.0] * 3,
+        nodes_modes=["BRANCH_LEQ", "LEAF", "LEAF"], nodes_truenodeids=[1, 0, 0], nodes_falsenodeids=[2, 0, 0],
+        **{f"{kind}_treeids": [0, 0], f"{kind}_nodeids": [1, 2], f"{kind}_ids": [0, 0], f"{kind}_weights": [3.0, 5.0]},
+        **more,
+    )  # fmt: skip
+    info = onnx.helper.make_tensor_value_info
+    graph = onnx.helper.make_graph([node], "g", [info("x", 1, ["N", 2])], [info("y", 1, ["N", None])])
+    opsets = [onnx.helper.make_opsetid("", 17), onnx.helper.make_opsetid("ai.onnx.ml", 3)]
+    data = onnx.helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString()
+    onnxray.to_torch(data, verify=False)
+    monkeypatch.setattr("onnxray.importer.ops.classical.trees.MOST_NODES", 2)
+    with pytest.raises(UnsupportedOperator, match="its 3 nodes are more than the 2 that are imported"):
+        onnxray.to_torch(data, verify=False)
+    x = np.array([[-1, 0], [1, 0]], np.float32)
+    assert onnxray.open(data).values(x, "y")["y"][:, 0].tolist() == [3, 5]

@@ -5,11 +5,12 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 import torch
-from click.testing import CliRunner
 from numpy.typing import NDArray
 from torch.nn import functional
+from typer.testing import CliRunner
 
 import onnxray
 from onnxray.cli.app import app
@@ -24,8 +25,9 @@ from onnxray.methods.saliency.activation.hires_cam import HiResCAM
 from onnxray.methods.saliency.activation.layer_cam import LayerCAM
 from onnxray.methods.saliency.activation.score_cam import ScoreCAM
 from onnxray.methods.saliency.activation.xgrad_cam import XGradCAM
+from onnxray.methods.saliency.gradient.guided_backpropagation import GuidedBackpropagation
 from onnxray.methods.saliency.item import MapItem
-from support import models
+from support import kinds_of_input, models
 from support.trusted import trusted
 
 Array = NDArray[Any]
@@ -263,3 +265,112 @@ def test_layers_are_listed_on_the_command_line(tmp_path: Any) -> None:
     table = CliRunner().invoke(app, ["saliency", "layers", str(path)])
     assert "default" in table.stdout
     assert "12 x 12" in table.stdout
+
+
+TOWERS = """
+g (float[N,3,16,16] left, float[N,1,{side},{side}] right, float[N,2] size) => (float[N,4] y) {{
+  a = Conv <pads = [1, 1, 1, 1]> (left, w)  ra = Relu (a)  pa = GlobalAveragePool (ra)  fa = Flatten (pa)
+  b = Conv <pads = [1, 1, 1, 1]> (right, u)  rb = Relu (b)  pb = GlobalAveragePool (rb)  fb = Flatten (pb)
+  f = Concat <axis = 1> (fa, fb, size)  y = Gemm (f, v)
+}}
+"""
+
+
+@pytest.mark.parametrize("side", [16, 8])
+def test_of_several_inputs_the_map_is_drawn_on_the_picture_that_its_layer_sees(side: int) -> None:
+    """Grad-CAM: L = sum_k mean(dS/dA_k) A_k = sum_k v_ck / (h w) A_k at the layer before the pooling."""
+    weights = {"w": models.random(0, 5, 3, 3, 3), "u": models.random(1, 6, 1, 3, 3), "v": models.random(2, 13, 4)}
+    model = onnxray.open(models.parse(TOWERS.format(side=side), weights).SerializeToString())
+    feeds = {
+        "left": models.random(3, 2, 3, 16, 16), "right": models.random(4, 2, 1, side, side),
+        "size": models.random(5, 2, 2),
+    }  # fmt: skip
+    features = model.values(feeds, ["ra", "rb"])
+    expected = {
+        "left": np.einsum("nkij,k->nij", features["ra"], weights["v"][:5, 1] / 256),
+        "right": np.einsum("nkij,k->nij", features["rb"], weights["v"][5:11, 1] / side**2),
+    }
+    for options, shown in [({}, ("left", "right")), ({"layer": "ra"}, ("left",)), ({"wrt": "right"}, ("right",))]:
+        items = GradCAM(**options)(model, feeds, 1).items
+        assert [item.wrt for item in items] == [name for name in shown for _ in range(2)]
+        for k, item in enumerate(items):
+            assert item.layer == {"left": "ra", "right": "rb"}[item.wrt]
+            np.testing.assert_allclose(item.attribution, expected[item.wrt][k % 2], rtol=1e-4, atol=1e-6)
+            assert item.heat.shape == feeds[item.wrt].shape[2:]
+            np.testing.assert_allclose(item.heat, np.maximum(item.attribution, 0), rtol=1e-5)
+    with pytest.raises(InputError, match="the layer 'ra' does not depend on the input 'right', on which its map"):
+        GradCAM(layer="ra", wrt="right")(model, feeds, 1)
+    with pytest.raises(InputError, match=r"right behind the input 'size' tells|no rows and columns"):
+        GradCAM(wrt="size")(model, feeds, 1)
+    with pytest.raises(InputError, match="no input of left, right, size holds a picture that the layer sees"):
+        GradCAM(layer=("ra", "rb"))(model, feeds, 1)
+
+
+def test_a_picture_and_its_depth_that_are_joined_share_the_map() -> None:
+    model = onnxray.open(kinds_of_input.two().SerializeToString())
+    feeds = {"rgb": models.random(1, 2, 3, 16, 16), "depth": models.random(2, 2, 1, 16, 16)}
+    items = GradCAM()(model, feeds, 1).items
+    assert [item.wrt for item in items] == ["rgb", "rgb", "depth", "depth"]
+    r, v = model.values(feeds, ["r"])["r"], kinds_of_input.two().graph.initializer
+    weights = {one.name: onnx.numpy_helper.to_array(one) for one in v}["v"]
+    for k, item in enumerate(items):
+        np.testing.assert_allclose(
+            item.attribution, np.tensordot(weights[:, 1] / 256, r[k % 2], 1), rtol=1e-4, atol=1e-6
+        )
+
+
+def test_cam_and_guided_grad_cam_of_several_inputs() -> None:
+    """CAM where a picture and its depth are joined before the pooling; guided backpropagation at the input looked at."""
+    two = kinds_of_input.two()
+    two.graph.node[2].op_type = "Relu"
+    model = onnxray.open(two.SerializeToString())
+    feeds = {"rgb": models.random(1, 2, 3, 16, 16), "depth": models.random(2, 2, 1, 16, 16)}
+    weights = {one.name: onnx.numpy_helper.to_array(one) for one in two.graph.initializer}
+    r = model.values(feeds, ["r"])["r"]
+    items = CAM()(model, feeds, 1).items
+    assert [item.wrt for item in items] == ["rgb", "rgb", "depth", "depth"]
+    for k, item in enumerate(items):
+        np.testing.assert_allclose(item.heat, np.tensordot(weights["v"][:, 1], r[k % 2], 1), rtol=1e-4, atol=1e-5)
+    coarse = [item.heat for item in GradCAM(wrt="depth")(model, feeds, 1).items]
+    fine = [item.attribution for item in GuidedBackpropagation(wrt="depth")(model, feeds, 1).items]
+    for item, heat, slopes in zip(GuidedGradCAM(wrt="depth")(model, feeds, 1).items, coarse, fine, strict=True):
+        np.testing.assert_allclose(item.attribution, heat * slopes, rtol=1e-4, atol=1e-8)
+    towers = models.parse(TOWERS.format(side=16), {
+        "w": models.random(0, 5, 3, 3, 3), "u": models.random(1, 6, 1, 3, 3), "v": models.random(2, 13, 4),
+    })  # fmt: skip
+    given = {
+        "left": models.random(3, 1, 3, 16, 16),
+        "right": models.random(4, 1, 1, 16, 16),
+        "size": models.random(5, 1, 2),
+    }
+    with pytest.raises(InputError, match="CAM needs a network that ends in the mean of feature maps"):
+        CAM(wrt="right")(onnxray.open(towers.SerializeToString()), given, 1)
+
+
+@pytest.mark.parametrize("method", [GradCAM, GuidedGradCAM, CAM])
+def test_channels_last_of_one_of_several_inputs(method: Any) -> None:
+    text = """
+    g (float[N,9,11,2] image, float[N,5] extra) => (float[N,5] z) {
+      first = Transpose <perm = [0, 3, 1, 2]> (image)  a = Conv (first, w)  r = Relu (a)  p = GlobalAveragePool (r)
+      f = Flatten (p)  s = MatMul (f, v)  z = Add (s, extra)
+    }
+    """
+    weights = {"w": models.random(1, 6, 2, 2, 2), "v": models.random(3, 6, 5)}
+    model = onnxray.open(models.parse(text, weights).SerializeToString())
+    feeds = {"image": models.random(4, 1, 9, 11, 2), "extra": models.random(5, 1, 5)}
+    if method is CAM:
+        with pytest.raises(InputError, match="CAM needs a network"):
+            CAM()(model, feeds, 2)
+        return
+    (item,) = method()(model, feeds, 2).items
+    assert item.wrt == "image"
+    features = model.values(feeds, ["r"])["r"][0]
+    expected = np.tensordot(weights["v"][:, 2] / 80, features, 1)
+    if method is GradCAM:
+        np.testing.assert_allclose(item.attribution, expected, rtol=1e-4, atol=1e-6)
+        assert item.heat.shape == (9, 11)
+    else:
+        assert item.attribution.shape == (9, 11, 2)
+        heat = GradCAM()(model, feeds, 2).items[0].heat
+        slopes = GuidedBackpropagation(wrt="image")(model, feeds, 2).items[0].attribution
+        np.testing.assert_allclose(item.attribution, heat[..., None] * slopes, rtol=1e-4, atol=1e-8)

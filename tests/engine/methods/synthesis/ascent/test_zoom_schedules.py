@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner
+from typer.testing import CliRunner
 
 import onnxray
 from onnxray.cli.app import app

@@ -1,4 +1,4 @@
-"""What a map is made with respect to: the pixels, one of several inputs, or a named value inside the network."""
+"""What a method is made with respect to: the pixels, one of several inputs, or a named value inside the network."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Subjects:
 
     def __init__(self, model: Model, wrt: str | Sequence[str] | None) -> None:
         self._model = model
-        self._names = _names(model, (wrt,) if isinstance(wrt, str) else wrt or ())
+        self._names = names_of_subjects(model, wrt)
         self._stated = wrt is not None
         self._inner: dict[str, Model] = {}
 
@@ -70,7 +70,7 @@ def refuse_several(model: Model, wrt: str | Sequence[str] | None) -> None:
 
     Errors: InputError.
     """
-    names = _names(model, (wrt,) if isinstance(wrt, str) else wrt or ())
+    names = names_of_subjects(model, wrt)
     only = tuple(one.name for one in model.inputs.each if one.value.is_float)
     if names == (None,) or (names == only and len(only) == 1):
         return
@@ -80,10 +80,10 @@ def refuse_several(model: Model, wrt: str | Sequence[str] | None) -> None:
     )
 
 
-def _names(model: Model, wrt: Sequence[str]) -> tuple[str | None, ...]:
+def names_of_subjects(model: Model, wrt: str | Sequence[str] | None) -> tuple[str | None, ...]:
     """Names of inputs and values; None for the pixels of a model of one picture. Errors: UnknownValue, InputError."""
     if wrt:
-        names = model.select_values(wrt)
+        names = model.select_values((wrt,) if isinstance(wrt, str) else wrt)
         own = [value.name for value in model.graph.inputs]
         if model.profile is not None:
             return tuple(None if name in own else name for name in names)

@@ -1,0 +1,159 @@
+"""What a method changes, and how that is saved, fed and judged; here pixels, in array_variable.py arrays.
+
+pixels   x in [0, 255], saved as round(clip(x, 0, 255)); a step is one grey level
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnxray.errors import InputError
+from onnxray.graph.classifier.predictions import Predictions
+from onnxray.images.eight_bits import to_uint8
+from onnxray.images.pixels import Pixels
+from onnxray.model.model import Model
+
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Variable(ABC):
+    """Samples x_0 and how they are changed. ``rows`` say which sample each of some x began as.
+
+    whole: the model that was opened, which knows classes in words. model: what is judged and differentiated: the same,
+    or the one that begins at a value inside. samples: as ``model`` takes them.
+    """
+
+    whole: Model
+    model: Model
+    samples: Pixels
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    @property
+    @abstractmethod
+    def start(self) -> NDArray[Any]:
+        """(N, ...): x_0, as it is saved."""
+
+    @property
+    @abstractmethod
+    def names(self) -> tuple[str, ...]:
+        """The inputs or the value that are changed; none of pixels."""
+
+    @abstractmethod
+    def saved(self, x: NDArray[Any]) -> NDArray[Any]:
+        """What is saved of x (..., numbers of a sample)."""
+
+    @abstractmethod
+    def bounded(self, x: NDArray[Any]) -> NDArray[Any]:
+        """x within what it may hold."""
+
+    @abstractmethod
+    def steps(self, rows: Rows) -> NDArray[np.float64]:
+        """(n, ...): how much a step adds to each number of these samples, or to all of each."""
+
+    @abstractmethod
+    def furthest(self, x: NDArray[Any], rows: Rows) -> NDArray[np.float64]:
+        """(n,): max |x - x_0| in steps."""
+
+    @abstractmethod
+    def fed(self, x: NDArray[Any], rows: Rows) -> Pixels:
+        """x with what is held, as ``model`` takes it."""
+
+    @abstractmethod
+    def gradient(self, x: NDArray[Any], rows: Rows, cotangents: Mapping[str, Any]) -> NDArray[Any]:
+        """J^T c, a step: what ``Model.pullback`` gives times ``steps``."""
+
+    @abstractmethod
+    def of(self, samples: Pixels) -> Variable:
+        """The same of other samples, as the whole model takes them."""
+
+    def notes(self) -> tuple[str, ...]:
+        """What results say of it."""
+        return ()
+
+    def floats(self, rows: Rows) -> NDArray[Any]:
+        """x_0 of these samples, to be changed in place."""
+        return self.start[rows].astype(np.float64)
+
+    def values(self, x: NDArray[Any], rows: Rows, names: Sequence[str]) -> dict[str, NDArray[Any]]:
+        """Named values of x, by ONNX Runtime."""
+        return self.model.values(self.fed(x, rows), names)
+
+    def verdict(self, samples: Pixels) -> Predictions | None:
+        """What the judge says of samples; None where the model is no classifier."""
+        return self.model.verdict(samples, scores=True)
+
+    def shapes(self, names: Sequence[str]) -> dict[str, tuple[int, ...]]:
+        """Value -> its shape of one sample, without the axis of samples. Errors: InputError where it has none."""
+        found = self._measured(names)
+        for name, shape in found.items():
+            if shape[:1] != (1,):
+                raise InputError(
+                    f"{name!r} has the shape {list(shape)} for one image, not one representation an image; "
+                    "choose another layer"
+                )
+        return {name: shape[1:] for name, shape in found.items()}
+
+    @abstractmethod
+    def _measured(self, names: Sequence[str]) -> dict[str, tuple[int, ...]]:
+        """Value -> its shape of one sample."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PixelVariable(Variable):
+    """The pixels of a model of one picture."""
+
+    @cached_property
+    def start(self) -> NDArray[Any]:
+        """In 8 bits."""
+        return to_uint8(self.samples.array)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """None."""
+        return ()
+
+    def saved(self, x: NDArray[Any]) -> NDArray[Any]:
+        """In 8 bits."""
+        return to_uint8(x)
+
+    def bounded(self, x: NDArray[Any]) -> NDArray[Any]:
+        """Within [0, 255]."""
+        return np.asarray(np.clip(x, 0, 255))
+
+    def steps(self, rows: Rows) -> NDArray[np.float64]:
+        """One grey level."""
+        return np.ones((len(rows), *[1] * (self.start.ndim - 1)))
+
+    def floats(self, rows: Rows) -> NDArray[Any]:
+        """In float32."""
+        return self.start[rows].astype(np.float32)
+
+    def furthest(self, x: NDArray[Any], rows: Rows) -> NDArray[np.float64]:
+        """In grey levels."""
+        moved = np.abs(x.astype(np.int64) - self.start[rows])
+        return np.asarray(moved.reshape(len(x), -1).max(1), np.float64)
+
+    def fed(self, x: NDArray[Any], rows: Rows) -> Pixels:
+        """As they are."""
+        return Pixels.of(x)
+
+    def gradient(self, x: NDArray[Any], rows: Rows, cotangents: Mapping[str, Any]) -> NDArray[Any]:
+        """A grey level."""
+        return np.asarray(self.model.pullback(Pixels.of(x), cotangents))
+
+    def _measured(self, names: Sequence[str]) -> dict[str, tuple[int, ...]]:
+        return self.model.shapes(names)
+
+    def of(self, samples: Pixels) -> PixelVariable:
+        """Of other pictures."""
+        return replace(self, samples=samples)
