@@ -2,7 +2,7 @@
 
 `classify` on ResNet-50 and a photograph against a script of ten lines that does the same with ONNX Runtime, numpy and
 Pillow: decode, resize, run, print the five likeliest classes. `inspect` of the same file against `onnx.load` of it.
-What runs no model against an interpreter that imports click, which the command line is made with. Aimed at were 0.30 s
+What runs no model against an interpreter that imports typer, which the command line is made with. Aimed at were 0.30 s
 for `--version` and `--help`, 0.35 s for wrong usage, 1 s for `inspect`, and 1.25 for `classify`, which is not reached:
 the file's graph is read before anything is run (which output answers, and as what), for which `import onnx` alone takes
 0.15 of the script's second here; the file is hashed, as results state it (0.08 s); our own modules take 0.2 s.
@@ -49,17 +49,17 @@ def measure(chosen: Setting) -> list[Row]:
     Image.fromarray(noise).resize((800, 600)).save(photograph)
     script = ["-c", SCRIPT, network, str(photograph)]
     classify = ["classify", network, str(photograph), "--profile", "torchvision"]
-    bare = ["-c", "import click"]
+    bare = ["-c", "import typer"]
     cases: list[tuple[str, str, Sequence[str], Sequence[str], float | None]] = [
         ("classify", "a script of ten lines", classify, script, 1.25),
         ("classify --json", "a script of ten lines", [*classify, "--json"], script, 1.25),
         ("inspect", "onnx.load", ["inspect", network], ["-c", f"import onnx; onnx.load({network!r})"], None),
-        ("--version", "importing click", ["--version"], bare, None),
-        ("--help", "importing click", ["--help"], bare, None),
-        ("saliency --help", "importing click", ["saliency", "--help"], bare, None),
-        ("saliency grad-cam --help", "importing click", ["saliency", "grad-cam", "--help"], bare, None),
-        ("a command that is none", "importing click", ["nonsense"], bare, None),
-        ("an option that is none", "importing click", ["classify", "--nonsense"], bare, None),
+        ("--version", "importing typer", ["--version"], bare, None),
+        ("--help", "importing typer", ["--help"], bare, None),
+        ("saliency --help", "importing typer", ["saliency", "--help"], bare, None),
+        ("saliency grad-cam --help", "importing typer", ["saliency", "grad-cam", "--help"], bare, None),
+        ("a command that is none", "importing typer", ["nonsense"], bare, None),
+        ("an option that is none", "importing typer", ["classify", "--nonsense"], bare, None),
     ]
     rows = []
     for work, against, ours, theirs, aim in cases:
