@@ -16,11 +16,11 @@ from types import MappingProxyType
 from typing import Final
 
 from onnxray.errors.short_values import short
+from onnxray.graph.classifier.class_names import labels_of, read_class_names
 from onnxray.graph.classifier.output import class_labels
 from onnxray.graph.facts import Graph
 from onnxray.graph.outputs.facts import CLASS_KINDS, OutputKind, dims_of, width_of
 from onnxray.graph.outputs.stated import StatedOutput, answered_with
-from onnxray.images.profile.class_names import labels_of, read_class_names
 from onnxray.images.profile.config_files import METADATA, cards_of, labels_beside
 from onnxray.images.profile.discovery import read_labels
 from onnxray.images.profile.families import FAMILIES

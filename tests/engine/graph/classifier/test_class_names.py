@@ -2,7 +2,7 @@
 
 import pytest
 
-from onnxray.images.profile.class_names import near_names, places_of
+from onnxray.graph.classifier.class_names import near_names, places_of
 
 LABELS = (
     "n01440764 tench, Tinca tinca",
