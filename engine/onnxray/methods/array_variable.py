@@ -62,6 +62,11 @@ class ArrayVariable(Variable):
         """Side by side."""
         return self._joined([space.start for space in self.spaces.values()])
 
+    @property
+    def fed_numbers(self) -> int:
+        """Those of all inputs."""
+        return sum(array.size for array in self.samples.rows(slice(0, 1)).arrays(self.names_[0]).values())
+
     def kind(self, name: str) -> str:
         """What an input is read as; of a value inside the network what its numbers are."""
         return self.samples.kind if name == self.samples.input else self.model.inputs.named(name).kind

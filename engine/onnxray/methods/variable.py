@@ -76,6 +76,11 @@ class Variable(ABC):
     def of(self, samples: Pixels) -> Variable:
         """The same of other samples, as the whole model takes them."""
 
+    @property
+    def fed_numbers(self) -> int:
+        """How many numbers a sample is fed as, what is held among them."""
+        return int(self.start[0].size)
+
     def notes(self) -> tuple[str, ...]:
         """What results say of it."""
         return ()

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 import onnxray
-from onnxray.errors import InputError, ZeroGradient
+from onnxray.errors import InputError, NotDifferentiable, ZeroGradient
 from onnxray.images.distances import ssim
 from onnxray.methods.lots.item import LotsItem
 from onnxray.methods.lots.lots import LOTS
@@ -19,7 +19,7 @@ from onnxray.report.lots_report import plot, sheets
 from onnxray.results.result import Result
 from support import kinds_of_input
 from support.cut_models import from_value_on
-from support.models import lenet, pictures, random
+from support.models import lenet, parse, pictures, random
 
 FEEDS = {"rgb": random(1, 2, 3, 16, 16), "depth": random(2, 2, 1, 16, 16)}
 IDS = {"input_ids": np.array([[2, 5, 9, 3], [1, 0, 7, 7]]), "attention_mask": np.array([[1, 1, 1, 0], [1, 1, 1, 1]])}
@@ -106,6 +106,7 @@ def test_an_inner_value_is_judged_on_the_file_from_there_on() -> None:
         assert run(at)[row].argmax() == item.origin.class_
         assert item.label == "abcde"[item.class_]
         assert item.success == (item.class_ != item.origin.class_)
+        assert item.moved["ip1"]["kind"] == "value"
     assert "judged by ONNX Runtime on the file from there on" in " ".join(result.provenance.notes)
 
 
@@ -147,6 +148,16 @@ def test_layers_that_nothing_reaches_are_left_out_or_refused() -> None:
     assert {item.layer for item in LOTS(until="linf", linf=5)(model, IDS, "inhibit").items} == {"h", "logits"}
     with pytest.raises(InputError, match="does not depend on 's'; name a layer behind it"):
         LOTS(layer="h", wrt="s")(model, IDS, "inhibit")
+
+
+def test_whole_numbers_inside_are_refused_and_zeros_have_a_step() -> None:
+    text = "g (float[N,6] x) => (float[N,3] y) { c = Cast <to = 7> (x) d = Cast <to = 1> (c) e = Add (d, x) y = Gemm (e, w, b) }"
+    weights = {"w": random(0, 6, 3), "b": random(1, 3)}
+    model = onnxray.open(parse(text, weights).SerializeToString())
+    with pytest.raises(NotDifferentiable, match="'c' holds int64; gradients exist for real numbers alone"):
+        LOTS(layer="y", wrt="c")(model, random(1, 2, 6), "inhibit")
+    item = LOTS(layer="y", until="linf", linf=51)(model, np.zeros((1, 6), np.float32), "inhibit").items[0]
+    assert item.linf == pytest.approx(51 / 255)
 
 
 def test_a_gradient_of_zero_is_said_of_arrays_too() -> None:
