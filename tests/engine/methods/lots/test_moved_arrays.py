@@ -212,3 +212,33 @@ def test_a_picture_that_is_given_for_one_of_several_inputs_is_saved_in_8_bits_an
         assert again.numbers() == item.numbers()
         np.testing.assert_array_equal(again.images["perturbation rgb"], item.images["perturbation rgb"])
         assert set(again.arrays()) == set(item.arrays())
+
+
+def test_a_file_that_fixes_its_batch_takes_its_scales_one_after_the_other() -> None:
+    weights = {"w": random(0, 4, 4, 3, 3), "v": random(1, 4, 4)}
+    fixed = onnxray.open(parse(kinds_of_input.TWO.replace("float[N,", "float[1,"), weights).SerializeToString())
+    one = {name: array[:1] for name, array in FEEDS.items()}
+    for wrt in ("depth", "c"):
+        own, free = (LOTS(layer="y", wrt=wrt)(model, one, "inhibit").items[0] for model in (fixed, opened("two")))
+        assert (own.success, own.scale, own.class_) == (free.success, free.scale, free.class_)
+        np.testing.assert_allclose(own.arrays()[f"image {wrt}"][1], free.arrays()[f"image {wrt}"][1], atol=1e-5)
+
+
+def test_states_and_rates_are_held() -> None:
+    """A sampling rate beside a signal and a state whose samples stand on its second axis: y = sr sum x^2 + 1."""
+    text = (
+        "g (float[N,T] input, float[2,N,4] state, int64 sr) => (float[N,1] output) { c = Cast <to = 1> (sr) "
+        "s = ReduceSum (state, axes) f = Flatten (s) m = Mul (input, input) k = ReduceSum (m, last) q = Mul (k, c) "
+        "output = Add (q, one) }"
+    )
+    weights = {"axes": np.array([0, 2]), "last": np.array([1]), "one": np.ones(1, np.float32)}
+    model = onnxray.open(parse(text, weights).SerializeToString(), output="output=regression")
+    feeds = {"input": random(0, 2, 6), "state": np.zeros((2, 2, 4), np.float32), "sr": np.array(3)}
+    result = LOTS(layer="k", until="distance > 3", steps=200)(model, feeds, "magnify")
+    assert any(note == "changed: input; held: state, sr" for note in result.provenance.notes)
+    for item, before in zip(result.items, feeds["input"], strict=True):
+        assert item.success
+        after = item.arrays()["image input"][1]
+        assert item.aim is not None
+        assert item.aim["after"] == pytest.approx(3 * abs((after**2).sum() - (before**2).sum()), rel=1e-4)
+        assert item.aim["after"] > 3
