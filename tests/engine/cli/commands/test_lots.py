@@ -98,6 +98,8 @@ def test_an_aim_is_a_comparison_and_what_is_none_ends_in_a_line(tmp_path: Path) 
     assert item["aim"]["of"] == "distance of z from its own"
     assert item["aim"]["before"] == 0
     assert item["success"] == (item["aim"]["after"] > 0.1)
+    shown = run(*command, "--until", "distance(z) > 0.1", "-o", tmp_path / "t").output
+    assert f"distance of z from its own: 0 -> {item['aim']['after']:.4g}" in " ".join(shown.split())
     for options, said in [
         (("--until", "never"), "until is 'never'; expected one of auto, target-class"),
         (("--until", "output > x"), "the condition is 'output > x'"),
