@@ -133,14 +133,9 @@ class ArrayVariable(Variable):
         return own
 
     def verdict(self, samples: Pixels) -> Predictions | None:
-        """In the words of the whole model; None where its output does not depend on what is changed."""
-        if self.whole is self.model:
-            return self.model.verdict(samples, scores=True)
-        if self.whole.head.name not in {output.name for output in self.model.graph.outputs}:
-            return None
-        said = self.model.verdict(samples, scores=True)
-        words = () if said is None else tuple(self.whole.label(int(number)) for number in said.classes)
-        return None if said is None else replace(said, labels=words)
+        """None, too, where the whole model's answer does not depend on what is changed."""
+        outputs = {output.name for output in self.model.graph.outputs}
+        return self.model.verdict(samples, scores=True) if self.whole.head.name in outputs else None
 
     def notes(self) -> tuple[str, ...]:
         """Whose arrays are changed, and what their numbers mean."""
