@@ -19,6 +19,7 @@ from onnxray.engines.chunks import Batch, Through, sample_count
 from onnxray.engines.integer_products import saturates
 from onnxray.engines.judge import Judge
 from onnxray.engines.machine import versions
+from onnxray.engines.processor import settle_threads
 from onnxray.engines.readable_copies import note as copy_note
 from onnxray.engines.slope import by_whole_names, pulled_back
 from onnxray.errors import InputError, NotAClassifier, OnnxrayError
@@ -273,6 +274,7 @@ class Model:
             if self._twin is None:
                 if came_along:
                     use_one_thread()
+                settle_threads(self.graph)
                 encode = (lambda pixels: pixels) if self.profile is None else self.profile.encode
                 self._twin = Twin(self.graph, encode, self.device, mixing=self.mixing, judge=self.judge.values)
             return self._twin
