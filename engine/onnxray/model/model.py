@@ -123,7 +123,7 @@ class Model:
         if self.head.kind in CLASS_KINDS:
             return self.predict_classes(images, scores=scores, through=through)
         images, notes, feeds = self._read(images)
-        samples = len(images) if isinstance(images, Pixels) else sample_count(feeds)
+        samples = len(images) if isinstance(images, Pixels) else sample_count(feeds, self.graph)
         return self.answering.answer(feeds, samples, notes)
 
     def predict_classes(self, images: object, *, scores: bool = False, through: Through | None = None) -> Predictions:
@@ -166,7 +166,7 @@ class Model:
         images = self.encoder.read(images)
         feeds = self.feeds(images)
         notes = images.notes if isinstance(images, Pixels) else ()
-        mixed = self.mixing.note() if sample_count(feeds) > 1 else None
+        mixed = self.mixing.note() if sample_count(feeds, self.graph) > 1 else None
         return images, notes if mixed is None else (*notes, mixed), feeds
 
     def values(
