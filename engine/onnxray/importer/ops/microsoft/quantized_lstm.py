@@ -30,7 +30,7 @@ _NARROW = 256
 _FEW = 4
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Factor:
     """A direction's weights, (inputs, gates), less their zero point, and their scale: of all, or of each gate."""
 
