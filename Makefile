@@ -1,5 +1,6 @@
 # The two commands of the README are `make demo` and `make test`; both set up what they need.
 PYTHON ?= python3
+WORKERS ?= 2
 BIN := .venv/bin
 READY := .venv/.ready
 PACKAGES := .venv/.packages
@@ -10,7 +11,9 @@ demo: $(READY)
 	$(BIN)/onnxray demo
 
 test: check $(PACKAGES)
-	$(BIN)/pytest
+	@$(BIN)/pip install --quiet --constraint constraints.txt pytest-xdist || \
+		echo "pytest-xdist could not be installed: the tests run one after the other" >&2
+	$(BIN)/pytest $$($(BIN)/python -c "import xdist" 2>/dev/null && echo --numprocesses $(WORKERS) --dist loadfile)
 
 check: $(READY)
 	$(BIN)/ruff check engine adapters models tests benchmarks

@@ -25,24 +25,25 @@ def softmax(z: models.Array) -> models.Array:
 def by_hand(image: models.Array, size: int, stride: int, fill: float, score: Any) -> tuple[models.Array, models.Array]:
     """(map, score at each position), pixel by pixel of each window that fits or ends with the image."""
     height, width = image.shape[1:]
-    total, count, at = np.zeros((height, width)), np.zeros((height, width)), []
-    clean, top = score(image[None])[0], 0
-    while True:
-        left, line = 0, []
-        while True:
-            hidden = image.copy()
-            hidden[:, top : top + size, left : left + size] = fill
-            line.append(score(hidden[None])[0])
-            total[top : top + size, left : left + size] += clean - line[-1]
-            count[top : top + size, left : left + size] += 1
-            if left + size >= width:
-                break
-            left += stride
-        at.append(line)
-        if top + size >= height:
-            break
-        top += stride
-    return total / count, np.array(at)
+    tops, lefts = _starts(height, size, stride), _starts(width, size, stride)
+    hidden = np.repeat(image[None], len(tops) * len(lefts), 0)
+    windows = [np.s_[:, top : top + size, left : left + size] for top in tops for left in lefts]
+    for picture, window in zip(hidden, windows, strict=True):
+        picture[window] = fill
+    scores = score(hidden)
+    total, count, clean = np.zeros((1, height, width)), np.zeros((1, height, width)), score(image[None])[0]
+    for number, window in zip(scores, windows, strict=True):
+        total[window] += clean - number
+        count[window] += 1
+    return (total / count)[0], scores.reshape(len(tops), len(lefts))
+
+
+def _starts(side: int, size: int, stride: int) -> list[int]:
+    """0, stride, 2 stride, ... up to the first window that reaches the end."""
+    starts = [0]
+    while starts[-1] + size < side:
+        starts.append(starts[-1] + stride)
+    return starts
 
 
 DEEP = """

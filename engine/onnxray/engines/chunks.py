@@ -101,7 +101,7 @@ def _alike(one: Array, other: Array) -> bool:
     return bool(np.allclose(one, other, rtol=1e-3, atol=1e-6, equal_nan=True))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Chunk:
     """What is fed at once: ``fed`` samples, of which the first ``count`` are meant.
 

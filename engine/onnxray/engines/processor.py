@@ -8,9 +8,14 @@ gives other numbers on another processor.
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
+
+from onnxray.graph.facts import Graph
+from onnxray.importer.nodes.threads import CUT_BY_THREADS, threads_of
 
 NAMED = "this processor (AVX2 or AVX-512 without VNNI) cuts the pairs of u8 x s8 products off at 16 bits"
 """The cause, in words, for notes and errors."""
@@ -59,4 +64,48 @@ def _largest_products() -> bytes:
     )  # fmt: skip
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 13)], ir_version=8)
     serialized: bytes = model.SerializeToString()
+    return serialized
+
+
+def settle_threads(graph: Graph) -> None:
+    """Let the twin's nodes know, where there are some whose numbers depend on it."""
+    if any(node.operator in CUT_BY_THREADS for node in graph.nodes):
+        graph.settle(threads_of, runtime_threads())
+
+
+@cache
+def runtime_threads() -> int:
+    """How many threads ONNX Runtime gives a node by default here, tried once a process.
+
+    DynamicQuantizeLSTM cuts the rows of its state into so many parts, and quantises each in 255 steps of its largest
+    number: beside a million, ones become zero, and their product with the weights as well.
+    """
+    import onnxruntime
+
+    rows = 2**12
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    session = onnxruntime.InferenceSession(_state_of_rows(), options, providers=["CPUExecutionProvider"])
+    state = np.ones((1, rows, 1), np.float32)
+    state[0, 0] = 1e6
+    (cells,) = session.run(None, {"x": np.zeros((1, rows, 1), np.float32), "h": state})
+    beside = int((np.abs(cells[0, 1:, 0]) < 1e-3).sum())
+    return max(1, round(rows / (beside + 1)))
+
+
+def _state_of_rows() -> bytes:
+    """The cell state after a step from nothing but a hidden state: tanh(h) / 2 where only its last gate has weights."""
+    weights: dict[str, NDArray[Any]] = {
+        "w": np.zeros((1, 1, 4), np.int8), "r": np.array([[[0, 0, 0, 1]]], np.int8), "one": np.ones(1, np.float32),
+        "zero": np.zeros(1, np.int8),
+    }  # fmt: skip
+    names = ["x", "w", "r", "", "", "h", "", "", "one", "zero", "one", "zero"]
+    node = onnx.helper.make_node("DynamicQuantizeLSTM", names, ["", "", "c"], domain="com.microsoft", hidden_size=1)
+    value, kind = onnx.helper.make_tensor_value_info, onnx.TensorProto.FLOAT
+    graph = onnx.helper.make_graph(
+        [node], "rows", [value("x", kind, [1, None, 1]), value("h", kind, [1, None, 1])], [value("c", kind, None)],
+        [onnx.numpy_helper.from_array(array, name) for name, array in weights.items()],
+    )  # fmt: skip
+    opsets = [onnx.helper.make_opsetid("", 13), onnx.helper.make_opsetid("com.microsoft", 1)]
+    serialized: bytes = onnx.helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString()
     return serialized

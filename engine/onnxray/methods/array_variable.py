@@ -33,18 +33,12 @@ from onnxray.objectives.gradients import refuse_whole_numbers
 class ArrayVariable(Variable):
     """The numbers of inputs, or of a value inside the network, each sample's in one row, one behind the other.
 
-    names_: whose. profiles: how the pictures enter that were given for some of them. read: what ``model`` takes of
-    samples as the whole model takes them.
+    profiles: how the pictures enter that were given for some of them. read: what ``model`` takes of samples as the
+    whole model takes them.
     """
 
-    names_: tuple[str, ...]
     profiles: Mapping[str, Profile]
     read: Callable[[Pixels], Pixels]
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Whose they are."""
-        return self.names_
 
     @cached_property
     def spaces(self) -> dict[str, Space]:
@@ -54,13 +48,18 @@ class ArrayVariable(Variable):
             name: PictureSpace(name=name, array=fed[name], profile=self.profiles[name])
             if name in self.profiles
             else ArraySpace(name=name, array=fed[name])
-            for name in self.names_
+            for name in self.names
         }
 
     @cached_property
     def start(self) -> NDArray[Any]:
         """Side by side."""
         return self._joined([space.start for space in self.spaces.values()])
+
+    @property
+    def fed_numbers(self) -> int:
+        """Those of all inputs."""
+        return sum(array.size for array in self.samples.rows(slice(0, 1)).arrays(self.names[0]).values())
 
     def kind(self, name: str) -> str:
         """What an input is read as; of a value inside the network what its numbers are."""
@@ -109,12 +108,12 @@ class ArrayVariable(Variable):
         """Beside what is held, of the samples that they began as."""
         held = self.samples.rows(rows)
         parts = {space.name: space.fed(piece) for space, piece in self._pieces(x)}
-        array = parts.pop(held.input or self.names_[0], held.array)
+        array = parts.pop(held.input or self.names[0], held.array)
         return held.changed(array=array, beside={**held.beside, **parts})
 
     def gradient(self, x: NDArray[Any], rows: Rows, cotangents: Mapping[str, Any]) -> NDArray[Any]:
         """For each number u times its slope."""
-        found = self.model.pullback(self.fed(x, rows), cotangents, wrt=self.names_)
+        found = self.model.pullback(self.fed(x, rows), cotangents, wrt=self.names)
         return self._joined([space.slopes(found[space.name]) for space in self.spaces.values()]) * self.steps(rows)
 
     def _measured(self, names: Sequence[str]) -> dict[str, tuple[int, ...]]:
@@ -134,23 +133,18 @@ class ArrayVariable(Variable):
         return own
 
     def verdict(self, samples: Pixels) -> Predictions | None:
-        """In the words of the whole model; None where its output does not depend on what is changed."""
-        if self.whole is self.model:
-            return self.model.verdict(samples, scores=True)
-        if self.whole.head.name not in {output.name for output in self.model.graph.outputs}:
-            return None
-        said = self.model.verdict(samples, scores=True)
-        words = () if said is None else tuple(self.whole.label(int(number)) for number in said.classes)
-        return None if said is None else replace(said, labels=words)
+        """None, too, where the whole model's answer does not depend on what is changed."""
+        outputs = {output.name for output in self.model.graph.outputs}
+        return self.model.verdict(samples, scores=True) if self.whole.head.name in outputs else None
 
     def notes(self) -> tuple[str, ...]:
         """Whose arrays are changed, and what their numbers mean."""
-        held = [one.name for one in self.model.inputs.each if one.name not in self.names_]
+        held = [one.name for one in self.model.inputs.each if one.name not in self.names]
         beside = f"; held: {', '.join(held)}" if held else ""
         if self.whole is not self.model:
             beside = f", a value inside the network, judged by ONNX Runtime on the file from there on{beside}"
-        said = f"changed: {', '.join(self.names_)}{beside}"
-        if all(name in self.profiles for name in self.names_):
+        said = f"changed: {', '.join(self.names)}{beside}"
+        if all(name in self.profiles for name in self.names):
             return (f"{said}; pictures in grey levels and 8 bits",)
         return (
             said,
@@ -194,7 +188,7 @@ def variable_of(model: Model, pixels: Pixels, wrt: str | Sequence[str] | None, n
     def read(others: Pixels) -> Pixels:
         return samples_at(model, cut, inner[0], model.judge.values(model.feeds(others), given), others)
 
-    return ArrayVariable(whole=model, model=cut, samples=samples, names_=(inner[0],), profiles={}, read=read)
+    return ArrayVariable(whole=model, model=cut, samples=samples, names=(inner[0],), profiles={}, read=read)
 
 
 def _of_inputs(model: Model, pixels: Pixels, named: Sequence[str], *, stated: bool) -> ArrayVariable:
@@ -203,6 +197,6 @@ def _of_inputs(model: Model, pixels: Pixels, named: Sequence[str], *, stated: bo
     for name in changed or named:
         refuse_whole_numbers(model, pixels.looking_at(name))
     return ArrayVariable(
-        whole=model, model=model, samples=pixels, names_=tuple(changed or named), profiles=pixels.profiles,
+        whole=model, model=model, samples=pixels, names=tuple(changed or named), profiles=pixels.profiles,
         read=lambda others: others,
     )  # fmt: skip

@@ -24,7 +24,8 @@ from onnxray.methods.array_variable import ArrayVariable
 class ChangedSample:
     """One sample as it was and as it is, both as they are saved.
 
-    units: what a step adds (see spaces.py). kinds: what each is read as. pictures: those that were given as pictures.
+    units: what a step adds (see spaces.py). kinds: what each is drawn as; inner: they are values inside the network, of
+    which no kind is said but that of embeddings. pictures: those that were given as pictures.
     words: what the places of a sample are called.
     """
 
@@ -32,6 +33,7 @@ class ChangedSample:
     after: Mapping[str, NDArray[Any]]
     units: Mapping[str, float]
     kinds: Mapping[str, str]
+    inner: bool
     pictures: frozenset[str]
     words: Mapping[str, tuple[str, ...]]
 
@@ -44,7 +46,8 @@ class ChangedSample:
             after={name: array[0] for name, array in variable.parts(x[None]).items()},
             units={name: float(space.units[row]) for name, space in variable.spaces.items()},
             kinds={name: variable.kind(name) for name in variable.names},
-            pictures=frozenset(variable.profiles), words={own: words[row]} if words and own is not None else {},
+            inner=variable.whole is not variable.model, pictures=frozenset(variable.profiles),
+            words={own: words[row]} if words and own is not None else {},
         )  # fmt: skip
 
     @property
@@ -63,8 +66,9 @@ class ChangedSample:
 
     def _numbers(self, name: str) -> dict[str, Any]:
         before, after = self.before[name], self.after[name]
+        kind = "value" if self.inner and self.kinds[name] != "token ids" else self.kinds[name]
         found = {
-            "kind": self.kinds[name], "unit": self.units[name], "l2": l2(after, before), "linf": linf(after, before),
+            "kind": kind, "unit": self.units[name], "l2": l2(after, before), "linf": linf(after, before),
         }  # fmt: skip
         if name not in self.pictures:
             return found

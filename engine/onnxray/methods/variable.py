@@ -28,12 +28,14 @@ class Variable(ABC):
     """Samples x_0 and how they are changed. ``rows`` say which sample each of some x began as.
 
     whole: the model that was opened, which knows classes in words. model: what is judged and differentiated: the same,
-    or the one that begins at a value inside. samples: as ``model`` takes them.
+    or the one that begins at a value inside. samples: as ``model`` takes them. names: the inputs or the value that are
+    changed; none of the pixels of a model of one picture.
     """
 
     whole: Model
     model: Model
     samples: Pixels
+    names: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -42,11 +44,6 @@ class Variable(ABC):
     @abstractmethod
     def start(self) -> NDArray[Any]:
         """(N, ...): x_0, as it is saved."""
-
-    @property
-    @abstractmethod
-    def names(self) -> tuple[str, ...]:
-        """The inputs or the value that are changed; none of pixels."""
 
     @abstractmethod
     def saved(self, x: NDArray[Any]) -> NDArray[Any]:
@@ -75,6 +72,11 @@ class Variable(ABC):
     @abstractmethod
     def of(self, samples: Pixels) -> Variable:
         """The same of other samples, as the whole model takes them."""
+
+    @property
+    def fed_numbers(self) -> int:
+        """How many numbers a sample is fed as, what is held among them."""
+        return int(self.start[0].size)
 
     def notes(self) -> tuple[str, ...]:
         """What results say of it."""
@@ -116,11 +118,6 @@ class PixelVariable(Variable):
     def start(self) -> NDArray[Any]:
         """In 8 bits."""
         return to_uint8(self.samples.array)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """None."""
-        return ()
 
     def saved(self, x: NDArray[Any]) -> NDArray[Any]:
         """In 8 bits."""

@@ -22,6 +22,10 @@ from onnxray.images.pixels import Pixels
 from onnxray.model.inputs.samples import beside
 from onnxray.model.model import Model
 
+_FOR_ALL = ("count", "still")
+"""Where the samples lie in a value that has none: a shape that counts them, or what they do not reach."""
+_ONE = slice(0, 1)
+
 
 def beginning_at(model: Model, value: str, names: Sequence[str], pixels: Pixels) -> tuple[Model, Pixels]:
     """The model from ``value`` on, and samples of the value for these images, by ONNX Runtime.
@@ -38,10 +42,14 @@ def beginning_at(model: Model, value: str, names: Sequence[str], pixels: Pixels)
     outputs = [*(output.name for output in graph.outputs), *names]
     wanted = [name for name in dict.fromkeys(outputs) if name in reached]
     given = (value, *graph.beside(value, wanted))
-    arrays = model.judge.values(model.feeds(pixels), given)
+    held = [name for name in given[1:] if model.mixing.places.get(name, "still") in _FOR_ALL]
+    counted = any(model.mixing.places.get(name) == "count" for name in held)
+    arrays = model.judge.values(model.feeds(pixels), [name for name in given if name not in held])
+    alike = model.judge.values(model.feeds(pixels.rows(_ONE)), held) if held else {}
     stated = _answered(model) if model.head.name in wanted else StatedOutput()
+    cut = _cut(graph, wanted, arrays, alike, counted=counted)
     inner = Model(
-        read_graph(_cut(graph, wanted, arrays).SerializeToString()), None, model.device, approximate=model.approximate,
+        read_graph(cut.SerializeToString()), None, model.device, approximate=model.approximate,
         output=replace(stated, labels=model.answering.labels),
     )  # fmt: skip
     return inner, samples_at(model, inner, value, arrays, pixels)
@@ -71,12 +79,20 @@ def computed_from(graph: Graph, names: Iterable[str]) -> set[str]:
     return found - given
 
 
-def _cut(graph: Graph, names: Sequence[str], arrays: Arrays) -> onnx.ModelProto:
-    """The file from the values ``arrays`` on; the batch is free where the file leaves it free."""
-    cut = graph.cut(names, given=tuple(arrays))
+def _cut(graph: Graph, names: Sequence[str], arrays: Arrays, alike: Arrays, *, counted: bool) -> onnx.ModelProto:
+    """The file from the values ``arrays`` on; the batch is free where the file leaves it free.
+
+    alike: what is one for all samples, such as a shape, which becomes a weight. counted: there are such that count the
+    samples; they are those of one, which is then the batch.
+    """
+    cut = graph.cut(names, given=(*arrays, *alike))
     for tensor in cut.graph.initializer:
         if tensor.data_location == onnx.TensorProto.EXTERNAL:  # in the user's file, which the copy is not
             tensor.CopyFrom(onnx.numpy_helper.from_array(graph.weight(tensor.name), tensor.name))
+    cut.graph.initializer.extend(onnx.numpy_helper.from_array(array, name) for name, array in alike.items())
+    inputs = [info for info in cut.graph.input if info.name not in alike]
+    cut.graph.ClearField("input")
+    cut.graph.input.extend(inputs)
     first = next((value.shape[0] for value in graph.inputs if value.shape), None)
     for info in cut.graph.input:
         if info.name not in arrays:
@@ -84,8 +100,9 @@ def _cut(graph: Graph, names: Sequence[str], arrays: Arrays) -> onnx.ModelProto:
         info.type.tensor_type.ClearField("shape")
         shape = info.type.tensor_type.shape
         for axis, size in enumerate(arrays[info.name].shape):
-            if axis == 0 and not isinstance(first, int):
+            free = axis == 0 and not isinstance(first, int)
+            if free and not counted:
                 shape.dim.add(dim_param=first or "N")
             else:
-                shape.dim.add(dim_value=size)
+                shape.dim.add(dim_value=1 if free else size)
     return cut

@@ -11,16 +11,17 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
+from onnxray.errors import InputError
 from onnxray.errors.short_values import short
+from onnxray.graph.classifier.class_names import labels_of, read_class_names
 from onnxray.graph.classifier.output import class_labels
 from onnxray.graph.facts import Graph
 from onnxray.graph.outputs.facts import CLASS_KINDS, OutputKind, dims_of, width_of
 from onnxray.graph.outputs.stated import StatedOutput, answered_with
-from onnxray.images.profile.class_names import labels_of, read_class_names
 from onnxray.images.profile.config_files import METADATA, cards_of, labels_beside
 from onnxray.images.profile.discovery import read_labels
 from onnxray.images.profile.families import FAMILIES
@@ -69,12 +70,21 @@ def labelled(
         return None, _of_files(graph, head)
     if labels is None:
         return (profile if strict or profile is None else _assumed(graph, profile, head)), head
-    names = None if labels == NONE else read_labels(labels) if isinstance(labels, str | os.PathLike) else tuple(labels)
+    names = None if isinstance(labels, str) and labels == NONE else _names(labels)
     if head is not None:
         head = dataclasses.replace(head, labels=None)
     if profile is not None:
         return dataclasses.replace(profile, labels=names), head
     return None, head if names is None else dataclasses.replace(head or StatedOutput(), labels=names)
+
+
+def _names(labels: Labels) -> tuple[str, ...]:
+    """What is stated as labels, as names. Errors: ProfileError; InputError for what is neither names nor a file."""
+    if isinstance(labels, str | os.PathLike):
+        return read_labels(labels)
+    if not isinstance(labels, Iterable):
+        raise InputError(f"the labels are {short(labels)}; names, a file of them or the name of a list were expected")
+    return tuple(labels)
 
 
 def _of_files(graph: Graph, head: StatedOutput | None) -> StatedOutput | None:

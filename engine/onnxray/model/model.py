@@ -19,6 +19,7 @@ from onnxray.engines.chunks import Batch, Through, sample_count
 from onnxray.engines.integer_products import saturates
 from onnxray.engines.judge import Judge
 from onnxray.engines.machine import versions
+from onnxray.engines.processor import settle_threads
 from onnxray.engines.readable_copies import note as copy_note
 from onnxray.engines.slope import by_whole_names, pulled_back
 from onnxray.errors import InputError, NotAClassifier, OnnxrayError
@@ -122,7 +123,7 @@ class Model:
         if self.head.kind in CLASS_KINDS:
             return self.predict_classes(images, scores=scores, through=through)
         images, notes, feeds = self._read(images)
-        samples = len(images) if isinstance(images, Pixels) else sample_count(feeds)
+        samples = len(images) if isinstance(images, Pixels) else sample_count(feeds, self.graph)
         return self.answering.answer(feeds, samples, notes)
 
     def predict_classes(self, images: object, *, scores: bool = False, through: Through | None = None) -> Predictions:
@@ -165,7 +166,7 @@ class Model:
         images = self.encoder.read(images)
         feeds = self.feeds(images)
         notes = images.notes if isinstance(images, Pixels) else ()
-        mixed = self.mixing.note() if sample_count(feeds) > 1 else None
+        mixed = self.mixing.note() if sample_count(feeds, self.graph) > 1 else None
         return images, notes if mixed is None else (*notes, mixed), feeds
 
     def values(
@@ -273,6 +274,7 @@ class Model:
             if self._twin is None:
                 if came_along:
                     use_one_thread()
+                settle_threads(self.graph)
                 encode = (lambda pixels: pixels) if self.profile is None else self.profile.encode
                 self._twin = Twin(self.graph, encode, self.device, mixing=self.mixing, judge=self.judge.values)
             return self._twin

@@ -18,6 +18,7 @@ from onnxray.engines.agreement.reference import outputs_or_reference
 from onnxray.engines.agreement.verification import Verification
 from onnxray.engines.judge import Judge
 from onnxray.engines.machine import versions
+from onnxray.engines.processor import settle_threads
 from onnxray.engines.seeded_inputs import accepted_inputs, seeded_inputs
 from onnxray.engines.twin import Twin
 from onnxray.errors import InputError, RuntimeRefusal
@@ -63,6 +64,7 @@ def to_torch(
     graph = model_or_path.graph if isinstance(model_or_path, Model) else read_graph(bundled(model_or_path))
     if trainable and fused:
         raise InputError("fused=True computes with weights of its own, which trainable=True cannot train; ask for one")
+    settle_threads(graph)
     importer = Importer(graph, trainable=trainable, channels_last=fused, fused=fused)
     judge = Judge(graph)
     names = tuple(output.name for output in graph.outputs)

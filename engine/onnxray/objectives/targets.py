@@ -24,13 +24,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxray.errors import InputError, UnknownValue
+from onnxray.graph.classifier.class_names import near_names, places_of
 from onnxray.graph.classifier.predictions import Predictions
 from onnxray.graph.outputs.facts import CLASS_KINDS, dims_of, width_of
 from onnxray.graph.outputs.origins import softmax_behind
 from onnxray.graph.outputs.output_kinds import outputs_of
 from onnxray.graph.value_names import Selection
 from onnxray.images.pixels import Pixels
-from onnxray.images.profile.class_names import near_names, places_of
 from onnxray.model.model import Model
 from onnxray.objectives.class_score import ClassScore, LabelKept, Score, in_one_batch
 from onnxray.objectives.likeness import Similarity

@@ -55,6 +55,8 @@ def _row(group: list[LotsItem]) -> Row:
         lines = [item.layer if item.label is None else f"{item.layer}: {item.label}", numbers]
         if item.until == "distance":
             lines.append(f"{item.metric} distance {item.distance_before:.3g} to {item.distance_after:.3g}")
+        if item.aim is not None:
+            lines.append(f"{item.aim['of']}: {item.aim['before']:.3g} to {item.aim['after']:.3g}")
         if not item.success:
             lines.append("goal not reached")
         lines.append(f"change x {item.gain:.3g}")

@@ -13,14 +13,18 @@ from onnxray.results.provenance import Provenance
 def drawn_pages(
     rows: Sequence[Row], *, title: str, subtitle: Sequence[str], provenance: Provenance, footer: Sequence[str] = ()
 ) -> dict[str, bytes]:
-    """File name -> PNG: ``sheet.png``, ``sheet-2.png`` and so on. The profile stands under the title.
+    """File name -> PNG: ``sheet.png``, ``sheet-2.png`` and so on. The profile stands under the title, in a
+    colour of its own where it was assumed.
 
     title: what heads them, unless the run has a title of its own.
     """
+    profile = _profile_line(provenance)
+    assumed = provenance.profile is not None and provenance.profile["assumed"]
     drawn = contact_sheet_pages(
         rows,
         title=provenance.title or title,
-        subtitle=[*subtitle, *_profile_line(provenance)],
+        subtitle=[*subtitle, *([] if assumed else profile)],
+        warnings=profile if assumed else [],
         footer=[*footer, _versions_line(provenance)],
     )
     found = {}
@@ -41,7 +45,9 @@ def _profile_line(provenance: Provenance) -> list[str]:
     if profile is None:
         return []
     assumed = "ASSUMED " if profile["assumed"] else ""
-    return [f"{assumed}profile {profile['name']} (from: {profile['source']})"]
+    labels = str(profile.get("labels_assumed") or "").partition(" because ")[0]
+    named = f"; labels: {labels}" if labels else ""
+    return [f"{assumed}profile {profile['name']} (from: {profile['source']}){named}"]
 
 
 def _versions_line(provenance: Provenance) -> str:

@@ -86,7 +86,7 @@ QUESTIONS: dict[str, Callable[[Graph], Any]] = {
     "names": lambda graph: [_refused(graph, text) for text in ("nowhere", "v1x", "v/v0", "V1")],
     "patterns": lambda graph: resolve_values(graph, ("*v*", "v?"), aliases_of(graph)),
 }
-SIZES = (250, 2000)
+SIZES = (150, 1200)
 
 
 def _refused(graph: Graph, text: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import onnxray
-from onnxray.images.profile.class_names import MAX_TEXT, labels_of, read_class_names
+from onnxray.graph.classifier.class_names import MAX_TEXT, labels_of, read_class_names
 from support import models
 
 MODEL = "g (float[N,1,28,28] x) => (float[N,784] y) { y = Flatten (x) }"

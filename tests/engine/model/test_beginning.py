@@ -10,8 +10,9 @@ import pytest
 
 import onnxray
 from onnxray.errors import NotDifferentiable, UnknownValue
+from onnxray.methods.saliency.gradient.gradient import Gradient
 from onnxray.model.beginning import beginning_at
-from support import kinds_of_input
+from support import kinds_of_input, models
 from support.cut_models import differences, from_value_on
 from support.models import lenet, random
 
@@ -95,3 +96,24 @@ def test_the_model_from_a_value_on_gives_what_the_file_gives(value: str) -> None
     one = samples.rows(np.array([1, 1, 0]))
     expected = model.values({name: array[[1, 1, 0]] for name, array in IDS.items()}, ["logits"])["logits"]
     np.testing.assert_allclose(inner.values(one, ["logits"])["logits"], expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("rows", [1, 2])
+def test_shapes_beside_a_value_are_no_samples(rows: int) -> None:
+    """A vector that a Reshape reads is one for all samples, and counts those that are fed."""
+    text = kinds_of_input.TOKENS.replace(
+        "h = MatMul (e, w1)",
+        "n = Shape (input_ids)  wide = Concat <axis = 0> (n, eight)  r = Reshape (e, wide)  h = MatMul (r, w1)",
+    )
+    weights = {"table": random(0, 30, 8), "w1": random(1, 8, 8), "w2": random(2, 8, 2), "one": np.array([1])}
+    model = onnxray.open(models.parse(text, weights | {"eight": np.array([8])}).SerializeToString())
+    ids = {name: array[:rows] for name, array in IDS.items()}
+    pixels = model.pixels(ids)
+    inner, samples = beginning_at(model, "e", ["logits"], pixels)
+    assert [value.name for value in inner.graph.inputs] == ["e", "u"]
+    cotangent = {"logits": random(4, rows, 2)}
+    expected = model.pullback(ids, cotangent, wrt="e")
+    found = inner.pullback({"e": samples.array, **samples.beside}, cotangent)["e"]
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+    (item, *_) = Gradient(wrt="e")(model, ids, 1).items
+    assert item.heat.any()

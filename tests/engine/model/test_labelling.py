@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 import onnxray
 from onnxray.cli.app import app
-from onnxray.errors import ProfileError
+from onnxray.errors import OnnxrayError, ProfileError
 from onnxray.images.profile.families import FAMILIES
 from onnxray.images.profile.toml_form import toml_of
 from onnxray.methods.saliency.gradient.gradient import Gradient
@@ -211,6 +211,20 @@ def test_every_result_says_it() -> None:
     assert f"labels: {why}; --labels none declines them" in result.provenance.notes
     assert result.to_dict()["profile"]["labels_assumed"] == why
     assert "labels_assumed" not in opened(classifier(1000), profile="torchvision", labels="imagenet").profile.to_dict()  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("labels", [5, 1.5, True, [1, 2], [], [None], ["a" * 1001], ["\ud800"], b"ab", object()])
+@pytest.mark.parametrize("profile", [None, "torchvision"])
+def test_what_is_no_labels_is_one_line(labels: Any, profile: str | None) -> None:
+    with pytest.raises(OnnxrayError) as caught:
+        onnxray.open(table() if profile is None else classifier(3), profile=profile, labels=labels)
+    assert "\n" not in str(caught.value)
+    assert "labels" in str(caught.value)
+
+
+def test_any_row_of_names_is_labels() -> None:
+    for labels in (np.array(["a", "b", "c"]), iter("abc"), {"a": 1, "b": 2, "c": 3}):
+        assert onnxray.open(classifier(3), profile="torchvision", labels=labels).label(2) == "c"
 
 
 # --- models without a picture

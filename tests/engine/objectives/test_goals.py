@@ -295,12 +295,16 @@ def test_layers_by_default_by_alias_by_glob_and_several():
         layers("fc*")
 
 
-def test_a_model_whose_input_is_no_image_is_refused():
+def test_a_representation_alone_is_a_goal_of_arrays_too():
     text = "flat (float[N,7] x) => (float[N,2] z) { z = MatMul (x, w) }"
-    model = onnxray.open(models.parse(text, {"w": models.random(0, 7, 2)}))
-    said = refused(InputError, LOTS(), model, np.zeros((1, 7), np.float32), "inhibit")
-    assert "input is no image" in said
-    assert "--profile" in said
+    weights = models.random(0, 7, 2)
+    model = onnxray.open(models.parse(text, {"w": weights}))
+    x, goal = models.random(1, 1, 7), models.random(2, 2)
+    (item,) = LOTS(layer="z", steps=300, distance=0.1)(model, x, TargetValues(values=goal)).items
+    z = item.arrays()["image x"][1] @ weights
+    assert item.success
+    assert item.until == "distance"
+    assert np.linalg.norm(z - goal) <= 0.1 * np.linalg.norm(x[0] @ weights - goal) * (1 + 1e-5)
 
 
 def test_a_layer_without_one_row_an_image_is_refused():

@@ -376,7 +376,7 @@ def test_plots_hold_any_text(text):
 
 
 def test_plots_of_extremes():
-    stability_plot([spread(f"c{i}", (1.0, 2.0)) for i in range(300)], title="many")
+    stability_plot([spread(f"c{i}", (1.0, 2.0)) for i in range(100)], title="many")
     stability_plot([spread("a", (INF, INF), 0.0)], title="never")
     stability_plot([LayerSpread("a", (0.0,), (0.0,), (1.0,), 1.0)], title="zero")
     tiny = LayerSpread("tiny pictures", (1.0, 2.0), (1.0, 2.0), (), 1.0)

@@ -26,7 +26,8 @@ _FIGURES = ("insertion", "deletion", "pointed_at", "noise_mean", "noise_max", "n
 
 def perturbed_table(items: Sequence[LotsItem]) -> Table:
     """One line for each image that LOTS perturbed."""
-    table = Table("origin", "target", "layer", "class", "reached", "PASS", "L2", "Linf", "scale", "distance")
+    aims = ["aim"] if any(item.aim for item in items) else []
+    table = Table("origin", "target", "layer", "class", "reached", "PASS", "L2", "Linf", "scale", "distance", *aims)
     origins = shown_names([item.origin.path for item in items])
     targets = shown_names([None if item.target is None else item.target.path for item in items])
     for item, origin, target in zip(items, origins, targets):
@@ -39,6 +40,7 @@ def perturbed_table(items: Sequence[LotsItem]) -> Table:
             "yes" if item.success else Text("no", "red"), score,
             *(number_cell(x) if item.moved else f"{x:.0f}" for x in (item.l2, item.linf)), scale,
             f"{item.distance_before:.4g} -> {item.distance_after:.4g}",
+            *(f"{item.aim['of']}: {item.aim['before']:.4g} -> {item.aim['after']:.4g}" for _ in aims if item.aim),
         )  # fmt: skip
     return table
 

@@ -56,7 +56,7 @@ def verify(
     return _Run(judge, twin, feeds, variables, tolerance).verify(inputs)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Part:
     """A chunk of the batch, and what is kept of it.
 

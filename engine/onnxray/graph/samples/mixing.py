@@ -25,7 +25,7 @@ from onnxray.graph.samples.rules import OWN_OPERANDS, RULES, broadcast
 
 _OF_FIRST_AXIS: Final = SPATIAL | {"GroupNormalization", "InstanceNormalization", "LRN"}
 """Operators whose first axis is the samples' by the standard; what else they read must be the same for all."""
-_ONE_SCALE: Final = frozenset({"DynamicQuantizeLinear", "DynamicQuantizeMatMul"})
+_ONE_SCALE: Final = frozenset({"DynamicQuantizeLSTM", "DynamicQuantizeLinear", "DynamicQuantizeMatMul"})
 _LIGHT: Final = 2**26
 """How many numbers are held at once without asking how much memory there is."""
 _SHARE: Final = 0.5

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from onnxray.arrays import Image8
+from onnxray.graph.classifier.class_names import short_name
 from onnxray.images.drawing.contact_sheet import page_font
 from onnxray.images.drawing.plot_style import BLUE, GREEN, INK, ORANGE, PURPLE, SOFT_INK, VERMILION, YELLOW, rgb
 from onnxray.images.drawing.text import clean_text, shorten
@@ -64,7 +65,8 @@ def _legend(lines: list[tuple[tuple[int, int, int], str, float]]) -> Image8:
         left = _EDGE + _SWATCH + 8
         number = f"{share:.1%}"
         room = _WIDTH - left - _EDGE - font.getlength(f"  {number}")
-        shown = shorten(clean_text(text), partial(_fits, font, room))
+        whole, fits = clean_text(text), partial(_fits, font, room)
+        shown = whole if fits(whole) else shorten(clean_text(short_name(text)), fits)
         canvas.text((left, top - 1), shown, fill=INK, font=font)
         canvas.text((_WIDTH - _EDGE - font.getlength(number), top - 1), number, fill=SOFT_INK, font=font)
     return np.ascontiguousarray(np.asarray(page).transpose(2, 0, 1))

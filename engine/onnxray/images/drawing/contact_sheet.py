@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from onnxray.arrays import Image8
 from onnxray.errors import InputError
-from onnxray.images.drawing.plot_style import INK, SOFT_INK
+from onnxray.images.drawing.plot_style import INK, SOFT_INK, VERMILION
 from onnxray.images.drawing.signed_grey import signed_to_grey
 from onnxray.images.drawing.text import clean_text, shorten
 
@@ -80,10 +80,12 @@ def contact_sheet(
 
 
 def contact_sheet_pages(
-    rows: Sequence[Row], *, title: str, subtitle: Sequence[str] = (), footer: Sequence[str] = ()
-) -> list[Image.Image]:
+    rows: Sequence[Row], *, title: str, subtitle: Sequence[str] = (), footer: Sequence[str] = (),
+    warnings: Sequence[str] = (),
+) -> list[Image.Image]:  # fmt: skip
     """The rows on as many pages as they need, RGB, each at most about 12000 pixels high.
 
+    warnings: what nobody may overlook, in vermilion under the subtitle.
     Columns are aligned through all rows; where a row is wider than about 2000 pixels it continues on the next line.
     Text that is too long is wrapped, then shortened in the middle. InputError for no cells, and for pictures that are
     not uint8 CHW with 1 or 3 channels.
@@ -98,6 +100,7 @@ def contact_sheet_pages(
     width = max(_NARROWEST_PAGE, max(_span(widths[a:b]) for a, b in bands))
     head = [_Text(clean_text(title), width, page_font(22, bold=True), INK, lines=3)]
     head += [_Text(clean_text(line), width, page_font(14), SOFT_INK, lines=6) for line in subtitle]
+    head += [_Text(clean_text(line), width, page_font(14, bold=True), VERMILION, lines=6) for line in warnings]
     foot = [_Text(clean_text(line), width, page_font(12), SOFT_INK, lines=6) for line in footer]
     lines = [
         _Line(label if start == 0 else "", cells[start:stop], widths[start:stop], width)

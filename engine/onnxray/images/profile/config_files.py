@@ -1,7 +1,8 @@
-"""Preprocessing and class names out of the JSON files that timm and transformers put beside their models.
+"""Preprocessing and class names out of the JSON files that timm, transformers and KerasHub put beside their models.
 
 timm           config.json                                        timm_files.py
 transformers   preprocessor_config.json or processor_config.json  transformers_files.py; config.json: id2label
+KerasHub       image_converter.json, preprocessor.json            keras_files.py
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from onnxray.errors import ProfileError
 from onnxray.errors.short_values import short
-from onnxray.images.profile.class_names import MAX_TEXT, labels_of
+from onnxray.graph.classifier.class_names import MAX_TEXT, labels_of
 from onnxray.images.profile.families import ImageInput
+from onnxray.images.profile.keras_files import FILES, keras_profile
 from onnxray.images.profile.profile import Profile
 from onnxray.images.profile.side_text import parse_json
 from onnxray.images.profile.timm_files import timm_profile
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
 METADATA: Final = "ONNX metadata"
 _TRANSFORMERS: Final = {"image_mean", "do_normalize", "do_rescale", "rescale_factor"}
-CARDS: Final = frozenset({"config", "pretrained_cfg", "preprocessor_config", "image_processor", "data_config"})
+_CARDS: Final = frozenset({"config", "pretrained_cfg", "preprocessor_config", "image_processor", "data_config"})
 """What such files are called where they lie in a model's metadata."""
 _CARD: Final = "config.json"
 _NUMBERED: Final = re.compile(r"LABEL_[0-9]{1,9}")
@@ -51,6 +53,8 @@ def configured(path: Path, found: ImageInput) -> Profile | None:
             if isinstance(part, dict) and (_TRANSFORMERS | _NAMES) & part.keys():
                 return transformers_profile(part, name, found, model_type=model_type, labels=labels)
         profile = card_profile(config, _CARD, found)
+        keras = ((name, _read(folder / name)) for name in FILES)
+        profile = profile or next(filter(None, (keras_profile(own, name, found) for name, own in keras)), None)
         if profile is not None:
             return profile
     return None
@@ -59,7 +63,7 @@ def configured(path: Path, found: ImageInput) -> Profile | None:
 def metadata_cards(metadata: Mapping[str, str]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Such files that an exporter put into the metadata as they are: origin and table. Errors: ProfileError."""
     for key, text in metadata.items():
-        if key.lower().removesuffix(".json") not in CARDS or not text.lstrip().startswith("{"):
+        if key.lower().removesuffix(".json") not in _CARDS or not text.lstrip().startswith("{"):
             continue
         try:
             card = parse_json(text) if len(text) <= MAX_TEXT else None

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Final
 
 from onnxray.errors import ProfileError
 from onnxray.errors.short_values import short
+from onnxray.graph.classifier.class_names import MAX_TEXT, read_class_names
 from onnxray.graph.inputs.kinds import input_kinds
 from onnxray.graph.outputs.facts import dims_of
-from onnxray.images.profile.class_names import MAX_TEXT, read_class_names
 from onnxray.images.profile.config_files import METADATA, card_profile, configured, metadata_cards
 from onnxray.images.profile.families import (
     FAMILIES,

@@ -15,8 +15,8 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from onnxray.errors import ProfileError
+from onnxray.graph.classifier.class_names import labels_of, read_class_names
 from onnxray.graph.outputs.label_checks import MAX_LABELS
-from onnxray.images.profile.class_names import labels_of, read_class_names
 from onnxray.images.profile.side_text import parse_json
 
 _WITH_BACKGROUND: Final[Mapping[str, str]] = MappingProxyType({"voc21": "voc", "imagenet-1001": "imagenet"})

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from onnxray.errors import ProfileError
 from onnxray.errors.short_values import short
-from onnxray.images.profile.class_names import labels_of
+from onnxray.graph.classifier.class_names import labels_of
 from onnxray.images.profile.families import ImageInput, averaged, free_size
 from onnxray.images.profile.file_values import name_of, numbers, sides
 from onnxray.images.profile.profile import Profile, Resize

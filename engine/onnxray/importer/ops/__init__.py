@@ -9,6 +9,7 @@ from onnxray.importer.ops.microsoft import bits as microsoft_bits
 from onnxray.importer.ops.microsoft import fused as microsoft_fused
 from onnxray.importer.ops.microsoft import layout as microsoft_layout
 from onnxray.importer.ops.microsoft import quantized as microsoft_quantized
+from onnxray.importer.ops.microsoft import quantized_lstm as microsoft_lstm
 from onnxray.importer.ops.neural import (
     activations,
     attention,
@@ -44,9 +45,9 @@ from onnxray.importer.ops.tensors import generators as making
 _FAMILIES = (
     activations, arithmetic, attention, casting, comparison, control, convolution, detection, elementwise,
     experimental, indexing, integer_products, joining, linear, losses, making, microsoft_attention, microsoft_bits,
-    microsoft_fused, microsoft_layout, microsoft_quantized, ml, ml_linear, ml_trees, normalization, norms, pooling,
-    quantization, random, recurrent, reduction, resizing, sampling, scattering, searching, sequences, shaping,
-    signal, softmax, transposed, unpooling,
+    microsoft_fused, microsoft_layout, microsoft_lstm, microsoft_quantized, ml, ml_linear, ml_trees, normalization,
+    norms, pooling, quantization, random, recurrent, reduction, resizing, sampling, scattering, searching, sequences,
+    shaping, signal, softmax, transposed, unpooling,
 )  # fmt: skip
 
 CONVERTERS: Converters = {key: converter for family in _FAMILIES for key, converter in family.CONVERTERS.items()}

@@ -255,7 +255,7 @@ def prepare(variable: Variable, goal: Goal, layers: Sequence[str], stop: Stop) -
         mode=mode, sign=-1.0 if mode == "inhibit" else 1.0, until=until, stop=stop, variable=variable, origins=origins,
         targets=targets, target_variable=others, given=given, source=source, origin_of=origin_of, target_of=target_of,
         wanted_class=wanted, condition=condition, condition_before=before, notes=notes,
-        elements=4 * origins.images[0].size + 2 * sum(map(math.prod, shapes.values())),
+        elements=4 * variable.fed_numbers + 2 * sum(map(math.prod, shapes.values())),
     )  # fmt: skip
 
 

@@ -4,13 +4,16 @@
     eta_l(x)    = J_l(x)^T (+f_l(x)) to magnify, J_l(x)^T (-f_l(x)) to inhibit the own representation    (eq. 4)
 
 t is the representation of a target image, or given alone; under the cosine metric only its direction counts, and it is
-taken at the norm of f_l(x) (our choice: it reaches the direction with less). Arrays of inputs, or a value inside the
-network (``wrt``), are moved in place of pixels by x' = x + s u eta / max|eta|, eta the gradient in x / u, neither
-rounded nor clipped; u is a 255th of the range of a sample's array, so that options count it as they count grey levels.
-steps=1 takes the gradient once and
+taken at the norm of f_l(x) (our choice: it reaches the direction with less). steps=1 takes the gradient once and
 searches the smallest s (the paper); steps > 1 takes it anew at each step of ``step_size`` grey levels (the paper's
-step-and-adjust), keeping the iterate in floats. Success is tested on what is saved, the 8-bit image after
-rounding and after the last step, by ONNX Runtime.
+step-and-adjust), keeping the iterate in floats. Success is tested on the 8-bit image, after rounding and after the last
+step, by ONNX Runtime.
+
+Arrays of inputs, or a value inside the network (``wrt``), are moved in place of pixels:
+
+    x' = x + s u eta / max|eta|,   eta the gradient with respect to x / u,   u = (max x - min x) / 255 of a sample
+
+neither rounded nor clipped. Options count u where they count grey levels; distances are in the array's own units.
 """
 
 from __future__ import annotations
@@ -126,7 +129,7 @@ class LOTS(Method[LotsItem]):
         for note in (*aim.notes, *((INHIBITS,) if aim.mode == "inhibit" else ()), *variable.notes()):
             run.note(note)
         if self.steps == 1 and aim.until != "linf":
-            search = resolve_search(self.search, aim.origins.images[0].size)
+            search = resolve_search(self.search, variable.fed_numbers)
             run.note(f"line search: {search}, scales 1 to {self.max_scale}")
         size = max(1, min(_GROUP, _GROUP_ELEMENTS // aim.elements))
         for start, own in run.units(range(0, len(aim), size)):
@@ -198,7 +201,7 @@ class LOTS(Method[LotsItem]):
         def hits(images: NDArray[Any]) -> NDArray[np.bool_]:
             return group.met(layer, images, np.full(len(images), pair))
 
-        search = resolve_search(self.search, origin.size)
+        search = resolve_search(self.search, variable.fed_numbers)
         return search_scale(line, hits, max_scale=self.max_scale, search=search)
 
     def _adjust(self, group: Group, layers: tuple[str, ...], run: Run) -> Iterator[LotsItem]:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from onnxray.images.drawing.class_map import draw_class_map
+from support.models import Array
 
 
 def test_the_legends_colours_are_those_of_the_map_over_middle_grey() -> None:
@@ -26,3 +27,13 @@ def test_the_legends_colours_are_those_of_the_map_over_middle_grey() -> None:
     assert not dark[:, 217:].any()
     assert dark[:, 31:60].any()
     assert not dark[:, 23:29].any()  # between a swatch and its label
+
+
+def test_a_name_that_does_not_fit_is_the_first_of_its_names() -> None:
+    def legend(label: str) -> Array:
+        image = np.full((3, 16, 18), 127.5, np.float32)
+        return draw_class_map(image, np.zeros((2, 2), np.int64), 0, lambda _: label)["class-map-legend"]
+
+    assert np.array_equal(legend("n02058221 albatross, mollymawk"), legend("albatross"))
+    assert not np.array_equal(legend("tench, carp"), legend("tench"))  # it fits
+    assert not np.array_equal(legend("albatross " * 20), legend("albatross"))

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 import onnxray
-from onnxray.errors import InputError, ZeroGradient
+from onnxray.errors import InputError, NotDifferentiable, ZeroGradient
 from onnxray.images.distances import ssim
 from onnxray.methods.lots.item import LotsItem
 from onnxray.methods.lots.lots import LOTS
@@ -19,7 +19,7 @@ from onnxray.report.lots_report import plot, sheets
 from onnxray.results.result import Result
 from support import kinds_of_input
 from support.cut_models import from_value_on
-from support.models import lenet, pictures, random
+from support.models import lenet, parse, pictures, random
 
 FEEDS = {"rgb": random(1, 2, 3, 16, 16), "depth": random(2, 2, 1, 16, 16)}
 IDS = {"input_ids": np.array([[2, 5, 9, 3], [1, 0, 7, 7]]), "attention_mask": np.array([[1, 1, 1, 0], [1, 1, 1, 1]])}
@@ -106,6 +106,7 @@ def test_an_inner_value_is_judged_on_the_file_from_there_on() -> None:
         assert run(at)[row].argmax() == item.origin.class_
         assert item.label == "abcde"[item.class_]
         assert item.success == (item.class_ != item.origin.class_)
+        assert item.moved["ip1"]["kind"] == "value"
     assert "judged by ONNX Runtime on the file from there on" in " ".join(result.provenance.notes)
 
 
@@ -147,6 +148,16 @@ def test_layers_that_nothing_reaches_are_left_out_or_refused() -> None:
     assert {item.layer for item in LOTS(until="linf", linf=5)(model, IDS, "inhibit").items} == {"h", "logits"}
     with pytest.raises(InputError, match="does not depend on 's'; name a layer behind it"):
         LOTS(layer="h", wrt="s")(model, IDS, "inhibit")
+
+
+def test_whole_numbers_inside_are_refused_and_zeros_have_a_step() -> None:
+    text = "g (float[N,6] x) => (float[N,3] y) { c = Cast <to = 7> (x) d = Cast <to = 1> (c) e = Add (d, x) y = Gemm (e, w, b) }"
+    weights = {"w": random(0, 6, 3), "b": random(1, 3)}
+    model = onnxray.open(parse(text, weights).SerializeToString())
+    with pytest.raises(NotDifferentiable, match="'c' holds int64; gradients exist for real numbers alone"):
+        LOTS(layer="y", wrt="c")(model, random(1, 2, 6), "inhibit")
+    item = LOTS(layer="y", until="linf", linf=51)(model, np.zeros((1, 6), np.float32), "inhibit").items[0]
+    assert item.linf == pytest.approx(51 / 255)
 
 
 def test_a_gradient_of_zero_is_said_of_arrays_too() -> None:
@@ -201,3 +212,33 @@ def test_a_picture_that_is_given_for_one_of_several_inputs_is_saved_in_8_bits_an
         assert again.numbers() == item.numbers()
         np.testing.assert_array_equal(again.images["perturbation rgb"], item.images["perturbation rgb"])
         assert set(again.arrays()) == set(item.arrays())
+
+
+def test_a_file_that_fixes_its_batch_takes_its_scales_one_after_the_other() -> None:
+    weights = {"w": random(0, 4, 4, 3, 3), "v": random(1, 4, 4)}
+    fixed = onnxray.open(parse(kinds_of_input.TWO.replace("float[N,", "float[1,"), weights).SerializeToString())
+    one = {name: array[:1] for name, array in FEEDS.items()}
+    for wrt in ("depth", "c"):
+        own, free = (LOTS(layer="y", wrt=wrt)(model, one, "inhibit").items[0] for model in (fixed, opened("two")))
+        assert (own.success, own.scale, own.class_) == (free.success, free.scale, free.class_)
+        np.testing.assert_allclose(own.arrays()[f"image {wrt}"][1], free.arrays()[f"image {wrt}"][1], atol=1e-5)
+
+
+def test_states_and_rates_are_held() -> None:
+    """A sampling rate beside a signal and a state whose samples stand on its second axis: y = sr sum x^2 + 1."""
+    text = (
+        "g (float[N,T] input, float[2,N,4] state, int64 sr) => (float[N,1] output) { c = Cast <to = 1> (sr) "
+        "s = ReduceSum (state, axes) f = Flatten (s) m = Mul (input, input) k = ReduceSum (m, last) q = Mul (k, c) "
+        "output = Add (q, one) }"
+    )
+    weights = {"axes": np.array([0, 2]), "last": np.array([1]), "one": np.ones(1, np.float32)}
+    model = onnxray.open(parse(text, weights).SerializeToString(), output="output=regression")
+    feeds = {"input": random(0, 2, 6), "state": np.zeros((2, 2, 4), np.float32), "sr": np.array(3)}
+    result = LOTS(layer="k", until="distance > 3", steps=200)(model, feeds, "magnify")
+    assert any(note == "changed: input; held: state, sr" for note in result.provenance.notes)
+    for item, before in zip(result.items, feeds["input"], strict=True):
+        assert item.success
+        after = item.arrays()["image input"][1]
+        assert item.aim is not None
+        assert item.aim["after"] == pytest.approx(3 * abs((after**2).sum() - (before**2).sum()), rel=1e-4)
+        assert item.aim["after"] > 3

@@ -78,3 +78,17 @@ def test_what_is_not_one_row_a_sample_is_said() -> None:
         onnxray.errors.InputError, match=r"output 'y' has the shape \[3, 4\] for 4 samples, not one row"
     ):
         onnxray.open(proto, output="y=regression").predict(X)
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_the_layers_of_a_state_are_no_samples(rows: int) -> None:
+    """As many for any number of samples: a voice detector's state stands beside its signal."""
+    proto = models.parse(
+        """g (float[N,3] x, float[2,N,1] state) => (float[N,1] y, float[2,N,1] next) {
+          one, two = Split <axis = 0> (state)  h = MatMul (x, u)  s = Squeeze (one, first)  y = Add (h, s)
+          next = Neg (state) }""",
+        {"u": models.random(2, 3, 1), "first": np.array([0])},
+    )
+    given = {"x": X[:rows], "state": models.random(3, 2, rows, 1)}
+    found = onnxray.open(proto, output="y=regression").predict(given)
+    np.testing.assert_allclose(found.values, models.run(proto, given, ["y"])[0], rtol=1e-6)

@@ -172,7 +172,6 @@ _NO_JUDGE = "ONNX Runtime computes it on GPUs alone, and its CPU judges what thi
 _CACHE = "it keeps keys and values of the past"
 _NONE: dict[str, str] = {
     "GroupQueryAttention": _CACHE, "DecoderMaskedMultiHeadAttention": _CACHE, "SparseAttention": _CACHE,
-    "DynamicQuantizeLSTM": "its gates quantise what comes back to them at every step, which is not emulated",
     "QAttention": "its projections are quantised inside, which is not emulated",
     "QEmbedLayerNormalization": "its tables are quantised inside, which is not emulated",
     **dict.fromkeys(("BiasAdd", "BiasSplitGelu", "GroupNorm", "SkipGroupNorm", "NhwcConv", "PackedAttention",

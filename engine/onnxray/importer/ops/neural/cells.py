@@ -80,7 +80,12 @@ def lstm_step(
 ) -> State:
     """i, o, f = f(...); C' = f C + i g(...); H' = o h(C'). Peepholes show C to the gates; h is not clipped."""
     h, c = state
-    i, o, f, g = (gates + h @ r.t() + bias).chunk(4, dim=-1)
+    return lstm_state(cell, gates + h @ r.t() + bias, c, p)
+
+
+def lstm_state(cell: Cell, gates: torch.Tensor, c: torch.Tensor, p: torch.Tensor | None) -> State:
+    """The same from all that goes into the gates."""
+    i, o, f, g = gates.chunk(4, dim=-1)
     p_i, p_o, p_f = p.chunk(3) if p is not None else (None, None, None)
     i = cell.act(0, i if p_i is None else i + p_i * c)
     f = 1 - i if cell.input_forget else cell.act(0, f if p_f is None else f + p_f * c)

@@ -5,6 +5,9 @@ With the default activations and nothing unusual torch's own fused loops compute
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -62,7 +65,8 @@ class Recurrent(nn.Module):
         if self.fused and lengths is None and p is None and x.shape[0] > 0:
             y, last = self._by_torch(x, w, r, b, initial)
         else:
-            y, last = self._by_steps(x, w, r, b, lengths, initial, p)
+            biases = x.new_zeros(len(w), 2 * w.shape[1]) if b is None else b
+            y, last = self.by_steps(x, w.unbind(), r.unbind(), biases, lengths, initial, p)
         if self.by_batch:
             y, last = y.permute(2, 0, 1, 3), tuple(state.transpose(0, 1) for state in last)
         return y, *last
@@ -91,22 +95,27 @@ class Recurrent(nn.Module):
         parts = gates.chunk(len(order))
         return torch.cat([parts[gate] for gate in order]) if len(order) > 1 else gates
 
-    def _by_steps(
+    def gates_of(self, x: torch.Tensor, w: Any) -> torch.Tensor:
+        """What the inputs of all steps give to the gates."""
+        product: torch.Tensor = x @ w.t()
+        return product
+
+    def by_steps(
         self,
         x: torch.Tensor,
-        w: torch.Tensor,
-        r: torch.Tensor,
-        b: torch.Tensor | None,
+        w: Sequence[Any],
+        r: Sequence[Any],
+        b: torch.Tensor,
         lengths: torch.Tensor | None,
         initial: State,
         p: torch.Tensor | None,
     ) -> tuple[torch.Tensor, State]:
+        """A loop over the steps. w, r: of each direction, as ``gates_of`` and the step take them."""
         ys, lasts = [], []
         for index, cell in enumerate(self.cells):
             backwards = self.direction == "reverse" or index == 1
-            bias = b[index] if b is not None else x.new_zeros(2 * w.shape[1])
-            w_bias, r_bias = bias.chunk(2)
-            gates = x @ w[index].t() + w_bias
+            w_bias, r_bias = b[index].chunk(2)
+            gates = self.gates_of(x, w[index]) + w_bias
             state: State = tuple(part[index] for part in initial)
             outputs: dict[int, torch.Tensor] = {}
             for t in reversed(range(len(x))) if backwards else range(len(x)):
@@ -123,7 +132,15 @@ class Recurrent(nn.Module):
 
 
 def _recurrent(scope: Scope) -> Converted:
-    get, operator = scope.attributes.get, scope.node.operator
+    operator = scope.node.operator
+    direction, cells, plain = read_cells(scope, operator)
+    module = Recurrent(operator, cells, direction, bool(scope.attributes.get("layout", 0)), plain)
+    return Converted(module, scope.node.inputs, several=True)
+
+
+def read_cells(scope: Scope, operator: str) -> tuple[str, tuple[Cell, ...], bool]:
+    """The direction of a node that computes ``operator``, a cell for each, and whether torch's own loops do."""
+    get = scope.attributes.get
     direction = get("direction", "forward")
     direction = "forward" if direction == "foward" else direction  # GRU-1's default, as the standard spells it
     if direction not in {"forward", "reverse", "bidirectional"}:
@@ -142,8 +159,7 @@ def _recurrent(scope: Scope) -> Converted:
         for k in range(0, len(functions), len(defaults))
     )
     plain = names == list(defaults) * count and clip is None and not coupled and (before or operator != "GRU")
-    module = Recurrent(operator, cells, direction, bool(get("layout", 0)), plain)
-    return Converted(module, scope.node.inputs, several=True)
+    return direction, cells, plain
 
 
 def _functions(scope: Scope, names: list[str]) -> list[Activation]:

@@ -132,7 +132,8 @@ def test_a_detectors_number_and_nhwc_and_one_image_a_file() -> None:
     def score(pixels: models.Array) -> models.Array:
         mean, std = (np.array(c, np.float32).reshape(3, 1, 1) for c in ((2, 1, 3), (1, 2, 1)))
         x = ((pixels / 64 - mean) / std).transpose(0, 2, 3, 1).astype(np.float32)
-        return models.run(models.parse(text, weights), {"x": x})[0][:, 4, 1]
+        network = models.parse(text, weights)
+        return np.concatenate([models.run(network, {"x": one[None]})[0][:, 4, 1] for one in x])
 
     item = Occlusion(size=3, stride=2, fill="black")(model, image, "boxes[4,1]").items[0]
     expected, at = by_hand(image[0], 3, 2, 0.0, score)

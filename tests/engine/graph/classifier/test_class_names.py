@@ -2,7 +2,7 @@
 
 import pytest
 
-from onnxray.images.profile.class_names import near_names, places_of
+from onnxray.graph.classifier.class_names import near_names, places_of, short_name
 
 LABELS = (
     "n01440764 tench, Tinca tinca",
@@ -63,3 +63,14 @@ def test_near_misses_are_names_of_classes(text: str, near: str) -> None:
 def test_nothing_is_near_what_is_far() -> None:
     assert near_names(LABELS, "x" * 100_000) == []
     assert near_names((), "cat") == []
+
+
+@pytest.mark.parametrize(
+    ("label", "short"),
+    [
+        ("n02058221 albatross, mollymawk", "albatross"), ("goldfish, Carassius auratus", "goldfish"), ("goldfish", "goldfish"),
+        ("n02058221", "n02058221"), (", a", ", a"), ("", ""), ("n020 bird", "n020 bird"),
+    ],
+)  # fmt: skip
+def test_short_names(label: str, short: str) -> None:
+    assert short_name(label) == short

@@ -52,6 +52,13 @@ def places_of(labels: Sequence[str], text: str) -> list[int]:
     return whole or [place for place, found in enumerate(names) if wanted in found]
 
 
+def short_name(label: str) -> str:
+    """What a class is called where there is little room: the first of its names, without its WordNet number."""
+    number = _WORDNET.match(label)
+    name = label[number.end() :] if number else label
+    return name.partition(",")[0].strip() or label
+
+
 def near_names(labels: Sequence[str], text: str) -> list[str]:
     """Up to three synonyms of class names that are written nearly so."""
     known = dict.fromkeys(
