@@ -59,7 +59,9 @@ def measure(chosen: Setting) -> list[Row]:
         ("saliency --help", "importing typer", ["saliency", "--help"], bare, None),
         ("saliency grad-cam --help", "importing typer", ["saliency", "grad-cam", "--help"], bare, None),
         ("a command that is none", "importing typer", ["nonsense"], bare, None),
+        ("a method that is none", "importing typer", ["saliency", "nonsense"], bare, None),
         ("an option that is none", "importing typer", ["classify", "--nonsense"], bare, None),
+        ("an argument that is missing", "importing typer", ["classify", network], bare, None),
     ]
     rows = []
     for work, against, ours, theirs, aim in cases:

@@ -76,18 +76,24 @@ print(json.dumps(sorted({name.split(".")[0] for name in sys.modules})))
 TORCH = {"torch", "onnx2torch", "torchvision"}
 PICTURES = {"matplotlib", "skimage", "scipy", "cv2"}
 ENGINES = {"onnxruntime", "onnx", "numpy", "PIL"}
+SHOWS = {"rich", "pydantic"}
+"""What typer draws with, and what it reads values by."""
 
 
 @pytest.mark.parametrize(
     ("arguments", "absent"),
     [
-        (["--version"], {*TORCH, *PICTURES, *ENGINES, "rich"}),
-        (["--help"], {*TORCH, *PICTURES, *ENGINES, "rich"}),
-        (["saliency", "--help"], {*TORCH, *PICTURES, *ENGINES, "rich"}),
-        (["visualize", "--help"], {*TORCH, *PICTURES, *ENGINES, "rich"}),
-        (["saliency", "check", "--help"], {*TORCH, *PICTURES, *ENGINES, "rich"}),
-        (["classify", "--help"], {*TORCH, *PICTURES, *ENGINES, "rich"}),
-        (["saliency", "grad-cam", "--help"], {*TORCH, "matplotlib", "skimage", "scipy", "rich"}),
+        (["--version"], {*TORCH, *PICTURES, *ENGINES, *SHOWS}),
+        (["--help"], {*TORCH, *PICTURES, *ENGINES, *SHOWS}),
+        (["saliency", "--help"], {*TORCH, *PICTURES, *ENGINES, *SHOWS}),
+        (["visualize", "--help"], {*TORCH, *PICTURES, *ENGINES, *SHOWS}),
+        (["saliency", "check", "--help"], {*TORCH, *PICTURES, *ENGINES, *SHOWS}),
+        (["classify", "--help"], {*TORCH, *PICTURES, *ENGINES, *SHOWS}),
+        (["saliency", "grad-cam", "--help"], {*TORCH, "matplotlib", "skimage", "scipy", *SHOWS}),
+        (["nonsense"], {*TORCH, *PICTURES, *ENGINES, *SHOWS}),
+        (["saliency", "nonsense"], {*TORCH, *PICTURES, *ENGINES, *SHOWS}),
+        (["classify", "--nonsense"], {*TORCH, *PICTURES, *ENGINES, *SHOWS}),
+        (["classify", "lenet"], {*TORCH, *PICTURES, *ENGINES, "rich"}),
         (["inspect", "lenet"], {*TORCH, *PICTURES, "multiprocessing"}),
         (["inspect", "lenet", "--json"], {*TORCH, *PICTURES, "multiprocessing", "rich"}),
         (["classify", "lenet", FOUR], {*TORCH, *PICTURES, "multiprocessing"}),

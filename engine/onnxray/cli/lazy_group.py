@@ -6,14 +6,14 @@ import functools
 import importlib
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from typing import Annotated, Any, Final, cast, final
+from typing import Any, Final, cast, final
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
 from onnxray.cli.usage.help_pages import write_examples, write_text
 from onnxray.cli.usage.options import SWITCHES_OF_TYPER, is_isolated
-from onnxray.cli.usage.parameters import command_from
+from onnxray.cli.usage.parameters import TextOption, command_from, text_option
 from onnxray.cli.usage.refusals import WrongUsage
 from onnxray.errors import OnnxrayError
 
@@ -128,7 +128,7 @@ class LazyGroup(TyperGroup):
     """A group of :class:`Listed` commands; the one that is run takes the place of its line."""
 
     def __init__(self, *, listing: Mapping[str, Listed], **options: Any) -> None:
-        own = command_from("", _own_method).params if _families(listing) else []
+        own = [_own_method_option()] if _families(listing) else []
         super().__init__(**{**options, "params": [*(options.get("params") or ()), *own], "rich_markup_mode": None})
         self.listing = listing
         self.commands = cast(Any, listing)
@@ -206,17 +206,11 @@ def _families(listing: Mapping[str, Listed]) -> list[Family]:
     return [part for part in parts if isinstance(part, Family)]
 
 
-def _own_method(
-    method_file: Annotated[
-        str | None,
-        typer.Option(
-            "--method-file",
-            metavar="FILE.py:CLASS",
-            help="A method of your own in place of METHOD: your file is run. Followed by the model and the images.",
-        ),
-    ] = None,
-) -> None:
-    """The option of a group of methods."""
+def _own_method_option() -> TextOption:
+    return text_option(
+        "--method-file", metavar="FILE.py:CLASS",
+        help="A method of your own in place of METHOD: your file is run. Followed by the model and the images.",
+    )  # fmt: skip
 
 
 def _imported(place: str) -> Any:

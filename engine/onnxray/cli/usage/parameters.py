@@ -45,3 +45,23 @@ def command_from(name: str, function: Callable[..., None], *, isolated: bool = F
         if isinstance(one, TyperOption):
             one.envvar = None
     return command
+
+
+@final
+class TextOption(TyperOption):
+    """An option whose value stays the text that was typed; typer itself would import pydantic to leave it so."""
+
+    def process_value(self, ctx: Any, value: Any) -> Any:  # noqa: ARG002
+        """The value as it is."""
+        return value
+
+
+def text_option(name: str, *, metavar: str, help: str) -> TextOption:
+    """An option of a group that takes text, None where it is left out."""
+    (plain,) = command_from("", _takes_text).params
+    assert isinstance(plain, TyperOption)
+    return TextOption(param_decls=[name], type_descriptor=plain.type_descriptor, metavar=metavar, help=help)
+
+
+def _takes_text(text: str | None = None) -> None:
+    """What typer reads the type of such an option from."""
