@@ -4,6 +4,7 @@ import io
 import struct
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -76,9 +77,10 @@ def test_a_jpeg_in_several_scans_is_decoded_from_all_its_coefficients(mode: str,
 
 
 def test_a_tiff_that_says_nothing_of_its_samples_has_one_a_pixel() -> None:
-    """By TIFF 6. Of one strip libtiff holds all: three bytes a pixel at least, beside three of the picture, and the file."""
+    """By TIFF 6. libtiff holds a strip as a whole, here all floats of four bytes, beside the picture and the file."""
     stream = io.BytesIO()
-    Image.new("I;16", (40, 30)).save(stream, "TIFF", compression="tiff_lzw", tiffinfo={278: 30})
+    noise = np.random.default_rng(0).uniform(size=(30, 40)).astype(np.float32)  # which takes more than its result
+    Image.fromarray(noise).save(stream, "TIFF", compression="tiff_deflate", tiffinfo={278: 30})
     with Image.open(stream) as image:
         assert 277 not in image.tag_v2
-        assert bytes_to_read(image) == 40 * 30 * (3 + 3) + len(stream.getvalue())
+        assert bytes_to_read(image) == 40 * 30 * (4 + 4) + len(stream.getvalue())
