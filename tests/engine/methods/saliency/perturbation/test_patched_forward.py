@@ -106,6 +106,23 @@ def test_small_work_is_not_cut() -> None:
     assert planned(model.judge, field, ["z"], shapes, windows) is None
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_what_is_spared_is_that_of_the_window_nearest_to_the_middle(turned: bool) -> None:
+    """A window that begins or ends at a border is no measure, be it a large one around the middle or a small one."""
+    model = onnxray.open(deep(96, 96, 64), rgb(96, 96))
+    shapes = shapes_at(model.graph, {"x": (1, 3, 96, 96)})
+    field = local_field(model.graph, "x", ["z"], shapes, {})
+    middle, large, small = [44, 52, 44, 52], [0, 90, 44, 52], [88, 96, 0, 8]
+    order = np.array([2, 3, 0, 1] if turned else [0, 1, 2, 3])
+    alone, among = (
+        planned(model.judge, field, ["z"], shapes, np.array(windows)[:, order])
+        for windows in ([middle], [large, small, middle])
+    )
+    assert alone is not None
+    assert among is not None
+    assert among.spared == alone.spared
+
+
 @pytest.mark.parametrize(("reads", "patched"), [("p", True), ("c", False)])
 def test_what_computes_convolutions_again_for_a_shape_is_not_cut(reads: str, patched: bool) -> None:
     """Behind the last cut: of the convolution before it, the tail would run all to learn how many samples there are."""
