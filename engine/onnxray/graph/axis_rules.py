@@ -21,6 +21,7 @@ from onnxray.graph.axis_factors import (
     spatial,
     tokens_of,
 )
+from onnxray.graph.dequantised import plain_form
 from onnxray.graph.facts import Graph, Node
 from onnxray.graph.node_attributes import attribute, constant
 from onnxray.graph.operator_kinds import BROADCASTING, ELEMENTWISE, NORMALISING, RESHAPING, SPATIAL
@@ -34,7 +35,7 @@ def track(graph: Graph, shapes: Mapping[str, Shape], starts: Mapping[str, Axes])
     found = dict(starts)
     moving = _moving(graph)
     sizes: dict[str, int] = {factor.letter: factor.size for axes in starts.values() for axis in axes for factor in axis}
-    for node in graph.every_node:
+    for node in map(plain_form, graph.every_node):
         rule = _rule(node)
         if rule is None:
             continue
@@ -78,10 +79,8 @@ class _Step:
 def _rule(node: Node) -> Callable[[_Step], Axes | None] | None:
     if node.operator in _POINTWISE:
         return _pointwise
-    if node.domain and node.operator not in _WINDOWED:
-        return None
-    if node.operator in _WINDOWED:
-        return _windowed
+    if node.operator in _WINDOWED or node.domain:
+        return _windowed if node.operator in _WINDOWED else None
     if node.operator in RESHAPING:
         return _reshaped
     if node.operator.startswith("Reduce"):

@@ -25,6 +25,11 @@ from onnxray.graph.whole_numbers import quantises
 _DEQUANTIZE: Final = "DequantizeLinear"
 _SINCE: Final = 10
 """The opset that brought it."""
+_PLAIN: Final = {
+    "QGemm": ("Gemm", slice(0, 6, 3)), "QLinearMatMul": ("MatMul", slice(0, 6, 3)),
+    "MatMulInteger": ("MatMul", slice(0, 2)), "QLinearConcat": ("Concat", slice(2, None, 3)),
+}  # fmt: skip
+"""Operator -> what it computes between scales and zero points, and which of its inputs that is computed from."""
 _KEEPING: Final = MOVING | {"Clip", "DepthToSpace", "MaxPool", "NhwcMaxPool", "Relu", "Slice", "SpaceToDepth"}
 """Operators whose first output holds whole numbers of the scale of their first input."""
 
@@ -64,6 +69,16 @@ def whole_numbers_of(graph: Graph, name: str) -> str | None:
     """The quantised value that such a value stands for; None for every value of the file."""
     value = graph.values.get(name)
     return graph.producer_of[name].inputs[0] if value is not None and value.kind == "dequantised" else None
+
+
+def plain_form(node: Node) -> Node:
+    """The node of real numbers that a quantised one stands for, where its scales and zero points lie between the
+    operands; every other node as it is.
+    """
+    if node.operator not in _PLAIN:
+        return node
+    operator, operands = _PLAIN[node.operator]
+    return replace(node, operator=operator, domain="", inputs=node.inputs[operands])
 
 
 def _without_reals(graph: Graph) -> Iterator[tuple[str, str, str]]:

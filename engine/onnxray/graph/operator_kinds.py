@@ -70,7 +70,8 @@ BROADCASTING: Final = frozenset({
 
 NORMALISING: Final = frozenset({
     "BatchNormalization", "GroupNormalization", "InstanceNormalization", "LRN", "LayerNormalization", "LogSoftmax",
-    "LpNormalization", "MeanVarianceNormalization", "RMSNormalization", "SimplifiedLayerNormalization", "Softmax",
+    "LpNormalization", "MeanVarianceNormalization", "QLinearSoftmax", "RMSNormalization",
+    "SimplifiedLayerNormalization", "Softmax",
 })  # fmt: skip
 """Operators whose output has the places of their first input, each scaled by numbers of several."""
 

@@ -15,6 +15,7 @@ import onnx.numpy_helper
 
 from onnxray.arrays import Arrays
 from onnxray.errors import NotDifferentiable
+from onnxray.graph.dequantised import whole_numbers_of
 from onnxray.graph.facts import Graph
 from onnxray.graph.outputs.stated import StatedOutput
 from onnxray.graph.reading import read_graph
@@ -31,10 +32,17 @@ def beginning_at(model: Model, value: str, names: Sequence[str], pixels: Pixels)
     """The model from ``value`` on, and samples of the value for these images, by ONNX Runtime.
 
     Its outputs are those of the file and ``names`` as far as they depend on the value.
-    Errors: UnknownValue; NotDifferentiable where none of ``names`` depends on it.
+    Errors: UnknownValue; NotDifferentiable where none of ``names`` depends on it, or the file goes on with the whole
+    numbers that it stands for.
     """
     graph = model.graph
     reached = computed_from(graph, [value])
+    whole = whole_numbers_of(graph, value)
+    if whole is not None:
+        raise NotDifferentiable(
+            f"{value!r} stands beside {whole!r}, the whole numbers that the file goes on with, so no network begins at "
+            f"it; class activation maps look at it as a layer: --layer {value}"
+        )
     if not reached.intersection(names):
         raise NotDifferentiable(
             f"{', '.join(map(repr, names))} does not depend on {value!r}, so nothing of it explains the target"

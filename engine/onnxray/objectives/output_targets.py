@@ -168,10 +168,11 @@ def ask_for_target(model: Model) -> NoReturn:
     """Say which target fits what the output is. Errors: InputError."""
     head = model.head
     rank = len(dims_of(model.graph, head.name) or (0, 0))
+    axes = max(1, rank if head.rows_alone else rank - 1)
     fitting = {
         "boxes": "boxes[0].score", "mask": "mask(class=1)", "embedding": "like:FILE", "regression": "output[0]",
-        "sequence": f"{head.name}[0,max]", "box scores": f"{head.name}[{','.join(['max'] * max(1, rank - 1))}]",
-    }.get(head.kind, f"{head.name}[{','.join(['max'] * max(1, rank - 1))}]")  # fmt: skip
+        "sequence": f"{head.name}[0,max]",
+    }.get(head.kind, f"{head.name}[{','.join(['max'] * axes)}]")  # fmt: skip
     raise InputError(
         f"output {head.name!r} is {head.said()}, so no class is explained by itself; say what is: --target '{fitting}'"
     )

@@ -91,16 +91,16 @@ class Element(Objective):
         array, index = values[self.value], self.index[place]
         if not self.alone:
             return array[(np.arange(len(array)), *index.T)]
+        own = self.describe(place.start)
         if len(index) != 1:
             raise InputError(
-                f"the rows of {self.value!r} are those of {len(index)} samples together, so {self.describe(0)} is not "
-                "known of each; give one image at a time"
+                f"the rows of {self.value!r} are those of {len(index)} samples together, so {own} is not known of "
+                "each; give one image at a time"
             )
         if (index[0] >= np.array(array.shape)).any():
-            shape, own = list(array.shape), self.describe(place.start)
             raise InputError(
-                f"{self.value!r} has the shape {shape} for a changed image, and no {own}: its rows are chosen anew; "
-                "explain a number of a value before the choice"
+                f"{self.value!r} has the shape {list(array.shape)} for a changed image, and no {own}: its rows "
+                "are chosen anew; explain a number of a value before the choice"
             )
         return array[tuple(index.T)]
 

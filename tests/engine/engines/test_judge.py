@@ -223,6 +223,15 @@ def test_refused_inputs_are_one_line(lenet: onnx.ModelProto, x: np.ndarray) -> N
     assert "\n" not in str(caught.value)
 
 
+def test_a_refusal_is_its_first_line_of_400_characters(lenet: onnx.ModelProto, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refusing(*_: object, **__: object) -> None:
+        raise RuntimeError("\n" + "a" * 401 + "\nmore")
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", refusing)
+    with pytest.raises(RuntimeRefusal, match="^ONNX Runtime refuses the model: a{400}$"):
+        Judge(read_graph(lenet)).outputs({"x": models.pictures(1)})
+
+
 def test_nothing_is_printed(lenet: onnx.ModelProto, write: Write, capfd: pytest.CaptureFixture[str]) -> None:
     judge = Judge(read_graph(write(lenet)))
     judge.values({"x": X}, ["prob", "conv1"])

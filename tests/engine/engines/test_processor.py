@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
+from onnx.reference import ReferenceEvaluator
 from typer.testing import CliRunner
 
 import onnxray
@@ -130,6 +132,21 @@ def test_the_probe_tells_what_products_are_here() -> None:
     a, b = np.full((3, 64), 255, np.uint8), np.full((64, 5), 127, np.int8)
     (given,) = models.run(models.node("MatMulInteger", {"a": a, "b": b}, opset=10), {"a": a, "b": b})
     assert (given == 64 * 255 * 127).all() == (not SATURATES)
+
+
+@pytest.mark.parametrize("off", [None, 0, 1, 2])
+def test_the_probe_on_other_processors(off: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exact sums by onnx's own evaluation of the probe, but for one kernel: of matrices, of vectors, of convolutions."""
+
+    class Session:
+        def __init__(self, model: bytes, options: object, providers: list[str]) -> None:
+            self.model = ReferenceEvaluator(onnx.load_from_string(model))
+
+        def run(self, names: None, feeds: dict[str, models.Array]) -> list[models.Array]:
+            return [sums - (place == off) for place, sums in enumerate(self.model.run(names, feeds))]
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", Session)
+    assert u8s8_saturates.__wrapped__() == (off is not None)
 
 
 def relabelled(left: str, right: str) -> onnx.ModelProto:

@@ -9,7 +9,7 @@ import pytest
 import onnxray
 from onnxray.arrays import Arrays
 from onnxray.engines.judge import Judge
-from onnxray.engines.seeded_inputs import accepted_inputs, seeded_shapes
+from onnxray.engines.seeded_inputs import accepted_inputs, seeded_pixels, seeded_shapes
 from onnxray.errors import RuntimeRefusal
 from onnxray.graph.reading import read_graph
 from support import models
@@ -140,3 +140,14 @@ def test_the_same_seed_gives_the_same_guesses() -> None:
     first, again = (accepted_inputs(graph, Judge(graph).outputs) for _ in range(2))
     for name, array in first.items():
         np.testing.assert_array_equal(array, again[name])
+
+
+@pytest.mark.parametrize("axis", [1, 2])
+def test_one_of_two_seeded_pictures_is_smooth(axis: int) -> None:
+    """Waves of at most four periods across each side, the window of Hann blurring two more; noise is of all."""
+    window = np.hanning(64).reshape((64, 1) if axis == 1 else (1, 64))
+    pictures = np.stack([seeded_pixels((3, 64, 64), seed=seed) for seed in range(8)])
+    strength = np.abs(np.fft.rfft((pictures - 127.5) * window, axis=axis + 2)).swapaxes(axis + 2, -1)
+    noise, waves = (strength[:, kind, ..., 7:].mean() / strength[:, kind].mean() for kind in (0, 1))
+    assert noise > 0.7
+    assert waves < 0.03

@@ -132,3 +132,53 @@ def test_the_file_itself_is_told_of_as_it_is() -> None:
     np.testing.assert_allclose(
         Gradient()(model, PICTURES, 2).items[0].heat, Gradient()(named, PICTURES, 2).items[0].heat, rtol=1e-4, atol=1e-9
     )
+
+
+def joined() -> tuple[onnxray.Model, onnxray.Model]:
+    """Branches joined in whole numbers, a product of matrices, and a softmax of whole numbers; and the same named."""
+    end = """k = com.microsoft.QLinearConcat <axis = 1> (cs, mid, c1, as, zero, c2, cs, mid)
+      g = com.microsoft.QLinearGlobalAveragePool (k, cs, mid, as, mid)  f = Flatten (g)
+      z = QLinearMatMul (f, as, mid, w4, ws, none, zs, mid)
+      p = com.microsoft.QLinearSoftmax <axis = 1, opset = 13> (z, zs, mid, small, low)
+      y = DequantizeLinear (p, small, low) }"""
+    named = """kf = Concat <axis = 1> (c1_dequantized, c2_dequantized)
+      k = QuantizeLinear (kf, cs, mid)  k_dequantized = DequantizeLinear (k, cs, mid)
+      gf = GlobalAveragePool (k_dequantized)  g = QuantizeLinear (gf, as, mid)
+      g_dequantized = DequantizeLinear (g, as, mid)  f_dequantized = Flatten (g_dequantized)
+      v4 = DequantizeLinear (w4, ws, none)  zf = MatMul (f_dequantized, v4)
+      z = QuantizeLinear (zf, zs, mid)  z_dequantized = DequantizeLinear (z, zs, mid)
+      y = Softmax <axis = 1> (z_dequantized) }"""
+    more = quantised.SMALL | {
+        "w4": quantised.whole(5, 8, 5) // 4, "small": np.float32(1 / 256), "low": np.uint8(0),
+    }  # fmt: skip
+    text = quantised.WHOLE[: quantised.WHOLE.index("  s = com")] + end
+    other = quantised.TWIN[: quantised.TWIN.index("  sf = Add")] + named
+    whole, twin = (quantised.with_weights(part, more) for part in (text, other))
+    return onnxray.open(whole, models.GREY), onnxray.open(twin, models.GREY)
+
+
+def test_class_scores_before_a_softmax_of_whole_numbers_have_gradients() -> None:
+    whole, named = joined()
+    assert whole.aliases["logits"] == named.aliases["logits"] == "z_dequantized"
+    scores = (model.predict(PICTURES, scores=True).scores for model in (whole, named))
+    np.testing.assert_allclose(*scores, rtol=1e-6)
+    for row, image in enumerate(PICTURES):
+        found, expected = (Gradient()(model, image[None], 3).items[0].heat for model in (whole, named))
+        assert expected.max() > 0, row
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6 * expected.max())
+
+
+def test_rows_and_columns_are_followed_through_what_joins_whole_numbers() -> None:
+    whole, named = joined()
+    found = GradCAM()(whole, PICTURES, 3).items
+    expected = GradCAM(layer="k_dequantized")(named, PICTURES, 3).items
+    assert [item.layer for item in found] == ["k_dequantized"] * 2
+    for item, other in zip(found, expected):
+        np.testing.assert_allclose(item.heat, other.heat, rtol=1e-4, atol=1e-9)
+    assert any(item.heat.max() > 0 for item in found)
+
+
+def test_no_network_begins_at_what_stands_beside_whole_numbers() -> None:
+    model, _ = opened()
+    with pytest.raises(NotDifferentiable, match="'c1_dequantized' stands beside 'c1', .* --layer c1_dequantized"):
+        Gradient(wrt="c1_dequantized")(model, PICTURES[:1], 2)

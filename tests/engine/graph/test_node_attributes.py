@@ -42,6 +42,14 @@ def test_a_constant(name: str, expected: np.ndarray | None) -> None:
         np.testing.assert_array_equal(found, expected)
 
 
+def test_the_number_that_a_shape_is_filled_with_is_no_constant() -> None:
+    """ConstantOfShape has an attribute of the same name as Constant: one number of as many as it makes."""
+    text = "g (float[N,4] x) => (float[N,4] y) { s = Shape (x)  f = ConstantOfShape <value = float[1] {2.5}> (s)  y = Add (x, f) }"
+    graph = read_graph(models.parse(text))
+    assert constant(graph, "f") is None
+    assert graph.parameters == 0
+
+
 def test_what_holds_more_numbers_than_asked_for_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     graph = read_graph(models.parse(TEXT, {"w": np.float32([5, 6, 7])}))
     for name, size in (("tensor", 2), ("several", 3), ("reals", 2), ("w", 3)):

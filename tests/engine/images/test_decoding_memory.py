@@ -4,10 +4,12 @@ import io
 import struct
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from onnxray.errors import ImageError
-from onnxray.images.decoding_memory import MAX_BYTES, MAX_PIXELS, check_file
+from onnxray.images.decoding_memory import MAX_BYTES, MAX_PIXELS, bytes_to_read, check_file
 
 SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 """BYTE ASCII SHORT LONG RATIONAL SBYTE UNDEFINED SSHORT SLONG SRATIONAL FLOAT DOUBLE IFD LONG8 SLONG8 IFD8."""
@@ -63,3 +65,22 @@ def test_as_many_pixels_are_taken_as_pillow_refuses_at() -> None:
     """Pillow warns at a quarter of a gigabyte of RGB, and refuses at twice that."""
     assert MAX_PIXELS == 2 * (2**30 // 4 // 3)
     assert MAX_BYTES == 6 * MAX_PIXELS
+
+
+@pytest.mark.parametrize(("mode", "bands"), [("RGB", 3), ("CMYK", 4)])
+def test_a_jpeg_in_several_scans_is_decoded_from_all_its_coefficients(mode: str, bands: int) -> None:
+    """libjpeg holds them whole, two bytes each, beside the picture of four bytes a pixel."""
+    stream = io.BytesIO()
+    Image.new(mode, (40, 30)).save(stream, "JPEG", progressive=True)
+    with Image.open(stream) as image:
+        assert bytes_to_read(image) == 40 * 30 * (4 + 2 * bands)
+
+
+def test_a_tiff_that_says_nothing_of_its_samples_has_one_a_pixel() -> None:
+    """By TIFF 6. libtiff holds a strip as a whole, here all floats of four bytes, beside the picture and the file."""
+    stream = io.BytesIO()
+    noise = np.random.default_rng(0).uniform(size=(30, 40)).astype(np.float32)  # which takes more than its result
+    Image.fromarray(noise).save(stream, "TIFF", compression="tiff_deflate", tiffinfo={278: 30})
+    with Image.open(stream) as image:
+        assert 277 not in image.tag_v2
+        assert bytes_to_read(image) == 40 * 30 * (4 + 4) + len(stream.getvalue())

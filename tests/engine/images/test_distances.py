@@ -222,6 +222,7 @@ def test_where_opencv_gives_up_the_images_are_compared_as_they_are():
         ([[0.1, 0, 0], [0, 0.1, 0], [0, 0, 1]], "areas change 0.01-fold"),
         ([[-1, 0, 127], [0, 1, 0], [0, 0, 1]], "areas change -1-fold"),
         ([[1, 1, 0], [1, 1, 0], [0, 0, 1]], "areas change 0-fold"),
+        ([[1, 0, 0], [0, 1, 0], [0.1, 0, 1]], "areas change 0.0392-fold"),  # x and y divided by 1 + x / 10
     ],
 )
 def test_a_degenerate_homography_is_not_used(monkeypatch, matrix, reason):

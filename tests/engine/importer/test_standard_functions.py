@@ -50,6 +50,19 @@ def test_what_is_known_of_a_node_s_operands_is_known_in_the_body() -> None:
     assert known == {"x": ("float32", ("N", 3)), "t": ("int64", (4,)), "c": ("float32", (3,))}
 
 
+def test_a_node_of_which_nothing_is_known_has_its_body() -> None:
+    """Behind an operator that nobody knows no shape and no type is inferred; celu(x) = max(0, x) + min(0, a (e^(x/a) - 1))."""
+    graph = read_graph(
+        models.parse("g (float[N,3] x) => (float[N,3] z) { a = Strange (x) b = Celu <alpha = 0.5> (a) z = Neg (b) }")
+    )
+    assert "b" not in graph.stated
+    body = function_body(Importer(graph).scope(graph.producer_of["b"]))
+    assert body is not None
+    x = R(0, 4, 3)
+    found = Importer(body).cut(("b",))(torch.from_numpy(x)).numpy()
+    np.testing.assert_allclose(found, np.maximum(0, x) + np.minimum(0, 0.5 * np.expm1(x / 0.5)), rtol=1e-6, atol=1e-7)
+
+
 @pytest.mark.parametrize("node", ["y = Conv (x, w)", "y = Strange (x)"])
 def test_what_the_standard_does_not_define_has_no_body(node: str) -> None:
     _, body = body_of(models.parse(f"g (float[N,3,4,4] x) => (float[N,2,4,4] y) {{ {node} }}", {"w": R(0, 2, 3, 1, 1)}))

@@ -7,6 +7,8 @@ import torch
 import onnxray
 from onnxray.errors import UnsupportedOperator
 from onnxray.graph.reading import read_graph
+from onnxray.importer import walk
+from onnxray.importer.nodes.scope import Converted, Scope
 from onnxray.importer.walk import Importer
 from support import models
 
@@ -46,6 +48,18 @@ def test_an_operator_of_a_domain_without_a_version_is_its_first() -> None:
     x = torch.linspace(-2, 2, 6).reshape(3, 2)
     expected = torch.nn.functional.gelu(-x)
     torch.testing.assert_close(onnxray.to_torch(model, verify=False)(x), expected)
+
+
+def test_what_a_converter_runs_into_is_said_in_its_first_line_of_200_characters(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def stumbling(scope: Scope) -> Converted:
+        raise ValueError("a" * 201 + "\nmore")
+
+    monkeypatch.setattr(walk, "CONVERTERS", {("", "Neg", 13): stumbling})
+    model = models.parse("g (float[N,2] x) => (float[N,2] y) { y = Neg (x) }")
+    with pytest.raises(UnsupportedOperator, match=r"do not fit \(ValueError: a{200}\)\. "):
+        Importer(read_graph(model)).cut(("y",))
 
 
 def test_a_value_that_no_weight_moves_is_constant() -> None:

@@ -70,6 +70,21 @@ def test_numbers_of_rows_that_are_no_samples(text: str, place: tuple[int, int]) 
     check_slope(model, text)
 
 
+@pytest.mark.parametrize(("text", "place"), [("r[2]", 2), ("r[-1]", 3), ("r[max]", None)])
+def test_numbers_of_a_value_that_has_lost_its_samples(text: str, place: int | None) -> None:
+    """Of one image: its index is of all axes. Of several it is refused."""
+    nodes = "f = Flatten (x) y = MatMul (f, w) r = Squeeze (y, zero)"
+    proto = models.parse(
+        f"g (float[1,3,8,8] x) => (float[1,4] y) {{ {nodes} }}", {"w": models.random(0, 192, 4), "zero": np.array([0])}
+    )
+    model, r = onnxray.open(proto, PROFILE), value_of(proto, "r")
+    (item,) = Gradient()(model, X, text).items
+    assert item.target_score == pytest.approx(r.max() if place is None else r[place], abs=1e-5)
+    check_slope(model, text)
+    with pytest.raises(InputError):
+        read_target(model, Pixels(np.concatenate([X, X]), (None, None)), text)
+
+
 @pytest.mark.parametrize(
     ("name", "text", "why"),
     [
@@ -140,6 +155,17 @@ def test_scores_and_slopes_of_several_images_are_each_ones_own() -> None:
         )
 
 
+@pytest.mark.parametrize("name", DETECTORS)
+def test_the_target_that_is_told_fits(name: str) -> None:
+    """Whichever output is answered with: of chosen rows the numbers are of all axes."""
+    for output in onnxray.open(detector(name), PROFILE).graph.outputs:
+        model = onnxray.open(detector(name), PROFILE, output=output.name)
+        with pytest.raises(InputError, match="say what is: --target") as caught:
+            read_target(model, ONE, None)
+        told = str(caught.value).rpartition("--target ")[2].strip("'")
+        assert read_target(model, ONE, told).values
+
+
 def test_a_row_that_a_changed_image_has_not() -> None:
     model = onnxray.open(detector("suppressed"), PROFILE)
     last = len(value_of(detector("suppressed"), "scores")) - 1
@@ -159,6 +185,11 @@ SEGMENTERS = {
     "softmax": ("c = Conv (x, k) y = Softmax <axis = 1> (c)", "float[N,4,8,8] y"),
     "channels last": ("c = Conv (x, k) t = Transpose <perm = [0, 2, 3, 1]> (c) y = Softmax (t)", "float[N,8,8,4] y"),
     "classes": ("c = Conv (x, k) y = ArgMax <axis = 1, keepdims = 0> (c)", "int64[N,8,8] y"),
+    "classes of scores of unknown rank": (
+        "c = Conv (x, k) s = Shape (c) i = NonZero (s) j = Flatten <axis = 0> (i) q = Squeeze (j, zero) u = Gather (s, q)"
+        " r = Reshape (c, u) y = ArgMax <axis = -3, keepdims = 0> (r)",
+        "int64[N,8,8] y",
+    ),
 }
 
 
@@ -166,7 +197,9 @@ SEGMENTERS = {
 @pytest.mark.parametrize("name", SEGMENTERS)
 def test_a_class_over_the_region_that_it_wins(name: str, text: str) -> None:
     nodes, outputs = SEGMENTERS[name]
-    proto = models.parse(f"g (float[N,3,8,8] x) => ({outputs}) {{ {nodes} }}", {"k": models.random(8, 4, 3, 1, 1)})
+    proto = models.parse(
+        f"g (float[N,3,8,8] x) => ({outputs}) {{ {nodes} }}", {"k": models.random(8, 4, 3, 1, 1), "zero": np.array([0])}
+    )
     model = onnxray.open(proto, replace(PROFILE, labels=("sky", "road", "car", "tree")))
     scores = value_of(proto, "c")[0]
     region = scores.argmax(0) == 2

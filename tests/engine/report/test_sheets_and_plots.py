@@ -58,6 +58,16 @@ def test_text_is_shortened_in_the_middle():
     assert shorten("abcdefghijklmnop", lambda text: False) == "…"
 
 
+def test_small_print_takes_a_line_more_for_each_word_that_needs_one_up_to_six():
+    """What does not fit into six lines is cut out of the sixth."""
+    pages = [contact_sheet([Row("", (Cell(plain((1, 2, 3))),))], title="t", footer=[" ".join(["w" * 60] * count)])
+             for count in range(1, 9)]  # fmt: skip
+    heights = [page.height for page in pages]
+    line = heights[1] - heights[0]
+    assert line > 8
+    assert [high - low for low, high in pairwise(heights)] == [line] * 5 + [0, 0]
+
+
 # --- perturbations as pictures
 
 

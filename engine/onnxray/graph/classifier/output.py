@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
+from onnxray.graph.dequantised import real_numbers_of
 from onnxray.graph.facts import Graph, Node
 from onnxray.graph.outputs.facts import OutputFacts, OutputKind, dims_of, width_of
 from onnxray.graph.outputs.origins import CLASSICAL, SIGMOIDS, origin_of, softmax_behind
@@ -109,6 +110,7 @@ def _closed(graph: Graph, output: str, node: Node) -> Closing:
     kind = "log-softmax" if node.operator == "LogSoftmax" else kind
     logits = _before_quantising(graph, node.inputs[0])
     rounded = logits != node.inputs[0] or _quantised_on_its_way(graph, output, node)
+    logits = real_numbers_of(graph, logits) or logits
     return Closing(kind=kind, node=node, output=output, logits=logits, rounded=rounded)
 
 

@@ -13,7 +13,8 @@ _POOLS = frozenset({"AveragePool", "LpPool", "MaxPool", "QLinearAveragePool", "N
 _WHOLE = frozenset({"GlobalAveragePool", "GlobalLpPool", "GlobalMaxPool", "QLinearGlobalAveragePool"})
 _LAST = frozenset({"NhwcConv", "NhwcMaxPool"})
 """Windowed operators of channels last."""
-_KEEPING = ELEMENTWISE | BROADCASTING | NORMALISING | UNCHANGING | {"CastLike", "Pad", "Resize", "Upsample", "Slice"}
+_RESIZING = frozenset({"Concat", "Pad", "Resize", "Slice", "Upsample"})
+_KEEPING = ELEMENTWISE | BROADCASTING | NORMALISING | UNCHANGING | _RESIZING | {"CastLike"}
 """Operators that leave every axis where it is (some change its length)."""
 
 Axes = tuple[int | None, ...]
@@ -116,9 +117,6 @@ def _passed(graph: Graph, node: Node, axes: Axes) -> Axes | None:
     if node.operator == "Transpose":
         order = attribute(node, "perm", None) or range(len(axes))[::-1]
         return tuple(axes[int(place)] for place in order)
-    if node.operator == "Concat":
-        joined = int(attribute(node, "axis", 0)) % len(axes)
-        return tuple(None if place == joined and axis == 0 else axis for place, axis in enumerate(axes))
     if node.operator in {"Unsqueeze", "Squeeze"}:
         return _squeezed(graph, node, axes)
     return None

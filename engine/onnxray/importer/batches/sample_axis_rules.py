@@ -232,18 +232,20 @@ def _gemm(step: Step) -> Plan:
 
 
 def _einsum(step: Step) -> Plan:
-    """Samples on a letter that the result keeps, and that stands once in each input that holds samples."""
+    """Samples on a letter that the result keeps, and along which no input that holds samples is stretched."""
     equation = str(step.scope.attributes["equation"]).replace(" ", "")
     if "->" not in equation or "." in equation:
         raise step.refuse("its equation has an ellipsis, or states no result")
     left, result = equation.split("->")
     parts = left.split(",")
     own = [part[axis] for part, axis in zip(parts, step.axes) if axis is not None]
-    for letter in (*own, *result):
-        if letter in result and all(
-            part.count(letter) == 1 for part, axis in zip(parts, step.axes) if axis is not None
-        ):
-            return Plan(tuple(part.index(letter) if letter in part else None for part in parts), result.index(letter))
+    once = [letter for letter in (*own, *result) if letter in result and all(p.count(letter) < 2 for p in parts)]
+    for letter in once:
+        lengths = [step.shape(k)[part.index(letter)] if letter in part else 1 for k, part in enumerate(parts)]
+        along = [letter in part and length == max(lengths) for part, length in zip(parts, lengths)]
+        if all(there for there, axis in zip(along, step.axes) if axis is not None):
+            places = (part.index(letter) if there else None for part, there in zip(parts, along))
+            return Plan(tuple(places), result.index(letter))
     raise step.refuse("no letter of its equation could count the samples")
 
 

@@ -1,5 +1,6 @@
 """Twin against judge: the first check, what it remembers, and finding the node that is at fault."""
 
+import gc
 import json
 import os
 import subprocess
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 import torch
 from torch import nn
@@ -204,6 +206,19 @@ def test_what_the_twin_refuses_while_it_is_built_is_told() -> None:
         )
 
 
+def test_what_was_opened_for_the_check_does_not_stay_open() -> None:
+    """The logits are read for it, by a session of their own."""
+
+    def opened() -> int:
+        gc.collect()
+        return sum(type(one) is onnxruntime.InferenceSession for one in gc.get_objects())
+
+    before, model = opened(), onnxray.open(saturated(), models.GREY)
+    model.predict(X)
+    assert gradient(model).any()
+    assert opened() == before + 1
+
+
 def test_a_saturated_softmax_hides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     opened = onnxray.open(saturated(), models.GREY)
     assert set(np.unique(opened.predict(X).probabilities)) == {0, 1}
@@ -230,6 +245,17 @@ def test_the_logits_are_read_where_a_probability_says_nothing(lenet: onnx.ModelP
     with pytest.raises(MismatchError, match="'ip2'"):
         check_outputs(read_graph(lenet), gives(1.0), gives(2.0))
     assert asked == ["prob", "ip2", "prob", "ip2"]
+
+
+def test_nothing_is_not_a_zero() -> None:
+    """What the twin gives for an optional that is empty, or a sequence of nothing."""
+    graph = read_graph(models.parse("g (float[N,2] x) => (float[N,2] y) { y = Neg (x) }"))
+    zero, nothing = {"y": [np.zeros(1, np.float32)]}, ({"y": None}, {"y": []})
+    for side in nothing:
+        for judge, twin in ((zero, side), (side, zero)):
+            with pytest.raises(MismatchError, match="'y'"):
+                check_outputs(graph, lambda names, judge=judge: judge, lambda names, twin=twin: twin)  # type: ignore[misc]
+    check_outputs(graph, lambda names: nothing[0], lambda names: nothing[1])
 
 
 def test_small_probabilities_are_compared_by_their_logarithms(monkeypatch: pytest.MonkeyPatch) -> None:

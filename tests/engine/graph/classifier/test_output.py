@@ -136,7 +136,7 @@ def test_weights_may_come_from_constants_and_shape_changes() -> None:
 
 @pytest.mark.parametrize(
     ("before", "logits"),
-    [("q = QuantizeLinear (z, s, o)", "z"), ("a = QuantizeLinear (z, s, o) q = Identity (a)", "q")],
+    [("q = QuantizeLinear (z, s, o)", "z"), ("a = QuantizeLinear (z, s, o) q = Identity (a)", "q_dequantized")],
 )
 def test_a_quantised_softmax_closes(before: str, logits: str) -> None:
     model = onnx.parser.parse_model(

@@ -142,6 +142,25 @@ def test_one_long_axis_is_a_waveform(inputs: str, nodes: str, weights: dict[str,
     assert found.kind == "waveform", found
 
 
+@pytest.mark.parametrize("longer", ["l = Concat <axis = 0> (x, c)", "l = Concat <axis = -1> (c, x)", "l = Pad (x, p)"])
+@pytest.mark.parametrize("shape", ["T", "1,T"])
+def test_a_signal_that_is_made_longer_is_a_signal(shape: str, longer: str) -> None:
+    """Silence before or after it: a window slides over the same axis as without."""
+    if shape == "1,T":
+        longer = longer.replace("axis = 0", "axis = 1")
+    rank = shape.count(",") + 1
+    text = f"g (float[{shape}] x) => (float[a,b,d] y) {{ {longer} u = Unsqueeze (l, front) y = Conv (u, w) }}"
+    constants = {
+        "c": np.zeros((1,) * (rank - 1) + (64,), np.float32),
+        "p": np.array([0] * (2 * rank - 1) + [64]),
+        "front": np.arange(3 - rank),
+        "w": random(0, 2, 1, 400),
+    }
+    used = {name: array for name, array in constants.items() if f" {name})" in text or f"({name}," in text}
+    found = kinds(text, used)["x"]
+    assert (found.kind, found.grounds) == ("waveform", f"one signal along axis {rank - 1}, a Conv slides over it")
+
+
 def test_a_short_series_is_an_array() -> None:
     found = kinds("g (float[N,1,100] x) => (float[a,b,c] y) { y = Conv (x, w) }", {"w": random(0, 2, 1, 5)})["x"]
     assert (found.kind, found.grounds) == ("array", "a Conv slides over axis 2, no picture")

@@ -99,6 +99,27 @@ def test_another_output_than_the_files_first() -> None:
     assert other.aliases["logits"] == "a"
 
 
+@pytest.mark.parametrize(
+    ("shape", "kind", "axis", "time"),
+    [
+        ("float[N,3,2,2]", "mask", 1, None),
+        ("int64[N,3,4]", "mask", None, None),
+        ("float[N,3,4]", "sequence", 2, 1),
+    ],
+)  # fmt: skip
+def test_where_the_classes_of_a_stated_output_lie(
+    shape: str, kind: OutputKind, axis: int | None, time: int | None
+) -> None:
+    """On the second of four axes of a mask, of three none: it holds the classes; on the last of a sequence."""
+    sizes = np.array([-1, *map(int, shape.rstrip("]").split(",")[1:])])
+    to = 1 if shape.startswith("float") else 7
+    proto = models.parse(
+        f"g (float[N,12] x) => ({shape} y) {{ c = Cast <to = {to}> (x) y = Reshape (c, s) }}", {"s": sizes}
+    )
+    found = answered_with(read_graph(proto), StatedOutput(output="y", kind=kind))
+    assert (found.kind, found.axis, found.time) == (kind, axis, time)
+
+
 @pytest.mark.parametrize("threshold", [0.2, 0.5, 0.9])
 def test_the_second_of_two_classes_wins_above_the_threshold(threshold: float) -> None:
     model = onnxray.open(two(), output=StatedOutput(output="p", threshold=threshold))

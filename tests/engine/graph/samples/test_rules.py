@@ -164,6 +164,8 @@ PARTS = {
     "with copies": Case(COPIES + "y = Concat <axis = 1> (k, x)", Apart(), weights=ROW),
     "with copies, the samples elsewhere": Case(
         COPIES + "t = Transpose (x)  y = Concat <axis = 0> (t, k)", UNKNOWN, "4,4", {"rest": [4], "row": R(3, 1, 4)}),
+    "with as many copies as come, the samples elsewhere": Case(
+        COPIES + "t = Transpose (x)  y = Concat <axis = 0> (t, k)", UNKNOWN, "N,4", {"rest": [4], "row": R(3, 1, 4)}),
     "with a constant": Case("y = Concat <axis = 1> (x, c)", UNKNOWN, "4,2", {"c": R(0, 4, 2)}),
     "samples along two axes": Case("t = Transpose (x)  y = Concat <axis = 0> (x, t)", UNKNOWN, "4,4"),
     "sliced": Case("y = Slice (x, one, two, two)", Apart()),

@@ -9,6 +9,7 @@ from onnxray.images.drawing.bars import draw_bars
 from onnxray.images.drawing.heat_map import draw_map
 from onnxray.images.drawing.plot_style import BLUE, VERMILION, rgb
 from onnxray.images.drawing.samples import SamplePictures
+from onnxray.images.drawing.strip import draw_strip
 from support.models import random
 
 
@@ -72,6 +73,15 @@ def test_a_strip_shows_the_largest_of_each_share() -> None:
     assert share(picture, draw_map(np.zeros((1, 1), np.float32), 1.0, signed=False)[:, 0, 0]) > 0.05
     bright = (picture.astype(int).sum(0) > 300) & (picture[0].astype(int) - picture[2] > 60)
     assert bright.any()
+
+
+def test_a_number_s_colour_lies_under_its_place_of_the_curve() -> None:
+    numbers = np.float32([0, 0, 1, 0])
+    picture = draw_strip(numbers, numbers, 1.0, signed=False, colormap="auto", title="")
+    bright = draw_map(np.ones((1, 1), np.float32), 1.0, signed=False)[:, 0].reshape(3, 1, 1)
+    coloured = np.nonzero((picture == bright).all(0).sum(0) > 20)[0]
+    peak = np.nonzero(picture[0, :30, 60:] < 150)[1] + 60  # right of the axis' numbers
+    assert coloured.mean() == pytest.approx(peak.mean(), abs=3)
 
 
 def test_names_and_tokens_of_strangers_are_drawn_as_text() -> None:

@@ -105,6 +105,14 @@ def test_transformers_formula(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("shape", "layout"), [(("N", 3, 224, 224), "NCHW"), (("N", 224, 224, 3), "NHWC"), (("N", "C", "H", "W"), "NCHW")]
+)
+def test_transformers_layout_is_the_graph_s(tmp_path: Path, shape: Any, layout: str) -> None:
+    """A file of transformers says nothing of it; where the graph does not either, it is torch's."""
+    assert beside(tmp_path, shape, preprocessor_config=VIT).layout == layout
+
+
+@pytest.mark.parametrize(
     ("change", "formula"),
     [
         ({"rescale_factor": 1 / 256}, lambda x, m, s: (x / 256 - m) / s),

@@ -278,8 +278,16 @@ def reversed_(w: Writer) -> None:
     w.add("Sub", w.constant(255.0), first=False)
 
 
+def inverted(w: Writer) -> None:
+    """1 - x / 127.5: dark is bright."""
+    w.add("Mul", w.constant(-1 / 127.5))
+    w.add("Add", w.constant(1.0))
+
+
 @pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
-@pytest.mark.parametrize("kind", [nothing, other_statistics, learned, reversed_], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize(
+    "kind", [nothing, other_statistics, learned, reversed_, inverted], ids=lambda kind: kind.__name__
+)
 def test_what_tells_nothing_leaves_the_guess_to_the_producer(kind: Any, layout: str) -> None:
     for producer, family in (("pytorch", "torchvision"), ("tf2onnx", "tensorflow"), ("", "unit")):
         writer = Writer(layout)

@@ -55,6 +55,7 @@ PLACED = {
     "with a constant": Case(SECOND + "y = Mul (t, c)", weights={"c": R(0, 3, 1, 4)}),
     "with a constant of more axes": Case("y = Mul (c, x)", weights={"c": R(0, 2, 1, 3, 1)}),
     "with a constant where samples are": Case("y = Mul (x, c)", (2, 3, 4), {"c": R(0, 2, 1, 4)}),
+    "with a constant of fewer axes where samples are": Case(SECOND + "y = Mul (t, c)", (2, 3, 4), {"c": R(0, 2, 4)}),
     "samples on two axes": Case(SECOND + "y = Add (t, x)"),
     "samples on two axes, the other way": Case(SECOND + "y = Sub (x, t)"),
     "fewer axes": Case("m = ReduceSum <keepdims = 0> (x, one)  y = Add (x, m)"),
@@ -149,8 +150,16 @@ PLACED = {
     "linear, one row of bias": Case("y = Gemm (x, c, b)", (1, 3), {"c": R(0, 3, 5), "b": R(1, 1, 5)}),
     "by letters": Case('y = Einsum <equation = "ijk, kl -> lji"> (x, c)', weights={"c": R(0, 4, 5)}),
     "by letters, with its own": Case('y = Einsum <equation = "ijk,ilk->ijl"> (x, x)'),
+    "by letters, samples that meet on the last of them": Case(
+        'm = Neg (x)  y = Einsum <equation = "ij,kj->ikj"> (x, m)', (1, 3)),
     "by letters, in an outer product": Case('y = Einsum <equation = "ij,ij->ij"> (x, c)', (1, 3), {"c": R(0, 1, 3)}),
     "quantised": Case(SECOND + "y = QuantizeLinear (t, s, z0)", weights={"s": np.float32(0.1), "z0": np.uint8(100)}),
+    "by letters, a constant stretched along the samples": Case(
+        'y = Einsum <equation = "ij,ij->ij"> (x, c)', (2, 3), {"c": R(0, 1, 3)}),
+    "by letters, a diagonal beside": Case('y = Einsum <equation = "ij,jj->ij"> (x, c)', (1, 3), {"c": R(0, 3, 3)}),
+    "by letters, a diagonal along the samples": Case('y = Einsum <equation = "ij,ii->ij"> (x, c)', (2, 3), {"c": R(0, 2, 2)}),
+    "quantised, a list": Case("f = Reshape (x, minus)  y = QuantizeLinear (f, s, z0)", weights={
+        "s": np.float32(0.1), "z0": np.uint8(100)}),
     "quantised by place": Case(SECOND + "y = QuantizeLinear <axis = 0> (t, s, z0)", weights={
         "s": np.float32([0.1, 0.2, 0.4]), "z0": np.uint8([100, 90, 80])}),
     "quantised by place where samples are": Case("q = QuantizeLinear <axis = 0> (x, s, z0)  y = DequantizeLinear <axis = 0> (q, s, z0)",
@@ -172,6 +181,7 @@ def test_at_once_is_one_after_the_other(kind: str) -> None:
 
 
 INDEX = "i = ArgMax <axis = 1, keepdims = 0> (x)  "
+RECURRENCE = {"w": R(0, 1, 8, 4), "r": R(1, 1, 8, 2)}
 REFUSED = {
     "no rule says": Case("y = Trilu (x)"),
     "takes its statistics from the batch": Case("y, m, v = BatchNormalization <training_mode = 1> (x, c, c, c, c)", weights={"c": np.ones(3, np.float32)}),
@@ -187,11 +197,16 @@ REFUSED = {
     "its bias has a row": Case("y = Gemm (x, c, b)", (2, 3), {"c": R(0, 3, 5), "b": R(1, 2, 5)}),
     "has an ellipsis": Case('y = Einsum <equation = "...i->..."> (x)'),
     "or states no result": Case('y = Einsum <equation = "ij"> (x)', (1, 3)),
+    "could count the samples": Case('m = ReduceSum (x, one)  y = Einsum <equation = "ij,kj->ikj"> (x, m)', (1, 3)),
     "no letter of its equation": Case('y = Einsum <equation = "ij->"> (x)', (1, 3)),
     "stretched along every axis": Case("t = Transpose (x)  y = Add (x, t)", (1, 3)),
     "its mask differs from sample to sample": Case("y = Attention (x, x, x, c)", (2, 2, 3, 4), {"c": R(0, 2, 1, 3, 3)}, 23),
     "its mask differs": Case("c = Slice (x, zero, three, three)  y = Attention (x, x, x, c)", (1, 2, 3, 4), {}, 23),
     "it holds a cache": Case('y = Attention (x, x, x, "", c, c)', (2, 2, 3, 4), {"c": R(0, 2, 2, 1, 4)}, 23),
+    "holds a cache": Case("u, k, v = Attention (x, x, x)  y = Add (u, k)", (2, 2, 3, 4), {}, 23),
+    "its samples come first": Case("y, h = LSTM <hidden_size = 2, layout = 1> (x, w, r)", (2, 3, 4), RECURRENCE),
+    "or in lengths of their own": Case(
+        SECOND + "y, h = LSTM <hidden_size = 2> (t, w, r, , c)", (2, 3, 4), {**RECURRENCE, "c": np.int32([3, 2])}),
     "one of its values is empty": Case("y = Slice (x, one, one, two)"),
 }  # fmt: skip
 

@@ -198,6 +198,17 @@ def test_batch_boundaries_are_neither_skipped_nor_asked_twice(first: int):
     assert 1 <= sizes[-1] <= 128
 
 
+@pytest.mark.parametrize("first", [1, 2, 3, 100, 129])
+def test_bisection_begins_with_scales_that_double(first: int):
+    line = {"origin": np.zeros((1, 1, 1), np.uint8), "direction": np.ones((1, 1, 1))}
+    found, goal = search(lambda image: int(image[0, 0, 0]) >= first, "bisection", 255, **line)
+    assert found.reached
+    asked = [int(batch[0, 0, 0, 0]) for batch in goal.batches]
+    doubled = [1, 2, 4, 8, 16, 32, 64, 128, 255]
+    assert asked[: doubled.index(max(asked)) + 1] == doubled[: doubled.index(max(asked)) + 1]
+    assert max(asked) == next(scale for scale in doubled if scale >= first)
+
+
 def test_a_hit_on_the_last_scale_alone_that_is_no_power_of_two():
     line = {"origin": np.zeros((1, 1, 1), np.uint8), "direction": np.array([[[0.25]]])}
     for how in ("exhaustive", "bisection"):

@@ -1,6 +1,7 @@
 """LOTS restated in numpy on a linear model, where every gradient is exact, and its behaviour on the bundled LeNet."""
 
 import itertools
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 import onnxray
 import onnxray_models
 from onnxray.errors import InputError, ZeroGradient
+from onnxray.images.distances import PassScore
 from onnxray.methods.lots.item import LotsItem
 from onnxray.methods.lots.lots import LOTS
 from onnxray.methods.lots.summary import quantile_with_infinities
@@ -78,6 +80,16 @@ def test_eq_3_is_the_transposed_weights_times_what_is_missing_normalised_for_eac
         assert item.success
         assert (item.scale, item.steps, item.search, item.until) == (128.0, 1, "none", "linf")
     assert len(largest) == 4  # normalising over the batch would be seen
+
+
+def test_what_is_said_of_an_alignment_is_the_score_s():
+    item = LOTS(layer="h", until="linf")(NET.open(), pictures(1), pictures(1, seed=9)).items[0]
+    pose = ((1.0, 0.0, 2.0), (0.0, 1.0, 3.0), (0.0, 0.0, 1.0))
+    score = PassScore(score=0.75, ssim=0.5, aligned=True, homography=pose, correlation=0.875, reason="why")
+    for similarity, expected in ((score, [0.75, True, [list(row) for row in pose], 0.875, "why"]),
+                                 (None, [None, False, None, None, None])):  # fmt: skip
+        said = replace(item, similarity=similarity).numbers()
+        assert [said[key] for key in ("pass", "aligned", "homography", "correlation", "alignment_note")] == expected
 
 
 @pytest.mark.parametrize(("goal", "sign"), [("inhibit", -1), ("magnify", 1)])

@@ -91,13 +91,7 @@ class Generated(Parametrization):
 
 
 def generated(
-    source: Source,
-    *,
-    count: int,
-    output: tuple[float, float] = (-1.0, 1.0),
-    reverse: bool = False,
-    decay: float = 0.01,
-    limits: tuple[float, float] = (-3.0, 3.0),
+    source: Source, *, count: int, output: tuple[float, float], reverse: bool, decay: float, limits: tuple[float, float]
 ) -> Generated:
     """The parametrisation by a generator's file, for ``count`` codes at once.
 

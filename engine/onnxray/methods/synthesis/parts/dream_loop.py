@@ -64,11 +64,11 @@ class Excited:
 class Dreaming:
     """How to dream: ``steps`` of ``step`` grey levels (the mean change) on each of ``octaves``."""
 
-    octaves: int = 4
-    scale: float = 1.4
-    steps: int = 10
-    step: float = 1.5
-    jitter: int = 32
+    octaves: int
+    scale: float
+    steps: int
+    step: float
+    jitter: int
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -106,6 +106,40 @@ def test_small_work_is_not_cut() -> None:
     assert planned(model.judge, field, ["z"], shapes, windows) is None
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_what_is_spared_is_that_of_the_window_nearest_to_the_middle(turned: bool) -> None:
+    """A window that begins or ends at a border is no measure, be it a large one around the middle or a small one."""
+    model = onnxray.open(deep(96, 96, 64), rgb(96, 96))
+    shapes = shapes_at(model.graph, {"x": (1, 3, 96, 96)})
+    field = local_field(model.graph, "x", ["z"], shapes, {})
+    middle, large, small = [44, 52, 44, 52], [0, 90, 44, 52], [88, 96, 0, 8]
+    order = np.array([2, 3, 0, 1] if turned else [0, 1, 2, 3])
+    alone, among = (
+        planned(model.judge, field, ["z"], shapes, np.array(windows)[:, order])
+        for windows in ([middle], [large, small, middle])
+    )
+    assert alone is not None
+    assert among is not None
+    assert among.spared == alone.spared
+
+
+@pytest.mark.parametrize(("reads", "patched"), [("p", True), ("c", False)])
+def test_what_computes_convolutions_again_for_a_shape_is_not_cut(reads: str, patched: bool) -> None:
+    """Behind the last cut: of the convolution before it, the tail would run all to learn how many samples there are."""
+    text = f"""g (float[N,3,96,96] x) => (float[N,4] z) {{
+      a = Conv (x, w)  c = Conv (a, u)  b = Relu (c)  p = GlobalAveragePool (b)
+      s = Shape ({reads})  n = Slice (s, zero, one)  to = Concat <axis = 0> (n, rest)  f = Reshape (p, to)
+      z = MatMul (f, v)
+    }}"""
+    weights = {"w": models.random(0, 64, 3, 5, 5), "u": models.random(1, 64, 64, 5, 5), "v": models.random(2, 64, 4)}
+    numbers = {"zero": np.array([0]), "one": np.array([1]), "rest": np.array([64])}
+    model = onnxray.open(models.parse(text, {**weights, **numbers}), rgb(96, 96))
+    shapes = shapes_at(model.graph, {"x": (1, 3, 96, 96)})
+    windows, _ = sliding_windows((96, 96), 8, 4)
+    found = planned(model.judge, local_field(model.graph, "x", ["z"], shapes, {}), ["z"], shapes, windows)
+    assert (found is not None) == patched
+
+
 def test_memory_sets_the_batch_and_nothing_else() -> None:
     model = onnxray.open(deep(96, 96), rgb(96, 96))
     images = np.random.default_rng(0).uniform(0, 255, (1, 3, 96, 96)).astype(np.float32)
