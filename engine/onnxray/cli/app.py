@@ -115,6 +115,14 @@ class Commands(LazyGroup):
         except (OSError, UnicodeDecodeError) as error:
             raise WrongUsage(f"completion cannot be installed: {error}; see --show-completion") from None
 
+    def invoke(self, ctx: Any) -> Any:
+        """Import a command, read its options, run it; Ctrl-C before it runs is one line, as in the command itself."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            print("onnxray: interrupted", file=sys.stderr)
+            raise typer.Exit(130) from None
+
     def main(self, *args: Any, **options: Any) -> Any:
         """Run the program, and end it with its exit status; wrong usage is one line and status 2."""
         try:

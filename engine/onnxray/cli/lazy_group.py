@@ -145,7 +145,7 @@ class LazyGroup(TyperGroup):
         return super().parse_args(ctx, args)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """Find a command and import it; Ctrl-C on the way is one line and status 130, as in the command itself."""
+        """Find a command and import it."""
         isolated = is_isolated(ctx)
         stated = ctx.params.get("method_file")
         try:
@@ -156,9 +156,6 @@ class LazyGroup(TyperGroup):
             return name, found.command(isolated=isolated) if isinstance(found, Listed) else found, rest
         except OnnxrayError as error:
             raise WrongUsage(str(error), ctx) from None
-        except KeyboardInterrupt:
-            print("onnxray: interrupted", file=sys.stderr)
-            raise typer.Exit(130) from None
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command; an option that it has not, and others of the list have, is said to be theirs."""

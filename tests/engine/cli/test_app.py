@@ -14,6 +14,7 @@ from onnxray.cli import app as joined
 from onnxray.cli.app import app, function_at
 from onnxray.cli.lazy_group import Family, LazyGroup
 from onnxray.cli.parts.shared_options import Opening
+from onnxray.cli.usage.parameters import FunctionCommand
 from onnxray.methods.catalogue import family
 from onnxray.methods.saliency.base import Saliency
 from onnxray.methods.synthesis.base import Synthesis
@@ -128,3 +129,15 @@ def test_a_method_that_is_a_command_elsewhere_is_none_of_the_family() -> None:
 def test_every_command_opens_its_model_by_the_same_options(path: tuple[str, ...]) -> None:
     parameters = inspect.signature(function_at(path)).parameters
     assert set(Opening.__dataclass_fields__) <= set(parameters)
+
+
+@pytest.mark.parametrize("place", [(Family, "__getitem__"), (FunctionCommand, "parse_args")], ids=["imports", "words"])
+def test_an_interruption_before_the_command_runs_is_one_line(place: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a command is imported, and while what was typed is read, for which typer imports more."""
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(*place, interrupted)
+    result = CliRunner().invoke(app, ["saliency", "gradient", "lenet", "four.png"])
+    assert (result.exit_code, result.stdout, result.stderr) == (130, "", "onnxray: interrupted\n")
