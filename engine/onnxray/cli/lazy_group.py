@@ -100,7 +100,7 @@ class Family(Mapping[str, Listed]):
         """The methods that have an option of this name."""
         from onnxray.methods.outlines import methods_with
 
-        return methods_with(self._folder, name)
+        return [method for method in methods_with(self._folder, name) if method not in self._without]
 
 
 @final

@@ -240,5 +240,6 @@ def test_commands(tmp_path: Path) -> None:
 def test_what_takes_no_steps_offers_no_snapshots(name: str, tmp_path: Path) -> None:
     refused = CliRunner().invoke(app, ["visualize", name, "lenet", "--every", "3", "-o", str(tmp_path / "out")])
     assert refused.exit_code == 2
-    assert "No such option" in refused.stderr
+    others = "caricature, deepdream, maximize, style, texture"
+    assert f"--every is an option of {others}, not of {name}" in refused.stderr
     assert not (tmp_path / "out").exists()
