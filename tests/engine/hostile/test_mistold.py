@@ -26,7 +26,8 @@ def test_a_sequence_that_shape_inference_does_not_reach() -> None:
     try:
         onnxray.open(model).verify(np.ones((2, 4), np.float32))
     except OnnxrayError as error:
-        assert "'s' is no tensor" in str(error)  # noqa: PT017
+        # The file itself is refused where ONNX Runtime is asked for all of it, the value where it is cut before.
+        assert isinstance(error, RuntimeRefusal) or "'s' is no tensor" in str(error)  # noqa: PT017
 
 
 def test_a_network_that_answers_in_words_is_not_applied() -> None:
