@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 import onnxray
 from onnxray.cli.app import app
-from onnxray.errors import InputError, ModelFileError, OnnxrayError
+from onnxray.errors import InputError, ModelFileError, OnnxrayError, RuntimeRefusal
 from onnxray.model.picture_network import apply_network
 from support import models
 
