@@ -43,7 +43,7 @@ class ProgressLines:
             return
         self._last = now
         worked, spent = done - self._first, now - self._begun
-        left = f", about {duration(spent * (total - done) / worked)} left" if worked > 0 else ""
+        left = f", about {duration(spent * (total - done) / worked)} left" if worked > 0 and done < total else ""
         self._say(f"{done / max(total, 1):.0%}: {terminal(what, LONGEST_TASK)}{left}")
 
 

@@ -28,6 +28,7 @@ def test_a_line_a_minute_with_the_time_left():
     assert told.at(61, 31, 100) == ["31%: images, about 2 min left"]
     assert told.at(100, 60, 100) == []
     assert told.at(121, 81, 100) == ["81%: images, about 28 s left"]
+    assert told.at(190, 100, 100) == ["100%: images"]
 
 
 def test_what_is_taken_over_or_just_begun_promises_nothing():
