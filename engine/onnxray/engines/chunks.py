@@ -11,7 +11,7 @@ import numpy as np
 from onnxray.arrays import Array, Arrays
 from onnxray.errors import InputError, RuntimeRefusal
 from onnxray.graph.facts import Graph
-from onnxray.graph.fixed_batch import fixed_batch_of
+from onnxray.graph.fixed_batch import fixed_batch_of, has_no_batch
 
 Feed = Callable[[Arrays], list[Array]]
 """Feeds a chunk to an engine."""
@@ -41,11 +41,13 @@ class Batch:
 
 
 def sample_count(arrays: Arrays, graph: Graph | None = None) -> int:
-    """How many samples arrays hold; one without axes serves all.
+    """How many samples arrays hold; one without axes serves all, and of a file without an axis of samples all are one.
 
     graph: whose inputs they are. Those that have as many rows for any number of samples (a state's layers, before the
     axis of samples) do not count beside those whose rows are free.
     """
+    if graph is not None and has_no_batch(graph):
+        return 1
     free = (
         set[str]() if graph is None else {v.name for v in graph.inputs if v.shape and not isinstance(v.shape[0], int)}
     )

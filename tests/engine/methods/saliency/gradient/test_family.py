@@ -256,7 +256,7 @@ def test_smoothgrad_tells_of_what_it_smooths(lenet: onnxray.Model) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"of": "occlude"}, "no method 'occlude'; there are: .*gradient"),
+        ({"of": "occlude"}, "no method 'occlude'; did you mean 'occlusion'\\? there are: .*gradient"),
         ({"of": "smoothgrad"}, "name another method"),
         (
             {"setting": ("steps=3",)},
