@@ -193,5 +193,7 @@ def test_what_was_expected_is_said() -> None:
         LOTS(layer="conv1", steps="x")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="layer is 3; text or a tuple of text or None was expected"):
         LOTS(layer=3)  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="until is 'x'; expected one of auto, target-class, .* or a comparison such as"):
+    with pytest.raises(
+        InputError, match="until is 'x'; expected one of auto, target-class, .* or a comparison such as"
+    ):
         LOTS(layer="conv1", until="x")  # type: ignore[arg-type]
