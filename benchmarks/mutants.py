@@ -215,7 +215,8 @@ def main() -> None:
     before = known(options.results)
     if options.again:
         before = {one: tried for one, tried in before.items() if tried.outcome in ("killed", "timeout")}
-    mutants = [mutant for mutant in sample(options.count, options.seed) if mutant not in before]
+    drawn = sample(options.count, options.seed)
+    mutants = [mutant for mutant in drawn if mutant not in before]
     forks = multiprocessing.get_context("fork")  # each holds the heavy libraries already
     parts = [
         forks.Process(target=attempt_all, args=(mutants[k :: options.processes], options))
@@ -227,8 +228,8 @@ def main() -> None:
         part.join()
         if part.exitcode:
             raise SystemExit(part.exitcode)
-    drawn = set(sample(options.count, options.seed))
-    print(table([tried for mutant, tried in known(options.results).items() if mutant in drawn]))
+    results = known(options.results)
+    print(table([results[mutant] for mutant in drawn if mutant in results]))
 
 
 def attempt_all(mutants: Sequence[Mutant], options: argparse.Namespace) -> None:

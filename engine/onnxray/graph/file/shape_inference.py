@@ -53,15 +53,14 @@ def without_long_columns(model: onnx.ModelProto) -> onnx.ModelProto:
     """
     if not any(_long(entry) for node in model.graph.node if node.domain == _CLASSICAL for entry in node.attribute):
         return model
-    short = onnx.ModelProto(ir_version=model.ir_version, opset_import=model.opset_import)
-    graph = model.graph
-    short.graph.MergeFrom(
-        onnx.GraphProto(
-            name=graph.name, input=graph.input, output=graph.output, value_info=graph.value_info,
-            initializer=graph.initializer, sparse_initializer=graph.sparse_initializer,
-        )
-    )  # fmt: skip
-    for node in model.graph.node:
+    graph, short = model.graph, onnx.ModelProto(ir_version=model.ir_version, opset_import=model.opset_import)
+    short.graph.name = graph.name
+    short.graph.input.extend(graph.input)
+    short.graph.output.extend(graph.output)
+    short.graph.value_info.extend(graph.value_info)
+    short.graph.initializer.extend(graph.initializer)
+    short.graph.sparse_initializer.extend(graph.sparse_initializer)
+    for node in graph.node:
         entries = [entry for entry in node.attribute if node.domain != _CLASSICAL or not _long(entry)]
         kept = short.graph.node.add(op_type=node.op_type, domain=node.domain, input=node.input, output=node.output)
         kept.attribute.extend(entries)
