@@ -14,6 +14,7 @@ from onnxray.cli.usage.refusals import WrongUsage, refuse_usage
 
 _SALIENCY = "saliency", "onnxray.methods.saliency.base:Saliency"
 _SYNTHESIS = "synthesis", "onnxray.methods.synthesis.base:Synthesis"
+_ATTACK = "attack", "onnxray.methods.attack.base:Attack"
 """A family's folder, and its class."""
 
 _COMMANDS = {
@@ -70,6 +71,9 @@ _HELP = {
     "Examples: onnxray saliency grad-cam net.onnx photo.jpg; onnxray saliency grad-cam --help",
     "visualize": "Images made to order: what a class, a channel or a neuron looks for, dreams, textures, filters.\n\n"
     "Examples: onnxray visualize maximize net.onnx --target goldfish; onnxray visualize maximize --help",
+    "attack": "Perturb images until the file says something else of them, judged on the 8-bit pictures it saves."
+    "\n\nExamples: onnxray attack pgd net.onnx photo.jpg --eps 4; onnxray attack ddn net.onnx photos/; "
+    "onnxray attack pgd --help",
     "check": "Put a method to the test on images: insertion and deletion curves with their areas (Petsiuk 2018), the "
     "pointing game where a box is given, stability under noise (Yeh 2019), and the rank correlation with the maps of "
     "the network whose weights were drawn anew, layer by layer from the output down (Adebayo 2018).\n\n"
@@ -96,8 +100,9 @@ def _listing() -> dict[str, Listed]:
     saliency = Joined(maps, {**beside, "check": check})
     # What is inverted has data arguments of its own, and is a command beside these.
     pictures = Family(*_SYNTHESIS, "onnxray.cli.commands.visualize:command_of", without=frozenset({"invert"}))
+    attacks = Family(*_ATTACK, "onnxray.cli.commands.attack:command_of")
     return {
-        **listed(_COMMANDS), "saliency": _group("saliency", saliency), "visualize": _group("visualize", pictures)
+        **listed(_COMMANDS), "attack": _group("attack", attacks), "saliency": _group("saliency", saliency), "visualize": _group("visualize", pictures)
     }  # fmt: skip
 
 

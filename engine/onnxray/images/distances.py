@@ -8,16 +8,17 @@ number again with numpy and scikit-image alone.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from onnxray.errors import InputError
 
-__all__ = ["PassScore", "l2", "linf", "perceptual_similarity", "ssim", "warp"]
+__all__ = ["NO_PASS", "PassScore", "l2", "linf", "perceptual_similarity", "similarities", "ssim", "warp"]
 
 Homography = tuple[tuple[float, float, float], tuple[float, float, float], tuple[float, float, float]]
 _Image = NDArray[np.float64]
@@ -60,6 +61,12 @@ def ssim(a: NDArray[Any], b: NDArray[Any]) -> float:
     return _ssim(*_pair(a, b))
 
 
+NO_PASS: Final[Mapping[str, Any]] = MappingProxyType(
+    {"pass": None, "aligned": False, "homography": None, "correlation": None, "alignment_note": None}
+)
+"""What a document states where there is no PASS."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PassScore:
     """A perceptual adversarial similarity score, and what is needed to compute it again."""
@@ -76,6 +83,23 @@ class PassScore:
     """The enhanced correlation coefficient that the alignment reached; None where none was looked for or taken."""
     reason: str | None
     """Why there is no alignment; None where there is."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "pass": self.score, "aligned": self.aligned, "homography": [list(row) for row in self.homography],
+            "correlation": self.correlation, "alignment_note": self.reason,
+        }  # fmt: skip
+
+    @classmethod
+    def restore(cls, document: Mapping[str, Any]) -> Self:
+        """From JSON, where ``ssim`` stands beside it."""
+        (a, b, c), (d, e, f), (g, h, i) = document["homography"]
+        return cls(
+            score=document["pass"], ssim=document["ssim"], aligned=document["aligned"],
+            homography=((a, b, c), (d, e, f), (g, h, i)), correlation=document["correlation"],
+            reason=document["alignment_note"],
+        )  # fmt: skip
 
 
 def perceptual_similarity(perturbed: NDArray[Any], origin: NDArray[Any]) -> PassScore:
@@ -110,6 +134,14 @@ def perceptual_similarity(perturbed: NDArray[Any], origin: NDArray[Any]) -> Pass
     if score < plain:
         return unaligned(f"alignment lowers the SSIM from {plain:.4f} to {score:.4f}")
     return PassScore(score=score, ssim=plain, aligned=True, homography=homography, correlation=correlation, reason=None)
+
+
+def similarities(perturbed: NDArray[Any], origin: NDArray[Any]) -> tuple[PassScore | None, float | None, str | None]:
+    """PASS and SSIM, or the reason why there are none: images below 11 pixels on a side."""
+    try:
+        return perceptual_similarity(perturbed, origin), ssim(perturbed, origin), None
+    except InputError as error:
+        return None, None, f"no SSIM and PASS: {error}"
 
 
 def warp(image: NDArray[Any], homography: Sequence[Sequence[float]]) -> _Image:

@@ -26,7 +26,8 @@ from onnxray.methods.subjects import names_of_subjects
 from onnxray.methods.variable import PixelVariable, Rows, Variable
 from onnxray.model.beginning import beginning_at, computed_from, samples_at
 from onnxray.model.model import Model
-from onnxray.objectives.gradients import refuse_whole_numbers
+from onnxray.objectives.gradients import refuse_whole_numbers, scored_gradient
+from onnxray.objectives.objective import Objective
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -60,6 +61,11 @@ class ArrayVariable(Variable):
     def fed_numbers(self) -> int:
         """Those of all inputs."""
         return sum(array.size for array in self.samples.rows(slice(0, 1)).arrays(self.names[0]).values())
+
+    @property
+    def whole_steps(self) -> bool:
+        """Where all are pictures."""
+        return all(name in self.profiles for name in self.names)
 
     def kind(self, name: str) -> str:
         """What an input is read as; of a value inside the network what its numbers are."""
@@ -115,6 +121,14 @@ class ArrayVariable(Variable):
         """For each number u times its slope."""
         found = self.model.pullback(self.fed(x, rows), cotangents, wrt=self.names)
         return self._joined([space.slopes(found[space.name]) for space in self.spaces.values()]) * self.steps(rows)
+
+    def slopes(
+        self, x: NDArray[Any], rows: Rows, objective: Objective, also: Sequence[Objective]
+    ) -> tuple[tuple[NDArray[np.float64], ...], NDArray[Any]]:
+        """For each number u times its slope."""
+        scores, found = scored_gradient(self.model, self.fed(x, rows), objective, also, self.names)
+        slopes = self._joined([space.slopes(found[space.name]) for space in self.spaces.values()])
+        return scores, slopes * self.steps(rows)
 
     def _measured(self, names: Sequence[str]) -> dict[str, tuple[int, ...]]:
         one = np.zeros(1, np.int64)

@@ -19,6 +19,8 @@ from onnxray.graph.classifier.predictions import Predictions
 from onnxray.images.eight_bits import to_uint8
 from onnxray.images.pixels import Pixels
 from onnxray.model.model import Model
+from onnxray.objectives.gradients import scored_gradient
+from onnxray.objectives.objective import Objective
 
 Rows = NDArray[np.int64]
 
@@ -70,6 +72,12 @@ class Variable(ABC):
         """J^T c, a step: what ``Model.pullback`` gives times ``steps``."""
 
     @abstractmethod
+    def slopes(
+        self, x: NDArray[Any], rows: Rows, objective: Objective, also: Sequence[Objective]
+    ) -> tuple[tuple[NDArray[np.float64], ...], NDArray[Any]]:
+        """The numbers (n,) of ``also`` by the twin, and the gradient of the objective, a step: one pass for both."""
+
+    @abstractmethod
     def of(self, samples: Pixels) -> Variable:
         """The same of other samples, as the whole model takes them."""
 
@@ -77,6 +85,11 @@ class Variable(ABC):
     def fed_numbers(self) -> int:
         """How many numbers a sample is fed as, what is held among them."""
         return int(self.start[0].size)
+
+    @property
+    def whole_steps(self) -> bool:
+        """Whether what is saved is x_0 and a whole number of steps."""
+        return False
 
     def notes(self) -> tuple[str, ...]:
         """What results say of it."""
@@ -127,6 +140,11 @@ class PixelVariable(Variable):
         """Within [0, 255]."""
         return np.asarray(np.clip(x, 0, 255))
 
+    @property
+    def whole_steps(self) -> bool:
+        """8 bits are whole grey levels."""
+        return True
+
     def steps(self, rows: Rows) -> NDArray[np.float64]:
         """One grey level."""
         return np.ones((len(rows), *[1] * (self.start.ndim - 1)))
@@ -147,6 +165,13 @@ class PixelVariable(Variable):
     def gradient(self, x: NDArray[Any], rows: Rows, cotangents: Mapping[str, Any]) -> NDArray[Any]:
         """A grey level."""
         return np.asarray(self.model.pullback(Pixels.of(x), cotangents))
+
+    def slopes(
+        self, x: NDArray[Any], rows: Rows, objective: Objective, also: Sequence[Objective]
+    ) -> tuple[tuple[NDArray[np.float64], ...], NDArray[Any]]:
+        """A grey level."""
+        scores, found = scored_gradient(self.model, Pixels.of(x), objective, also)
+        return scores, next(iter(found.values()))
 
     def _measured(self, names: Sequence[str]) -> dict[str, tuple[int, ...]]:
         return self.model.shapes(names)

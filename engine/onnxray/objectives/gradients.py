@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -63,6 +63,39 @@ def gradient(
     )
     array = found[pixels.input] if pixels.input is not None else next(iter(found.values()))
     return np.asarray(array[None] if has_no_batch(model.graph) else array)
+
+
+def scored_gradient(
+    model: Model, pixels: Pixels, objective: Objective, also: Sequence[Objective] = (), wrt: Sequence[str] | None = None
+) -> tuple[tuple[NDArray[np.float64], ...], dict[str, NDArray[Any]]]:
+    """The numbers (N,) of ``also``, by the twin, and d objective_n / d variables_n by name: one pass there and back.
+
+    wrt: the inputs that are differentiated by, where the model has several.
+    Errors: as ``gradient``.
+    """
+    refuse_whole_numbers(model, pixels)
+    if objective.one_by_one and len(pixels) > 1:
+        parts = [
+            scored_gradient(model, one, own, [other.rows(np.array([k])) for other in also], wrt)
+            for k, (one, own) in enumerate(_each(pixels, objective))
+        ]
+        joined = tuple(np.concatenate(numbers) for numbers in zip(*(part[0] for part in parts)))
+        return joined, {name: np.concatenate([part[1][name] for part in parts]) for name in parts[0][1]}
+    names = tuple(dict.fromkeys(name for one in (objective, *also) for name in one.values))
+    give, scores = cotangents(objective), [np.zeros(len(pixels)) for _ in also]
+
+    def read(values: Mapping[str, torch.Tensor], place: slice) -> Mapping[str, torch.Tensor]:
+        numbers = widened({name: value.detach().cpu().numpy() for name, value in values.items()})
+        for one, its in zip(also, scores):
+            its[place] = one.score(numbers, place)
+        slopes = give({name: values[name] for name in objective.values}, place)
+        return {
+            name: slopes[name] if name in slopes else value.new_zeros(value.shape) for name, value in values.items()
+        }
+
+    found = model.twin_for(len(pixels)).pullback(model.variables(pixels), names, read)
+    taken = found if wrt is None else {name: found[name] for name in wrt}
+    return tuple(scores), {name: a[None] if has_no_batch(model.graph) else a for name, a in taken.items()}
 
 
 def refuse_whole_numbers(model: Model, pixels: Pixels) -> None:

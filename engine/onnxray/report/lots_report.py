@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from onnxray.images.drawing.contact_sheet import Cell, Row
-from onnxray.methods.lots.item import LotsItem, Shown
+from onnxray.methods.lots.item import LotsItem
 from onnxray.methods.lots.summary import LayerSummary
+from onnxray.methods.shots import Shown
 from onnxray.report.pages import drawn_pages, model_name
 from onnxray.report.stability_plot import LayerSpread, stability_plot
 from onnxray.results.provenance import Provenance

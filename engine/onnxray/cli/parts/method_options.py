@@ -39,7 +39,7 @@ def _parameter(field: dataclasses.Field[Any], hint: Any) -> inspect.Parameter:
     default = field.default
     if any(get_origin(part) is tuple for part in get_args(kind)):  # one name or several: a repeatable option
         kind = list[str] | None
-    flag = f"--{field.name.replace('_', '-')}"
+    flag = f"--{field.name.rstrip('_').replace('_', '-')}"  # float_ is no type
     names = f"{flag}/--no-{flag[2:]}" if kind is bool else flag
     return inspect.Parameter(
         field.name, inspect.Parameter.KEYWORD_ONLY, default=default,

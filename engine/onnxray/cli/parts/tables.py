@@ -14,8 +14,9 @@ from onnxray.cli.terminal.shown_names import shown_names
 
 if TYPE_CHECKING:
     from onnxray.assess.maps.item import CheckedItem
-    from onnxray.methods.lots.item import LotsItem, Shown
+    from onnxray.methods.lots.item import LotsItem
     from onnxray.methods.lots.summary import LayerSummary
+    from onnxray.methods.shots import Shown
     from onnxray.methods.synthesis.item import SynthesisItem
     from onnxray.results.result import Result
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from onnxray.errors import InputError, ZeroGradient
 from onnxray.images.pixels import Pixels
-from onnxray.methods.lots.shots import Shots
+from onnxray.methods.shots import Shots
 from onnxray.methods.variable import Variable
 from onnxray.model.model import Model
 from onnxray.objectives.conditions import Condition, box_gone, is_comparison, read_condition

@@ -10,34 +10,9 @@ from typing import Any, Self
 from numpy.typing import NDArray
 
 from onnxray.arrays import Image8
-from onnxray.images.distances import PassScore
+from onnxray.images.distances import NO_PASS, PassScore
+from onnxray.methods.shots import Shown
 from onnxray.results.item import Item
-
-
-@dataclass(frozen=True, kw_only=True)
-class Shown:
-    """An image as the judge sees it: the winning class, its label, its score before the softmax and probability.
-
-    None of them where the model is no classifier.
-    """
-
-    path: str | None
-    class_: int | None
-    label: str | None
-    score: float | None
-    probability: float | None
-
-    def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return {
-            "path": self.path, "class": self.class_, "label": self.label,
-            "score": self.score, "probability": self.probability,
-        }  # fmt: skip
-
-    @classmethod
-    def restore(cls, document: Mapping[str, Any]) -> Self:
-        """From JSON."""
-        return cls(class_=document["class"], **{n: document[n] for n in ("path", "label", "score", "probability")})
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -104,11 +79,7 @@ class LotsItem(Item):
             "l2": self.l2,
             "linf": self.linf,
             "ssim": self.ssim,
-            "pass": None if score is None else score.score,
-            "aligned": False if score is None else score.aligned,
-            "homography": None if score is None else [list(row) for row in score.homography],
-            "correlation": None if score is None else score.correlation,
-            "alignment_note": None if score is None else score.reason,
+            **(NO_PASS if score is None else score.to_dict()),
             "scale": self.scale,
             "steps": self.steps,
             "search": self.search,
@@ -145,16 +116,7 @@ class LotsItem(Item):
             "origin": Shown.restore(document["origin"]),
             "target": None if document["target"] is None else Shown.restore(document["target"]),
             "target_source": document["target_values"],
-            "similarity": None
-            if document["pass"] is None
-            else PassScore(
-                score=document["pass"],
-                ssim=document["ssim"],
-                aligned=document["aligned"],
-                homography=_matrix(document["homography"]),
-                correlation=document["correlation"],
-                reason=document["alignment_note"],
-            ),
+            "similarity": None if document["pass"] is None else PassScore.restore(document),
             "cosine_before": document["cosine_similarity_before"],
             "cosine_after": document["cosine_similarity_after"],
             "gain": document["perturbation_gain"],
@@ -163,9 +125,3 @@ class LotsItem(Item):
             "arrays_": {role: array for role, array in pictures.items() if role in numbers},
         }
         return cls(**plain)
-
-
-def _matrix(rows: Any) -> tuple[tuple[float, float, float], tuple[float, float, float], tuple[float, float, float]]:
-    """Three rows of three, as tuples."""
-    (a, b, c), (d, e, f), (g, h, i) = rows
-    return (a, b, c), (d, e, f), (g, h, i)

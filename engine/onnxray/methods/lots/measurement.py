@@ -7,17 +7,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxray.errors import InputError
 from onnxray.graph.classifier.predictions import Predictions
-from onnxray.images.distances import PassScore, l2, linf, perceptual_similarity, ssim
+from onnxray.images.distances import l2, linf, similarities
 from onnxray.images.drawing.signed_grey import signed_to_grey
 from onnxray.images.pixels import Pixels
 from onnxray.methods.array_variable import ArrayVariable
 from onnxray.methods.lots.aim import Aim, Group
-from onnxray.methods.lots.item import LotsItem, Shown
+from onnxray.methods.lots.item import LotsItem
 from onnxray.methods.lots.line_search import Found
 from onnxray.methods.lots.moved_arrays import of_arrays
-from onnxray.methods.lots.shots import Shots
+from onnxray.methods.shots import Shots
 
 
 def measure(group: Group, layer: str, pair: int, found: Found, steps: int) -> LotsItem:
@@ -38,10 +37,10 @@ def measure(group: Group, layer: str, pair: int, found: Found, steps: int) -> Lo
         cosines = [1 - float(group.distances(layer, values, one, "cosine")[0]) for values in (before, after)]
     confirmed = found.search == "none" or (found.reached and _confirmed(group, layer, image, one, said, after))
     seen = (of_arrays if isinstance(variable, ArrayVariable) else _of_pixels)(aim, layer, pair, image)
-    judged = shown(Shots(images=image[None], names=(None,), predictions=said), 0)
+    judged = Shots(images=image[None], names=(None,), predictions=said).shown(0)
     return LotsItem(
-        mode=aim.mode, layer=layer, origin=shown(aim.origins, int(aim.origin_of[pair])),
-        target=None if aim.targets is None else shown(aim.targets, int(aim.target_of[pair])),
+        mode=aim.mode, layer=layer, origin=aim.origins.shown(int(aim.origin_of[pair])),
+        target=None if aim.targets is None else aim.targets.shown(int(aim.target_of[pair])),
         target_source=aim.source, success=found.reached and confirmed, until=aim.until, search=found.search,
         scale=found.scale, steps=steps, class_=judged.class_, label=judged.label, score=judged.score,
         probability=judged.probability,
@@ -59,16 +58,6 @@ def _aim(aim: Aim, samples: Pixels, row: int) -> dict[str, Any] | None:
     after = aim.condition.scores(aim.variable.model, samples, np.array([row]))[0]
     before = aim.condition_before[row]
     return {"of": aim.condition.describe(row), "before": float(before), "after": float(after)}
-
-
-def shown(shots: Shots, index: int) -> Shown:
-    """One image of a batch as the judge sees it."""
-    said = None if shots.predictions is None else shots.predictions.row(index)
-    return Shown(
-        path=shots.names[index], class_=None if said is None else said.class_,
-        label=None if said is None else said.label, score=None if said is None else said.score,
-        probability=None if said is None else said.probability,
-    )  # fmt: skip
 
 
 def _confirmed(
@@ -108,7 +97,7 @@ def _missed(aim: Aim, found: Found, steps: int, confirmed: bool) -> str | None:
 def _of_pixels(aim: Aim, layer: str, pair: int, image: NDArray[Any]) -> dict[str, Any]:
     """Distances and pictures of an item, by its fields."""
     origin = aim.origin(pair)
-    similarity, unaligned, too_small = _similarity(image, origin)
+    similarity, unaligned, too_small = similarities(image, origin)
     perturbation, gain = signed_to_grey(image.astype(np.float64) - origin)
     row, target = int(aim.origin_of[pair]), int(aim.target_of[pair])
     stems, images = {"origin": f"origin-{row:04d}"}, {"origin": origin}
@@ -120,11 +109,3 @@ def _of_pixels(aim: Aim, layer: str, pair: int, image: NDArray[Any]) -> dict[str
         "gain": gain, "reason": too_small, "stems": stems,
         "images": images | {"image": image, "perturbation": perturbation},
     }  # fmt: skip
-
-
-def _similarity(image: NDArray[Any], origin: NDArray[Any]) -> tuple[PassScore | None, float | None, str | None]:
-    """PASS and SSIM, or the reason why there are none."""
-    try:
-        return perceptual_similarity(image, origin), ssim(image, origin), None
-    except InputError as error:
-        return None, None, f"no SSIM and PASS: {error}"

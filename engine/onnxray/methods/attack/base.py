@@ -1,0 +1,166 @@
+"""The family base of attacks: a goal in, one perturbed sample out, rounded within its budget, judged and measured.
+
+An attack is given an :class:`Oracle` and answers with perturbations in floats. What is saved of pixels is 8 bits, and
+whether that succeeds says the judge, on the saved picture alone. Random numbers come from a generator of each sample's
+own, seeded with the run's seed and the sample's bytes: neither the batch nor the order changes what an attack gives.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnxray.images.pixels import Pixels
+from onnxray.methods.array_variable import variable_of
+from onnxray.methods.attack.item import AttackItem
+from onnxray.methods.attack.measurement import measured
+from onnxray.methods.attack.oracle import Oracle, Queries
+from onnxray.methods.attack.success import criterion_of
+from onnxray.methods.attack.threat import NORMS, Floats, Norm, NormName
+from onnxray.methods.method import Method
+from onnxray.methods.option_checks import Range, check_choices
+from onnxray.methods.run import Run
+from onnxray.methods.variable import Rows
+from onnxray.model.model import Model
+
+# Samples share their passes in groups: large enough to be fast, small enough to come out and to fit in memory.
+_GROUP = 64
+_GROUP_NUMBERS = 8_000_000
+
+Tell = Callable[[int, int, str], None]
+"""(steps done, steps in all, what): how far a group is."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Perturbations:
+    """What an attack gives for n samples. d: (n, numbers) float32, where nothing was found 0, or the best try.
+
+    whole: the same in whole steps, where the attack looked for that by itself. numbers: by name, (n,) of each.
+    """
+
+    d: Floats
+    whole: Floats | None = None
+    numbers: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Attacked:
+    """Samples of a group: what is asked of the oracle, by ``rows``, with a generator for each."""
+
+    oracle: Oracle
+    rows: Rows
+    random: Sequence[np.random.Generator]
+    tell: Tell
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attack(Method[AttackItem]):
+    """An attack: perturbs each image until the judge says something else of it, or what is wanted."""
+
+    item_type: ClassVar[type[Any]] = AttackItem
+    images_only: ClassVar[bool] = False
+
+    wrt: Annotated[
+        str | tuple[str, ...] | None,
+        "what is changed: inputs by name, repeatable, the others held; default: the picture, else every input of real "
+        "numbers",
+    ] = None
+    queries: Annotated[
+        int | None,
+        "passes that a sample may take, forward and backward together; default: as many as the attack makes",
+        Range(1, 10**9),
+    ] = None  # fmt: skip
+    float_: Annotated[bool, "judge the unrounded image as well, for comparison with papers"] = False
+
+    def __post_init__(self) -> None:
+        check_choices(self)
+
+    @property
+    @abstractmethod
+    def measure(self) -> Norm:
+        """The norm that the attack keeps small."""
+
+    @property
+    @abstractmethod
+    def budget(self) -> float | None:
+        """eps, in grey levels; None where the attack looks for the smallest."""
+
+    @abstractmethod
+    def perturb(self, attacked: Attacked) -> Perturbations:
+        """Perturbations of the group's samples, within what they may hold."""
+
+    @final
+    def run(self, model: Model, pixels: Pixels, goal: Any, run: Run) -> Iterator[AttackItem]:
+        """Give an item for every sample, in order."""
+        variable = variable_of(model, pixels, self.wrt, [model.head.name])
+        criterion, shots = criterion_of(variable, goal)
+        for note in variable.notes():
+            run.note(note)
+        queries = Queries.none(len(variable))
+        oracle = Oracle(variable=variable, criterion=criterion, queries=queries, limit=self.queries)
+        size = max(1, min(_GROUP, _GROUP_NUMBERS // oracle.numbers))
+        for start, own in run.units(range(0, len(variable), size)):
+            rows = np.arange(start, min(start + size, len(variable)))
+
+            def tell(done: int, total: int, what: str, first: int = start, count: int = len(rows)) -> None:
+                share = done / max(1, total) * count
+                run.progress(int(1000 * (first + share)), 1000 * len(variable), f"{self.name}: {what}")
+
+            generators = generators_of(shots.images[rows], int(own.random.bit_generator.seed_seq.entropy))  # type: ignore[attr-defined]
+            attacked = Attacked(oracle=oracle, rows=rows, random=generators, tell=tell)
+            found, whole = self.settled(attacked, self.perturb(attacked))
+            for place, row in enumerate(rows.tolist()):
+                numbers = {name: values[place] for name, values in found.numbers.items()}
+                yield measured(
+                    oracle, shots, row, whole[place], found.d[place] if self.float_ else None, method=self.name,
+                    norm=self.measure, eps=self.budget, numbers=numbers,
+                )  # fmt: skip
+        run.progress(1000 * len(variable), 1000 * len(variable), f"{self.name}: done")
+
+    def settled(self, attacked: Attacked, found: Perturbations) -> tuple[Perturbations, Floats]:
+        """What is saved of perturbations, beside them: whole steps within the budget."""
+        eps = None if self.budget is None else np.full(len(attacked), self.budget)
+        if found.whole is not None:
+            return found, found.whole
+        return found, attacked.oracle.rounded(found.d, attacked.rows, self.measure, eps)
+
+
+def generators_of(samples: NDArray[Any], seed: int) -> list[np.random.Generator]:
+    """A generator for each sample, by the run's seed and the sample's bytes."""
+    digests = (hashlib.sha256(np.ascontiguousarray(one).tobytes()).digest() for one in samples)
+    return [np.random.default_rng([seed, int.from_bytes(digest[:16], "big")]) for digest in digests]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WithinBudget(Attack):
+    """An attack that stays within a budget: ||d|| <= eps."""
+
+    norm: Annotated[NormName, "the norm of the budget"] = "linf"
+    eps: Annotated[
+        float, "the budget, in grey levels; l2 and l1 sum over all pixels and channels, l0 counts numbers",
+        Range(1e-3, 1e9),
+    ] = 8.0  # fmt: skip
+
+    def __post_init__(self) -> None:
+        check_choices(self)
+        if self.norm == "linf":
+            Range(1e-3, 255.0).check("eps", self.eps)
+
+    @property
+    def measure(self) -> Norm:
+        """That of the budget."""
+        return NORMS[self.norm]
+
+    @property
+    def budget(self) -> float | None:
+        """eps."""
+        return self.eps

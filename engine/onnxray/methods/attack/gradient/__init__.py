@@ -1,0 +1,1 @@
+"""Attacks that go down a loss by gradients of the twin."""

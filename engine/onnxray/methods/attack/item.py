@@ -1,0 +1,89 @@
+"""What an attack gives for one sample."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from numpy.typing import NDArray
+
+from onnxray.arrays import Image8
+from onnxray.images.distances import NO_PASS, PassScore
+from onnxray.methods.shots import Shown
+from onnxray.results.item import Item
+
+_PLAIN = ("method", "goal", "norm", "eps", "success", "l2", "linf", "l1", "l0", "ssim", "seconds", "reason")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class AttackItem(Item):
+    """One perturbed sample and its numbers, all measured on what is saved: of pixels the 8-bit picture.
+
+    goal: what was asked for, in words. norm, eps: the budget in grey levels (None: the attack looks for the smallest).
+    success: whether the judge says of the saved sample what was asked for; judged: what it says. l2, linf, l1, l0: of
+    the saved perturbation, in grey levels (l0: how many numbers differ); of arrays in 255ths of the sample's range.
+    similarity: PASS. queries: how often the sample was asked about, by ``judge``, ``forward`` and ``backward`` in the
+    twin. unrounded: success, class and norms of the sample before it was rounded, by the judge, where that was asked.
+    numbers_: what else the attack has to say. gain: what the drawn perturbation is multiplied by.
+    """
+
+    method: str
+    goal: str
+    norm: str
+    eps: float | None
+    origin: Shown
+    judged: Shown
+    success: bool
+    l2: float
+    linf: float
+    l1: float
+    l0: float
+    similarity: PassScore | None
+    ssim: float | None
+    queries: Mapping[str, int]
+    unrounded: Mapping[str, Any] | None
+    numbers_: Mapping[str, Any]
+    gain: float | None
+    reason: str | None
+    seconds: float | None = None
+    stems: Mapping[str, str] = field(repr=False)
+    images: Mapping[str, Image8] = field(repr=False)
+    arrays_: Mapping[str, NDArray[Any]] = field(default_factory=dict, repr=False)
+
+    def numbers(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        score = self.similarity
+        return {
+            **{name: getattr(self, name) for name in _PLAIN},
+            "path": self.origin.path, "origin": self.origin.to_dict(), "class": self.judged.class_,
+            "label": self.judged.label, "score": self.judged.score, "probability": self.judged.probability,
+            **(NO_PASS if score is None else score.to_dict()),
+            "queries": dict(self.queries), "float": self.unrounded, "perturbation_gain": self.gain,
+            **self.numbers_, "numbers": list(self.numbers_),
+        }  # fmt: skip
+
+    def pictures(self) -> dict[str, tuple[str, Image8]]:
+        """The origin, the perturbed image, and the perturbation around grey 128."""
+        return {role: (self.stems[role], picture) for role, picture in self.images.items()}
+
+    def arrays(self) -> dict[str, tuple[str, NDArray[Any]]]:
+        """Of samples that are no pictures: what came of each array, by its role and name."""
+        return {role: (self.stems[role], array) for role, array in self.arrays_.items()}
+
+    @classmethod
+    def restore(cls, document: Mapping[str, Any], pictures: Mapping[str, NDArray[Any]]) -> Self:
+        """Build the item again from its part of result.json and its files."""
+        names = {role: Path(name) for role, name in document["files"].items()}
+        numbers = {role for role, name in names.items() if name.suffix == ".npy"}
+        return cls(
+            **{name: document[name] for name in _PLAIN},
+            origin=Shown.restore(document["origin"]), judged=Shown.restore({**document, "path": None}),
+            similarity=None if document["pass"] is None else PassScore.restore(document),
+            queries=document["queries"], unrounded=document["float"], gain=document["perturbation_gain"],
+            numbers_={name: document[name] for name in document["numbers"]},
+            stems={role: name.stem for role, name in names.items()},
+            images={role: picture for role, picture in pictures.items() if role not in numbers},
+            arrays_={role: array for role, array in pictures.items() if role in numbers},
+        )  # fmt: skip

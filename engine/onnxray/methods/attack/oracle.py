@@ -1,0 +1,144 @@
+"""What an attack asks of a model, and how often: the judge's word, the twin's slopes, counted for each sample.
+
+A query is one pass of one sample. They are counted apart: forward by the judge, forward by the twin, backward.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnxray.images.pixels import Pixels
+from onnxray.methods.attack.success import Criterion
+from onnxray.methods.attack.threat import Floats, Norm
+from onnxray.methods.variable import Rows, Variable
+from onnxray.objectives.class_losses import LossName
+from onnxray.objectives.gradients import judged
+from onnxray.objectives.objective import Objective
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Queries:
+    """(N,) each: how often each sample was asked about."""
+
+    judge: NDArray[np.int64]
+    forward: NDArray[np.int64]
+    backward: NDArray[np.int64]
+
+    @classmethod
+    def none(cls, count: int) -> Queries:
+        """Before the first."""
+        return cls(
+            judge=np.zeros(count, np.int64), forward=np.zeros(count, np.int64), backward=np.zeros(count, np.int64)
+        )
+
+    @property
+    def total(self) -> NDArray[np.int64]:
+        """All of them."""
+        return np.asarray(self.judge + self.forward + self.backward)
+
+    def row(self, index: int) -> dict[str, int]:
+        """Plain values for JSON."""
+        return {
+            "judge": int(self.judge[index]), "forward": int(self.forward[index]), "backward": int(self.backward[index])
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Slopes:
+    """The twin's answer for n samples: (n,) loss and margin, and (n, numbers) the loss's gradient, a step."""
+
+    loss: NDArray[np.float64]
+    margin: NDArray[np.float64]
+    gradient: NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Oracle:
+    """The samples of a run, what is asked of them, and the two engines behind a count of queries.
+
+    Attacks see perturbations d alone: float32 (n, numbers), one row a sample, in steps: grey levels of pixels, 255ths
+    of their range of arrays. ``rows`` say which samples they are of. limit: queries a sample may take, of all kinds
+    together.
+    """
+
+    variable: Variable
+    criterion: Criterion
+    queries: Queries
+    limit: int | None = None
+
+    @cached_property
+    def numbers(self) -> int:
+        """How many a sample has."""
+        return math.prod(self.variable.start.shape[1:])
+
+    def left(self, rows: Rows, wanted: int = 1) -> NDArray[np.bool_]:
+        """(n,): which of these may be asked about so many times more."""
+        if self.limit is None:
+            return np.ones(len(rows), bool)
+        return np.asarray(self.queries.total[rows] + wanted <= self.limit)
+
+    def samples(self, d: Floats, rows: Rows) -> Floats:
+        """x_0 + d, as the variable has samples, within what they may hold."""
+        origin = self.variable.floats(rows)
+        moved = origin + d.reshape(origin.shape) * self.variable.steps(rows).astype(origin.dtype)
+        return self.variable.bounded(moved)
+
+    def within(self, d: Floats, rows: Rows) -> Floats:
+        """d cut off where x_0 + d would leave what a sample may hold."""
+        low, high = self.bounds(rows)
+        return np.asarray(np.clip(d, low, high), np.float32)
+
+    def bounds(self, rows: Rows) -> tuple[Floats, Floats]:
+        """(n, numbers): the least and the greatest d; infinite of arrays, which have no bounds that are known."""
+        origin = self.variable.floats(rows)
+        found = (self.variable.bounded(np.full_like(origin, end)) - origin for end in (-np.inf, np.inf))
+        low, high = (np.asarray(one.reshape(len(rows), -1) / self._steps(rows), np.float32) for one in found)
+        return low, high
+
+    def rounded(self, d: Floats, rows: Rows, norm: Norm, eps: Floats | None = None) -> Floats:
+        """d of what is saved, within eps where it is given: whole grey levels of pixels; arrays stay as they are."""
+        if not self.variable.whole_steps:
+            return d
+        bound = np.full(len(rows), np.inf) if eps is None else np.asarray(eps, np.float64)
+        return norm.rounded(self.within(d, rows), bound)
+
+    def met(self, d: Floats, rows: Rows) -> NDArray[np.bool_]:
+        """(n,): whether the judge says that x_0 + d, as it is, has arrived."""
+        if not len(rows):
+            return np.zeros(0, bool)
+        np.add.at(self.queries.judge, rows, 1)
+        return self.criterion.met(self.variable.model, self._fed(d, rows), rows)
+
+    def margins(self, d: Floats, rows: Rows) -> NDArray[np.float64]:
+        """(n,): the margins by the judge."""
+        return self.judged(d, rows, self.criterion.margin(rows))
+
+    def judged(self, d: Floats, rows: Rows, objective: Objective) -> NDArray[np.float64]:
+        """(n,): any objective by the judge."""
+        np.add.at(self.queries.judge, rows, 1)
+        return judged(self.variable.model, self._fed(d, rows), objective)
+
+    def slopes(self, d: Floats, rows: Rows, kind: LossName = "margin") -> Slopes:
+        """Loss and margin at x_0 + d and the loss's gradient; one forward and one backward pass of each."""
+        return self.slopes_of(d, rows, self.criterion.loss(kind, rows))
+
+    def slopes_of(self, d: Floats, rows: Rows, objective: Objective) -> Slopes:
+        """The same for an objective of one's own."""
+        np.add.at(self.queries.forward, rows, 1)
+        np.add.at(self.queries.backward, rows, 1)
+        also = (objective, self.criterion.margin(rows))
+        scores, gradient = self.variable.slopes(self.samples(d, rows), rows, objective, also)
+        return Slopes(
+            loss=scores[0], margin=scores[1], gradient=np.asarray(gradient, np.float32).reshape(len(rows), -1)
+        )
+
+    def _fed(self, d: Floats, rows: Rows) -> Pixels:
+        return self.variable.fed(self.samples(d, rows), rows)
+
+    def _steps(self, rows: Rows) -> NDArray[np.float64]:
+        return self.variable.steps(rows).reshape(len(rows), -1)

@@ -1,0 +1,86 @@
+"""The base of attacks that look for the smallest perturbation, and how what they find is brought to the judge.
+
+An attack is steered by the twin, and ends on the boundary itself, where the judge need not agree and rounding moves a
+sample back. So a perturbation d is scaled, x_0 + s d, by the first s of 1, 1.01, 1.025, 1.0475, ... 4 that the judge
+takes, in floats and again in whole steps; the bracket before it is halved five times. A sample that no scale brings
+over is left as it is, and has failed.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Annotated, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnxray.methods.attack.base import Attack, Attacked, Perturbations
+from onnxray.methods.attack.threat import Floats, Norm
+from onnxray.methods.option_checks import Range
+
+_FIRST = 0.01
+_LARGEST = 4.0
+_HALVINGS = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class SmallestNorm(Attack):
+    """An attack that looks for the smallest perturbation of a norm."""
+
+    steps: Annotated[int, "gradients taken", Range(1, 100_000)] = 100
+
+    @property
+    @final
+    def budget(self) -> float | None:
+        """None: the smallest is looked for."""
+        return None
+
+    @abstractmethod
+    def perturb(self, attacked: Attacked) -> Perturbations:
+        """The smallest perturbations that the twin takes; 0 where it takes none."""
+
+    @final
+    def settled(self, attacked: Attacked, found: Perturbations) -> tuple[Perturbations, Floats]:
+        """What the judge takes, in floats and in whole steps, along each direction."""
+        oracle, norm = attacked.oracle, self.measure
+
+        def whole(d: Floats, rows: NDArray[np.int64]) -> Floats:
+            return oracle.rounded(d, rows, norm)
+
+        floats = found.d if not self.float_ else _reached(attacked, norm, found.d, oracle.within)
+        start = found.d if found.whole is None else found.whole
+        return replace(found, d=floats), _reached(attacked, norm, start, whole)
+
+
+def _reached(
+    attacked: Attacked, norm: Norm, d: Floats, shaped: Callable[[Floats, NDArray[np.int64]], Floats]
+) -> Floats:
+    """``shaped(s d)`` of the smallest scale s that the judge takes; d itself, shaped, where it takes none.
+
+    d that are in shape already are tried at s = 1 alone first, as everything is.
+    """
+    oracle, rows = attacked.oracle, attacked.rows
+    best, low = shaped(d, rows), np.ones(len(rows))
+    high = np.full(len(rows), np.nan)
+    open_ = np.flatnonzero((norm.size(d) > 0) & oracle.left(rows))
+    scale = 1.0
+    while open_.size and scale <= _LARGEST:
+        tried = shaped(d[open_] * np.float32(scale), rows[open_])
+        met = oracle.met(tried, rows[open_])
+        best[open_[met]], high[open_[met]] = tried[met], scale
+        low[open_[~met]] = scale
+        open_ = open_[~met]
+        open_ = open_[oracle.left(rows[open_])]
+        scale = 1 + 1.5 * (scale - 1) + _FIRST
+    for _ in range(_HALVINGS):
+        between = np.flatnonzero((high > low) & oracle.left(rows))
+        if not between.size:
+            break
+        middle = (low[between] + high[between]) / 2
+        tried = shaped(d[between] * middle[:, None].astype(np.float32), rows[between])
+        met = oracle.met(tried, rows[between])
+        best[between[met]], high[between[met]] = tried[met], middle[met]
+        low[between[~met]] = middle[~met]
+    return best
