@@ -26,8 +26,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "results": ("results",),
     "methods": (
         "methods",
-        "methods.lots methods.saliency methods.synthesis.ascent",
-        "methods.saliency.gradient methods.synthesis.parts",
+        "methods.lots methods.attack methods.saliency methods.synthesis.ascent",
+        "methods.attack.gradient methods.saliency.gradient methods.synthesis.parts",
         "methods.saliency.activation methods.synthesis",
         "methods.saliency.perturbation",
     ),

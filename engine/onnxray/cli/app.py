@@ -102,7 +102,8 @@ def _listing() -> dict[str, Listed]:
     pictures = Family(*_SYNTHESIS, "onnxray.cli.commands.visualize:command_of", without=frozenset({"invert"}))
     attacks = Family(*_ATTACK, "onnxray.cli.commands.attack:command_of")
     return {
-        **listed(_COMMANDS), "attack": _group("attack", attacks), "saliency": _group("saliency", saliency), "visualize": _group("visualize", pictures)
+        **listed(_COMMANDS), "attack": _group("attack", attacks), "saliency": _group("saliency", saliency),
+        "visualize": _group("visualize", pictures),
     }  # fmt: skip
 
 

@@ -32,7 +32,7 @@ def sheets(result: Result[AttackItem]) -> dict[str, bytes]:
 def _row(item: AttackItem) -> Row:
     name = Path(item.origin.path).name if item.origin.path else "image"
     before = Cell(item.images["origin"], _said("before", item.origin.label, item.origin.probability))
-    numbers = f"linf {item.linf:g} | l2 {item.l2:.0f} | {item.norm} {getattr(item, item.norm):.4g}"
+    numbers = f"linf {item.linf:g} | l2 {item.l2:.0f} | {item.norm} {item.norms[item.norm]:.4g}"
     if item.norm in {"linf", "l2"}:
         numbers = f"linf {item.linf:g} | l2 {item.l2:.0f}"
     lines = [*_said("after", item.judged.label, item.judged.probability), numbers]

@@ -77,7 +77,7 @@ def _print(result: Result[AttackItem]) -> None:
         table.add_row(
             image, item.origin.label or "-", item.goal, "yes" if item.success else Text("no", "red"),
             item.judged.label or "-", number_cell(item.judged.probability),
-            *(number_cell(float(getattr(item, name))) for name in columns),
+            *(number_cell(item.norms[name]) for name in columns),
             "-" if item.similarity is None else f"{item.similarity.score:.4f}", str(sum(item.queries.values())),
         )  # fmt: skip
     console = table_console()

@@ -14,7 +14,7 @@ from onnxray.images.distances import NO_PASS, PassScore
 from onnxray.methods.shots import Shown
 from onnxray.results.item import Item
 
-_PLAIN = ("method", "goal", "norm", "eps", "success", "l2", "linf", "l1", "l0", "ssim", "seconds", "reason")
+_PLAIN = ("method", "goal", "norm", "eps", "success", "l2", "linf", "l1", "l0", "ssim", "reason")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -47,16 +47,21 @@ class AttackItem(Item):
     numbers_: Mapping[str, Any]
     gain: float | None
     reason: str | None
-    seconds: float | None = None
     stems: Mapping[str, str] = field(repr=False)
     images: Mapping[str, Image8] = field(repr=False)
     arrays_: Mapping[str, NDArray[Any]] = field(default_factory=dict, repr=False)
+
+    @property
+    def norms(self) -> dict[str, float]:
+        """Name -> norm of the saved perturbation."""
+        return {"linf": self.linf, "l2": self.l2, "l1": self.l1, "l0": self.l0}
 
     def numbers(self) -> dict[str, Any]:
         """Plain values for JSON."""
         score = self.similarity
         return {
-            **{name: getattr(self, name) for name in _PLAIN},
+            "method": self.method, "goal": self.goal, "norm": self.norm, "eps": self.eps, "success": self.success,
+            **self.norms, "ssim": self.ssim, "reason": self.reason,
             "path": self.origin.path, "origin": self.origin.to_dict(), "class": self.judged.class_,
             "label": self.judged.label, "score": self.judged.score, "probability": self.judged.probability,
             **(NO_PASS if score is None else score.to_dict()),

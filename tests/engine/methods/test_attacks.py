@@ -1,0 +1,105 @@
+"""One table of all attacks: what each must keep to, whatever it computes, on the bundled LeNet."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import onnxray
+from onnxray.images.files import read_png
+from onnxray.images.pixels import Pixels
+from onnxray.methods.attack.base import Attack
+from onnxray.methods.catalogue import family
+from support.paths import ROOT
+
+SAMPLES = ROOT / "models" / "onnxray_models" / "lenet" / "samples"
+FOUR, NINE, TWO = (str(SAMPLES / f"{name}.png") for name in ("4_0", "9_0", "2_0"))
+
+FAST: dict[str, dict[str, Any]] = {
+    "pgd": {"steps": 10, "eps": 64.0},
+    "fgsm": {"eps": 64.0},
+    "ddn": {"steps": 30},
+}
+"""Options under which an attack is quick and reaches its goal on one of the three digits; none: as it is."""
+ATTACKS = sorted(family(Attack))
+
+
+@pytest.fixture(scope="module")
+def lenet() -> Any:
+    return onnxray.open("lenet")
+
+
+def run(model: Any, name: str, images: list[str], **more: Any) -> list[Any]:
+    method = family(Attack)[name](**{**FAST.get(name, {}), **more})
+    return list(method(model, images).items)
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_success_is_what_the_judge_says_of_the_saved_picture(lenet: Any, name: str, tmp_path: Path) -> None:
+    result = family(Attack)[name](**FAST.get(name, {}))(lenet, [FOUR, NINE, TWO])
+    result.save(tmp_path / "run")
+    document = json.loads((tmp_path / "run" / "result.json").read_text())
+    for item, entry in zip(result.items, document["items"]):
+        saved = read_png(tmp_path / "run" / entry["files"]["image"])
+        said = lenet.predict(Pixels.of(saved[None].astype(np.float32)))
+        assert entry["class"] == said.classes[0]
+        assert entry["success"] == (said.classes[0] != entry["origin"]["class"])
+        d = saved.astype(float) - read_png(tmp_path / "run" / entry["files"]["origin"])
+        norms = {"linf": np.abs(d).max(), "l2": np.linalg.norm(d), "l1": np.abs(d).sum(), "l0": (d != 0).sum()}
+        assert {key: entry[key] for key in norms} == pytest.approx(norms)
+        if entry["eps"] is not None:
+            assert norms[entry["norm"]] <= entry["eps"] * (1 + 1e-9)
+        if d.any():
+            assert sum(entry["queries"].values()) > 0
+        assert item.success == entry["success"]
+    assert any(item.success for item in result.items)
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_neither_batch_nor_order_changes_an_image(lenet: Any, name: str) -> None:
+    together = {item.origin.path: item for item in run(lenet, name, [TWO, FOUR, NINE])}
+    alone = run(lenet, name, [FOUR])[0]
+    again = run(lenet, name, [FOUR])[0]
+    assert np.array_equal(alone.images["image"], again.images["image"])
+    apart = np.abs(alone.images["image"].astype(int) - together[FOUR].images["image"])
+    assert (apart > 1).mean() <= 0.01  # kernels differ in the last digits with the size of a batch
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_the_cap_on_passes_is_kept(lenet: Any, name: str) -> None:
+    for item in run(lenet, name, [FOUR], queries=7):
+        assert sum(item.queries.values()) <= 7
+
+
+def test_perturbations_agree_with_the_peer_on_the_same_start(lenet: Any) -> None:
+    """BIM and FGM of foolbox on the plain torch module, whose input is in grey levels, too."""
+    foolbox = pytest.importorskip("foolbox")
+    import torch
+
+    module = onnxray.to_torch("lenet")
+    profile = lenet.profile
+    pixels = lenet.pixels([FOUR, NINE, TWO])
+
+    class Grey(torch.nn.Module):
+        def forward(self, x: Any) -> Any:
+            return module(profile.encode(255 * x))
+
+    peer = foolbox.PyTorchModel(Grey().eval(), bounds=(0, 1))
+    x = torch.from_numpy(np.array(pixels.array)) / 255
+    labels = torch.from_numpy(lenet.predict(pixels).classes)
+    for norm, attack in (
+        ("linf", foolbox.attacks.LinfPGD(rel_stepsize=0.05, steps=10, random_start=False)),
+        ("l2", foolbox.attacks.L2PGD(rel_stepsize=0.05, steps=10, random_start=False)),
+    ):
+        eps = 20.0 if norm == "linf" else 300.0
+        theirs = attack.run(peer, x, labels, epsilon=eps / 255).numpy() * 255
+        method = onnxray.methods.PGD(
+            norm=norm, eps=eps, steps=10, step_size=0.05 * eps, random_start=False, float_=True
+        )
+        for own, other, origin in zip(method(lenet, pixels).items, theirs, pixels.array):
+            assert own.unrounded["l2"] == pytest.approx(np.linalg.norm(other - origin), rel=1e-3)
+            assert np.abs(own.images["image"] - np.rint(other)).mean() < 0.6
