@@ -15,6 +15,7 @@ from onnxray.cli.app import app, function_at
 from onnxray.cli.lazy_group import Family, LazyGroup
 from onnxray.cli.parts.shared_options import Opening
 from onnxray.cli.usage.parameters import FunctionCommand
+from onnxray.methods.attack.base import Attack
 from onnxray.methods.catalogue import family
 from onnxray.methods.saliency.base import Saliency
 from onnxray.methods.synthesis.base import Synthesis
@@ -92,10 +93,11 @@ def test_a_line_of_the_list_is_the_commands_own(path: tuple[str, ...]) -> None:
 
 
 def test_the_lists() -> None:
-    maps, pictures = family(Saliency), family(Synthesis)  # type: ignore[type-abstract]
+    attacks, maps, pictures = (family(base) for base in (Attack, Saliency, Synthesis))  # type: ignore[type-abstract]
     paths = [" ".join(path) for path in LEAVES]
     assert paths == [
         "inspect", "verify", "classify", "values", "lots", "invert", "apply", "demo",
+        *(f"attack {name}" for name in attacks),
         *(f"saliency {name}" for name in maps), "saliency layers", "saliency compare",
         *(f"saliency check {name}" for name in maps),
         *(f"visualize {name}" for name in pictures if name != "invert"),
