@@ -31,7 +31,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "methods.saliency.activation methods.synthesis",
         "methods.saliency.perturbation",
     ),
-    "assess": ("assess", "assess.maps"),
+    "assess": ("assess", "assess.maps assess.robustness"),
     "report": ("report",),
     "cli": ("cli.terminal", "cli.usage", "cli.parts", "cli.commands", "cli"),
 }

@@ -66,6 +66,13 @@ _MAP_COMMANDS = {
 }
 """The same, of the commands beside the methods."""
 
+_ATTACK_COMMANDS = {
+    "evaluate": (
+        "onnxray.cli.commands.attack_evaluate:evaluate",
+        "Robust accuracy on a folder of pictures: each image's smallest perturbation over several attacks.",
+    ),
+}
+
 _HELP = {
     "saliency": "Maps of what a score depends on, by the methods of the literature, on any exported model.\n\n"
     "Examples: onnxray saliency grad-cam net.onnx photo.jpg; onnxray saliency grad-cam --help",
@@ -100,7 +107,9 @@ def _listing() -> dict[str, Listed]:
     saliency = Joined(maps, {**beside, "check": check})
     # What is inverted has data arguments of its own, and is a command beside these.
     pictures = Family(*_SYNTHESIS, "onnxray.cli.commands.visualize:command_of", without=frozenset({"invert"}))
-    attacks = Family(*_ATTACK, "onnxray.cli.commands.attack:command_of")
+    attacks = Joined(
+        Family(*_ATTACK, "onnxray.cli.commands.attack:command_of"), listed(_ATTACK_COMMANDS, "Beside the methods")
+    )
     return {
         **listed(_COMMANDS), "attack": _group("attack", attacks), "saliency": _group("saliency", saliency),
         "visualize": _group("visualize", pictures),

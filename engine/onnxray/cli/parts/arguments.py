@@ -37,6 +37,7 @@ LabelsOption = Annotated[
     str | None,
     typer.Option(
         "--labels",
+        "--class-names",
         rich_help_panel="Model",
         envvar="ONNXRAY_LABELS",
         metavar="FILE|NAME",

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_type_hints
 
+from typer.models import OptionInfo
+
 from onnxray.cli.parts.arguments import (
     ApproximateOption,
     ChannelsOption,
@@ -154,12 +156,19 @@ def _beside(hint: Any, taken: set[str]) -> Any:
     return Annotated[kind, own]
 
 
+def _names(parameter: inspect.Parameter) -> list[str]:
+    """The names of a command's own option: those that it states, else its parameter's."""
+    options = [one for one in get_args(parameter.annotation)[1:] if isinstance(one, OptionInfo)]
+    stated = [str(name) for one in options for name in (one.default, *(one.param_decls or ()))]
+    return [name for name in stated if name.startswith("-")] or [f"--{parameter.name.replace('_', '-')}"]
+
+
 def with_shared_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options of ``Shared`` or ``Opening`` in place of its parameter ``shared``, as annotated."""
     signature = inspect.signature(command, eval_str=True)
     kind = signature.parameters["shared"].annotation
     hints = get_type_hints(kind, include_extras=True)
-    taken = {f"--{name.replace('_', '-')}" for name in signature.parameters}
+    taken = {name for one in signature.parameters.values() for name in _names(one)}
     added = [
         inspect.Parameter(
             field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default,

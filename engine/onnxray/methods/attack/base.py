@@ -107,7 +107,7 @@ class Attack(Method[AttackItem]):
             run.note(note)
         queries = Queries.none(len(variable))
         oracle = Oracle(variable=variable, criterion=criterion, queries=queries, limit=self.queries)
-        size = max(1, min(_GROUP, _GROUP_NUMBERS // oracle.numbers))
+        size = group_size(oracle.numbers)
         for start, own in run.units(range(0, len(variable), size)):
             rows = np.arange(start, min(start + size, len(variable)))
 
@@ -132,6 +132,11 @@ class Attack(Method[AttackItem]):
         if found.whole is not None:
             return found, found.whole
         return found, attacked.oracle.rounded(found.d, attacked.rows, self.measure, eps)
+
+
+def group_size(numbers: int) -> int:
+    """How many samples of so many numbers share their passes."""
+    return max(1, min(_GROUP, _GROUP_NUMBERS // numbers))
 
 
 def generators_of(samples: NDArray[Any], seed: int) -> list[np.random.Generator]:

@@ -28,7 +28,7 @@ from onnxray.model.model import Model
 from onnxray.objectives.class_losses import ClassLoss, LossName
 from onnxray.objectives.conditions import Condition, box_gone, is_comparison, read_condition
 from onnxray.objectives.objective import Objective
-from onnxray.objectives.targets import class_index, targets_of
+from onnxray.objectives.targets import class_index
 
 SAME_PERSON = 0.3
 """The cosine below which two embeddings are taken for two persons', where nothing else is stated."""
@@ -157,13 +157,11 @@ class Beyond(Objective):
         return f"{self.objective.describe(row)} {'<' if self.less else '>'} {self.number:g}"
 
 
-def criterion_of(
-    variable: Variable, goal: object, *, labels: NDArray[np.int64] | None = None
-) -> tuple[Criterion, Shots]:
+def criterion_of(variable: Variable, goal: object, *, labels: object = None) -> tuple[Criterion, Shots]:
     """What is asked of the samples, and what the judge says of them as they came.
 
     goal: None or "untargeted"; a class (number or label), one for all or a list of one a sample; a comparison.
-    labels: (N,) the true classes, to be left in place of those that the file gives.
+    labels: the true classes, one a sample, by number or label, to be left in place of those that the file gives.
     Errors: InputError where a sample is there already, where a regressor is given no goal, and where a class is asked
     of what has none.
     """
@@ -175,20 +173,30 @@ def criterion_of(
         return _compared(variable, samples, goal, shots), shots
     if shots.predictions is None:
         return _unstated(variable, samples, goal, shots), shots
-    left = np.asarray(shots.said.classes if labels is None else labels, np.int64)
+    left = np.asarray(shots.said.classes if labels is None else _classes(model, shots, labels, "labels"), np.int64)
     if goal is None:
         return OtherClass(variable=variable, left=left, wanted=None, said=shots), shots
-    count = shots.said.probabilities.shape[1]
-    stated = targets_of(goal, 0, len(variable), len(variable))
-    each = [_class_text(one) for one in (stated if isinstance(stated, list | tuple | np.ndarray) else [stated])]
-    index = {text: class_index(model, text, count) for text in set(each)}
-    wanted = np.resize(np.array([index[text] for text in each], np.int64), len(variable))
+    wanted = _classes(model, shots, goal, "targets")
     for row in np.flatnonzero(wanted == shots.said.classes):
         raise InputError(
             f"{_name(shots, int(row))} is of class {wanted[row]} ({model.label(int(wanted[row]))}) already; give "
             "another --target, or none to leave the class"
         )
     return OtherClass(variable=variable, left=left, wanted=wanted, said=shots), shots
+
+
+def _classes(model: Model, shots: Shots, stated: object, what: str) -> NDArray[np.int64]:
+    """(N,): classes from numbers or labels, one for all or one a sample. Errors: InputError."""
+    each = [stated]
+    if isinstance(stated, list | tuple | np.ndarray):
+        each = list(stated)
+        if len(each) != len(shots.images):
+            raise InputError(
+                f"{len(each)} {what} were given for {len(shots.images)} images; give one for all, or one for each"
+            )
+    texts, count = [_class_text(one) for one in each], shots.said.probabilities.shape[1]
+    index = {text: class_index(model, text, count) for text in dict.fromkeys(texts)}
+    return np.resize(np.array([index[text] for text in texts], np.int64), len(shots.images))
 
 
 def _class_text(one: object) -> str:

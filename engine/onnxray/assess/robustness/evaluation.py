@@ -1,0 +1,202 @@
+"""The robustness of a classifier on labelled images: each image's smallest norm over several attacks.
+
+Attacks that look for the smallest norm run once an image; the others at each budget, the largest first, on the images
+whose smallest norm so far is above it and not above ``reach`` times it: what is left standing near the budget. Robust
+accuracy at every budget is read from the smallest norms. Success is the judge's word on the saved 8-bit picture. An
+image that is named wrongly as it came is counted apart and not attacked.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnxray.assess.robustness.curves import summary
+from onnxray.assess.robustness.item import RobustnessItem
+from onnxray.assess.robustness.suites import Suite, suite_of
+from onnxray.errors import InputError, NotAClassifier
+from onnxray.errors.short_values import short
+from onnxray.images.drawing.signed_grey import signed_to_grey
+from onnxray.images.pixels import Pixels
+from onnxray.methods.array_variable import variable_of
+from onnxray.methods.attack.base import Attack, Attacked, generators_of, group_size
+from onnxray.methods.attack.oracle import Oracle, Queries
+from onnxray.methods.attack.success import Criterion, OtherClass, criterion_of
+from onnxray.methods.attack.threat import NORMS, Floats, NormName
+from onnxray.methods.method import Method
+from onnxray.methods.option_checks import Range, check_choices
+from onnxray.methods.run import Run
+from onnxray.methods.shots import Shots
+from onnxray.methods.variable import PixelVariable, Rows, Variable
+from onnxray.model.model import Model
+from onnxray.results.finished_items import Tape
+
+DEFAULT_EPS = "1,2,4,8,16"
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class RobustnessEvaluation(Method[RobustnessItem]):
+    """Robust accuracy against the size of the perturbation, by several attacks, judged on saved pictures."""
+
+    name: ClassVar[str] = "evaluate"
+    item_type: ClassVar[type[Any]] = RobustnessItem
+
+    norm: Annotated[NormName, "the norm that perturbations are measured by"] = "linf"
+    eps: Annotated[str, "budgets in grey levels, smallest first, with commas"] = DEFAULT_EPS
+    attacks: Annotated[
+        str | None, "attacks by name, with commas; default: those that lead the norm, and one by the judge alone"
+    ] = None
+    reach: Annotated[
+        float,
+        "how far above a budget an image's smallest norm may lie for the bounded attacks to be tried on it; inf: any",
+        Range(1.0),
+    ] = 1.5
+
+    def __post_init__(self) -> None:
+        check_choices(self)
+        self.budgets  # noqa: B018  refused before anything is opened
+        suite_of(self.norm, self.named)
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The attacks that are named."""
+        return () if self.attacks is None else tuple(part.strip() for part in self.attacks.split(","))
+
+    @property
+    def budgets(self) -> tuple[float, ...]:
+        """eps as numbers. Errors: InputError."""
+        try:
+            found = tuple(float(part) for part in self.eps.split(","))
+        except ValueError:
+            found = ()
+        most = 255.0 if self.norm == "linf" else 1e9
+        if not found or not all(0 < one <= most for one in found) or list(found) != sorted(set(found)):
+            raise InputError(
+                f"eps is {short(self.eps)}; numbers above 0{', at most 255,' if most == 255 else ''} were expected, "
+                "smallest first, with commas: 1,2,4,8"
+            )
+        return found
+
+    def run(self, model: Model, pixels: Pixels, goal: Any, run: Run) -> Iterator[RobustnessItem]:
+        """Give an item for every image, in order. goal: the true classes, one an image; None: the model's own."""
+        variable = variable_of(model, pixels, None, [model.head.name])
+        criterion, shots = criterion_of(variable, None, labels=goal)
+        if not isinstance(criterion, OtherClass):
+            raise NotAClassifier(f"output {model.head.name!r} is {model.head.said()}; robust accuracy needs classes")
+        true = criterion.left
+        if goal is None:
+            run.note("labels: none were stated, so the model's own answers count as right")
+        suite = suite_of(self.norm, self.named)
+        size = group_size(int(np.prod(variable.start.shape[1:])))
+        for start, own in run.units(range(0, len(variable), size)):
+            rows = np.arange(start, min(start + size, len(variable)))
+
+            def tell(done: int, total: int, what: str, first: int = start, count: int = len(rows)) -> None:
+                share = done / max(1, total) * count
+                run.progress(int(1000 * (first + share)), 1000 * len(variable), what)
+
+            group = _Group(self, suite, variable, criterion, shots, true, rows[shots.said.classes[rows] == true[rows]])
+            group.attack(own, tell)
+            yield from (group.item(model, row) for row in rows.tolist())
+        run.progress(1000 * len(variable), 1000 * len(variable), "evaluate: done")
+
+    def extra(self, tape: Tape[RobustnessItem]) -> dict[str, Any]:
+        """Clean and robust accuracy, and what each attack did; see curves.py."""
+        seconds: dict[str, float] = {}
+        for fact in tape.facts("seconds"):
+            seconds[fact["attack"]] = seconds.get(fact["attack"], 0.0) + fact["seconds"]
+        suite = suite_of(self.norm, self.named)
+        alone = [*suite.smallest, *(suite.bounded if not suite.smallest and len(suite.bounded) == 1 else ())]
+        return {"robustness": {"norm": self.norm, **summary(tape.items, self.budgets, seconds, alone)}}
+
+
+class _Group:
+    """Images of a unit that are named rightly (``rows``), and the smallest that was found of each."""
+
+    def __init__(
+        self, evaluation: RobustnessEvaluation, suite: Suite, variable: Variable, criterion: Criterion, shots: Shots,
+        true: NDArray[np.int64], rows: Rows,
+    ) -> None:  # fmt: skip
+        self.evaluation, self.suite, self.rows = evaluation, suite, rows
+        self.variable, self.criterion, self.shots, self.true = variable, criterion, shots, true
+        self.norm = NORMS[evaluation.norm]
+        self.smallest = np.full(len(rows), np.inf)
+        self.best: list[tuple[str, Floats] | None] = [None] * len(rows)
+        self.norms: list[dict[str, float | None]] = [{} for _ in rows]
+        self.queries: list[dict[str, dict[str, int]]] = [{} for _ in rows]
+
+    def attack(self, run: Run, tell: Any) -> None:
+        """Every attack of the suite."""
+        seed = int(run.random.bit_generator.seed_seq.entropy)  # type: ignore[attr-defined]
+        bounded = [(eps, name) for eps in reversed(self.evaluation.budgets) for name in self.suite.bounded]
+        total = len(self.suite.smallest) + len(bounded)
+        for done, (name, method) in enumerate(self.suite.smallest.items()):
+            self._run(name, method, np.arange(len(self.rows)), seed, run, tell, done, total)
+        for done, (eps, name) in enumerate(bounded, len(self.suite.smallest)):
+            near = np.isinf(self.smallest) | (self.smallest <= self.evaluation.reach * eps)
+            places = np.flatnonzero((self.smallest > eps) & near)
+            self._run(name, self.suite.at(name, self.evaluation.norm, eps), places, seed, run, tell, done, total)
+
+    def _run(
+        self, name: str, method: Attack, places: Rows, seed: int, run: Run, tell: Any, done: int, total: int
+    ) -> None:
+        if not places.size:
+            return
+        started = time.perf_counter()
+        rows = self.rows[places]
+        oracle = Oracle(
+            variable=self.variable, criterion=self.criterion, queries=Queries.none(len(self.variable)),
+            limit=method.queries,
+        )  # fmt: skip
+
+        def part(step: int, steps: int, what: str) -> None:
+            tell(done + step / max(1, steps), total, f"{name}: {what}")
+
+        random = generators_of(self.shots.images[rows], seed)
+        attacked = Attacked(oracle=oracle, rows=rows, random=random, tell=part)
+        whole = method.settled(attacked, method.perturb(attacked))[1]
+        met = oracle.met(whole, rows)
+        sizes = np.where(met, self.norm.size(whole), np.inf)
+        for k, place in enumerate(places.tolist()):
+            before, now = self.norms[place].get(name), float(sizes[k]) if met[k] else None
+            self.norms[place][name] = min((one for one in (before, now) if one is not None), default=None)
+            counts = oracle.queries.row(int(rows[k]))
+            earlier = self.queries[place].get(name, {})
+            self.queries[place][name] = {kind: count + earlier.get(kind, 0) for kind, count in counts.items()}
+            if sizes[k] < self.smallest[place]:
+                self.smallest[place], self.best[place] = sizes[k], (name, whole[k])
+        run.tell("seconds", {"attack": name, "seconds": time.perf_counter() - started})
+
+    def item(self, model: Model, row: int) -> RobustnessItem:
+        """What was found of one image, judged alone."""
+        place = next(iter(np.flatnonzero(self.rows == row).tolist()), None)
+        origin, name = self.shots.shown(row), self.shots.names[row]
+        stem = f"{Path(name).stem if name else 'image'}-{row}"
+        pictured, after, gain = isinstance(self.variable, PixelVariable), None, None
+        images = {"origin": self.variable.start[row]} if pictured else {}
+        found = None if place is None else self.best[place]
+        if found is not None:
+            rows = np.array([row])
+            oracle = Oracle(variable=self.variable, criterion=self.criterion, queries=Queries.none(row + 1))
+            saved = self.variable.saved(oracle.samples(found[1][None], rows))
+            said = self.variable.verdict(self.variable.fed(saved, rows))
+            after = Shots(images=saved, names=(None,), predictions=said).shown(0)
+            if pictured:
+                perturbation, gain = signed_to_grey(saved[0].astype(np.float64) - images["origin"])
+                images |= {"image": saved[0], "perturbation": perturbation}
+        true = int(self.true[row])
+        smallest = None if found is None or place is None else float(self.smallest[place])
+        return RobustnessItem(
+            true=true, true_label=model.label(true), origin=origin, correct=place is not None,
+            norm=self.norm.name, norms={} if place is None else self.norms[place], smallest=smallest,
+            attack=None if found is None else found[0], after=after,
+            queries={} if place is None else self.queries[place], gain=gain,
+            stems={role: stem if role == "origin" else f"{stem}-evaluate-{role}" for role in images}, images=images,
+        )  # fmt: skip

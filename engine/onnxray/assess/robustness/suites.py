@@ -1,0 +1,66 @@
+"""Which attacks an evaluation runs where none are named: those that lead their norm, and different in kind.
+
+``smallest`` look for the smallest norm, once an image; ``bounded`` are run at each budget on what is left standing near
+it, in AutoAttack's order (Croce, Hein 2020): by gradients first, by the judge alone last. Where the file has no
+gradient the attacks of the judge alone are left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final
+
+from onnxray.errors import InputError
+from onnxray.errors.near_misses import did_you_mean
+from onnxray.methods.attack.base import Attack, WithinBudget
+from onnxray.methods.attack.threat import NormName
+from onnxray.methods.catalogue import family
+
+Entry = tuple[str, str, Mapping[str, Any]]
+"""(what the table calls it, the attack's name, its options)."""
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Configured attacks by what the tables call them."""
+
+    smallest: Mapping[str, Attack]
+    bounded: Mapping[str, type[WithinBudget]]
+    options: Mapping[str, Mapping[str, Any]]
+
+    def at(self, name: str, norm: NormName, eps: float) -> WithinBudget:
+        """One of the bounded attacks at a budget."""
+        return self.bounded[name](norm=norm, eps=eps, **self.options[name])
+
+
+_SMALLEST: Final[Mapping[NormName, tuple[Entry, ...]]] = MappingProxyType({
+    "linf": (),
+    "l2": (("ddn", "ddn", {}),),
+    "l1": (),
+    "l0": (),
+})  # fmt: skip
+_BOUNDED: Final[tuple[Entry, ...]] = (("pgd", "pgd", {"loss": "margin"}),)
+
+
+def suite_of(norm: NormName, names: Sequence[str] = ()) -> Suite:
+    """The attacks of a norm, or those that are named. Errors: InputError."""
+    known = family(Attack)  # type: ignore[type-abstract]
+    for name in names:
+        if name not in known:
+            raise InputError(f"there is no attack {name!r}; {did_you_mean(name, known)}there are: {', '.join(known)}")
+    chosen: Sequence[Entry] = [(name, name, {}) for name in names] or (*_SMALLEST[norm], *_BOUNDED)
+    smallest: dict[str, Attack] = {}
+    bounded: dict[str, type[WithinBudget]] = {}
+    options: dict[str, Mapping[str, Any]] = {}
+    for title, name, stated in chosen:
+        method = known[name]
+        if issubclass(method, WithinBudget):
+            bounded[title], options[title] = method, stated
+            continue
+        own = method(**({"norm": norm, **stated} if "norm" in method.__dataclass_fields__ else stated))
+        if own.measure.name != norm:
+            raise InputError(f"the attack {name!r} keeps {own.measure.name} small, and the evaluation is of {norm}")
+        smallest[title] = own
+    return Suite(smallest, bounded, options)

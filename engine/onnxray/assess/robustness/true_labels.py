@@ -1,0 +1,86 @@
+"""Which class counts as right of each picture: a CSV of ``file,label``, or the folder that a picture lies in.
+
+A row of a CSV is for the picture of that path, relative to the CSV's own folder or as it is; a name without a folder is
+for the one picture of that name. A first row ``file,label`` is a heading. Labels are classes' numbers or names.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from onnxray.errors import InputError
+from onnxray.errors.short_values import short
+
+FOLDERS: Final = "folders"
+_HEADINGS: Final = {"file", "path", "name", "filename", "image"}
+_LARGEST: Final = 100_000_000
+
+
+def pictures_in_folders(images: Sequence[str]) -> list[str]:
+    """The folders inside the folders, in order of name. Errors: InputError where one has none."""
+    found: list[str] = []
+    for image in images:
+        folder = Path(image)
+        inside = (
+            sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")) if folder.is_dir() else []
+        )
+        if not inside:
+            raise InputError(
+                f"{image} has no folders inside it; --labels {FOLDERS} needs one for each class, named by it"
+            )
+        found += map(str, inside)
+    return found
+
+
+def true_labels(names: Sequence[str | None], stated: str) -> list[str]:
+    """A label for each picture by its path. stated: ``folders``, or the path of a CSV. Errors: InputError."""
+    if stated == FOLDERS:
+        return [Path(str(name)).parent.name for name in names]
+    path = Path(stated)
+    rows = _rows(path)
+    by_path = {_resolved(path.parent / name): label for name, label in rows}
+    by_path |= {_resolved(Path(name)): label for name, label in rows if _resolved(Path(name)) not in by_path}
+    by_name = {Path(name).name: label for name, label in rows if Path(name).name == name}
+    found, missing = list[str](), list[str]()
+    for name in names:
+        own = Path(str(name))
+        label = by_path.get(_resolved(own), by_name.get(own.name))
+        if label is None:
+            missing.append(own.name)
+        found.append(label or "")
+    if missing:
+        listed = ", ".join(map(short, missing[:3]))
+        raise InputError(
+            f"{path} has no label for {len(missing)} of {len(names)} pictures "
+            f"({listed}{', ...' if missing[3:] else ''}); a row file,label for each was expected"
+        )
+    return found
+
+
+def _resolved(path: Path) -> str:
+    return str(path.absolute())
+
+
+def _rows(path: Path) -> list[tuple[str, str]]:
+    """(file, label) of every row. Errors: InputError."""
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise InputError(f"{path} has {path.stat().st_size} bytes; a CSV of at most {_LARGEST} was expected")
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            rows = [row for row in csv.reader(stream) if row]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(
+            f"the labels {short(str(path))} cannot be read ({error}); a CSV of file,label, or the word {FOLDERS}, was "
+            "expected"
+        ) from None
+    if rows and rows[0][0].strip().lower() in _HEADINGS:
+        rows = rows[1:]
+    for number, row in enumerate(rows, 1):
+        if len(row) < 2 or not row[0].strip() or not row[1].strip():
+            raise InputError(f"{path}: row {number} is {short(','.join(row))}; file,label was expected")
+    if not rows:
+        raise InputError(f"{path} holds no rows; file,label was expected in each")
+    return [(row[0].strip(), row[1].strip()) for row in rows]

@@ -1,0 +1,121 @@
+"""The pictures of a robustness evaluation: the curve, the smallest norms by class, and the images that went first."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from onnxray.assess.robustness.item import RobustnessItem
+from onnxray.images.drawing.contact_sheet import Cell, Row
+from onnxray.images.drawing.plot_style import (
+    BLUE,
+    GREEN,
+    GRID,
+    INK,
+    ORANGE,
+    PURPLE,
+    SKY,
+    SOFT_INK,
+    VERMILION,
+    legible,
+    own_style,
+    png_of,
+)
+from onnxray.images.drawing.text import NO_MARKUP
+from onnxray.report.pages import drawn_pages, model_name
+from onnxray.results.result import Result
+
+_MOST, _BESIDE = 20, 4
+_COLOURS = (BLUE, VERMILION, GREEN, PURPLE, SKY, ORANGE)
+_DASHES = ("-", "--", ":", "-.")
+
+
+def pictures(result: Result[RobustnessItem]) -> dict[str, bytes]:
+    """``curve.png``, and ``sheet.png``: twenty images from those flipped most easily to those that hold out."""
+    found = result.extra["robustness"]
+    title = f"Robustness of {model_name(result.provenance)}"
+    return {**_sheet(result, title), "curve.png": curve(found, result.items, title=title)}
+
+
+@own_style()
+def curve(found: Mapping[str, Any], items: Sequence[RobustnessItem], *, title: str) -> bytes:
+    """Robust accuracy against eps as PNG bytes: each attack, and the worst case with its 95 % band."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8.0, 4.6), dpi=144)
+    figure.set_layout_engine("constrained")
+    ax = figure.subplots()
+    right, count, rows = [item for item in items if item.correct], max(1, len(items)), found["curve"]
+    names = list(rows[0]["attacks"]) if rows else []
+    end = max((row["eps"] for row in rows), default=1.0)
+    for k, name in enumerate(names):
+        x, y = _steps([item.norms.get(name) for item in right], count, end)
+        ax.plot(
+            x, y, drawstyle="steps-post", color=_COLOURS[k % len(_COLOURS)], linewidth=1.2, label=legible(name, 40),
+            linestyle=_DASHES[k // len(_COLOURS) % len(_DASHES)],
+        )  # fmt: skip
+    x, y = _steps([item.smallest for item in right], count, end)
+    ax.plot(x, y, drawstyle="steps-post", color=INK, linewidth=2.4, label="worst case")
+    low, high = ([row["interval"][k] for row in rows] for k in (0, 1))
+    ax.vlines([row["eps"] for row in rows], low, high, color=SOFT_INK, linewidth=5, alpha=0.35, label="95 % interval")
+    guess = found.get("guess")
+    if guess:
+        ax.axhline(guess, color=SOFT_INK, linewidth=0.8, linestyle=":", label="guessing")
+    ax.set_xlim(0, end)
+    ax.set_ylim(-0.02, 1.02)
+    ax.set_xlabel(f"budget, {found['norm']} in grey levels", fontsize=9, color=INK, **NO_MARKUP)
+    ax.set_ylabel("robust accuracy", fontsize=9, color=INK, **NO_MARKUP)
+    ax.grid(color=GRID, linewidth=0.8)
+    ax.set_axisbelow(True)
+    ax.tick_params(length=0, labelsize=8, labelcolor=SOFT_INK)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.legend(fontsize=8, frameon=False, loc="upper right")
+    said = (
+        f"{len(items)} images, {found['misclassified']} named wrongly as they came; saved 8-bit pictures, ONNX Runtime"
+    )
+    figure.suptitle(legible(title, 90), x=0.012, ha="left", fontsize=12, weight="bold", color=INK, **NO_MARKUP)
+    ax.set_title(said, loc="left", fontsize=8, color=SOFT_INK, **NO_MARKUP)
+    return png_of(figure)
+
+
+def _steps(norms: Sequence[float | None], count: int, end: float) -> tuple[list[float], list[float]]:
+    """Where the share falls: from the clean accuracy down by one image at each norm."""
+    known = np.sort([one for one in norms if one is not None])
+    x, y = [0.0], [len(norms) / count]
+    for done, norm in enumerate(known.tolist(), 1):
+        x.append(norm)
+        y.append((len(norms) - done) / count)
+    return [*x, max(end, x[-1])], [*y, y[-1]]
+
+
+def _sheet(result: Result[RobustnessItem], title: str) -> dict[str, bytes]:
+    drawn = [item for item in result.items if item.correct and "origin" in item.images]
+    if not drawn:
+        return {}
+    order = sorted(drawn, key=lambda item: math.inf if item.smallest is None else item.smallest)
+    places = np.unique(np.linspace(0, len(order) - 1, min(_MOST, len(order))).round().astype(int))
+    norm = order[0].norm
+    subtitle = (
+        f"{len(places)} of {len(order)} rightly named images, in order of the smallest {norm} that flips them; the "
+        "change is drawn times the number under it, mid-grey being none"
+    )
+    rows = [
+        Row("", tuple(_cell(order[k]) for k in places[start : start + _BESIDE]))
+        for start in range(0, len(places), _BESIDE)
+    ]
+    return drawn_pages(rows, title=title, subtitle=[subtitle], provenance=result.provenance)
+
+
+def _cell(item: RobustnessItem) -> Cell:
+    name = Path(item.origin.path).name if item.origin.path else "image"
+    if item.after is None or item.smallest is None:
+        return Cell(item.images["origin"], (name, f"{item.true_label}: not flipped"))
+    lines = (
+        name, f"{item.true_label} -> {item.after.label}, {item.after.probability:.4f}",
+        f"{item.norm} {item.smallest:.4g} by {item.attack}; change x {item.gain or 0:.3g}",
+    )  # fmt: skip
+    return Cell(tuple(item.images[role] for role in ("origin", "image", "perturbation")), lines)

@@ -1,0 +1,121 @@
+"""An evaluation against a classifier whose smallest perturbations are known, and what must not be asked of one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import onnxray
+from onnxray.assess.robustness.evaluation import RobustnessEvaluation
+from onnxray.assess.robustness.true_labels import pictures_in_folders, true_labels
+from onnxray.errors import InputError, NotAClassifier
+from onnxray.images.files import read_png, save_png
+from onnxray.images.pixels import Pixels
+from onnxray.images.profile.profile import Profile
+from support import models
+from support.paths import ROOT
+
+PROFILE = Profile(name="unit", layout="NCHW", channels="RGB", scale=1 / 255, mean=(0,) * 3, std=(1,) * 3, size=(4, 4))
+WEIGHTS = models.random(0, 48, 2)
+X = np.random.default_rng(0).integers(60, 196, (6, 3, 4, 4)).astype(np.float32)
+LINEAR = "g (float[N,3,4,4] x) => (float[N,2] y) { f = Flatten (x) y = MatMul (f, w) }"
+SAMPLES = ROOT / "models" / "onnxray_models" / "lenet" / "samples"
+
+
+def linear() -> Any:
+    return onnxray.open(models.parse(LINEAR, {"w": WEIGHTS}).SerializeToString(), PROFILE, output="y=logits")
+
+
+def distances(images: Any) -> Any:
+    """|z_0 - z_1| / ||w_0 - w_1||, in grey levels: how far the plane lies."""
+    slope = (WEIGHTS[:, 0] - WEIGHTS[:, 1]).astype(np.float64) / 255
+    return np.abs(images.reshape(len(images), -1) @ slope) / np.linalg.norm(slope)
+
+
+def test_the_smallest_norm_of_a_linear_classifier() -> None:
+    result = RobustnessEvaluation(norm="l2", eps="8,64")(linear(), X)
+    for item, distance in zip(result.items, distances(X)):
+        assert item.correct
+        assert item.smallest is not None
+        assert distance <= item.smallest <= 1.02 * distance + 2.5  # whole grey levels in 48 numbers
+    found = result.extra["robustness"]
+    for row in found["curve"]:
+        assert row["robust_accuracy"] == np.mean([item.smallest > row["eps"] for item in result.items])
+
+
+def test_labels_decide_what_counts_as_right() -> None:
+    model = linear()
+    own = model.predict(X).classes
+    labels = [int(c) for c in own]
+    labels[2] = 1 - labels[2]
+    result = RobustnessEvaluation(norm="l2", eps="64")(model, X, labels)
+    assert [item.correct for item in result.items] == [True, True, False, True, True, True]
+    assert result.items[2].norms == {}
+    assert result.items[2].smallest is None
+    assert result.extra["robustness"]["misclassified"] == 1
+    assert not any("own answers" in note for note in result.provenance.notes)
+    assert any("own answers" in note for note in RobustnessEvaluation(eps="1")(model, X[:1]).provenance.notes)
+
+
+def test_every_number_can_be_read_from_the_saved_pictures(tmp_path: Path) -> None:
+    model = onnxray.open("lenet")
+    images = [SAMPLES / f"{name}.png" for name in ("4_0", "9_0")]
+    result = RobustnessEvaluation(norm="l2", eps="300")(model, images)
+    result.save(tmp_path / "run")
+    document = json.loads((tmp_path / "run" / "result.json").read_text())
+    for entry in document["items"]:
+        image, origin = (read_png(tmp_path / "run" / entry["files"][role]) for role in ("image", "origin"))
+        assert entry["smallest"] == pytest.approx(np.linalg.norm(image.astype(float) - origin))
+        said = model.predict(Pixels.of(image[None]))
+        assert said.classes[0] == entry["after"]["class"] != entry["true"]
+        assert entry["smallest"] == min(norm for norm in entry["norms"].values() if norm is not None)
+    assert document["robustness"]["curve"][1]["eps"] == 300
+
+
+def test_a_file_of_labels_and_folders_of_classes(tmp_path: Path) -> None:
+    for place, (folder, name) in enumerate((("cat", "a"), ("cat", "b"), ("dog", "a"))):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        save_png(tmp_path / folder / f"{name}.png", X[place].astype(np.uint8))
+    names = [str(tmp_path / folder / f"{name}.png") for folder, name in (("cat", "a"), ("cat", "b"), ("dog", "a"))]
+    assert pictures_in_folders([str(tmp_path)]) == [str(tmp_path / "cat"), str(tmp_path / "dog")]
+    assert true_labels(names, "folders") == ["cat", "cat", "dog"]
+    table = tmp_path / "labels.csv"
+    table.write_text('file,label\ncat/a.png,0\n"cat/b.png",1\ndog/a.png,"tabby, cat"\n')
+    assert true_labels(names, str(table)) == ["0", "1", "tabby, cat"]
+    table.write_text("b.png,7\n")
+    assert true_labels(names[1:2], str(table)) == ["7"]
+    with pytest.raises(InputError, match=r"no label for 2 of 3 pictures \('a.png', 'a.png'\)"):
+        true_labels(names, str(table))
+    for text in ("", "a.png\n", "a.png,\n"):
+        table.write_text(text)
+        with pytest.raises(InputError, match="file,label was expected") as error:
+            true_labels(names, str(table))
+        assert "\n" not in str(error.value)
+    with pytest.raises(InputError, match="has no folders inside it"):
+        pictures_in_folders([str(tmp_path / "cat")])
+    with pytest.raises(InputError, match="cannot be read"):
+        true_labels(names, str(tmp_path / "none.csv"))
+
+
+@pytest.mark.parametrize("eps", ["0", "256", "1,1", "8,4", "", "a", "nan", "-1", "1,inf"])
+def test_budgets_that_are_none_are_refused(eps: str) -> None:
+    with pytest.raises(InputError, match="eps is .* smallest first"):
+        RobustnessEvaluation(eps=eps)
+
+
+def test_what_cannot_be_evaluated_is_one_line() -> None:
+    with pytest.raises(InputError, match="there is no attack 'pgdd'; did you mean"):
+        RobustnessEvaluation(attacks="pgdd")
+    with pytest.raises(InputError, match="keeps l2 small, and the evaluation is of linf"):
+        RobustnessEvaluation(attacks="ddn")
+    with pytest.raises(InputError, match="2 labels were given for 6 images"):
+        RobustnessEvaluation()(linear(), X, [0, 1])
+    with pytest.raises(InputError, match="there is no class '5'"):
+        RobustnessEvaluation()(linear(), X, [5] * 6)
+    regressor = onnxray.open(models.parse(LINEAR, {"w": WEIGHTS}).SerializeToString(), PROFILE, output="y=embedding")
+    with pytest.raises(NotAClassifier, match="robust accuracy needs classes"):
+        RobustnessEvaluation()(regressor, X)
