@@ -73,7 +73,8 @@ def curve(found: Mapping[str, Any], items: Sequence[RobustnessItem], *, title: s
     ax.set_axisbelow(True)
     ax.tick_params(length=0, labelsize=8, labelcolor=SOFT_INK)
     ax.spines[["top", "right"]].set_visible(False)
-    ax.legend(fontsize=8, frameon=False, loc="upper right")
+    for text in ax.legend(fontsize=8, frameon=False, loc="upper right").get_texts():
+        text.set(**NO_MARKUP)
     said = (
         f"{len(items)} images, {found['misclassified']} named wrongly as they came; saved 8-bit pictures, ONNX Runtime"
     )

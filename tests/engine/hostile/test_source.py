@@ -66,6 +66,7 @@ ALLOWED: dict[tuple[str, str, str], str] = {
         "trace_figure",
         "legend",
     ): "its texts are set to be no markup before anything is drawn",
+    (f"{_E}report/robustness_report.py", "curve", "legend"): "as above",
     (f"{_E}engines/twin.py", "_as_input", "getattr"): "numpy's names of onnx's float types",
     (
         f"{_E}methods/saliency/activation/attention_rollout.py",

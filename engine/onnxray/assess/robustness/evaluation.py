@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from onnxray.assess.robustness.curves import summary
 from onnxray.assess.robustness.item import RobustnessItem
 from onnxray.assess.robustness.suites import Suite, suite_of
+from onnxray.assess.robustness.trust import NO_GRADIENT, Evidence, trust_tests
 from onnxray.errors import InputError, NotAClassifier
 from onnxray.errors.short_values import short
 from onnxray.images.drawing.signed_grey import signed_to_grey
@@ -59,6 +60,10 @@ class RobustnessEvaluation(Method[RobustnessItem]):
         Range(1.0),
     ] = 1.5
 
+    trust_images: Annotated[
+        int, "on how many images it is tried whether the figure can be believed; 0: on none", Range(0, 100_000)
+    ] = 16
+
     def __post_init__(self) -> None:
         check_choices(self)
         self.budgets  # noqa: B018  refused before anything is opened
@@ -94,8 +99,16 @@ class RobustnessEvaluation(Method[RobustnessItem]):
         if goal is None:
             run.note("labels: none were stated, so the model's own answers count as right")
         suite = suite_of(self.norm, self.named)
+        missing = why_no_gradient(variable, criterion)
+        if missing is not None:
+            suite = suite.without_gradients()
+            run.note(f"attacks by gradients are left out: {missing}")
         size = group_size(int(np.prod(variable.start.shape[1:])))
-        for start, own in run.units(range(0, len(variable), size)):
+        starts = [*range(0, len(variable), size), *([None] if self.trust_images else [])]
+        for start, own in run.units(starts):
+            if start is None:
+                self._test(variable, criterion, suite, own)
+                continue
             rows = np.arange(start, min(start + size, len(variable)))
 
             def tell(done: int, total: int, what: str, first: int = start, count: int = len(rows)) -> None:
@@ -107,6 +120,23 @@ class RobustnessEvaluation(Method[RobustnessItem]):
             yield from (group.item(model, row) for row in rows.tolist())
         run.progress(1000 * len(variable), 1000 * len(variable), "evaluate: done")
 
+    def _test(self, variable: Variable, criterion: OtherClass, suite: Suite, run: Run) -> None:
+        """Whether the figure can be believed, on images spread evenly over those that are named rightly."""
+        right = np.flatnonzero(criterion.said.said.classes == criterion.left)
+        if not right.size:
+            return
+        rows = right[np.unique(np.linspace(0, len(right) - 1, min(self.trust_images, len(right))).round().astype(int))]
+        oracle = Oracle(variable=variable, criterion=criterion, queries=Queries.none(len(variable)))
+        black = next((name for name, method in suite.bounded.items() if not method.needs_gradients), None)
+        evidence = Evidence(
+            oracle=oracle, norm=NORMS[self.norm], budgets=self.budgets, rows=rows, seed=_seed(run),
+            black=None if black is None else lambda eps: suite.at(black, self.norm, eps),
+        )  # fmt: skip
+        count = len(variable)
+        for test in trust_tests(evidence):
+            run.progress(1000 * count, 1000 * count, f"trust: {test.name}")
+            run.tell("trust", test.to_dict())
+
     def extra(self, tape: Tape[RobustnessItem]) -> dict[str, Any]:
         """Clean and robust accuracy, and what each attack did; see curves.py."""
         seconds: dict[str, float] = {}
@@ -114,7 +144,8 @@ class RobustnessEvaluation(Method[RobustnessItem]):
             seconds[fact["attack"]] = seconds.get(fact["attack"], 0.0) + fact["seconds"]
         suite = suite_of(self.norm, self.named)
         alone = [*suite.smallest, *(suite.bounded if not suite.smallest and len(suite.bounded) == 1 else ())]
-        return {"robustness": {"norm": self.norm, **summary(tape.items, self.budgets, seconds, alone)}}
+        found = summary(tape.items, self.budgets, seconds, alone)
+        return {"robustness": {"norm": self.norm, **found, "trust": list(tape.facts("trust"))}}
 
 
 class _Group:
@@ -134,7 +165,7 @@ class _Group:
 
     def attack(self, run: Run, tell: Any) -> None:
         """Every attack of the suite."""
-        seed = int(run.random.bit_generator.seed_seq.entropy)  # type: ignore[attr-defined]
+        seed = _seed(run)
         bounded = [(eps, name) for eps in reversed(self.evaluation.budgets) for name in self.suite.bounded]
         total = len(self.suite.smallest) + len(bounded)
         for done, (name, method) in enumerate(self.suite.smallest.items()):
@@ -200,3 +231,19 @@ class _Group:
             queries={} if place is None else self.queries[place], gain=gain,
             stems={role: stem if role == "origin" else f"{stem}-evaluate-{role}" for role in images}, images=images,
         )  # fmt: skip
+
+
+def _seed(run: Run) -> int:
+    """The run's seed, the same in all of its units."""
+    return int(run.random.bit_generator.seed_seq.entropy)  # type: ignore[attr-defined]
+
+
+def why_no_gradient(variable: Variable, criterion: Criterion) -> str | None:
+    """Why the file has no gradient at the images; None where it has one."""
+    oracle = Oracle(variable=variable, criterion=criterion, queries=Queries.none(len(variable)))
+    rows = np.zeros(1, np.int64)
+    try:
+        oracle.slopes(np.zeros((1, oracle.numbers), np.float32), rows)
+    except NO_GRADIENT as error:
+        return str(error)
+    return None

@@ -30,6 +30,17 @@ class Suite:
     bounded: Mapping[str, type[WithinBudget]]
     options: Mapping[str, Mapping[str, Any]]
 
+    def without_gradients(self) -> Suite:
+        """Those that ask the judge alone. Errors: InputError where there are none."""
+        smallest = {name: method for name, method in self.smallest.items() if not method.needs_gradients}
+        bounded = {name: method for name, method in self.bounded.items() if not method.needs_gradients}
+        if not smallest and not bounded:
+            raise InputError(
+                f"the file has no gradient, and {', '.join([*self.smallest, *self.bounded])} need one; name attacks by "
+                "the judge alone (--attacks)"
+            )
+        return Suite(smallest, bounded, self.options)
+
     def at(self, name: str, norm: NormName, eps: float) -> WithinBudget:
         """One of the bounded attacks at a budget."""
         return self.bounded[name](norm=norm, eps=eps, **self.options[name])

@@ -59,6 +59,7 @@ def evaluate(
 
 def _print(result: Result[RobustnessItem]) -> None:
     from rich.table import Table
+    from rich.text import Text
 
     from onnxray.cli.parts.console import table_console
     from onnxray.cli.parts.finishing import number_cell
@@ -82,6 +83,13 @@ def _print(result: Result[RobustnessItem]) -> None:
             f"{own['best_of']} of {own['tried']}", f"{sum(own['queries'].values()):.0f}", f"{own['seconds']:.1f}",
         )  # fmt: skip
     console.print(attacks)
+    if found["trust"]:
+        trust = Table("can the figure be believed?", "number", "verdict", "what it is of")
+        for test in found["trust"]:
+            colour = {"WARN": "red", "PASS": "green"}.get(test["verdict"], "")
+            said = test["of"] if test["reason"] is None else f"{test['of']}: {test['reason']}"
+            trust.add_row(test["name"], number_cell(test["number"]), Text(test["verdict"], colour), said)
+        console.print(trust)
     median = found["smallest_norm"]["median"]
     said = "more than half are not flipped" if median is None else f"median smallest norm {median:.4g} grey levels"
     wrong = (

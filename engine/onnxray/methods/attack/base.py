@@ -68,6 +68,8 @@ class Attack(Method[AttackItem]):
 
     item_type: ClassVar[type[Any]] = AttackItem
     images_only: ClassVar[bool] = False
+    needs_gradients: ClassVar[bool] = True
+    """Whether it asks the twin; where not, any file that ONNX Runtime opens can be attacked, without torch."""
 
     wrt: Annotated[
         str | tuple[str, ...] | None,
