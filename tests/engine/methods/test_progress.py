@@ -17,7 +17,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "caricature": {"steps": 3, "layer": "relu2"}, "deepdream": {"octaves": 2, "steps": 2, "layer": "relu2", "size": 28},
     "invert": {"steps": 4, "layer": "ip1"}, "maximize": {"steps": 3, "samples": 2, "together": 1}, "texture": {"steps": 3, "layer": "relu1"},
     "style": {"steps": 3, "layer": "relu1", "content_layer": "relu2"}, "activations": {"layer": "relu1"}, "lots": {"layer": "ip1", "steps": 2, "until": "linf", "linf": 4.0},
-    "value_occlusion": {"layer": "relu2"},
+    "value_occlusion": {"layer": "relu2"}, "lime": {"samples": 300}, "kernel_shap": {"samples": 300},
 }  # fmt: skip
 GOALS = {"lots": TargetImages(images=models.pictures(2, seed=1)), "maximize": 1}
 DREAMS = {"caricature", "deepdream", "style"}
