@@ -33,6 +33,7 @@ from onnxray.methods.saliency.activation.layer_cam import LayerCAM
 from onnxray.methods.saliency.activation.score_cam import ScoreCAM
 from onnxray.methods.saliency.activation.xgrad_cam import XGradCAM
 from onnxray.methods.saliency.item import MapItem
+from onnxray.methods.saliency.perturbation.ablation_cam import AblationCAM
 from support import exporting
 from support.behind import Behind
 from support.trusted import trusted
@@ -181,6 +182,35 @@ def test_score_cam_masks_the_network_s_own_input(squeezenet: Any) -> None:
     expected = theirs("ScoreCAM", net.net, net.net.fire9.relu1, encoded, CLASSES[:1])
     item = ours(ScoreCAM(layer="fire9/squeeze1x1_2"), model, x[:1], CLASSES[:1])[0]
     same(scaled(item.heat), expected[0])
+
+
+@trained
+@needs("pytorch_grad_cam")
+@pytest.mark.parametrize(("value", "layer"), [("conv10_2", "relu10"), ("fire9/concat_1", "fire9")])
+def test_ablation_cam_of_a_trained_network(value: str, layer: str, squeezenet: Any) -> None:
+    model, net, x = squeezenet
+    own = copy.deepcopy(net)  # theirs puts a layer of its own in the place of this one
+    expected = theirs("AblationCAM", own, own.net.get_submodule(layer), x[:1], CLASSES[:1])
+    item = ours(AblationCAM(layer=value), model, x[:1], CLASSES[:1])[0]
+    same(scaled(item.heat), expected[0])
+
+
+@trained
+@needs("pytorch_grad_cam")
+@needs("ttach")
+@pytest.mark.parametrize("method", ["GradCAM", "LayerCAM", "HiResCAM"])
+def test_augmentation_smoothing_of_a_trained_network(method: str, squeezenet: Any) -> None:
+    import pytorch_grad_cam
+    from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+
+    model, net, x = squeezenet
+    with getattr(pytorch_grad_cam, method)(net.net, target_layers=[net.net.fire9]) as explain:
+        expected = explain(
+            torch.from_numpy(model.profile.encode(x)), targets=[ClassifierOutputTarget(c) for c in CLASSES],
+            aug_smooth=True,
+        )  # fmt: skip
+    for item, map_ in zip(ours(METHODS[method](layer="fire9/concat_1", augment=True), model, x, CLASSES), expected):
+        same(item.heat, map_)
 
 
 @trained

@@ -7,6 +7,7 @@ from onnxray.methods.catalogue import methods
 from onnxray.methods.option_checks import described
 
 STATED: dict[str, dict[str, tuple[float | None, str | None]]] = {
+    "ablation_cam": {"batch_memory": (512, None)},
     "activations": {"most": (256, "from 1 to 100000")},
     "caricature": {
         "every": (0, "from 0 to 1000000"),

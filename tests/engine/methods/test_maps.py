@@ -63,6 +63,7 @@ SCORE, FEATURES, ATTENTION = "the class's score", "the layer's features", "the c
 
 TABLE = {
     # method: what must fall, and the options it runs with here
+    "ablation-cam": (SCORE, {"layer": "r"}),
     "attention-rollout": (ATTENTION, {}),
     "cam": (SCORE, {}),
     "deconvnet": (SCORE, {}),
