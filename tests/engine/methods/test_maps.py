@@ -68,6 +68,7 @@ TABLE = {
     "cam": (SCORE, {}),
     "deconvnet": (SCORE, {}),
     "eigen-cam": (FEATURES, {"layer": "r"}),
+    "full-grad": (SCORE, {}),
     "grad-cam": (SCORE, {"layer": "r"}),
     "grad-cam++": (SCORE, {"layer": "r"}),
     "gradient": (SCORE, {}),
