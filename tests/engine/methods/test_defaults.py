@@ -87,6 +87,7 @@ STATED: dict[str, dict[str, tuple[float | None, str | None]]] = {
         "style_weight": (20.0, "from 0 to 1e+12"),
         "steps": (300, "from 2 to 1000000"),
     },
+    "tcav": {"trials": (20, "from 2 to 10000")},
     "texture": {
         "every": (0, "from 0 to 1000000"),
         "samples": (1, "from 1 to 10000"),
