@@ -25,6 +25,7 @@ from conformance import zoo
 from onnxray.images.profile.profile import Profile
 from onnxray.methods.saliency.activation.cam import CAM
 from onnxray.methods.saliency.activation.eigen_cam import EigenCAM
+from onnxray.methods.saliency.activation.full_grad import FullGrad
 from onnxray.methods.saliency.activation.grad_cam import GradCAM
 from onnxray.methods.saliency.activation.grad_cam_plus_plus import GradCAMPlusPlus
 from onnxray.methods.saliency.activation.guided_grad_cam import GuidedGradCAM
@@ -33,8 +34,10 @@ from onnxray.methods.saliency.activation.layer_cam import LayerCAM
 from onnxray.methods.saliency.activation.score_cam import ScoreCAM
 from onnxray.methods.saliency.activation.xgrad_cam import XGradCAM
 from onnxray.methods.saliency.item import MapItem
+from onnxray.methods.saliency.perturbation.ablation_cam import AblationCAM
 from support import exporting
 from support.behind import Behind
+from support.efficientnet import EfficientNetLite0
 from support.trusted import trusted
 
 Array = NDArray[Any]
@@ -181,6 +184,93 @@ def test_score_cam_masks_the_network_s_own_input(squeezenet: Any) -> None:
     expected = theirs("ScoreCAM", net.net, net.net.fire9.relu1, encoded, CLASSES[:1])
     item = ours(ScoreCAM(layer="fire9/squeeze1x1_2"), model, x[:1], CLASSES[:1])[0]
     same(scaled(item.heat), expected[0])
+
+
+@trained
+@needs("pytorch_grad_cam")
+def test_ablation_cam_of_a_trained_network(squeezenet: Any) -> None:
+    model, net, x = squeezenet
+    own = copy.deepcopy(net)  # theirs puts a layer of its own in the place of this one
+    expected = theirs("AblationCAM", own, own.net.fire9.relu1, x[:1], CLASSES[:1])
+    item = ours(AblationCAM(layer="fire9/squeeze1x1_2"), model, x[:1], CLASSES[:1])[0]
+    same(scaled(item.heat), expected[0])
+
+
+class Large:
+    """A class's logit times 1e8: pytorch-grad-cam's FullGrad adds 1e-7 to what it divides by, and ours does not."""
+
+    def __init__(self, class_: int) -> None:
+        self.class_ = class_
+
+    def __call__(self, logits: torch.Tensor) -> torch.Tensor:
+        return 1e8 * logits[self.class_]
+
+
+def full_grads(net: nn.Module, encoded: Array, classes: Any) -> Array:
+    """pytorch-grad-cam's maps of the network's own input, scaled to [0, 1]."""
+    import pytorch_grad_cam
+
+    with pytorch_grad_cam.FullGrad(net, []) as explain:
+        return explain(torch.from_numpy(encoded), targets=[Large(int(c)) for c in classes])
+
+
+@trained
+@needs("pytorch_grad_cam")
+def test_full_grad_of_a_trained_network(squeezenet: Any) -> None:
+    model, net, x = squeezenet
+    encoded = model.profile.encode(x)
+    expected = full_grads(copy.deepcopy(net.net), encoded, CLASSES)
+    sharp = full_grads(copy.deepcopy(net.net).double(), encoded.astype(np.float64), CLASSES)
+    for item, map_, map64 in zip(ours(FullGrad(), model, x, CLASSES), expected, sharp):
+        # Rectifiers and poolings that take another side for rounding move a channel, each of which counts alike.
+        rounding = np.abs(map_ - map64).max()
+        assert np.abs(scaled(item.heat) - map64).max() <= max(TOLERANCE, 2 * rounding) < 0.02
+        assert np.quantile(np.abs(scaled(item.heat) - map64), 0.8) < TOLERANCE
+        assert item.numbers_["gap"] < 1e-4
+
+
+@trained
+@needs("pytorch_grad_cam")
+@needs("ttach")
+def test_efficientnet_under_ablation_augmentation_and_biases(lite0: EfficientNetLite0) -> None:
+    import pytorch_grad_cam
+    from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+
+    model = onnxray.open(lite0.path)
+    trusted(model)
+    pixels = np.array(model.pixels([PHOTOS / "bvlc_cat.jpg"]).array)
+    encoded, target = np.array(lite0.profile.encode(pixels)), [ClassifierOutputTarget(285)]
+    own = copy.deepcopy(lite0.network).requires_grad_(True)
+    # What Clip cuts off at is no bias of theirs; their batch normalisations are folded into the file's convolutions.
+    item = ours(FullGrad(clipped=False), model, pixels, (285,))[0]
+    same(scaled(item.heat), full_grads(own, encoded, (285,))[0])
+    whole = ours(FullGrad(), model, pixels, (285,))[0]
+    assert whole.numbers_["gap"] < 1e-4 < item.numbers_["gap"]
+    with pytorch_grad_cam.GradCAM(own, target_layers=[own._bn1]) as explain:
+        expected = explain(torch.from_numpy(encoded), targets=target, aug_smooth=True)
+    head = model.graph.producer_of[onnxray.methods.GradCAM()(model, pixels, 285).items[0].layer].inputs[0]
+    same(ours(onnxray.methods.GradCAM(layer=head, augment=True), model, pixels, (285,))[0].heat, expected[0])
+    second = [node.outputs[0] for node in model.graph.every_node if node.operator == "Clip"][1]
+    expected = theirs("AblationCAM", Behind(own, lite0.profile).eval(), own._blocks[0]._swish, pixels, (207,))
+    same(scaled(ours(AblationCAM(layer=second), model, pixels, (207,))[0].heat), expected[0])
+
+
+@trained
+@needs("pytorch_grad_cam")
+@needs("ttach")
+@pytest.mark.parametrize("method", ["GradCAM", "LayerCAM", "HiResCAM"])
+def test_augmentation_smoothing_of_a_trained_network(method: str, squeezenet: Any) -> None:
+    import pytorch_grad_cam
+    from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+
+    model, net, x = squeezenet
+    with getattr(pytorch_grad_cam, method)(net.net, target_layers=[net.net.fire9]) as explain:
+        expected = explain(
+            torch.from_numpy(model.profile.encode(x)), targets=[ClassifierOutputTarget(c) for c in CLASSES],
+            aug_smooth=True,
+        )  # fmt: skip
+    for item, map_ in zip(ours(METHODS[method](layer="fire9/concat_1", augment=True), model, x, CLASSES), expected):
+        same(item.heat, map_)
 
 
 @trained

@@ -26,7 +26,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "results": ("results",),
     "methods": (
         "methods",
-        "methods.lots methods.attack methods.saliency methods.synthesis.ascent",
+        "methods.lots methods.attack methods.saliency methods.concepts methods.synthesis.ascent",
         "methods.attack.gradient methods.saliency.gradient methods.synthesis.parts",
         "methods.saliency.activation methods.synthesis",
         "methods.saliency.perturbation",

@@ -42,6 +42,10 @@ _COMMANDS = {
         "onnxray.cli.commands.invert:invert",
         "Pre-images (Mahendran, Vedaldi 2015): what a layer has kept of an image.",
     ),
+    "tcav": (
+        "onnxray.cli.commands.tcav:tcav",
+        "TCAV (Kim et al. 2018): how many images of a class score higher the more a layer sees of a concept.",
+    ),
     "apply": (
         "onnxray.cli.commands.apply:apply",
         "Turn pictures into what an image-to-image network makes of them, by ONNX Runtime.",

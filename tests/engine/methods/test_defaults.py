@@ -7,6 +7,7 @@ from onnxray.methods.catalogue import methods
 from onnxray.methods.option_checks import described
 
 STATED: dict[str, dict[str, tuple[float | None, str | None]]] = {
+    "ablation_cam": {"batch_memory": (512, None)},
     "activations": {"most": (256, "from 1 to 100000")},
     "caricature": {
         "every": (0, "from 0 to 1000000"),
@@ -41,6 +42,20 @@ STATED: dict[str, dict[str, tuple[float | None, str | None]]] = {
         "rate": (None, "from 1e-30 to 1e+30"),
         "jitter": (None, "from 0 to 1000"),
     },
+    "kernel_shap": {
+        "segments": (None, "from 1"),
+        "compactness": (None, "from 1e-06"),
+        "batch_memory": (512, None),
+        "samples": (None, "from 2"),
+    },
+    "lime": {
+        "segments": (None, "from 1"),
+        "compactness": (None, "from 1e-06"),
+        "batch_memory": (512, None),
+        "samples": (1000, "from 2"),
+        "width": (0.354, "from 1e-06 to 1e+06"),
+        "ridge": (1.0, "from 0 to 1e+12"),
+    },
     "lots": {
         "steps": (1, "from 1 to 100000"),
         "step_size": (1.0, "from 0.001 to 255"),
@@ -72,6 +87,7 @@ STATED: dict[str, dict[str, tuple[float | None, str | None]]] = {
         "style_weight": (20.0, "from 0 to 1e+12"),
         "steps": (300, "from 2 to 1000000"),
     },
+    "tcav": {"trials": (20, "from 2 to 10000")},
     "texture": {
         "every": (0, "from 0 to 1000000"),
         "samples": (1, "from 1 to 10000"),

@@ -63,10 +63,12 @@ SCORE, FEATURES, ATTENTION = "the class's score", "the layer's features", "the c
 
 TABLE = {
     # method: what must fall, and the options it runs with here
+    "ablation-cam": (SCORE, {"layer": "r"}),
     "attention-rollout": (ATTENTION, {}),
     "cam": (SCORE, {}),
     "deconvnet": (SCORE, {}),
     "eigen-cam": (FEATURES, {"layer": "r"}),
+    "full-grad": (SCORE, {}),
     "grad-cam": (SCORE, {"layer": "r"}),
     "grad-cam++": (SCORE, {"layer": "r"}),
     "gradient": (SCORE, {}),
@@ -75,7 +77,9 @@ TABLE = {
     "hires-cam": (SCORE, {"layer": "r"}),
     "input-x-gradient": (SCORE, {}),
     "integrated-gradients": (SCORE, {}),
+    "kernel-shap": (SCORE, {"superpixels": "grid", "segments": 16, "samples": 300}),
     "layer-cam": (SCORE, {"layer": "r"}),
+    "lime": (SCORE, {"superpixels": "grid", "segments": 16, "samples": 300}),
     "occlusion": (SCORE, {"size": 4, "stride": 2}),
     "rise": (SCORE, {"masks": 400, "cells": 4}),
     "score-cam": (SCORE, {"layer": "r"}),

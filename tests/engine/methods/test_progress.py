@@ -17,7 +17,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "caricature": {"steps": 3, "layer": "relu2"}, "deepdream": {"octaves": 2, "steps": 2, "layer": "relu2", "size": 28},
     "invert": {"steps": 4, "layer": "ip1"}, "maximize": {"steps": 3, "samples": 2, "together": 1}, "texture": {"steps": 3, "layer": "relu1"},
     "style": {"steps": 3, "layer": "relu1", "content_layer": "relu2"}, "activations": {"layer": "relu1"}, "lots": {"layer": "ip1", "steps": 2, "until": "linf", "linf": 4.0},
-    "value_occlusion": {"layer": "relu2"},
+    "value_occlusion": {"layer": "relu2"}, "lime": {"samples": 300}, "kernel_shap": {"samples": 300},
 }  # fmt: skip
 GOALS = {"lots": TargetImages(images=models.pictures(2, seed=1)), "maximize": 1}
 DREAMS = {"caricature", "deepdream", "style"}
@@ -33,6 +33,12 @@ def test_progress_counts_up_to_all(name: str, tmp_path: Path) -> None:
     if name == "style":
         save_png(tmp_path / "style.png", models.pictures(1, seed=2)[0].astype("uint8"))
         options = {**options, "style": str(tmp_path / "style.png")}
+    if name == "tcav":
+        for folder in ("concept", "random"):
+            (tmp_path / folder).mkdir()
+            for k, one in enumerate(models.pictures(6, seed=len(folder))):
+                save_png(tmp_path / folder / f"{k}.png", one.astype("uint8"))
+        options = {"trials": 3, "concept": str(tmp_path / "concept"), "random": str(tmp_path / "random")}
     method, given = methods()[name](**options), None if name == "maximize" else images[: 1 if name in DREAMS else 2]
     model = onnxray.open(models.lenet(), models.GREY)
     method(model, given, goal, progress=lambda done, total, _: seen.append((done, total)))

@@ -3,7 +3,8 @@
     M = upsample(ReLU(L)),   L_ij = sum_k a_k,ij A_k,ij
 
 A (channels k, rows i, columns j) is a layer's value, a what a method weighs it with. L as it is, of the layer's own
-size and before the rectifier, is the map's attribution. Nothing is scaled to [0, 1], so that images can be compared.
+size and before the rectifier, is the map's attribution. Nothing is scaled to [0, 1], so that images can be compared;
+but for ``augment``, where the maps of several views of the picture are, before their mean (views.py).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from onnxray.errors import InputError, ZeroGradient
 from onnxray.images.interpolation import bilinear
 from onnxray.images.pixels import Pixels
 from onnxray.methods.run import Run
+from onnxray.methods.saliency.activation.views import VIEWS, View, scaled
 from onnxray.methods.saliency.base import Map, Saliency
 from onnxray.model.beginning import computed_from
 from onnxray.model.layers.grid import Grid, holds_picture, picture_size, read_space
@@ -46,6 +48,9 @@ class ClassActivation(Saliency):
         str | tuple[str, ...] | None,
         "value or values the maps are made at; default: the last with rows and columns before the pooling",
     ] = None
+    augment: Annotated[
+        bool, "the mean over six views: flipped or not, the input times 0.9, 1 and 1.1; each map from 0 to 1"
+    ] = False
 
     def subjects(self, model: Model) -> str | tuple[str, ...] | None:
         """Of several inputs those that hold a picture which the layers see."""
@@ -55,13 +60,26 @@ class ClassActivation(Saliency):
         """A map for every image and layer, images outermost."""
         size = picture_size(model, pixels)
         grids = layers_of(self, model, pixels, objective, run)
-        found: list[Maps] = []
-        for done, grid in enumerate(grids):
-            run.progress(done, len(grids), f"at {grid.value}")
-            found.append(self.attributions(model, pixels, objective, grid, run))
+        views = VIEWS if self.augment else (View(),)
+        count = len(grids) * len(views)
+        found: list[list[Maps]] = []
+        for layer, grid in enumerate(grids):
+            found.append([])
+            for place, view in enumerate(views, layer * len(views)):
+                run.progress(1000 * place, 1000 * count, f"at {grid.value}")
+
+                def progress(done: int, total: int, what: str, place: int = place) -> None:
+                    run.progress(int(1000 * (place + done / max(1, total))), 1000 * count, what)
+
+                own = run.telling(progress)
+                seen = view.of(model, pixels) if self.augment else pixels
+                found[-1].append(view.undone(self.attributions(model, seen, objective, grid, own)))
         for row in range(len(pixels)):
-            for grid, attributions in zip(grids, found):
-                yield row, rectified_map(attributions[row], grid, size)
+            for grid, each in zip(grids, found):
+                if self.augment:
+                    yield row, _mean_map([one[row] for one in each], grid, size)
+                else:
+                    yield row, rectified_map(each[0][row], grid, size)
 
     @abstractmethod
     def attributions(self, model: Model, pixels: Pixels, objective: Objective, grid: Grid, run: Run) -> Maps:
@@ -134,3 +152,13 @@ def rectified_map(attribution: Maps, grid: Grid, size: tuple[int, int]) -> Map:
     return Map(
         heat=heat.astype(np.float32), attribution=attribution.astype(np.float32), layer=grid.value, reason=reason
     )
+
+
+def _mean_map(attributions: Sequence[Maps], grid: Grid, size: tuple[int, int]) -> Map:
+    """The map of one image of this size from L (h, w) of several views of it."""
+    made = [rectified_map(attribution, grid, size) for attribution in attributions]
+    heat = np.mean([scaled(one.heat.astype(np.float64)) for one in made], axis=0)
+    return Map(
+        heat=heat.astype(np.float32), attribution=np.mean(attributions, axis=0).astype(np.float32), layer=grid.value,
+        reason=None if heat.any() else NO_EVIDENCE, numbers={"views": len(made)},
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""What a layer knows of concepts that a user shows it."""
