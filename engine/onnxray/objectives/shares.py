@@ -27,26 +27,38 @@ def shares(objective: Objective) -> Any:
     """The summands at the values of a chunk. Errors: InputError for a score that has none, such as a probability."""
     import torch
 
+    factors = factors_of_sum(objective)
+
+    def give(values: Mapping[str, torch.Tensor], place: slice) -> Mapping[str, torch.Tensor]:
+        if not isinstance(objective, Similarity):
+            return {name: values[name] * factor for name, factor in factors(values, place).items()}
+        vectors = values[objective.value].reshape(place.stop - place.start, -1)
+        given = objective.references[place]
+        unit = torch.as_tensor(given / np.linalg.norm(given, axis=1, keepdims=True)).to(vectors)
+        length = vectors.norm(dim=1, keepdim=True).clamp(min=torch.finfo(vectors.dtype).tiny)
+        return {objective.value: (vectors * unit / length).reshape(values[objective.value].shape)}
+
+    return give
+
+
+def factors_of_sum(objective: Objective) -> Any:
+    """dS/dv at the values of a chunk, of a score that is sum v * dS/dv. Errors: InputError for any other."""
+    import torch
+
     slopes = cotangents(objective)
 
     def give(values: Mapping[str, torch.Tensor], place: slice) -> Mapping[str, torch.Tensor]:
-        if isinstance(objective, Similarity):
-            vectors = values[objective.value].reshape(place.stop - place.start, -1)
-            given = objective.references[place]
-            unit = torch.as_tensor(given / np.linalg.norm(given, axis=1, keepdims=True)).to(vectors)
-            length = vectors.norm(dim=1, keepdim=True).clamp(min=torch.finfo(vectors.dtype).tiny)
-            return {objective.value: (vectors * unit / length).reshape(values[objective.value].shape)}
-        found = {name: values[name] * slope for name, slope in slopes(values, place).items()}
+        found: Mapping[str, torch.Tensor] = slopes(values, place)
         scores = objective.score(values, place).double()
-        parts = [part.double().reshape(len(scores), -1) for part in found.values()]
-        total, size = sum(part.sum(1) for part in parts), sum(part.abs().sum(1) for part in parts)
-        off = (total - scores).abs() > _CLOSE * torch.maximum(torch.as_tensor(size), scores.abs())
+        parts = [(values[name] * slope).double().reshape(len(scores), -1) for name, slope in found.items()]
+        total = torch.stack([part.sum(1) for part in parts]).sum(0)
+        size = torch.stack([part.abs().sum(1) for part in parts]).sum(0)
+        off = (total - scores).abs() > _CLOSE * torch.maximum(size, scores.abs())
         if off.any():
-            row = int(off.nonzero()[0][0])
+            row = place.start + int(off.nonzero()[0][0])
             raise InputError(
-                f"the {objective.describe(place.start + row)} is no sum of summands at "
-                f"{', '.join(map(repr, objective.values))}, so there is nothing to share out; explain a logit or a "
-                "margin (--score), or a value (--target)"
+                f"the {objective.describe(row)} is no sum of summands at {', '.join(map(repr, objective.values))}, so "
+                "there is nothing to share out; explain a logit or a margin (--score), or a value (--target)"
             )
         return found
 

@@ -20,12 +20,13 @@ from onnxray.importer.walk import Importer
 
 @dataclass(frozen=True, eq=False)
 class Given:
-    """Of one sample, by graph input: its numbers as the network takes them, and what the rules give them, (1, ...).
+    """Of one sample, by graph input: what the rules give its numbers, as the network takes them, (1, ...).
 
-    begun: the sum of what it began with. kept: what biases kept.
+    differences: from the reference, where there is one, else the numbers themselves. begun: the sum of what it began
+    with. kept: what biases kept.
     """
 
-    fed: Arrays
+    differences: Arrays
     found: Arrays
     begun: float
     kept: float
@@ -44,9 +45,9 @@ def pulled_by_rules(
     twin.check_differentiable(names)
     cut = make(twin.importer)
     known = {n: t.detach().requires_grad_(t.is_floating_point()) for n, t in _entries(twin, variables).items()}
-    beside = () if reference is None else tuple(t.detach() for t in _entries(twin, reference).values())
+    beside = {} if reference is None else _entries(twin, reference)
     ledger = torch.zeros((), device=twin.device, requires_grad=True)
-    values = dict(zip(names, told_as_refusal(lambda: forward_all(cut, (*known.values(), *beside, ledger)))))
+    values = dict(zip(names, told_as_refusal(lambda: forward_all(cut, (*known.values(), *beside.values(), ledger)))))
     real = {name: tensor for name, tensor in known.items() if tensor.requires_grad}
     if not real:
         raise NotDifferentiable("the model's inputs hold whole numbers; relevance exists for real numbers alone")
@@ -61,7 +62,7 @@ def pulled_by_rules(
 
     *found, kept = gradients(values, [*real.values(), ledger], begin, slice(0, 1), fed)
     return Given(
-        {name: _first(twin, tensor, fed) for name, tensor in real.items()},
+        {name: _first(twin, x - beside[name] if beside else x, fed) for name, x in real.items()},
         {name: _first(twin, tensor, fed) for name, tensor in zip(real, found)},
         begun,
         float(kept),

@@ -19,9 +19,9 @@ from onnxray.importer.relevance.operators import (
     PROPORTIONAL,
     RESIZES,
     THROUGH,
+    carriers,
     computed_reads,
     gate_rank,
-    is_real,
 )
 from onnxray.importer.relevance.rules import LinearRule, Plan, Step
 from onnxray.importer.walk import Importer
@@ -65,7 +65,8 @@ def assign(importer: Importer, names: tuple[str, ...], choose: Choice, *, stabil
     Errors: UnsupportedOperator naming the operators that have no rule.
     """
     graph, parts = importer.graph, parts_of(importer, names)
-    reached = {name for name in names if name in graph.depends_on_input}
+    carrying = graph.once(carriers)
+    reached = set(carrying.intersection(names))
     layers: list[LinearLayer] = []
     steps: dict[int, Step] = {}
     fused: list[int] = []
@@ -78,25 +79,19 @@ def assign(importer: Importer, names: tuple[str, ...], choose: Choice, *, stabil
             reached.add(layers[-1].read)
         elif node.index in parts.fused:
             fused.append(node.index)
-            reached.update(name for name in parts.fused[node.index].inputs if name in graph.depends_on_input)
+            reached.update(carrying.intersection(parts.fused[node.index].inputs))
         else:
             receivers, step = _rule(importer, node, stabilizer)
             if receivers is None:
-                refused[f"{node.domain}.{node.operator}" if node.domain else node.operator] += 1
-                reached.update(name for name in node.reads if name in graph.depends_on_input)
+                refused[counted_as(node)] += 1
+                reached.update(carrying.intersection(node.reads))
                 continue
             reached.update(receivers)
             if step is not None:
                 steps[node.index] = step
     if refused:
-        named = ", ".join(f"{count} {operator}" for operator, count in refused.most_common(_NAMED))
-        more = f" and {len(refused) - _NAMED} more operators" if len(refused) > _NAMED else ""
-        raise UnsupportedOperator(
-            f"relevance has no rule for {named}{more} between the input and {', '.join(map(repr, names))}; explain a "
-            "value before them (--target), start at one behind them (--wrt), or take another method: "
-            "integrated-gradients works wherever there are gradients"
-        )
-    behind = behind_layers(parts, layers, reached)
+        raise no_rule("lrp", refused, names)
+    behind = behind_layers(parts, layers)
     for node in parts.nodes:  # a shift before the first layer is part of how the input is encoded
         own = steps.get(node.index)
         if own is not None and own.absorbs and not behind.intersection(own.receivers):
@@ -105,20 +100,20 @@ def assign(importer: Importer, names: tuple[str, ...], choose: Choice, *, stabil
     return Plan(chosen, tuple(sorted(steps.items())), tuple(sorted(fused)))
 
 
-def behind_layers(parts: Parts, layers: Sequence[LinearLayer], reached: set[str]) -> set[str]:
-    """The values on the way that some linear layer stands before."""
+def behind_layers(parts: Parts, layers: Sequence[LinearLayer]) -> set[str]:
+    """The values that some linear layer on the way stands before."""
     ends = {layer.end.index for layer in layers}
     behind: set[str] = set()
     for node in parts.nodes:
         if node.index in ends or behind.intersection(node.reads):
-            behind.update(name for name in node.outputs if name in reached)
+            behind.update(node.outputs)
     return behind
 
 
 def first_read(graph: Graph, name: str) -> Node | None:
     """A node before a value that is no affine map of single numbers of the input, None where there is none."""
     for node in graph.needed_for((name,)):
-        if graph.depends_on_input.intersection(node.outputs) and (node.domain or node.operator not in AFFINE):
+        if graph.once(carriers).intersection(node.outputs) and (node.domain or node.operator not in AFFINE):
             return node
     return None
 
@@ -126,26 +121,24 @@ def first_read(graph: Graph, name: str) -> Node | None:
 def _rule(importer: Importer, node: Node, stabilizer: float) -> tuple[tuple[str, ...] | None, Step | None]:
     """(the values that get the node's relevance, its step); (None, None) where there is no rule."""
     graph, operator = importer.graph, node.operator
-    computed = tuple(name for name in computed_reads(graph, node) if is_real(graph, name))
+    computed = computed_reads(graph, node)
     if node.captures or (node.domain and not (node.domain == "com.microsoft" and operator in FOREIGN)):
         return None, None
-    if not computed or (operator not in {"QuantizeLinear", "DequantizeLinear"} and not _gives_real(graph, node)):
-        return (), None
     first = node.inputs[:1]
+    if not first or first[0] not in computed:
+        first = ()
     if operator in {"Max", "Min"} and len(computed) == 1:
         return computed, Step("pass", computed)
-    if operator in {"QuantizeLinear", "DequantizeLinear", *PASS, *FOREIGN}:
-        return (first, Step("pass", first)) if first[0] in graph.depends_on_input else (None, None)
+    if operator in PASS | FOREIGN or operator == "Div":
+        return (first, Step("pass", first)) if first else (None, None)
     if operator in THROUGH:
         return computed, None
     if operator in PROPORTIONAL:
         absorbs = len(computed) < len([name for name in node.inputs if name]) and operator in {"Add", "Sub", "Sum"}
         return computed, Step("proportional", computed, stabilizer=stabilizer, absorbs=absorbs)
-    if operator in RESIZES:
+    if operator in RESIZES and first:
         nearest = importer.scope(node).attributes.get("mode", "nearest") == "nearest"
         return first, None if nearest else Step("proportional", first, stabilizer=stabilizer)
-    if operator == "Div":
-        return (first, Step("pass", first)) if first[0] in graph.depends_on_input else (None, None)
     if operator == "Mul":
         return _product(graph, node, computed)
     if operator == "MatMul":
@@ -168,15 +161,31 @@ def _product(graph: Graph, node: Node, computed: tuple[str, ...]) -> tuple[tuple
 
 
 def _softmax(importer: Importer, node: Node, first: tuple[str, ...]) -> tuple[tuple[str, ...] | None, Step | None]:
-    """Along one axis from version 13 on, before along all from it on."""
+    axes = softmax_axes(importer, node)
+    return (None, None) if axes is None or not first else (first, Step("softmax", first, axes=axes))
+
+
+def softmax_axes(importer: Importer, node: Node) -> tuple[int, ...] | None:
+    """One axis from version 13 on, before all from it on; None where that is not known."""
     scope = importer.scope(node)
     modern = scope.version >= 13
     axis, rank = int(scope.attributes.get("axis", -1 if modern else 1)), scope.rank(0)
-    if not modern and rank is None:
-        return None, None
-    axes = (axis,) if modern or rank is None else tuple(range(axis % rank, rank))
-    return first, Step("softmax", first, axes=axes)
+    if modern:
+        return (axis,)
+    return None if rank is None else tuple(range(axis % rank, rank))
 
 
-def _gives_real(graph: Graph, node: Node) -> bool:
-    return any(is_real(graph, name) for name in node.outputs if name)
+def no_rule(method: str, refused: Counter[str], names: tuple[str, ...]) -> UnsupportedOperator:
+    """The error that names the operators between the input and ``names`` that have no rule."""
+    named = ", ".join(f"{count} {operator}" for operator, count in refused.most_common(_NAMED))
+    more = f" and {len(refused) - _NAMED} more operators" if len(refused) > _NAMED else ""
+    return UnsupportedOperator(
+        f"{method} has no rule for {named}{more} between the input and {', '.join(map(repr, names))}; explain a value "
+        "before them (--target), start at one behind them (--wrt), or take another method: integrated-gradients works "
+        "wherever there are gradients"
+    )
+
+
+def counted_as(node: Node) -> str:
+    """What a node is called in that."""
+    return f"{node.domain}.{node.operator}" if node.domain else node.operator

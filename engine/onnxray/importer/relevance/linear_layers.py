@@ -23,6 +23,7 @@ from onnxray.importer.imported_module import forward_all
 from onnxray.importer.ops.neural.convolution import CONVOLUTIONS, PaddedConv
 from onnxray.importer.ops.neural.normalization import BatchNorm, ComputedBatchNorm
 from onnxray.importer.ops.neural.transposed_convolution import CroppedConvTranspose
+from onnxray.importer.relevance.operators import carriers
 from onnxray.importer.relevance.propagation import Map
 from onnxray.importer.walk import Importer
 
@@ -85,7 +86,7 @@ def constant(importer: Importer, name: str) -> torch.Tensor | None:
 
 
 def _begun(importer: Importer, node: Node) -> LinearLayer | None:
-    if node.domain or not node.inputs or node.inputs[0] not in importer.graph.depends_on_input:
+    if node.domain or not node.inputs or node.inputs[0] not in importer.graph.once(carriers):
         return None
     if node.operator in {"Conv", "ConvTranspose"}:
         return _convolution(importer, node)

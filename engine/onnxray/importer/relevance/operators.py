@@ -36,8 +36,35 @@ AFFINE = frozenset(
 )  # fmt: skip
 """What may stand between the input and a first layer whose rule goes by the bounds of its input."""
 
+MAXIMA = frozenset({"GlobalMaxPool", "Max", "MaxPool", "ReduceMax"})
+LINEAR = (
+    THROUGH.difference(MAXIMA, {"Min", "ReduceMin"}) | PROPORTIONAL | RESIZES
+    | {"BatchNormalization", "Cast", "CastLike", "CumSum", "DequantizeLinear", "Dropout", "Einsum", "Neg"}
+)  # fmt: skip
+"""Linear in the one thing, or in all together, that comes from the input: a multiplier goes the gradient's way."""
+WEIGHTED = frozenset({"Conv", "ConvTranspose", "Gemm"})
+"""Linear in the first thing that they read where their weights are constants."""
+ELEMENTWISE = frozenset(
+    {
+        "Abs", "Celu", "Clip", "Cos", "Elu", "Erf", "Exp", "FastGelu", "Gelu", "HardSigmoid", "HardSwish", "LeakyRelu",
+        "Log", "Max", "Min", "Mish", "PRelu", "Pow", "QuantizeLinear", "QuickGelu", "Reciprocal", "Relu", "Selu",
+        "Sigmoid", "Sin", "Softplus", "Softsign", "Sqrt", "Swish", "Tanh", "ThresholdedRelu",
+    }
+)  # fmt: skip
+"""Functions of one number each, where that alone comes from the input."""
+
 _SQUASHING = {"Sigmoid": 2, "HardSigmoid": 2, "Tanh": 2, "Softmax": 2, "Erf": 1, "Clip": 1}
 _AROUND = frozenset({"Add", "Div", "Expand", "Mul", "Reshape", "Sub", "Unsqueeze"})
+
+
+def carriers(graph: Graph) -> frozenset[str]:
+    """The values through which the input's own numbers come: what is made of its shape or its places alone is none."""
+    found = {value.name for value in graph.inputs if value.is_float or not value.dtype}
+    for node in graph.every_node:
+        if found.intersection(node.reads):
+            kept = node.operator == "QuantizeLinear"
+            found.update(name for name in node.outputs if name and (kept or is_real(graph, name)))
+    return frozenset(found)
 
 
 def gate_rank(graph: Graph, name: str) -> int:
@@ -58,11 +85,12 @@ def gate_rank(graph: Graph, name: str) -> int:
 
 
 def computed_reads(graph: Graph, node: Node) -> tuple[str, ...]:
-    """What a node reads that depends on the input, each once."""
-    return tuple(dict.fromkeys(name for name in node.inputs if name in graph.depends_on_input))
+    """What a node reads of the input's own numbers, each once."""
+    carrying = graph.once(carriers)
+    return tuple(dict.fromkeys(name for name in node.inputs if name in carrying))
 
 
 def is_real(graph: Graph, name: str) -> bool:
-    """Whether a value may hold real numbers, or stands for such."""
+    """Whether a value may hold real numbers."""
     value = graph.values.get(name)
-    return value is None or not value.dtype or value.is_float or name in graph.dequantised
+    return value is None or not value.dtype or value.is_float

@@ -92,6 +92,11 @@ class LRP(SharedScore):
                 "kept_by_biases": share_of(given.kept, score), "composite": self.composite,
             }  # fmt: skip
             reason = None if score else "the score is 0, so the conservation gap has no measure"
+            if score and abs(score - total) > abs(score):
+                reason = (
+                    f"the relevances sum to {total:.4g} where the score is {score:.4g}: sums near 0 were divided by; a "
+                    "larger --epsilon, or --dense-rule gamma, holds that"
+                )
             yield row, Attribution(array=at_the_pixels(model, one, given.found), numbers=numbers, reason=reason)
 
     def plan(self, model: Model, pixels: Pixels, objective: Objective) -> Plan:
