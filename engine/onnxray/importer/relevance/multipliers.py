@@ -9,7 +9,8 @@ the mean of both. What goes on satisfies sum m_x D x = sum m D y, each rule exac
     maximum    m_x D x = J(x)^T m (max(y, y0) - y0) + J(x0)^T m (y - max(y, y0))     captum's rule; windows that
                overlap add up
     softmax    y = exp(l), l = x - log Z, Z = sum exp(x): rescaled one after the other
-    layer normalisation   d = x - mean x, s = (mean d^2 + e)^(-1/2), y = d s: product and rescale one after the other
+    normalisation   of layers, instances and groups: d = x - mean x, s = (mean d^2 + e)^(-1/2), y = d s: product and
+               rescale one after the other
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-from onnxray.importer.ops.neural.normalization import LayerNorm
+from onnxray.importer.ops.neural.normalization import GroupNorm, LayerNorm
 
 Tensors = tuple[torch.Tensor, ...]
 Kind = Literal["linear", "rescale", "product", "quotient", "maximum", "softmax", "normalisation"]
@@ -71,8 +72,7 @@ class ByReference(nn.Module):
             if self.kind == "softmax":
                 return (_softmax(at, m, self.axes),)
             if self.kind == "normalisation":
-                assert isinstance(self.module, LayerNorm)
-                return (_normalisation(at, m * arguments[1], self.module),)
+                return (_normalisation(at, m, arguments[1], self.module),)
             return _quotient(at, m) if self.kind == "quotient" else _RULES[self.kind](at, m, again)
 
         ruled = _Multiplied.apply(back, value, *x)  # type: ignore[no-untyped-call]
@@ -140,30 +140,47 @@ def _maximum(at: Differences, m: torch.Tensor, again: Again) -> Tensors:
 _RULES = {"rescale": _rescale, "product": _product, "maximum": _maximum}
 
 
-def _slope(change: torch.Tensor, along: torch.Tensor, limit: torch.Tensor) -> torch.Tensor:
-    """change / along, and its limit where there is none."""
-    near = along.abs() < _NEAR
-    return torch.where(near, limit, change / torch.where(near, 1, along))
-
-
 def _softmax(at: Differences, m: torch.Tensor, axes: tuple[int, ...]) -> torch.Tensor:
     """m_x = m_l - (sum m_l) (D log Z / D Z) (D e / D x), m_l = m D y / D l; shifted, so that no exp grows."""
     (x,), (x0,) = at.x, at.x0
     top = torch.maximum(x, x0).amax(axes, keepdim=True)
-    e, e0 = (x - top).exp(), (x0 - top).exp()
-    total, total0 = e.sum(axes, keepdim=True), e0.sum(axes, keepdim=True)
-    logs = torch.logsumexp(x, axes, keepdim=True), torch.logsumexp(x0, axes, keepdim=True)
-    own = m * _slope(at.y - at.y0, (x - logs[0]) - (x0 - logs[1]), at.y)
-    share = _slope(logs[0] - logs[1], total - total0, 1 / total) * _slope(e - e0, x - x0, e)
-    return own - own.sum(axes, keepdim=True) * share
+    total, total0 = ((one - top).exp().sum(axes, keepdim=True) for one in (x, x0))
+    logs, logs0 = (torch.logsumexp(one, axes, keepdim=True) for one in (x, x0))
+    change = total - total0
+    near = change.abs() < _NEAR
+    of_logarithm = torch.where(near, 1 / total, (logs - logs0) / torch.where(near, 1, change))
+    own = m * _slope_of_exp(x - logs, x0 - logs0)
+    return own - own.sum(axes, keepdim=True) * of_logarithm * _slope_of_exp(x - top, x0 - top)
 
 
-def _normalisation(at: Differences, w: torch.Tensor, module: LayerNorm) -> torch.Tensor:
-    """m_x = m_d - mean m_d,   m_d = w bar s + (sum w bar d) (D s / D v) (d + d0) / n,   w = m times the scale."""
+def _slope_of_exp(x: torch.Tensor, x0: torch.Tensor) -> torch.Tensor:
+    """(exp x - exp x0) / (x - x0) = exp(max) (1 - exp(-|x - x0|)) / |x - x0|, as exact where they are close."""
+    change = (x - x0).abs()
+    near = change < _NEAR
+    return torch.maximum(x, x0).exp() * torch.where(near, 1, -torch.expm1(-change) / torch.where(near, 1, change))
+
+
+def _normalisation(at: Differences, m: torch.Tensor, scale: torch.Tensor, module: nn.Module) -> torch.Tensor:
+    """Of layers, and of each group of channels."""
     (x,), (x0,) = at.x, at.x0
-    axes = tuple(range(module.axis % x.ndim, x.ndim))
+    if isinstance(module, LayerNorm):
+        return _of_statistics(x, x0, m * scale, tuple(range(module.axis % x.ndim, x.ndim)), module.epsilon)
+    assert isinstance(module, GroupNorm)
+    groups = module.groups or x.shape[1]
+    if module.by_group:
+        scale = scale.repeat_interleave(x.shape[1] // groups)
+    w = m * scale.reshape(-1, *(1,) * (x.ndim - 2))
+    apart = (len(x), groups, -1)
+    found = _of_statistics(x.reshape(apart), x0.reshape(apart), w.reshape(apart), (2,), module.epsilon)
+    return found.reshape(x.shape)
+
+
+def _of_statistics(
+    x: torch.Tensor, x0: torch.Tensor, w: torch.Tensor, axes: tuple[int, ...], epsilon: float
+) -> torch.Tensor:
+    """m_x = m_d - mean m_d,   m_d = w bar s + (sum w bar d) (D s / D v) (d + d0) / n,   w = m times the scale."""
     d, d0 = (one - one.mean(axes, keepdim=True) for one in (x, x0))
-    root, root0 = ((one.square().mean(axes, keepdim=True) + module.epsilon).sqrt() for one in (d, d0))
+    root, root0 = ((one.square().mean(axes, keepdim=True) + epsilon).sqrt() for one in (d, d0))
     count = d.numel() // root.numel()
     through = (w * (d + d0) / 2).sum(axes, keepdim=True) * (-1 / (root * root0 * (root + root0)))
     slope = w * (1 / root + 1 / root0) / 2 + through * (d + d0) / count

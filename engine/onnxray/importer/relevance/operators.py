@@ -44,6 +44,8 @@ LINEAR = (
 """Linear in the one thing, or in all together, that comes from the input: a multiplier goes the gradient's way."""
 WEIGHTED = frozenset({"Conv", "ConvTranspose", "Gemm"})
 """Linear in the first thing that they read where their weights are constants."""
+STATISTICS = frozenset({"GroupNormalization", "InstanceNormalization", "LayerNormalization"})
+"""Normalisations by the statistics of what they read, with constant scales."""
 ELEMENTWISE = frozenset(
     {
         "Abs", "Celu", "Clip", "Cos", "Elu", "Erf", "Exp", "FastGelu", "Gelu", "HardSigmoid", "HardSwish", "LeakyRelu",

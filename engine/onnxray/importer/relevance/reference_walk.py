@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from torch import fx
 
@@ -19,6 +18,7 @@ from onnxray.importer.relevance.operators import (
     FOREIGN,
     LINEAR,
     MAXIMA,
+    STATISTICS,
     WEIGHTED,
     carriers,
     computed_reads,
@@ -114,24 +114,21 @@ def _kinds(importer: Importer, names: tuple[str, ...]) -> dict[int, Kind]:
 
 def _kind(importer: Importer, node: Node, computed: tuple[str, ...]) -> Kind | None:
     operator, count = node.operator, len(computed)
-    known: dict[str, Any] = {
-        "Mul": "linear" if node.inputs.count(computed[0]) == count == 1 else "product",
-        "MatMul": "linear" if node.inputs.count(computed[0]) == count == 1 else "product",
-        "Div": "quotient" if count == 2 else "linear" if node.inputs[0] in computed else "rescale",
-        "Softmax": "softmax" if softmax_axes(importer, node) is not None else None,
-        "LayerNormalization": "normalisation" if computed == node.inputs[:1] else None,
-    } if operator in {"Mul", "MatMul", "Div", "Softmax", "LayerNormalization"} and not node.domain else {}  # fmt: skip
-    if operator in known:
-        kind: Kind | None = known[operator]
-        return kind
     if node.captures or (node.domain and not (node.domain == "com.microsoft" and operator in FOREIGN & ELEMENTWISE)):
         return None
+    once = count == 1 and node.inputs.count(computed[0]) == 1
+    if operator in {"Mul", "MatMul"}:
+        return "linear" if once else "product"
+    if operator == "Div":
+        return "quotient" if not once else "linear" if node.inputs[0] in computed else "rescale"
+    if operator == "Softmax":
+        return "softmax" if softmax_axes(importer, node) is not None else None
+    if operator in STATISTICS:
+        return "normalisation" if computed == node.inputs[:1] else None
     if operator in WEIGHTED:
         return "linear" if node.inputs[1] not in computed else None
-    if operator == "Einsum":
-        return "linear" if count == 1 and node.inputs.count(computed[0]) == 1 else None
     if operator in LINEAR:
-        return "linear"
+        return "linear" if once or operator != "Einsum" else None
     if operator in ELEMENTWISE and count == 1 and (operator != "Pow" or node.inputs[0] in computed):
         return "rescale"
     return "maximum" if operator in MAXIMA else None

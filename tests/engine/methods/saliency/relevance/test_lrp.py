@@ -241,7 +241,7 @@ def test_the_likeness_of_an_embedding_takes_its_length_as_a_factor(model: onnxra
 ])  # fmt: skip
 def test_what_has_no_rule_is_refused_by_name(lines: str, operators: str) -> None:
     net = opened(f"net (float[N,4] x) => (float[N,4] z) {{ {lines} }}", {"p": np.float32(2).reshape(1)})
-    with pytest.raises(UnsupportedOperator, match=f"relevance has no rule for {operators} between") as caught:
+    with pytest.raises(UnsupportedOperator, match=f"lrp has no rule for {operators} between") as caught:
         LRP()(net, models.random(0, 2, 4), "z:1")
     assert "\n" not in str(caught.value)
     assert "integrated-gradients" in str(caught.value)
