@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -51,13 +51,13 @@ _DAMAGED = (
 
 @dataclass(frozen=True)
 class CutKey:
-    """What tells the cuts of one graph apart: the values that they give and take, and how rectifiers pull back.
+    """What tells the cuts of one graph apart: the values that they give and take, and how nodes pull back.
 
     batch: the inputs' shapes at the file's own batch, of a cut that takes several of these at once; else None.
     """
 
     names: tuple[str, ...]
-    rules: BackwardRules
+    rules: Hashable
     given: tuple[str, ...] = ()
     batch: tuple[tuple[int, ...], ...] | None = None
 

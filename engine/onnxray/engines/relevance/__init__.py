@@ -1,0 +1,1 @@
+"""Cuts with rules in place of derivatives, run for a sample."""
