@@ -46,6 +46,11 @@ _COMMANDS = {
         "onnxray.cli.commands.apply:apply",
         "Turn pictures into what an image-to-image network makes of them, by ONNX Runtime.",
     ),
+    "rerun": (
+        "onnxray.cli.commands.rerun:rerun",
+        "Do a run again from what its result.json says, and compare every number and every file. Status 1 if one "
+        "differs.",
+    ),
     "demo": (
         "onnxray.cli.commands.demo:demo",
         "Run LOTS on the bundled LeNet and its 100 digits: x-, x+, a 4 turned into a 9, and how stable each layer is.",

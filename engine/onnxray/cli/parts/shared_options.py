@@ -92,6 +92,11 @@ class Opening:
         return opened
 
     @property
+    def keeps(self) -> bool:
+        """Whether the document is written or printed."""
+        return self.json or self.out is not None
+
+    @property
     def replaces(self) -> bool:
         """Whether a run that lies in the folder may be replaced or gone on with."""
         return self.overwrite
