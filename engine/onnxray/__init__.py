@@ -19,7 +19,8 @@ from onnxray._version import __version__
 
 if TYPE_CHECKING:
     from onnxray import errors, methods, objectives
-    from onnxray.assess.maps.calls import check, compare
+    from onnxray.assess.maps.calls import check
+    from onnxray.assess.models.calls import compare
     from onnxray.cli.rerun.calls import rerun
     from onnxray.images.profile.profile import Profile
     from onnxray.model.model import Model
@@ -36,7 +37,7 @@ _LAZY = {
     "Model": ("onnxray.model.model", "Model"),
     "Profile": ("onnxray.images.profile.profile", "Profile"),
     "check": ("onnxray.assess.maps.calls", "check"),
-    "compare": ("onnxray.assess.maps.calls", "compare"),
+    "compare": ("onnxray.assess.models.calls", "compare"),
     "errors": ("onnxray.errors", None),
     "goals": ("onnxray.objectives.goals", None),
     "methods": ("onnxray.methods", None),

@@ -31,7 +31,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "methods.saliency.activation methods.synthesis",
         "methods.saliency.perturbation",
     ),
-    "assess": ("assess", "assess.maps"),
+    "assess": ("assess", "assess.maps", "assess.models"),
     "report": ("report",),
     "cli": ("cli.terminal", "cli.usage", "cli.parts", "cli.rerun", "cli.commands", "cli"),
 }

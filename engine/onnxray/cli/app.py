@@ -42,6 +42,10 @@ _COMMANDS = {
         "onnxray.cli.commands.invert:invert",
         "Pre-images (Mahendran, Vedaldi 2015): what a layer has kept of an image.",
     ),
+    "compare": (
+        "onnxray.cli.commands.compare:compare",
+        "Compare models on the same pictures: what they say, their values layer by layer, and their maps.",
+    ),
     "apply": (
         "onnxray.cli.commands.apply:apply",
         "Turn pictures into what an image-to-image network makes of them, by ONNX Runtime.",
