@@ -71,8 +71,8 @@ def compare(
     Errors: those of the methods' base, InputError.
     """
     if isinstance(model, Sequence) and not isinstance(model, str | bytes):
-        comparison, first, pixels = models_comparison(model, images, methods, **options)
-        return comparison(first, pixels, target, seed=seed, progress=progress)
+        comparison, first = models_comparison(model, images, methods, **options)
+        return comparison(first, images, target, seed=seed, progress=progress)
     if not isinstance(model, Model):
         raise InputError(f"the model is {short(model)}; an opened model was expected, or a list of several")
     return compare_methods(model, images, methods, target=target, seed=seed, progress=progress, **options)
@@ -80,8 +80,8 @@ def compare(
 
 def models_comparison(
     models: Sequence[ModelLike], images: object, method: MethodLike | None = None, **options: Any
-) -> tuple[ModelComparison, Model, Any]:
-    """The comparison of models, configured, the first of them, and the pictures as that reads them.
+) -> tuple[ModelComparison, Model]:
+    """The comparison of models, configured, and the first of them, which it is called on with the same images.
 
     Errors: InputError; those of opening and of reading pictures.
     """
@@ -89,6 +89,5 @@ def models_comparison(
     if len(opened) < 2:
         raise InputError(f"{len(opened)} model was given to compare; give two or more, and then images")
     chosen = None if method == "none" else method_of("grad-cam" if method is None else method)
-    pixels = opened[0].pixels(images)
     others = tuple(Other(one, one.pixels(images)) for one in opened[1:])
-    return ModelComparison(others=others, method=chosen, **options), opened[0], pixels
+    return ModelComparison(others=others, method=chosen, **options), opened[0]

@@ -20,6 +20,7 @@ from onnxray.graph.classifier.predictions import Predictions
 from onnxray.images.eight_bits import to_uint8
 from onnxray.images.pixels import Pixels
 from onnxray.images.profile.profile import Profile
+from onnxray.methods.as_typed import Unstated, opening, path_texts, plain_fields, settings_of, target_text
 from onnxray.methods.method import Method
 from onnxray.methods.option_checks import check_range
 from onnxray.methods.run import Run, generator_of, silent
@@ -67,6 +68,25 @@ class ModelComparison(Method[ModelsItem]):
         check_range("top", self.top, 1, 1000)
         if not self.others:
             raise InputError("one model was given to compare; give two or more, and then images")
+
+    def command(self) -> tuple[str, ...]:
+        """What is typed behind ``onnxray`` for it."""
+        return ("compare",)
+
+    def as_typed(self, images: object, goal: object) -> dict[str, Any]:
+        """The command's options: the other models before the images, each with its profile."""
+        opened = [opening(other.model) for other in self.others]
+        profiles = [str(one["profile"]) for one in opened if one["profile"] is not None]
+        if len(profiles) not in {0, len(opened)}:
+            raise Unstated("profiles were given for some of the models, which no command line states")
+        method: dict[str, Any] = {"map_method": "none"}
+        if self.method is not None:
+            method = {"map_method": self.method.name, "settings": settings_of([self.method])}
+        return {
+            "images": [*(str(one["model"]) for one in opened), *(path_texts("the images", images) or ())],
+            "target": target_text(goal), "other_profile": profiles or None, **method,
+            **plain_fields(self, without=("others", "method")),
+        }  # fmt: skip
 
     def options(self) -> dict[str, Any]:
         """The options, the other models by what they are, as they stand in provenance."""

@@ -86,10 +86,9 @@ def compare(
         raise InputError(f"--set is {short(settings[0])}, and --method none has no options")
     profiles = _profiles(files, other_profile)
     opened = [shared.open(files[0]), *(shared.other(file, profile) for file, profile in zip(files[1:], profiles))]
-    comparison, first, pixels = models_comparison(opened, samples, chosen, **plain_options(options))
-    beside = {"images": len(pixels), "other-profiles": other_profile}
+    comparison, first = models_comparison(opened, samples, chosen, **plain_options(options))
     run_method(
-        comparison, first, pixels, target, shared=shared, folder="compare", beside=beside, whole=len(files) - 1,
+        comparison, first, samples, target, shared=shared, folder="compare", whole=len(files) - 1,
         ending=Ending(sheets=pictures, table=_print, lines=_refusals),
     )  # fmt: skip
 
