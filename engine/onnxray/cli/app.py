@@ -51,7 +51,7 @@ _COMMANDS = {
         "Turn pictures into what an image-to-image network makes of them, by ONNX Runtime.",
     ),
     "rerun": (
-        "onnxray.cli.commands.rerun:rerun",
+        "onnxray.cli.rerun.rerun:rerun",
         "Do a run again from what its result.json says, and compare every number and every file. Status 1 if one "
         "differs.",
     ),

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from onnxray.cli.terminal.notes import note as say
@@ -93,7 +94,8 @@ def default_folder(name: str) -> Path:
 
 
 _STATED: ContextVar[tuple[str, ...]] = ContextVar("stated", default=())
-_CALLED: ContextVar[tuple[tuple[str, ...], Mapping[str, Any]]] = ContextVar("called")
+_NO_COMMAND: tuple[tuple[str, ...], Mapping[str, Any]] = (), MappingProxyType({})
+_CALLED: ContextVar[tuple[tuple[str, ...], Mapping[str, Any]]] = ContextVar("called", default=_NO_COMMAND)
 _OF_THE_RUN = frozenset({"out", "overwrite", "resume", "json"})
 """Options that say where a result goes and how it is told, which it does not depend on."""
 
@@ -115,10 +117,12 @@ def called(path: Sequence[str], options: Mapping[str, Any], stated: Mapping[str,
 
 
 def made_from_this(model: Model) -> dict[str, Any]:
-    """What a document of the command that runs says it was made from."""
+    """What a document of the command that runs says it was made from; nothing where none runs."""
     from onnxray.results.made_from import Call, made_from
 
     path, options = _CALLED.get()
+    if not path:
+        return {}
     own = {name: value for name, value in options.items() if name not in _OF_THE_RUN}
     return made_from(Call(command=path, options=own), model)
 
