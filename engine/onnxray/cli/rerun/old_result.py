@@ -47,10 +47,11 @@ def read_result(place: str | os.PathLike[str]) -> OldResult:
         ) from None
     if not isinstance(document, dict):
         raise OutputError(f"{file}: holds {short(document)}; the document of a run was expected")
-    schema = document.get("schema")
-    if isinstance(schema, int) and not isinstance(schema, bool) and schema > SCHEMA:
+    schema: Any = document.get("schema")
+    whole = isinstance(schema, int) and not isinstance(schema, bool)
+    if whole and schema > SCHEMA:
         raise OutputError(f"{file} is of schema {schema} and {SCHEMA} is known here; a newer onnxray wrote it: update")
-    if schema != SCHEMA or not isinstance(document.get("items"), list):
+    if not whole or schema != SCHEMA or not isinstance(document.get("items"), list):
         raise OutputError(f"{file} is no result of onnxray: schema {SCHEMA} with its items was expected")
     if document.get("incomplete"):
         raise OutputError(f"{file} is of a run that did not come to its end; go on with that by --resume")
