@@ -19,7 +19,9 @@ from onnxray._version import __version__
 
 if TYPE_CHECKING:
     from onnxray import errors, methods, objectives
-    from onnxray.assess.maps.calls import check, compare
+    from onnxray.assess.maps.calls import check
+    from onnxray.assess.models.calls import compare
+    from onnxray.cli.rerun.calls import rerun
     from onnxray.images.profile.profile import Profile
     from onnxray.model.model import Model
     from onnxray.model.opening import open_model as open
@@ -28,19 +30,20 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Model", "Profile", "__version__", "check", "compare", "errors", "goals", "methods", "objectives", "open",
-    "to_torch",
+    "rerun", "to_torch",
 ]  # fmt: skip
 
 _LAZY = {
     "Model": ("onnxray.model.model", "Model"),
     "Profile": ("onnxray.images.profile.profile", "Profile"),
     "check": ("onnxray.assess.maps.calls", "check"),
-    "compare": ("onnxray.assess.maps.calls", "compare"),
+    "compare": ("onnxray.assess.models.calls", "compare"),
     "errors": ("onnxray.errors", None),
     "goals": ("onnxray.objectives.goals", None),
     "methods": ("onnxray.methods", None),
     "objectives": ("onnxray.objectives", None),
     "open": ("onnxray.model.opening", "open_model"),
+    "rerun": ("onnxray.cli.rerun.calls", "rerun"),
     "to_torch": ("onnxray.model.to_torch", "to_torch"),
 }
 

@@ -31,9 +31,9 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "methods.saliency.activation methods.saliency.relevance methods.synthesis",
         "methods.saliency.perturbation",
     ),
-    "assess": ("assess", "assess.maps assess.robustness"),
+    "assess": ("assess", "assess.maps assess.robustness", "assess.models"),
     "report": ("report",),
-    "cli": ("cli.terminal", "cli.usage", "cli.parts", "cli.commands", "cli"),
+    "cli": ("cli.terminal", "cli.usage", "cli.parts", "cli.rerun", "cli.commands", "cli"),
 }
 """The rooms from the top down, and in each its folders from the top down: a file imports only what stands above its own
 folder, or beside it in the folder. Folders in one row are apart: neither imports the other."""

@@ -46,9 +46,18 @@ _COMMANDS = {
         "onnxray.cli.commands.tcav:tcav",
         "TCAV (Kim et al. 2018): how many images of a class score higher the more a layer sees of a concept.",
     ),
+    "compare": (
+        "onnxray.cli.commands.compare:compare",
+        "Compare models on the same pictures: what they say, their values layer by layer, and their maps.",
+    ),
     "apply": (
         "onnxray.cli.commands.apply:apply",
         "Turn pictures into what an image-to-image network makes of them, by ONNX Runtime.",
+    ),
+    "rerun": (
+        "onnxray.cli.rerun.rerun:rerun",
+        "Do a run again from what its result.json says, and compare every number and every file. Status 1 if one "
+        "differs.",
     ),
     "demo": (
         "onnxray.cli.commands.demo:demo",

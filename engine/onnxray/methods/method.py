@@ -15,6 +15,7 @@ from onnxray.errors import InputError
 from onnxray.errors.short_values import short
 from onnxray.errors.type_checks import check_callable, check_kind
 from onnxray.images.pixels import Pixels, read_at_own_size
+from onnxray.methods.as_typed import call_of, path_texts, plain_fields, target_text
 from onnxray.methods.documentation import documentation
 from onnxray.methods.option_checks import refuse_without_images
 from onnxray.methods.own_methods import note_of_own
@@ -22,6 +23,7 @@ from onnxray.methods.run import Progress, Run, silent
 from onnxray.model.model import Model
 from onnxray.results.finished_items import Tape
 from onnxray.results.item import ItemT
+from onnxray.results.made_from import made_from
 from onnxray.results.provenance import Provenance, provenance
 from onnxray.results.result import Result
 
@@ -114,7 +116,9 @@ class Method(ABC, Generic[ItemT]):
                 raise
             tape.settle()
             interrupted = True
-        return Result(dataclasses.replace(stamp(), interrupted=interrupted), tape.items, None, self.extra(tape))
+        made = made_from(call_of(self, model, images, goal, seed=seed, each=each), model)
+        stamped = dataclasses.replace(stamp(), interrupted=interrupted, made_from=made)
+        return Result(stamped, tape.items, None, self.extra(tape))
 
     def _read(self, model: Model, images: object) -> tuple[Pixels, Sequence[Pixels]]:
         """The images at the model's size, or one by one at their own."""
@@ -138,6 +142,14 @@ class Method(ABC, Generic[ItemT]):
         """Refuse a model that the method cannot work on, before anything is run. Errors: InputError."""
         if self.images_only:
             refuse_without_images(model, f"{self.name} works on images")
+
+    def command(self) -> tuple[str, ...]:
+        """What is typed behind ``onnxray`` for this method; () where no command runs it."""
+        return ()
+
+    def as_typed(self, images: object, goal: object) -> dict[str, Any]:
+        """The command's options by their parameters' names, but for those of opening. Errors: as_typed.Unstated."""
+        return {"images": path_texts("the images", images), "target": target_text(goal), **plain_fields(self)}
 
     def extra(self, tape: Tape[ItemT]) -> dict[str, Any]:
         """What the document states beside the items, of what is finished."""

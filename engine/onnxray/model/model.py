@@ -60,13 +60,14 @@ class Model:
     def __init__(
         self, graph: Graph, profile: Profile | None, device: str = "cpu", *,
         approximate: bool = False, strict: bool = False, output: StatedOutput | None = None,
-        inputs: Inputs | None = None,
+        inputs: Inputs | None = None, opened: Mapping[str, Any] | None = None,
     ) -> None:  # fmt: skip
         self.graph = graph
         self.profile = profile
         self.device = device
         self.approximate = approximate
         self.strict = strict
+        self.opened = opened
         self.inputs = inputs or inputs_of(graph)
         self.encoder = Encoder(graph, self.inputs, profile, strict)
         self.mixing = Mixing(graph, self._found_mixing, alone=profile is not None)

@@ -70,7 +70,12 @@ def open_model(
         found = dataclasses.replace(found, logits=None, features=None)  # those of the output that is not meant
     profile_name = "none" if found is None else found.name
     _log.info("opened %s: %d nodes, profile %s", graph.path or "bytes", len(graph.nodes), profile_name)
-    model = Model(graph, found, device, approximate=approximate, strict=strict, output=stated, inputs=read_as)
+    told: dict[str, Any] = {"source": source, "profile": profile, "labels": labels, "output": output}
+    told |= {"inputs": inputs, "picture": picture}
+    opened = told if isinstance(source, str | os.PathLike) else None
+    model = Model(
+        graph, found, device, approximate=approximate, strict=strict, output=stated, inputs=read_as, opened=opened
+    )
     if model.answering.stated is not None:
         answered_with(graph, model.answering.stated)  # what is wrong with it is said before anything is done
     return model

@@ -30,6 +30,8 @@ class Provenance:
     interrupted: bool = False
     title: str | None = None
     """What heads the sheets in place of their own titles."""
+    made_from: Mapping[str, Any] = field(default_factory=dict)
+    """The call, and the files that it named by their contents: see ``results/made_from.py``."""
 
 
 def provenance(

@@ -23,6 +23,8 @@ from onnxray.results.provenance import Provenance
 from onnxray.results.saved_files import file_names, item_entry, npy_bytes, plain_values, with_files, write_folder
 
 SCHEMA = 1
+_AS_NEEDED = frozenset({"title", "made_from"})
+"""What stands in a document where there is something to say."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ class Result(Generic[ItemT]):
             "notes": list(p.notes),
             "interrupted": p.interrupted,
             **({} if p.title is None else {"title": p.title}),
+            **({"made_from": dict(p.made_from)} if p.made_from else {}),
             **self.extra,
             "items": [item_entry(item, names) for item in self.items],
         }
@@ -91,7 +94,8 @@ class Result(Generic[ItemT]):
             if document["schema"] != SCHEMA:
                 raise OutputError(f"{place} holds a result of schema {document['schema']}; {SCHEMA} is known here")
             known = Provenance.__dataclass_fields__
-            fields = {name: document[name] for name in known if name != "title"} | {"title": document.get("title")}
+            fields = {name: document[name] for name in known if name not in _AS_NEEDED}
+            fields |= {"title": document.get("title"), "made_from": document.get("made_from", {})}
             fields |= {name: tuple(fields[name]) for name in ("command", "notes")}
             entries = document["items"]
             journal = read_journal(place / JOURNAL) if document.get("incomplete") else None

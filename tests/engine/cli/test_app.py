@@ -67,7 +67,7 @@ def test_the_program_answers_by_itself_without_anything_heavy(arguments: tuple[s
     assert sorted(name for name in modules if name.startswith("onnxray.cli.commands.")) == []
 
 
-@pytest.mark.parametrize("command", ["inspect", "verify", "classify", "values", "apply", "demo", "saliency layers"])
+@pytest.mark.parametrize("command", ["inspect", "verify", "classify", "values", "apply", "rerun", "demo", "saliency layers"])
 def test_wrong_usage_of_a_command_without_a_method_imports_nothing_heavy(command: str) -> None:
     status, modules = ended(*command.split(), "--nonsense")
     assert status == 2
@@ -96,7 +96,7 @@ def test_the_lists() -> None:
     attacks, maps, pictures = (family(base) for base in (Attack, Saliency, Synthesis))  # type: ignore[type-abstract]
     paths = [" ".join(path) for path in LEAVES]
     assert paths == [
-        "inspect", "verify", "classify", "values", "lots", "invert", "apply", "demo",
+        "inspect", "verify", "classify", "values", "lots", "invert", "tcav", "compare", "apply", "rerun", "demo",
         *(f"attack {name}" for name in attacks), "attack evaluate",
         *(f"saliency {name}" for name in maps), "saliency layers", "saliency compare",
         *(f"saliency check {name}" for name in maps),

@@ -1,4 +1,4 @@
-"""Comparing maps and checking them, in one call each: ``onnxray.compare`` and ``onnxray.check``."""
+"""Comparing maps and checking them, in one call each: ``onnxray.check``, and ``onnxray.compare`` on one model."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from onnxray.results.result import Result
 MethodLike = Saliency | type[Saliency] | str
 
 
-def compare(
+def compare_methods(
     model: Model,
     images: object,
     methods: Sequence[MethodLike] | MethodLike | None = None,
@@ -41,7 +41,7 @@ def compare(
         chosen: Sequence[MethodLike] = list(family(Saliency).values())  # type: ignore[type-abstract]
     else:
         chosen = methods if isinstance(methods, Sequence) and not isinstance(methods, str) else [methods]
-    comparison = Comparison(methods=tuple(_method(one) for one in chosen), **options)
+    comparison = Comparison(methods=tuple(method_of(one) for one in chosen), **options)
     return comparison(model, images, target, seed=seed, progress=progress)
 
 
@@ -60,10 +60,10 @@ def check(
     method: configured, a class, or a name. target: as for ``compare``. options: those of
     ``onnxray.assess.maps.check.Check``. Errors: those of the method, InputError.
     """
-    return Check(method=_method(method), **options)(model, images, target, seed=seed, progress=progress)
+    return Check(method=method_of(method), **options)(model, images, target, seed=seed, progress=progress)
 
 
-def _method(stated: object) -> Saliency:
+def method_of(stated: object) -> Saliency:
     """A method from how it is stated. Errors: InputError."""
     if isinstance(stated, Saliency):
         return stated

@@ -17,6 +17,7 @@ from onnxray.assess.maps.redrawn_weights import reinitialised
 from onnxray.assess.maps.summary import summarize
 from onnxray.errors import NotDifferentiable, OnnxrayError
 from onnxray.images.pixels import Pixels
+from onnxray.methods.as_typed import path_texts, plain_fields, target_text
 from onnxray.methods.method import Method
 from onnxray.methods.option_checks import check_range, refuse_without_images
 from onnxray.methods.run import Progress, Run, silent
@@ -82,6 +83,17 @@ class Check(Figures, Method[CheckedItem]):
         check_range("noise_copies", self.noise_copies, 0, 10_000)
         check_range("noise_level", self.noise_level, 1e-6, 255)
         check_range("weights_stages", self.weights_stages, 1, 10_000)
+
+    def command(self) -> tuple[str, ...]:
+        """What is typed behind ``onnxray`` for it."""
+        return ("saliency", "check", self.method.name)
+
+    def as_typed(self, images: object, goal: object) -> dict[str, Any]:
+        """The command's options, the method's among them."""
+        return {
+            "images": path_texts("the images", images), "target": target_text(goal),
+            **plain_fields(self, without=("method",)), **plain_fields(self.method),
+        }  # fmt: skip
 
     def options(self) -> dict[str, Any]:
         """The options, the method's among them, as they stand in provenance."""

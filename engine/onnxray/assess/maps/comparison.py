@@ -16,6 +16,7 @@ from onnxray.assess.maps.item import CheckedItem
 from onnxray.assess.maps.summary import summarize
 from onnxray.errors import InputError, OnnxrayError
 from onnxray.images.pixels import Pixels
+from onnxray.methods.as_typed import methods_typed, path_texts, plain_fields, target_text
 from onnxray.methods.method import Method
 from onnxray.methods.option_checks import refuse_without_images
 from onnxray.methods.run import Run, generator_of, silent
@@ -50,6 +51,17 @@ class Comparison(Figures, Method[CheckedItem]):
         super().__post_init__()
         if not self.methods:
             raise InputError("no methods were given to compare; name one or several")
+
+    def command(self) -> tuple[str, ...]:
+        """What is typed behind ``onnxray`` for it."""
+        return ("saliency", "compare")
+
+    def as_typed(self, images: object, goal: object) -> dict[str, Any]:
+        """The command's options: the methods by name, and what is set of each."""
+        return {
+            "images": path_texts("the images", images), "target": target_text(goal),
+            **plain_fields(self, without=("methods",)), **methods_typed(self.methods),
+        }  # fmt: skip
 
     def options(self) -> dict[str, Any]:
         """The options, those of every method among them, as they stand in provenance."""

@@ -32,7 +32,7 @@ def summarize(items: Sequence[CheckedItem]) -> list[dict[str, Any]]:
     return [
         {
             "method": method, "layer": layer, "images": len(group),
-            **{name: found for name in _FIGURES if (found := _spread([figure(item, name) for item in group]))},
+            **{name: found for name in _FIGURES if (found := spread([figure(item, name) for item in group]))},
             **_weights(group),
         }
         for (method, layer), group in groups.items()
@@ -53,11 +53,12 @@ def _weights(group: Sequence[CheckedItem]) -> dict[str, Any]:
         for entry in item.figures.get("weights", ()):
             layers.setdefault(entry["layer"], []).append(entry["correlation"])
     empty = {"mean": None, "median": None, "count": 0}
-    found = [{"layer": layer, **(_spread(values) or empty)} for layer, values in layers.items()]
+    found = [{"layer": layer, **(spread(values) or empty)} for layer, values in layers.items()]
     return {"weights": found} if found else {}
 
 
-def _spread(values: Sequence[float | None]) -> dict[str, Any] | None:
+def spread(values: Sequence[float | None]) -> dict[str, Any] | None:
+    """Mean, median and count of the numbers that could be had; None where there are none."""
     known = [value for value in values if value is not None]
     if not known:
         return None

@@ -38,7 +38,7 @@ def classify(
     from onnxray.graph.outputs.facts import CLASS_KINDS
 
     opened = shared.open(model)
-    work = Work(opened, "classify", {"top": top})
+    work = Work(opened, "classify", {"top": top}, kept=shared.keeps)
     pixels = opened.pixels(images)
     notes, interrupted = list(pixels.notes), False
     if opened.head.kind not in CLASS_KINDS:

@@ -55,7 +55,7 @@ def inspect(
     from onnxray.graph.weight_layers import weight_layers
 
     opened = shared.open(model)
-    work = Work(opened, "inspect", {})
+    work = Work(opened, "inspect", {}, kept=shared.keeps)
     graph = opened.graph
     layers = weight_layers(graph)
     weighted = frozenset(layers)

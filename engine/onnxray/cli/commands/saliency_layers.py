@@ -31,7 +31,7 @@ def layers(
     from onnxray.model.layers.map_layers import find_layers
 
     opened = shared.open(model)
-    work = Work(opened, "saliency layers", {"value": value})
+    work = Work(opened, "saliency layers", {"value": value}, kept=shared.keeps)
     wanted = opened.select_values([value])
     found = find_layers(read_space(opened), wanted)
     items = [

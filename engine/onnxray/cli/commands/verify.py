@@ -39,7 +39,7 @@ def verify(
     Examples: onnxray verify lenet; onnxray verify net.onnx photo.jpg --tolerance 1e-4
     """
     opened = shared.open(model)
-    work = Work(opened, "verify", {"tolerance": tolerance})
+    work = Work(opened, "verify", {"tolerance": tolerance}, kept=shared.keeps)
     verification = opened.verify(images or None, tolerance=tolerance)
     extra = verification.to_dict()
     rows = extra.pop("values")

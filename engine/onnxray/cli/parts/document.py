@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from onnxray.cli.terminal.notes import note as say
@@ -31,6 +32,8 @@ class Work:
     model: Model
     name: str
     options: Mapping[str, Any]
+    kept: bool = True
+    """Whether the document is written or printed, and says what it was made from, which takes reading that."""
     started: float = field(default_factory=time.perf_counter)
 
     def provenance(self, earlier: float = 0.0) -> Provenance:
@@ -53,7 +56,10 @@ class Work:
 
         for note in self.model.notes:
             say(note)
-        stamp = replace(self.provenance(earlier), command=tuple(command_line()), interrupted=interrupted)
+        made = made_from_this(self.model) if self.kept else {}
+        stamp = replace(
+            self.provenance(earlier), command=tuple(command_line()), interrupted=interrupted, made_from=made
+        )
         return {**Result(stamp, (), None, extra or {}).to_dict(), "items": list(items)}
 
 
@@ -88,16 +94,37 @@ def default_folder(name: str) -> Path:
 
 
 _STATED: ContextVar[tuple[str, ...]] = ContextVar("stated", default=())
+_NO_COMMAND: tuple[tuple[str, ...], Mapping[str, Any]] = (), MappingProxyType({})
+_CALLED: ContextVar[tuple[tuple[str, ...], Mapping[str, Any]]] = ContextVar("called", default=_NO_COMMAND)
+_OF_THE_RUN = frozenset({"out", "overwrite", "resume", "json"})
+"""Options that say where a result goes and how it is told, which it does not depend on."""
 
 
 @contextmanager
-def completed_by(stated: Mapping[str, Sequence[str]]) -> Iterator[None]:
-    """Within it the command line has the options that were stated elsewhere as if they had been typed."""
+def called(path: Sequence[str], options: Mapping[str, Any], stated: Mapping[str, Sequence[str]]) -> Iterator[None]:
+    """Within it the command is known that runs, as documents state it.
+
+    path: what is typed behind ``onnxray``. options: by their parameters' names. stated: those that were stated
+    elsewhere, which the command line then has as if they had been typed.
+    """
     before = _STATED.set(tuple(text for options in stated.values() for text in options))
+    above = _CALLED.set((tuple(path), options))
     try:
         yield
     finally:
+        _CALLED.reset(above)
         _STATED.reset(before)
+
+
+def made_from_this(model: Model) -> dict[str, Any]:
+    """What a document of the command that runs says it was made from; nothing where none runs."""
+    from onnxray.results.made_from import Call, made_from
+
+    path, options = _CALLED.get()
+    if not path:
+        return {}
+    own = {name: value for name, value in options.items() if name not in _OF_THE_RUN}
+    return made_from(Call(command=path, options=own), model)
 
 
 def command_line() -> list[str]:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
-from onnxray.cli.parts.document import command_line, print_json
+from onnxray.cli.parts.document import command_line, made_from_this, print_json
 from onnxray.cli.terminal.notes import note as say
 
 if TYPE_CHECKING:
+    from onnxray.model.model import Model
     from onnxray.results.keeping import Keeping
     from onnxray.results.result import Result
 
@@ -31,20 +32,20 @@ class Ending:
     lines: Callable[[Result[Any]], Iterable[str]] | None = None
 
 
-def finish(
-    result: Result[Any], keep: Keeping, ending: Ending, *, json: bool, title: str | None, told: Collection[str]
-) -> None:
-    """Complete a run and tell of it, as a table or as the one JSON document; status 130 where it was interrupted.
+def finish(result: Result[Any], model: Model, keep: Keeping, ending: Ending, *, json: bool, title: str | None) -> None:
+    """Complete a run and tell of it, as a table or as the one JSON document; status 130 where it was interrupted."""
+    from onnxray.results.provenance import profile_notes
 
-    told: the notes that were said when the model was opened.
-    """
     extra = {**result.extra, **({} if ending.extra is None else ending.extra(result))}
-    stamp = dataclasses.replace(result.provenance, command=tuple(command_line()), title=title)
+    stamp = dataclasses.replace(
+        result.provenance, command=tuple(command_line()), title=title, made_from=made_from_this(model)
+    )
     result = dataclasses.replace(result, provenance=stamp, folder=keep.path, extra=extra)
     for sentence in () if ending.lines is None else ending.lines(result):
         say(sentence)
     sheets = ending.sheets(result)
     document = keep.complete(result, sheets)
+    told = profile_notes(model.profile)  # which was said when the model was opened
     for note in result.provenance.notes:
         if note not in told:
             say(note)

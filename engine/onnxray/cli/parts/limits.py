@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from onnxray.cli.parts.command_frame import guarded
-from onnxray.cli.parts.document import completed_by
+from onnxray.cli.parts.document import called
 from onnxray.cli.parts.memory_limit import check_limits_memory, limit_memory, read_size
 from onnxray.cli.terminal.notes import note, told_as
 from onnxray.cli.terminal.standard_streams import standard_streams
@@ -84,8 +84,8 @@ class Limits:
 def limited(command: Callable[..., None]) -> Callable[..., None]:
     """Make a function a command: with --timeout, --memory and --quiet, and errors as one line (:func:`guarded`).
 
-    context: of what was typed; there is none in a child, which is given ``stated``: where options were stated elsewhere
-    -> how they would have been typed.
+    context: of what was typed; there is none in a child, which is given ``path``, how the command is called, and
+    ``stated``: where options were stated elsewhere -> how they would have been typed.
     Errors: TimeLimitReached; MemoryLimitReached; RuntimeRefusal where a native library crashed in the child.
     """
     signature = inspect.signature(command, eval_str=True)
@@ -101,17 +101,16 @@ def limited(command: Callable[..., None]) -> Callable[..., None]:
     def run(
         context: typer.Context | None = None, timeout: float | None = None, memory: int | None = None,
         quiet: bool = False, verbose: bool = False, stated: Mapping[str, list[str]] = MappingProxyType({}),
-        **values: Any,
+        path: tuple[str, ...] = (), **values: Any,
     ) -> None:  # fmt: skip
         if context is not None:
-            stated = stated_elsewhere(context)
-        with told_as(quiet=quiet, verbose=verbose), completed_by(stated):
+            stated, path = stated_elsewhere(context), tuple(path_of(context))
+        with told_as(quiet=quiet, verbose=verbose), called(path, values, stated):
             if context is None or (timeout is None and memory is None):
                 for where, options in stated.items():
                     note(f"{' '.join(options)}: from {where}")
                 alone(**values)
             else:
-                path = tuple(path_of(context))
                 limits = Limits(timeout=timeout, memory=memory)
                 in_child(path, limits, quiet=quiet, verbose=verbose, stated=dict(stated), **values)
 
@@ -228,7 +227,7 @@ def _work(told: Connection, path: tuple[str, ...], values: dict[str, Any], limit
 
 def _status_of(path: tuple[str, ...], values: dict[str, Any]) -> int:
     def work(**values: Any) -> None:
-        registered(path)(**values)
+        registered(path)(path=path, **values)
 
     try:
         guarded(work)(**values)  # the memory may not do for the imports

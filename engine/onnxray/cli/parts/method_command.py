@@ -61,7 +61,4 @@ def run_method(
             result = method(
                 model, images, goal, seed=shared.seed, progress=tick, keep_partial=True, keep=keep, each=each
             )
-        from onnxray.results.provenance import profile_notes
-
-        told = profile_notes(model.profile)
-        finish(result, keep, ending, json=shared.json, title=shared.title, told=told)
+        finish(result, model, keep, ending, json=shared.json, title=shared.title)

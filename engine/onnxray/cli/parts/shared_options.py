@@ -72,12 +72,16 @@ class Opening:
         """
         if self.out is not None and not self.replaces:
             refuse_another_run(self.out)
+        return self.other(model, None)
+
+    def other(self, model: str, profile: str | None) -> Model:
+        """The same of a further model. profile: its own, where it has one."""
         from onnxray.images.profile.stated_fields import read_fields
         from onnxray.model.inputs.stated import read_option
         from onnxray.model.opening import open_model
 
         opened = open_model(
-            model, self.profile, labels=self.labels, device=self.device, strict=self.strict,
+            model, profile or self.profile, labels=self.labels, device=self.device, strict=self.strict,
             approximate=self.approximate, output=self.output,
             inputs=read_option(self.input or ()),
             picture=read_fields({
@@ -92,6 +96,11 @@ class Opening:
         if opened.profile is not None and opened.profile.labels_assumed is not None:
             note(("labels", "yellow"), f": {opened.profile.labels_assumed}. Decline them with --labels none.")
         return opened
+
+    @property
+    def keeps(self) -> bool:
+        """Whether the document is written or printed."""
+        return self.json or self.out is not None
 
     @property
     def replaces(self) -> bool:

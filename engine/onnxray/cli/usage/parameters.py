@@ -13,7 +13,10 @@ from onnxray.cli.usage.defaults import stated_in_file
 from onnxray.cli.usage.help_pages import CommandWithPage
 from onnxray.cli.usage.options import SWITCHES_OF_TYPER, is_isolated, is_shared, path_of, statable_options
 
-SHARED_BY_SOME: Final = frozenset({"seed"})
+SHARED_BY_SOME: Final = frozenset({
+    "seed", "profile", "labels", "output", "input", "device", "strict", "approximate",
+    *(f"profile-{field}" for field in ("size", "resize", "channels", "mean", "std", "scale")),
+})  # fmt: skip
 """Options that most commands share, which a command without them passes over in the file."""
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from onnxray.images.pixels import Pixels
 from onnxray.methods.array_variable import variable_of
+from onnxray.methods.as_typed import path_texts, plain_fields, target_text
 from onnxray.methods.attack.item import AttackItem
 from onnxray.methods.attack.measurement import measured
 from onnxray.methods.attack.oracle import Oracle, Queries
@@ -99,6 +100,16 @@ class Attack(Method[AttackItem]):
     @abstractmethod
     def perturb(self, attacked: Attacked) -> Perturbations:
         """Perturbations of the group's samples, within what they may hold."""
+
+    def command(self) -> tuple[str, ...]:
+        """What is typed behind ``onnxray`` for this method."""
+        return "attack", self.name
+
+    def as_typed(self, images: object, goal: object) -> dict[str, Any]:
+        """The command's options; several targets are one for each image."""
+        goals = goal if isinstance(goal, list | tuple) else [] if goal is None else [goal]
+        targets = [target_text(one) for one in goals] or None
+        return {"images": path_texts("the images", images), "target": targets, **plain_fields(self)}
 
     @final
     def run(self, model: Model, pixels: Pixels, goal: Any, run: Run) -> Iterator[AttackItem]:

@@ -31,6 +31,7 @@ from onnxray.graph.weight_layers import weight_layers
 from onnxray.graph.whole_numbers import holds_reals
 from onnxray.images.pixels import Pixels
 from onnxray.methods.array_variable import variable_of
+from onnxray.methods.as_typed import Unstated, path_texts, plain_fields
 from onnxray.methods.lots.aim import Group, Stop, prepare
 from onnxray.methods.lots.item import LotsItem
 from onnxray.methods.lots.line_search import Found, Line, direction_of, resolve_search, search_scale
@@ -42,7 +43,7 @@ from onnxray.methods.subjects import names_of_subjects
 from onnxray.model.beginning import computed_from
 from onnxray.model.model import Model
 from onnxray.objectives.conditions import is_comparison
-from onnxray.objectives.goals import as_goal
+from onnxray.objectives.goals import Own, TargetImages, as_goal
 
 INHIBITS = (
     "inhibit fades what the layer holds, all of it; it does not look for the smallest change that flips the class, and "
@@ -116,6 +117,23 @@ class LOTS(Method[LotsItem]):
                 f"until is {short(self.until)}; expected one of {', '.join(UNTIL)}, or a comparison such as "
                 "'boxes[0].score < 0.3', 'output > 3' or 'distance > 0.5'"
             )
+
+    def command(self) -> tuple[str, ...]:
+        """What is typed behind ``onnxray`` for this method."""
+        return ("lots",)
+
+    def as_typed(self, images: object, goal: object) -> dict[str, Any]:
+        """The command's options: the goal as one of three."""
+        stated = as_goal(goal)
+        if isinstance(stated, Own):
+            options: dict[str, Any] = {"own": stated.mode}
+        elif isinstance(stated, TargetImages):
+            options = {"target": path_texts("the target images", stated.images), "pairs": stated.pairing}
+        elif stated.source is not None:
+            options = {"target_values": stated.source}
+        else:
+            raise Unstated("its goal was given as arrays, which no command line states; save them and read_values")
+        return {"origins": path_texts("the origins", images), **options, **plain_fields(self)}
 
     def run(self, model: Model, pixels: Pixels, goal: Any, run: Run) -> Iterator[LotsItem]:
         """Give an item for every origin (and target) and layer, origins outermost."""

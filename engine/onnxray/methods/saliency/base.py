@@ -78,6 +78,10 @@ class Saliency(Method[MapItem]):
     def __post_init__(self) -> None:
         check_choices(self)
 
+    def command(self) -> tuple[str, ...]:
+        """What is typed behind ``onnxray`` for this method."""
+        return "saliency", self.name
+
     def subjects(self, model: Model) -> str | tuple[str, ...] | None:
         """What maps are of: as is stated, None for each input of real numbers."""
         return self.wrt

@@ -10,6 +10,7 @@ from onnxray.arrays import Image8
 from onnxray.graph.classifier.predictions import Prediction, Predictions
 from onnxray.images.eight_bits import to_uint8
 from onnxray.images.pixels import Pixels
+from onnxray.methods.as_typed import path_texts, plain_fields, target_text
 from onnxray.methods.method import Method
 from onnxray.methods.option_checks import Range, check_choices
 from onnxray.methods.synthesis.item import SynthesisItem
@@ -47,6 +48,16 @@ class Synthesis(Method[SynthesisItem]):
 
     def __post_init__(self) -> None:
         check_choices(self)
+
+    def command(self) -> tuple[str, ...]:
+        """What is typed behind ``onnxray`` for this method."""
+        return "visualize", self.name
+
+    def as_typed(self, images: object, goal: object) -> dict[str, Any]:
+        """The command's options; several targets are an image each."""
+        goals = goal if isinstance(goal, list | tuple) else [] if goal is None else [goal]
+        targets = [target_text(one) for one in goals] or None
+        return {"images": path_texts("the images", images), "target": targets, **plain_fields(self)}
 
     def items(
         self,

@@ -24,6 +24,7 @@ from onnxray.images.distances import l2, perceptual_similarity
 from onnxray.images.eight_bits import to_uint8
 from onnxray.images.pixels import Pixels
 from onnxray.methods.array_variable import ArrayVariable, variable_of
+from onnxray.methods.as_typed import Unstated, path_texts, plain_fields
 from onnxray.methods.option_checks import Range
 from onnxray.methods.run import Run
 from onnxray.methods.subjects import names_of_subjects
@@ -79,6 +80,17 @@ class Invert(Stepwise):
     jitter: Annotated[
         int | None, "pixels of random shift; default: the preset's, by the layer's stride", Range(0, 1000)
     ] = None
+
+    def command(self) -> tuple[str, ...]:
+        """What is typed behind ``onnxray`` for this method."""
+        return ("invert",)
+
+    def as_typed(self, images: object, goal: object) -> dict[str, Any]:
+        """The command's options: a representation alone as the file that it was read from."""
+        if goal is not None and not (isinstance(goal, TargetValues) and goal.source is not None):
+            raise Unstated("its representation was given as arrays, which no command line states; save them")
+        source = {} if goal is None else {"values": goal.source}
+        return {"images": path_texts("the images", images), **source, **plain_fields(self)}
 
     def run(self, model: Model, pixels: Pixels, goal: Any, run: Run) -> Iterator[SynthesisItem]:
         """Give an item for each layer, image and sample, layers outermost in graph order."""

@@ -1,0 +1,1 @@
+"""Models compared on the same pictures: predictions, values layer by layer, maps."""
