@@ -67,7 +67,9 @@ def test_the_program_answers_by_itself_without_anything_heavy(arguments: tuple[s
     assert sorted(name for name in modules if name.startswith("onnxray.cli.commands.")) == []
 
 
-@pytest.mark.parametrize("command", ["inspect", "verify", "classify", "values", "apply", "rerun", "demo", "saliency layers"])
+@pytest.mark.parametrize(
+    "command", ["inspect", "verify", "classify", "values", "apply", "rerun", "demo", "saliency layers"]
+)
 def test_wrong_usage_of_a_command_without_a_method_imports_nothing_heavy(command: str) -> None:
     status, modules = ended(*command.split(), "--nonsense")
     assert status == 2

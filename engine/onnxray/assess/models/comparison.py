@@ -93,9 +93,6 @@ class ModelComparison(Method[ModelsItem]):
         method = None if self.method is None else {"name": self.method.name, **self.method.options()}
         return {"others": [_described(other.model) for other in self.others], "method": method, "top": self.top}
 
-    def refuse_if_unfit(self, model: Model) -> None:
-        """Nothing: what does not fit is refused where it is compared."""
-
     def run(self, model: Model, pixels: Pixels, goal: Any, run: Run) -> Iterator[ModelsItem]:
         """Give an item for each picture and each of the others, picture by picture in groups."""
         for number, other in enumerate(self.others):

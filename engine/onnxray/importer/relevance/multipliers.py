@@ -29,7 +29,7 @@ Kind = Literal["linear", "rescale", "product", "quotient", "maximum", "softmax",
 _NEAR = 1e-10
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Differences:
     """What one node read and gave: x and x0 of the values that change, y and y0."""
 
