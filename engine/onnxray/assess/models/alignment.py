@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Final, Literal
 
-from onnxray.graph.facts import Graph
+from onnxray.graph.facts import Graph, Node
 from onnxray.graph.operator_kinds import (
     CONVOLUTIONS,
     INTEGER_CONVOLUTIONS,
@@ -115,20 +115,21 @@ def _layers(model: Model) -> list[_Layer]:
 
 
 def _layer(graph: Graph, name: str, value: str, shape: tuple[int, ...]) -> _Layer:
-    operator = _operator(graph, name)
+    node = _node(graph, name)
+    operator = node.operator
     activation = _activation(graph, value)
     kind = "convolution" if operator in CONVOLUTIONS | INTEGER_CONVOLUTIONS else "linear"
-    names = frozenset(_plain(each) for each in (name, value, activation) if each)
+    names = frozenset(_plain(each) for each in (node.outputs[0], name, value, activation) if each)
     takes = value != name or operator in _TAKING
     return _Layer(value=value, activation=activation, takes=takes, kind=kind, names=names, shape=shape)
 
 
-def _operator(graph: Graph, name: str) -> str:
-    """The layer's own, behind the sum with its bias, or what its whole numbers stand for."""
+def _node(graph: Graph, name: str) -> Node:
+    """The layer itself, behind the sum with its bias, or what its whole numbers stand for."""
     node = graph.producer_of[name]
     while node.operator not in LAYER_OPERANDS:
         node = next(graph.producer_of[one] for one in node.inputs if one in graph.depends_on_input)
-    return node.operator
+    return node
 
 
 def _carried_on(graph: Graph, name: str) -> str:

@@ -19,13 +19,15 @@ MOST_LINES = 100
 def rerun(
     result: Annotated[str, typer.Argument(metavar="RESULT", help="result.json of a run, or the folder of the run.")],
     changed: Annotated[
-        bool, typer.Option("--changed", help="Take models and images whose contents changed since.")
+        bool,
+        typer.Option("--changed", help="Take models and images whose contents changed since.", rich_help_panel="Model"),
     ] = False,
     method_file: Annotated[
         str | None,
         typer.Option(
             "--method-file",
             metavar="FILE.py:CLASS",
+            rich_help_panel="Method",
             help="For a result of a method of your own: its file, which is run. None is run because a result names it.",
         ),
     ] = None,
