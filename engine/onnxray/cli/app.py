@@ -81,7 +81,7 @@ _MAP_COMMANDS = {
 
 _ATTACK_COMMANDS = {
     "evaluate": (
-        "onnxray.cli.commands.attack_evaluate:evaluate",
+        "onnxray.cli.commands.attack.evaluate:evaluate",
         "Robust accuracy on a folder of pictures: each image's smallest perturbation over several attacks.",
     ),
 }
@@ -121,7 +121,8 @@ def _listing() -> dict[str, Listed]:
     # What is inverted has data arguments of its own, and is a command beside these.
     pictures = Family(*_SYNTHESIS, "onnxray.cli.commands.visualize:command_of", without=frozenset({"invert"}))
     attacks = Joined(
-        Family(*_ATTACK, "onnxray.cli.commands.attack:command_of"), listed(_ATTACK_COMMANDS, "Beside the methods")
+        Family(*_ATTACK, "onnxray.cli.commands.attack.method:command_of"),
+        listed(_ATTACK_COMMANDS, "Beside the methods"),
     )
     return {
         **listed(_COMMANDS), "attack": _group("attack", attacks), "saliency": _group("saliency", saliency),

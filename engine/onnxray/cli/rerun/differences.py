@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, final
 
 from onnxray.errors.short_values import short
 from onnxray.results.journal import is_plain_name
@@ -16,17 +15,18 @@ _APART: Final = frozenset({"seconds", "command", "made_from", "versions", "machi
 _ELSEWHERE: Final = ("versions", "machine")
 
 
-@dataclass
+@final
 class Differences:
     """lines: what differs. elsewhere: versions and processor. files, items: how many were compared. untold: files that
     are not compared, and why.
     """
 
-    lines: list[str] = field(default_factory=list)
-    elsewhere: list[str] = field(default_factory=list)
-    untold: list[str] = field(default_factory=list)
-    files: int = 0
-    items: int = 0
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.elsewhere: list[str] = []
+        self.untold: list[str] = []
+        self.files = 0
+        self.items = 0
 
 
 def differences(
