@@ -2,7 +2,7 @@
 
     x(s) = round(clip(x + s * d, 0, 255)) for scales s; is x(s) of the wanted class?
 
-Ours is the engine's own search (onnxray.methods.lots.line_search) with Model.classify. The other is what one writes
+Ours is the engine's own search (onnxray.methods.attack.line_search) with Model.classify. The other is what one writes
 in torch: the same candidates as one tensor expression, the same batches, eager mode without gradients. The wanted class
 does not exist, so that every scale is tried. LeNet: all 1,024 integer scales. The large networks: growth to 1,024 (one
 candidate at a time, what LOTS does for large images), and the first integer scales in one batch.
@@ -18,7 +18,7 @@ import torch
 from measure import Row, Setting, print_rows, setting, side_by_side
 
 import onnxray
-from onnxray.methods.lots.line_search import Line, search_scale
+from onnxray.methods.attack.line_search import Line, search_scale
 from onnxray.model.model import Model
 
 AIM = 0.5

@@ -26,7 +26,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "results": ("results",),
     "methods": (
         "methods",
-        "methods.lots methods.attack methods.saliency methods.concepts methods.synthesis.ascent",
+        "methods.attack",
+        "methods.lots methods.saliency methods.concepts methods.synthesis.ascent",
         "methods.attack.gradient methods.saliency.gradient methods.synthesis.parts",
         "methods.saliency.activation methods.saliency.relevance methods.synthesis",
         "methods.saliency.perturbation",

@@ -22,12 +22,13 @@ from onnxray.methods.as_typed import path_texts, plain_fields, target_text
 from onnxray.methods.attack.item import AttackItem
 from onnxray.methods.attack.measurement import measured
 from onnxray.methods.attack.oracle import Oracle, Queries
-from onnxray.methods.attack.success import criterion_of
+from onnxray.methods.attack.success import Criterion, criterion_of
 from onnxray.methods.attack.threat import NORMS, Floats, Norm, NormName
 from onnxray.methods.method import Method
 from onnxray.methods.option_checks import Range, check_choices
 from onnxray.methods.run import Run
-from onnxray.methods.variable import Rows
+from onnxray.methods.shots import Shots
+from onnxray.methods.variable import Rows, Variable
 from onnxray.model.model import Model
 
 # Samples share their passes in groups: large enough to be fast, small enough to come out and to fit in memory.
@@ -97,6 +98,14 @@ class Attack(Method[AttackItem]):
     def budget(self) -> float | None:
         """eps, in grey levels; None where the attack looks for the smallest."""
 
+    def looked_at(self, model: Model) -> Sequence[str]:
+        """The values that success depends on."""
+        return [model.head.name]
+
+    def asked(self, variable: Variable, goal: Any) -> tuple[Criterion, Shots]:
+        """What is asked of the samples, and what the judge says of them as they came. Errors: InputError."""
+        return criterion_of(variable, goal)
+
     @abstractmethod
     def perturb(self, attacked: Attacked) -> Perturbations:
         """Perturbations of the group's samples, within what they may hold."""
@@ -114,8 +123,8 @@ class Attack(Method[AttackItem]):
     @final
     def run(self, model: Model, pixels: Pixels, goal: Any, run: Run) -> Iterator[AttackItem]:
         """Give an item for every sample, in order."""
-        variable = variable_of(model, pixels, self.wrt, [model.head.name])
-        criterion, shots = criterion_of(variable, goal)
+        variable = variable_of(model, pixels, self.wrt, self.looked_at(model))
+        criterion, shots = self.asked(variable, goal)
         for note in variable.notes():
             run.note(note)
         queries = Queries.none(len(variable))

@@ -32,9 +32,9 @@ from onnxray.graph.whole_numbers import holds_reals
 from onnxray.images.pixels import Pixels
 from onnxray.methods.array_variable import variable_of
 from onnxray.methods.as_typed import Unstated, path_texts, plain_fields
+from onnxray.methods.attack.line_search import Found, Line, direction_of, resolve_search, search_scale
 from onnxray.methods.lots.aim import Group, Stop, prepare
 from onnxray.methods.lots.item import LotsItem
-from onnxray.methods.lots.line_search import Found, Line, direction_of, resolve_search, search_scale
 from onnxray.methods.lots.measurement import measure
 from onnxray.methods.method import Method
 from onnxray.methods.option_checks import Range, check_choices

@@ -12,9 +12,9 @@ from onnxray.images.distances import l2, linf, similarities
 from onnxray.images.drawing.signed_grey import signed_to_grey
 from onnxray.images.pixels import Pixels
 from onnxray.methods.array_variable import ArrayVariable
+from onnxray.methods.attack.line_search import Found
 from onnxray.methods.lots.aim import Aim, Group
 from onnxray.methods.lots.item import LotsItem
-from onnxray.methods.lots.line_search import Found
 from onnxray.methods.lots.moved_arrays import of_arrays
 from onnxray.methods.shots import Shots
 

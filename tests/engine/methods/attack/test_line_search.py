@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from onnxray.methods.lots.line_search import (
+from onnxray.methods.attack.line_search import (
     NEAR,
     REFINED_TO,
     Found,

@@ -1,0 +1,199 @@
+"""Feature adversaries (Sabour, Cao, Faghri, Fleet 2016, arXiv 1511.05122).
+
+    min_x ||f(x) - f(g)||^2   s.t. max |x - x_0| <= eps, 0 <= x <= 255
+
+by L-BFGS-B (SciPy's, in float64) from x_0: the image keeps its looks and takes the guide g's representation f at a
+layer. Given: the distance to the guide at the layer before and after, and their ratio; the paper calls a ratio below
+0.5 nearer to the guide than to the source. Success: the ratio of the saved picture, by the judge, is below ``ratio``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, ClassVar, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnxray.errors import InputError
+from onnxray.images.pixels import Pixels
+from onnxray.methods.attack.base import Attacked, Perturbations, WithinBudget
+from onnxray.methods.attack.oracle import Oracle
+from onnxray.methods.attack.success import Beyond, Criterion
+from onnxray.methods.attack.threat import Floats, NormName
+from onnxray.methods.option_checks import Range
+from onnxray.methods.shots import Shots
+from onnxray.methods.variable import Rows, Variable
+from onnxray.model.model import Model
+from onnxray.objectives.class_losses import LossName
+from onnxray.objectives.gradients import judged
+from onnxray.objectives.objective import Index, Objective, namespace
+
+_SAME = 1e-6
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class FeatureAdversary(WithinBudget):
+    """A feature adversary: an image that a layer takes for another image, within a budget."""
+
+    name: ClassVar[str] = "feature-adversary"
+
+    layer: Annotated[str, "the value whose representation is taken over"] = "features"
+    steps: Annotated[int, "gradients taken, at most", Range(1, 100_000)] = 300
+    ratio: Annotated[
+        float, "how much of the distance to the guide may be left", Range(1e-6, 1.0)
+    ] = 0.5  # fmt: skip
+    norm: Annotated[NormName, "the norm of the budget: linf alone, whose ball is a box"] = "linf"
+    eps: Annotated[float, "the budget, in grey levels; the paper's is 10", Range(1e-3, 255.0)] = 10.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.norm != "linf":
+            raise InputError(f"norm is {self.norm!r}; feature-adversary is bounded by linf, whose ball is a box")
+
+    def looked_at(self, model: Model) -> Sequence[str]:
+        """The layer."""
+        return model.select_values([self.layer])
+
+    def asked(self, variable: Variable, goal: Any) -> tuple[Criterion, Shots]:
+        """That the layer sees the guide. goal: one picture for all, or one for each. Errors: InputError."""
+        if goal is None or (isinstance(goal, str) and goal == "untargeted"):
+            raise InputError("feature-adversary needs a guide; give its picture: --target guide.jpg")
+        model = variable.whole
+        (value,) = model.select_values([self.layer])
+        guides = model.pixels(list(goal) if isinstance(goal, tuple) else goal)
+        if len(guides) not in {1, len(variable)}:
+            raise InputError(f"{len(guides)} guides for {len(variable)} images; give one for all, or one for each")
+        own, others = (
+            model.values(pixels, [value])[value].astype(np.float64).reshape(len(pixels), -1)
+            for pixels in (variable.fed(variable.start, np.arange(len(variable))), guides)
+        )
+        others = np.resize(others, own.shape)
+        apart = np.linalg.norm(own - others, axis=1)
+        shots = Shots.of(variable)
+        for row in np.flatnonzero(apart <= _SAME * np.linalg.norm(own, axis=1)):
+            name = shots.names[row] or f"image {row}"
+            raise InputError(f"{name} has the guide's representation at {value!r} already; give another guide")
+        names = [str(name or f"guide {k}") for k, name in enumerate(guides.names)]
+        names = names * len(variable) if len(names) == 1 else names
+        distance = RelativeDistance(value, others, apart, tuple(names))
+        return FeatureReached(distance=distance, ratio=self.ratio), shots
+
+    def perturb(self, attacked: Attacked) -> Perturbations:
+        """The formula at the top of the file, sample by sample."""
+        from scipy.optimize import Bounds, minimize
+
+        oracle, criterion = attacked.oracle, attacked.oracle.criterion
+        assert isinstance(criterion, FeatureReached)
+        d = np.zeros((len(attacked), oracle.numbers), np.float32)
+        low, high = oracle.bounds(attacked.rows)
+        for place, row in enumerate(attacked.rows.tolist()):
+            one = np.array([row])
+            square = replace(criterion.distance, squared=True).rows(one)
+
+            def loss(x: NDArray[np.float64], one: Rows = one, square: Objective = square) -> tuple[float, Floats]:
+                if not oracle.left(one, 2)[0]:
+                    raise _Spent
+                slopes = oracle.slopes_of(x[None].astype(np.float32), one, square)
+                return float(slopes.loss[0]), slopes.gradient[0].astype(np.float64)
+
+            last = [d[place]]
+
+            def keep(x: NDArray[np.float64], last: list[Floats] = last, place: int = place) -> None:
+                last[0] = x.astype(np.float32)
+                attacked.tell(place, len(attacked), f"image {place + 1} of {len(attacked)}")
+
+            bounds = Bounds(np.maximum(low[place], -self.eps), np.minimum(high[place], self.eps))
+            with contextlib.suppress(_Spent):
+                minimize(
+                    loss, np.zeros(oracle.numbers), jac=True, method="L-BFGS-B", bounds=bounds, callback=keep,
+                    options={"maxiter": self.steps, "maxfun": self.steps, "ftol": 1e-12, "gtol": 1e-12},
+                )  # fmt: skip
+            d[place] = last[0]
+        whole = oracle.rounded(d, attacked.rows, self.measure, np.full(len(attacked), self.eps))
+        return Perturbations(d=d, whole=whole, numbers=_distances(oracle, criterion, whole, attacked.rows))
+
+
+class _Spent(Exception):
+    """The cap on queries is reached."""
+
+
+def _distances(oracle: Oracle, criterion: FeatureReached, whole: Floats, rows: Rows) -> dict[str, Sequence[Any]]:
+    """Distances to the guide at the layer, before and of what is saved, by the judge."""
+    left = oracle.left(rows)
+    ratios = np.full(len(rows), np.nan)
+    if left.any():
+        ratios[left] = oracle.judged(whole[left], rows[left], criterion.distance.rows(rows[left]))
+    before = criterion.distance.scales[rows]
+    known = [None if np.isnan(ratio) else float(ratio) for ratio in ratios]
+    return {
+        "distance_before": before.tolist(),
+        "distance_after": [None if ratio is None else ratio * scale for ratio, scale in zip(known, before.tolist())],
+        "distance_ratio": known,
+    }
+
+
+@dataclass(frozen=True, eq=False)
+class RelativeDistance(Objective):
+    """||f - g_n|| / s_n, or its square."""
+
+    value: str
+    references: NDArray[np.float64]
+    scales: NDArray[np.float64]
+    names: tuple[str, ...] = ()
+    squared: bool = False
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """The layer."""
+        return (self.value,)
+
+    def score(self, values: Mapping[str, Any], place: slice) -> Any:
+        """(n,)."""
+        f = values[self.value]
+        f, xp = f.reshape(place.stop - place.start, -1), namespace(f)
+        given, scales = self.references[place], self.scales[place]
+        if xp is not np:
+            given, scales = xp.as_tensor(given).to(f), xp.as_tensor(scales).to(f)
+        square = ((f - given) ** 2).sum(1) / scales**2
+        return square if self.squared else xp.sqrt(square)
+
+    def rows(self, index: Index) -> RelativeDistance:
+        """Those of these rows."""
+        names = tuple(self.names[k] for k in index) if self.names else ()
+        return replace(self, references=self.references[index], scales=self.scales[index], names=names)
+
+    def describe(self, row: int) -> str:
+        """From whom, and where."""
+        return f"distance from {self.names[row] if self.names else 'the guide'} at {self.value}"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FeatureReached(Criterion):
+    """The distance to the guide is below a share of what it was."""
+
+    distance: RelativeDistance
+    ratio: float
+
+    def loss(self, kind: LossName, rows: Rows) -> Objective:
+        """The distance."""
+        return self.margin(rows)
+
+    def margin(self, rows: Rows) -> Objective:
+        """The ratio less the one that is wanted."""
+        return Beyond(self.distance.rows(rows), self.ratio, less=True)
+
+    def met(self, model: Model, samples: Pixels, rows: Rows) -> NDArray[np.bool_]:
+        """By the judge."""
+        return np.asarray(judged(model, samples, self.distance.rows(rows)) < self.ratio)
+
+    def describe(self, row: int) -> str:
+        """How much of which distance."""
+        return f"{self.distance.describe(row)} below {self.ratio:g} of what it was"
+
+    def aimed(self) -> bool:
+        """It is one side of a number."""
+        return True

@@ -1,0 +1,90 @@
+"""Hot/cold (Rozsa, Rudd, Boult 2016, arXiv 1605.01775, section 4.2).
+
+    w_hot = |h_hot|,   w_cold = -|h_cold|,   0 else,   d = J^T w   (h: the logits, w held fixed)
+
+cold is the class that is left, hot the one that is wanted, or the ``rank``-th closest by its logit (HC-n). The paper
+has -h_cold: where h_cold < 0 (log-softmax, logits below 0 throughout) that would push the class up, and -|h_cold| does
+what is meant. The smallest scale along d is looked for; ``beyond`` makes hard positives of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, ClassVar, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnxray.errors import InputError
+from onnxray.methods.attack.along import AlongDirection
+from onnxray.methods.attack.base import Attacked
+from onnxray.methods.attack.success import OtherClass
+from onnxray.methods.attack.threat import Floats
+from onnxray.methods.option_checks import Range
+from onnxray.objectives.class_score import ClassScore
+from onnxray.objectives.objective import Index, Objective, namespace
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class HotCold(AlongDirection):
+    """Hot/cold: the logit of another class up and that of the own class down, by one gradient."""
+
+    name: ClassVar[str] = "hot-cold"
+
+    rank: Annotated[int, "n of HC-n: which of the other classes, by its logit, is heated", Range(1, 100_000)] = 1
+    sign: Annotated[bool, "take the sign of the direction, as the paper does on MNIST"] = False
+
+    def directions(self, attacked: Attacked) -> Floats:
+        """The formula at the top of the file."""
+        oracle, rows, criterion = attacked.oracle, attacked.rows, attacked.oracle.criterion
+        if not isinstance(criterion, OtherClass):
+            raise InputError(f"hot-cold needs classes, and the goal is {criterion.describe(0)!r}; use pgd")
+        logits = criterion.said.said.scores[rows]
+        cold, each = criterion.left[rows], np.arange(len(rows))
+        if criterion.wanted is None:
+            others = logits.copy()
+            others[each, cold] = -np.inf
+            if self.rank >= others.shape[1]:
+                raise InputError(
+                    f"rank is {self.rank}, and there are {others.shape[1] - 1} other classes; give at most that"
+                )
+            hot = np.argsort(-others, axis=1, kind="stable")[:, self.rank - 1]
+        else:
+            hot = criterion.wanted[rows]
+        head = criterion.said.said.head
+        weighted = Weighted((
+            (np.abs(logits[each, hot]), ClassScore(head.logits.value, hot, "logit", (), head)),
+            (-np.abs(logits[each, cold]), ClassScore(head.logits.value, cold, "logit", (), head)),
+        ))  # fmt: skip
+        gradient = oracle.slopes_of(np.zeros((len(rows), oracle.numbers), np.float32), rows, weighted).gradient
+        return np.sign(gradient) if self.sign else gradient
+
+
+@dataclass(frozen=True, eq=False)
+class Weighted(Objective):
+    """sum_k w_k o_k with weights of each sample's own, held fixed."""
+
+    terms: tuple[tuple[NDArray[np.float64], ClassScore], ...]
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """What the scores are read from."""
+        return tuple(dict.fromkeys(name for _, score in self.terms for name in score.values))
+
+    def score(self, values: Mapping[str, Any], place: slice) -> Any:
+        """(n,)."""
+        xp = namespace(values[self.values[0]])
+        found = [(weights[place], score.score(values, place)) for weights, score in self.terms]
+        return sum((w if xp is np else xp.as_tensor(w).to(one)) * one for w, one in found)
+
+    def rows(self, index: Index) -> Weighted:
+        """The weights of these rows."""
+        return replace(
+            self, terms=tuple((w[index], replace(s, classes=s.of_samples(len(w))[index])) for w, s in self.terms)
+        )
+
+    def describe(self, row: int) -> str:
+        """Each score with its weight."""
+        return " + ".join(f"{w[row]:g} * {score.describe(row)}" for w, score in self.terms)
