@@ -52,12 +52,9 @@ class PGD(WithinBudget):
 
     def _descended(self, attacked: Attacked, places: Rows, rows: Rows, restart: int) -> tuple[Floats, Floats]:
         """One run from one start: perturbations, and whether the judge takes them as they are saved."""
-        oracle, norm, eps = attacked.oracle, self.measure, np.full(len(rows), self.eps)
-        size = np.float32(self.step_size or 2.5 * self.eps / self.steps)
-        d = np.zeros((len(rows), oracle.numbers), np.float32)
-        if self.random_start:
-            d = np.stack([norm.draw(attacked.random[k], oracle.numbers, self.eps) for k in places.tolist()])
-            d = oracle.within(d, rows)
+        oracle, norm, eps = attacked.oracle, self.measure, attacked.eps[places]
+        size = (self.step_size * np.ones(len(rows)) if self.step_size else 2.5 * eps / self.steps).astype(np.float32)
+        d = self._begun(attacked, places, restart)
         lowest, nearest = np.full(len(rows), np.inf), d.copy()
         for step in range(self.steps):
             left = np.flatnonzero(oracle.left(rows, 3))
@@ -66,15 +63,24 @@ class PGD(WithinBudget):
             slopes = oracle.slopes(d[left], rows[left], self.loss)
             lower = slopes.margin < lowest[left]
             lowest[left[lower]], nearest[left[lower]] = slopes.margin[lower], d[left[lower]]
-            moved = d[left] - size * norm.steepest(slopes.gradient)
+            moved = d[left] - size[left, None] * norm.steepest(slopes.gradient)
             d[left] = oracle.within(norm.project(moved, eps[left]), rows[left])
             attacked.tell(restart * self.steps + step + 1, self.restarts * self.steps, f"step {step + 1}")
-        met = oracle.met(oracle.rounded(d, rows, norm, eps), rows)
+        met = attacked.saved(d, places, norm)
         on_the_way = np.flatnonzero(~met & (lowest < 0))
         if on_the_way.size:
             before = nearest[on_the_way]
-            met[on_the_way] = oracle.met(
-                oracle.rounded(before, rows[on_the_way], norm, eps[on_the_way]), rows[on_the_way]
-            )
+            met[on_the_way] = attacked.saved(before, places[on_the_way], norm)
             d[on_the_way[met[on_the_way]]] = before[met[on_the_way]]
         return d, met
+
+    def _begun(self, attacked: Attacked, places: Rows, restart: int) -> Floats:
+        """d_0: what was handed over at the first, else anywhere in the ball, or nothing."""
+        oracle, rows, norm = attacked.oracle, attacked.rows[places], self.measure
+        d = np.zeros((len(rows), oracle.numbers), np.float32)
+        if attacked.start is not None and restart == 0:
+            d = norm.project(attacked.start[places], attacked.eps[places])
+        elif self.random_start:
+            eps = attacked.eps[places].tolist()
+            d = np.stack([norm.draw(attacked.random[k], oracle.numbers, own) for k, own in zip(places.tolist(), eps)])
+        return oracle.within(d, rows)
