@@ -21,6 +21,8 @@ FOUR, NINE, TWO = (str(SAMPLES / f"{name}.png") for name in ("4_0", "9_0", "2_0"
 
 FAST: dict[str, dict[str, Any]] = {
     "apgd": {"steps": 10, "eps": 64.0},
+    "bisection": {"setting": ("steps=10",), "first": 64.0},
+    "fmn": {"steps": 30},
     "pgd": {"steps": 10, "eps": 64.0},
     "fgsm": {"eps": 64.0},
     "ddn": {"steps": 30},

@@ -9,39 +9,11 @@ import pytest
 
 import onnxray
 from onnxray.errors import InputError
-from onnxray.methods.array_variable import variable_of
-from onnxray.methods.attack.base import Attacked, generators_of
+from onnxray.methods.attack.base import Attacked
 from onnxray.methods.attack.gradient.apgd import APGD
-from onnxray.methods.attack.oracle import Oracle, Queries
-from onnxray.methods.attack.success import criterion_of
-from support import models
-from support.linear import RAW, SIDE, pictures
-
-BENT = f"""
-bent (float[N,1,{SIDE},{SIDE}] x) => (float[N,K] z) {{
-  flat = Flatten (x)
-  h = MatMul (flat, w)
-  g = Tanh (h)
-  z = MatMul (g, v)
-}}
-"""
-
-
-def bent(classes: int, seed: int = 3) -> Any:
-    random = np.random.default_rng(seed)
-    w = random.normal(0, 0.003, (SIDE * SIDE, 24)).astype(np.float32)
-    return onnxray.open(models.parse(BENT, {"w": w, "v": random.normal(0, 2, (24, classes)).astype(np.float32)}), RAW)
-
-
-def attacked(model: Any, images: Any, eps: float, start: Any = None) -> Attacked:
-    pixels = model.pixels(images)
-    variable = variable_of(model, pixels, None, [model.head.name])
-    criterion, shots = criterion_of(variable, None)
-    oracle = Oracle(variable=variable, criterion=criterion, queries=Queries.none(len(images)))
-    return Attacked(
-        oracle=oracle, rows=np.arange(len(images)), random=generators_of(shots.images, 0),
-        tell=lambda done, total, what: None, eps=np.full(len(images), eps), start=start,
-    )  # fmt: skip
+from onnxray.methods.attack.oracle import Oracle
+from support.attacking import attacked, bent
+from support.linear import pictures
 
 
 @pytest.mark.parametrize(("norm", "eps"), [("linf", 0.9), ("l2", 6.0)])
