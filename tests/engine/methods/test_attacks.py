@@ -22,7 +22,11 @@ FOUR, NINE, TWO = (str(SAMPLES / f"{name}.png") for name in ("4_0", "9_0", "2_0"
 FAST: dict[str, dict[str, Any]] = {
     "apgd": {"steps": 10, "eps": 64.0},
     "bisection": {"setting": ("steps=10",), "first": 64.0},
+    "carlini-wagner": {"steps": 60, "constants": 4, "constant": 0.1, "step_size": 0.1},
     "fmn": {"steps": 30},
+    "pdpgd": {"steps": 60},
+    "sigma-zero": {"steps": 60},
+    "mifgsm": {"eps": 64.0},
     "pgd": {"steps": 10, "eps": 64.0},
     "fgsm": {"eps": 64.0},
     "ddn": {"steps": 30},

@@ -16,9 +16,16 @@ OPTIONS: dict[str, tuple[dict[str, Any], float]] = {
     "bisection": ({"setting": ("steps=20",)}, 1.02),
     "bisection l2": ({"norm": "l2", "setting": ("steps=20",)}, 1.03),
     "ddn": ({"levels": False}, 1.03),
+    "carlini-wagner": ({"steps": 200, "constant": 0.01}, 1.02),
+    "deepfool": ({}, 1.03),
+    "deepfool linf": ({"norm": "linf"}, 1.03),
     "fmn": ({}, 1.01),
     "fmn l2": ({"norm": "l2"}, 1.01),
     "fmn l1": ({"norm": "l1"}, 1.02),
+    "pdpgd": ({}, 1.03),
+    "pdpgd l2": ({"norm": "l2"}, 1.04),
+    "pdpgd linf": ({"norm": "linf"}, 1.02),
+    "sigma-zero": ({"steps": 300}, 1.5),
     "fmn l0": ({"norm": "l0", "steps": 200}, 1.5),
 }
 """Attack and the norm in its options -> options, and how much more than the smallest it may give, in floats."""

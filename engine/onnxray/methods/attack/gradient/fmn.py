@@ -8,8 +8,8 @@ with m the margin, g = grad m, ||.||_* the dual norm; a_k falls as a cosine from
 y_k from ``gamma`` to 0.001. Of l0 the budget is a count: min(e - 1, floor((1 - y) e), ||best||), else max(e + 1,
 floor((1 + y) e)), from 1 on. The smallest d that arrived is kept.
 
-The paper's e of before the first arrival is the first of the two alone: where pixels end at 0 and 255, which 1 / ||g||_*
-does not know, it stops growing on this side of the boundary (adv_lib leaves 14 of 20 digits so, under l2).
+Before the first arrival the paper's e is the first of the two alone: where pixels end at 0 and 255, of which the slope
+knows nothing, it stops growing on this side of the boundary (adv_lib leaves 14 of 20 digits so, under l2).
 """
 
 from __future__ import annotations
