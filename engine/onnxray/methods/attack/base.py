@@ -53,15 +53,28 @@ class Perturbations:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Attacked:
-    """Samples of a group: what is asked of the oracle, by ``rows``, with a generator for each."""
+    """Samples of a group: what is asked of the oracle, by ``rows``, with a generator for each.
+
+    eps: (n,) the budget of each, infinite where the smallest is looked for. start: (n, numbers) perturbations to begin
+    at, None where the attack begins as it does by itself.
+    """
 
     oracle: Oracle
     rows: Rows
     random: Sequence[np.random.Generator]
     tell: Tell
+    eps: NDArray[np.float64]
+    start: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def saved(self, d: Floats, places: Rows, norm: Norm) -> NDArray[np.bool_]:
+        """(n,): whether the judge takes perturbations of these samples as they are saved, within their budgets."""
+        if not len(places):
+            return np.zeros(0, bool)
+        rows = self.rows[places]
+        return self.oracle.met(self.oracle.rounded(d, rows, norm, self.eps[places]), rows)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,7 +151,8 @@ class Attack(Method[AttackItem]):
                 run.progress(int(1000 * (first + share)), 1000 * len(variable), f"{self.name}: {what}")
 
             generators = generators_of(shots.images[rows], int(own.random.bit_generator.seed_seq.entropy))  # type: ignore[attr-defined]
-            attacked = Attacked(oracle=oracle, rows=rows, random=generators, tell=tell)
+            eps = np.full(len(rows), np.inf if self.budget is None else self.budget)
+            attacked = Attacked(oracle=oracle, rows=rows, random=generators, tell=tell, eps=eps)
             found, whole = self.settled(attacked, self.perturb(attacked))
             for place, row in enumerate(rows.tolist()):
                 numbers = {name: values[place] for name, values in found.numbers.items()}
@@ -150,10 +164,9 @@ class Attack(Method[AttackItem]):
 
     def settled(self, attacked: Attacked, found: Perturbations) -> tuple[Perturbations, Floats]:
         """What is saved of perturbations, beside them: whole steps within the budget."""
-        eps = None if self.budget is None else np.full(len(attacked), self.budget)
         if found.whole is not None:
             return found, found.whole
-        return found, attacked.oracle.rounded(found.d, attacked.rows, self.measure, eps)
+        return found, attacked.oracle.rounded(found.d, attacked.rows, self.measure, attacked.eps)
 
 
 def group_size(numbers: int) -> int:
@@ -169,7 +182,7 @@ def generators_of(samples: NDArray[Any], seed: int) -> list[np.random.Generator]
 
 @dataclass(frozen=True, kw_only=True)
 class WithinBudget(Attack):
-    """An attack that stays within a budget: ||d|| <= eps."""
+    """An attack that stays within a budget, ||d|| <= eps: ``Attacked.eps``, of each sample its own."""
 
     norm: Annotated[NormName, "the norm of the budget"] = "linf"
     eps: Annotated[

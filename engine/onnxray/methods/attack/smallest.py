@@ -19,10 +19,29 @@ from numpy.typing import NDArray
 from onnxray.methods.attack.base import Attack, Attacked, Perturbations
 from onnxray.methods.attack.threat import Floats, Norm
 from onnxray.methods.option_checks import Range
+from onnxray.methods.variable import Rows
 
 _FIRST = 0.01
 _LARGEST = 4.0
 _HALVINGS = 5
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Best:
+    """The smallest of n samples that has arrived: d (n, numbers), 0 where none has; size (n,), infinite there."""
+
+    d: Floats
+    size: NDArray[np.float64]
+
+    @classmethod
+    def none(cls, count: int, numbers: int) -> Best:
+        """Before the first."""
+        return cls(d=np.zeros((count, numbers), np.float32), size=np.full(count, np.inf))
+
+    def keep(self, places: Rows, d: Floats, size: NDArray[np.float64], arrived: NDArray[np.bool_]) -> None:
+        """Those of d that have arrived and are smaller."""
+        better = np.flatnonzero(arrived & (size < self.size[places]))
+        self.d[places[better]], self.size[places[better]] = d[better], size[better]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -96,6 +96,12 @@ class OtherClass(Criterion):
         """The same samples, each towards a class of its own."""
         return OtherClass(variable=self.variable, left=self.left, wanted=wanted, said=self.said)
 
+    def nearest(self, count: int) -> NDArray[np.int64]:
+        """(N, count): of each sample the classes with the highest scores besides the one that is left, at most all."""
+        scores = self.said.said.scores.astype(np.float64)
+        scores[np.arange(len(scores)), self.left] = -np.inf
+        return np.argsort(-scores, axis=1, kind="stable")[:, : min(count, scores.shape[1] - 1)]
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Compared(Criterion):

@@ -16,7 +16,7 @@ from typing import Annotated, ClassVar, final
 import numpy as np
 
 from onnxray.methods.attack.base import Attacked, Perturbations
-from onnxray.methods.attack.smallest import SmallestNorm
+from onnxray.methods.attack.smallest import Best, SmallestNorm
 from onnxray.methods.attack.threat import NORMS, Floats, Norm
 from onnxray.methods.option_checks import Range
 from onnxray.methods.variable import Rows
@@ -46,7 +46,7 @@ class DDN(SmallestNorm):
         low, high = oracle.bounds(rows)
         furthest = norm.size(np.maximum(-low, high))
         d = np.zeros((len(rows), oracle.numbers), np.float32)
-        best, smallest = d.copy(), np.full(len(rows), np.inf)
+        best = Best.none(*d.shape)
         size = np.full(len(rows), self.start_norm)
         for step in range(self.steps):
             places = np.flatnonzero(oracle.left(rows, 2))
@@ -55,8 +55,7 @@ class DDN(SmallestNorm):
             own = rows[places]
             slopes = oracle.slopes(d[places], own, self.loss)
             arrived, length = slopes.margin < 0, norm.size(d[places])
-            smaller = places[arrived & (length < smallest[places])]
-            best[smaller], smallest[smaller] = d[smaller], norm.size(d[smaller])
+            best.keep(places, d[places], length, arrived)
             direction = self._directions(attacked, places, slopes.gradient)
             rate = 255 * (0.01 + 0.99 * (1 + math.cos(math.pi * step / self.steps)) / 2)
             moved = d[places] - np.float32(rate) * direction
@@ -67,7 +66,7 @@ class DDN(SmallestNorm):
             if self.levels:
                 d[places] = oracle.rounded(d[places], own, norm)
             attacked.tell(step + 1, self.steps, f"step {step + 1}")
-        return Perturbations(d=best)
+        return Perturbations(d=best.d)
 
     def _directions(self, attacked: Attacked, places: Rows, gradient: Floats) -> Floats:
         """g / ||g||; any direction where it is zero."""

@@ -30,6 +30,6 @@ class FGSM(WithinBudget):
         """The formula at the top of the file."""
         oracle, rows = attacked.oracle, attacked.rows
         slopes = oracle.slopes(np.zeros((len(rows), oracle.numbers), np.float32), rows, self.loss)
-        step = self.measure.steepest(slopes.gradient) * np.float32(-self.eps)
+        step = self.measure.steepest(slopes.gradient) * -attacked.eps[:, None].astype(np.float32)
         attacked.tell(1, 1, "one gradient")
         return Perturbations(d=oracle.within(step, rows))

@@ -2,9 +2,7 @@
 
     d_0 in the ball of eps,   d_{k+1} = within(project_eps(d_k - a steepest(grad L(x_0 + d_k))))
 
-steepest and project are the norm's (threat.py), within keeps x_0 + d in [0, 255]; the iterate stays in floats. Given is
-the last iterate, or where the judge does not take it the one of the lowest margin on the way; each restart begins
-anywhere else, for the samples that are left.
+steepest and project are the norm's (threat.py), within keeps x_0 + d in [0, 255]; the iterate stays in floats.
 """
 
 from __future__ import annotations
@@ -12,69 +10,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, final
 
-import numpy as np
-
-from onnxray.methods.attack.base import Attacked, Perturbations, WithinBudget
+from onnxray.methods.attack.gradient.descent import Descent
 from onnxray.methods.attack.threat import Floats
-from onnxray.methods.option_checks import Range
-from onnxray.methods.variable import Rows
-from onnxray.objectives.class_losses import LossName
 
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class PGD(WithinBudget):
+class PGD(Descent):
     """Projected gradient descent: many small steps down the loss, each brought back into the budget."""
 
     name: ClassVar[str] = "pgd"
 
-    steps: Annotated[int, "gradients taken", Range(1, 100_000)] = 40
-    step_size: Annotated[
-        float | None, "a, in grey levels (of l2 and l1 the norm of a step); default: 2.5 eps / steps", Range(1e-6, 1e9)
-    ] = None
     random_start: Annotated[bool, "whether to begin anywhere in the ball (PGD), or at the image itself (BIM)"] = True
-    restarts: Annotated[int, "how often to begin", Range(1, 10_000)] = 1
-    loss: Annotated[LossName, "what is gone down"] = "cross-entropy"
 
-    def perturb(self, attacked: Attacked) -> Perturbations:
-        """The formula at the top of the file."""
-        oracle, best = attacked.oracle, np.zeros((len(attacked), attacked.oracle.numbers), np.float32)
-        open_ = np.arange(len(attacked))
-        for restart in range(self.restarts):
-            rows = attacked.rows[open_]
-            found, met = self._descended(attacked, open_, rows, restart)
-            best[open_] = found
-            open_ = open_[~met]
-            open_ = open_[oracle.left(attacked.rows[open_], 3)]
-            if not open_.size:
-                break
-        return Perturbations(d=best)
+    @property
+    def share(self) -> float:
+        """2.5 eps / steps."""
+        return 2.5 / self.steps
 
-    def _descended(self, attacked: Attacked, places: Rows, rows: Rows, restart: int) -> tuple[Floats, Floats]:
-        """One run from one start: perturbations, and whether the judge takes them as they are saved."""
-        oracle, norm, eps = attacked.oracle, self.measure, np.full(len(rows), self.eps)
-        size = np.float32(self.step_size or 2.5 * self.eps / self.steps)
-        d = np.zeros((len(rows), oracle.numbers), np.float32)
-        if self.random_start:
-            d = np.stack([norm.draw(attacked.random[k], oracle.numbers, self.eps) for k in places.tolist()])
-            d = oracle.within(d, rows)
-        lowest, nearest = np.full(len(rows), np.inf), d.copy()
-        for step in range(self.steps):
-            left = np.flatnonzero(oracle.left(rows, 3))
-            if not left.size:
-                break
-            slopes = oracle.slopes(d[left], rows[left], self.loss)
-            lower = slopes.margin < lowest[left]
-            lowest[left[lower]], nearest[left[lower]] = slopes.margin[lower], d[left[lower]]
-            moved = d[left] - size * norm.steepest(slopes.gradient)
-            d[left] = oracle.within(norm.project(moved, eps[left]), rows[left])
-            attacked.tell(restart * self.steps + step + 1, self.restarts * self.steps, f"step {step + 1}")
-        met = oracle.met(oracle.rounded(d, rows, norm, eps), rows)
-        on_the_way = np.flatnonzero(~met & (lowest < 0))
-        if on_the_way.size:
-            before = nearest[on_the_way]
-            met[on_the_way] = oracle.met(
-                oracle.rounded(before, rows[on_the_way], norm, eps[on_the_way]), rows[on_the_way]
-            )
-            d[on_the_way[met[on_the_way]]] = before[met[on_the_way]]
-        return d, met
+    def direction(self, gradient: Floats, before: Floats) -> Floats:
+        """The gradient."""
+        return gradient

@@ -1,0 +1,63 @@
+"""What is found of a linear model, whose smallest perturbation is known in closed form, and what is done with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from onnxray.methods.attack.base import Attack, WithinBudget
+from onnxray.methods.catalogue import family
+from support.attacking import attacked, bent, nearest, straight
+from support.linear import SIDE
+
+OPTIONS: dict[str, tuple[dict[str, Any], float]] = {
+    "bisection": ({"setting": ("steps=20",)}, 1.02),
+    "bisection l2": ({"norm": "l2", "setting": ("steps=20",)}, 1.03),
+    "ddn": ({"levels": False}, 1.03),
+    "carlini-wagner": ({"steps": 200, "constant": 0.01}, 1.02),
+    "deepfool": ({}, 1.03),
+    "deepfool linf": ({"norm": "linf"}, 1.03),
+    "fmn": ({}, 1.01),
+    "fmn l2": ({"norm": "l2"}, 1.01),
+    "fmn l1": ({"norm": "l1"}, 1.02),
+    "pdpgd": ({}, 1.03),
+    "pdpgd l2": ({"norm": "l2"}, 1.04),
+    "pdpgd linf": ({"norm": "linf"}, 1.02),
+    "sigma-zero": ({"steps": 300}, 1.5),
+    "fmn l0": ({"norm": "l0", "steps": 200}, 1.5),
+}
+"""Attack and the norm in its options -> options, and how much more than the smallest it may give, in floats."""
+
+
+def pictures(count: int) -> Any:
+    """Away from 0 and 255, which closed forms know nothing of."""
+    return np.random.default_rng(1).integers(70, 186, (count, 1, SIDE, SIDE)).astype(np.uint8)
+
+
+@pytest.mark.parametrize("case", OPTIONS)
+def test_the_smallest_of_a_linear_model_is_found(case: str) -> None:
+    (model, weights), images = straight(2), pictures(6)
+    options, most = OPTIONS[case]
+    method = family(Attack)[case.split()[0]](float_=True, **options)  # type: ignore[type-abstract]
+    for item, image in zip(method(model, images).items, images):
+        known = nearest(weights, image, item.norm)
+        assert item.unrounded is not None
+        assert item.unrounded["success"]
+        assert known * (1 - 1e-4) <= item.unrounded[item.norm] <= known * most
+        assert item.success
+        if item.norm == "linf":
+            assert known <= item.linf <= np.floor(known) + 2
+
+
+@pytest.mark.parametrize("name", sorted(family(WithinBudget)))  # type: ignore[type-abstract]
+def test_each_sample_keeps_to_a_budget_of_its_own(name: str) -> None:
+    """What a bisection needs, which asks of each sample another one."""
+    model, images = bent(5), pictures(4)
+    method = family(WithinBudget)[name](eps=200.0)  # type: ignore[type-abstract]
+    asked = attacked(model, images, 1.0)
+    asked.eps[:] = [0.5, 1.0, 2.0, 4.0]
+    size = method.measure.size(method.perturb(asked).d)
+    assert (size <= asked.eps * (1 + 1e-5)).all()
+    assert (size > 0).all()
