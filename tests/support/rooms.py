@@ -27,7 +27,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "methods": (
         "methods",
         "methods.lots methods.attack methods.saliency methods.concepts methods.synthesis.ascent",
-        "methods.attack.gradient methods.saliency.gradient methods.synthesis.parts",
+        "methods.attack.gradient methods.attack.score methods.attack.decision",
+        "methods.saliency.gradient methods.synthesis.parts",
         "methods.saliency.activation methods.saliency.relevance methods.synthesis",
         "methods.saliency.perturbation",
     ),

@@ -23,6 +23,7 @@ FAST: dict[str, dict[str, Any]] = {
     "pgd": {"steps": 10, "eps": 64.0},
     "fgsm": {"eps": 64.0},
     "ddn": {"steps": 30},
+    "square": {"steps": 150, "eps": 64.0},
 }
 """Options under which an attack is quick and reaches its goal on one of the three digits; none: as it is."""
 ATTACKS = sorted(family(Attack))

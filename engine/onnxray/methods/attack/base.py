@@ -62,6 +62,17 @@ class Attacked:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def arrived(
+        self, d: Floats, places: Rows, likely: NDArray[np.bool_], norm: Norm, eps: float | None
+    ) -> NDArray[np.bool_]:
+        """(n,): whether the judge takes d, of the samples at these places, as it is saved; asked where it is likely."""
+        found = likely & self.oracle.left(self.rows[places])
+        if found.any():
+            rows = self.rows[places[found]]
+            bound = None if eps is None else np.full(len(rows), eps)
+            found[found] = self.oracle.met(self.oracle.rounded(d[found], rows, norm, bound), rows)
+        return found
+
 
 @dataclass(frozen=True, kw_only=True)
 class Attack(Method[AttackItem]):
