@@ -24,6 +24,8 @@ FAST: dict[str, dict[str, Any]] = {
     "fgsm": {"eps": 64.0},
     "ddn": {"steps": 30},
     "square": {"steps": 150, "eps": 64.0},
+    "hopskipjump": {"steps": 4, "first_draws": 30},
+    "rays": {"steps": 60},
 }
 """Options under which an attack is quick and reaches its goal on one of the three digits; none: as it is."""
 ATTACKS = sorted(family(Attack))
