@@ -127,7 +127,7 @@ class Attack(Method[AttackItem]):
         """Give an item for every sample, in order."""
         variable = variable_of(model, pixels, self.wrt, [model.head.name])
         criterion, shots = criterion_of(variable, goal)
-        for note in variable.notes():
+        for note in variable.notes("linf, l2 and l1 count 255ths, and `moved` has them in the arrays' own units"):
             run.note(note)
         queries = Queries.none(len(variable))
         oracle = Oracle(variable=variable, criterion=criterion, queries=queries, limit=self.queries)

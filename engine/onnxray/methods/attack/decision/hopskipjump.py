@@ -40,6 +40,7 @@ class HopSkipJump(SmallestNorm):
     """HopSkipJump: along the boundary by decisions alone, of files that give no more than a label."""
 
     name: ClassVar[str] = "hopskipjump"
+    needs_gradients: ClassVar[bool] = False
 
     norm: Annotated[Literal["linf", "l2"], "what is made small"] = "l2"
     steps: Annotated[int, "steps along the boundary", Range(1, 100_000)] = 32

@@ -36,6 +36,7 @@ class RayS(SmallestNorm):
     """RayS: the smallest L_inf by decisions alone, block after block of signs turned over."""
 
     name: ClassVar[str] = "rays"
+    needs_gradients: ClassVar[bool] = False
 
     steps: Annotated[int, "blocks turned over", Range(1, 1_000_000)] = 2000
     tolerance: Annotated[float, "a, to which the radius is known, in grey levels", Range(1e-4, 16.0)] = 0.1

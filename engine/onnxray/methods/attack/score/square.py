@@ -40,6 +40,7 @@ class Square(WithinBudget):
     """Square: random search, one square after the other, by the judge's scores alone."""
 
     name: ClassVar[str] = "square"
+    needs_gradients: ClassVar[bool] = False
 
     norm: Annotated[Literal["linf", "l2"], "the norm of the budget"] = "linf"
     steps: Annotated[int, "squares tried", Range(1, 1_000_000)] = 5000
