@@ -151,7 +151,7 @@ class ArrayVariable(Variable):
         outputs = {output.name for output in self.model.graph.outputs}
         return self.model.verdict(samples, scores=True) if self.whole.head.name in outputs else None
 
-    def notes(self) -> tuple[str, ...]:
+    def notes(self, norms: str = "L2 and Linf are in their own units") -> tuple[str, ...]:
         """Whose arrays are changed, and what their numbers mean."""
         held = [one.name for one in self.model.inputs.each if one.name not in self.names]
         beside = f"; held: {', '.join(held)}" if held else ""
@@ -162,8 +162,8 @@ class ArrayVariable(Variable):
             return (f"{said}; pictures in grey levels and 8 bits",)
         return (
             said,
-            "arrays are neither rounded nor clipped; L2 and Linf are in their own units, and where an option counts "
-            "grey levels a 255th of the range of a sample's array is meant: unit",
+            f"arrays are neither rounded nor clipped; {norms}, and where an option counts grey levels a 255th of the "
+            "range of a sample's array is meant: unit",
         )
 
 

@@ -91,8 +91,8 @@ class Variable(ABC):
         """Whether what is saved is x_0 and a whole number of steps."""
         return False
 
-    def notes(self) -> tuple[str, ...]:
-        """What results say of it."""
+    def notes(self, norms: str = "L2 and Linf are in their own units") -> tuple[str, ...]:
+        """What results say of it. norms: in what units they measure arrays."""
         return ()
 
     def floats(self, rows: Rows) -> NDArray[Any]:

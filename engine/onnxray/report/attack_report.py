@@ -14,7 +14,7 @@ _ROWS = 24
 
 def sheets(result: Result[AttackItem]) -> dict[str, bytes]:
     """File name -> PNG: ``sheet.png``, and further pages where one does not hold them; none of arrays."""
-    drawn = [item for item in result.items if item.images]
+    drawn = [item for item in result.items if not item.moved]
     if not drawn:
         return {}
     footer = [f"{len(drawn) - _ROWS} more in result.json"] if len(drawn) > _ROWS else []

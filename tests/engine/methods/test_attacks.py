@@ -32,6 +32,12 @@ FAST: dict[str, dict[str, Any]] = {
     "ddn": {"steps": 30},
     "feature-adversary": {"eps": 90.0, "steps": 80, "layer": "ip1", "ratio": 0.8},
     "hot-cold": {"search": "bisection"},
+    "square": {"steps": 150, "eps": 64.0},
+    "hopskipjump": {"steps": 4, "first_draws": 30},
+    "rays": {"steps": 60},
+    "nes": {"steps": 30, "eps": 100.0},
+    "spsa": {"steps": 20, "eps": 64.0},
+    "noise": {"draws": 20, "eps": 200.0},
 }
 """Options under which an attack is quick and reaches its goal on one of the three digits; none: as it is."""
 ATTACKS = sorted(family(Attack))

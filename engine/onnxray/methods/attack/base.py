@@ -76,6 +76,17 @@ class Attacked:
         rows = self.rows[places]
         return self.oracle.met(self.oracle.rounded(d, rows, norm, self.eps[places]), rows)
 
+    def arrived(
+        self, d: Floats, places: Rows, likely: NDArray[np.bool_], norm: Norm, eps: float | None
+    ) -> NDArray[np.bool_]:
+        """(n,): whether the judge takes d, of the samples at these places, as it is saved; asked where it is likely."""
+        found = likely & self.oracle.left(self.rows[places])
+        if found.any():
+            rows = self.rows[places[found]]
+            bound = None if eps is None else np.full(len(rows), eps)
+            found[found] = self.oracle.met(self.oracle.rounded(d[found], rows, norm, bound), rows)
+        return found
+
 
 @dataclass(frozen=True, kw_only=True)
 class Attack(Method[AttackItem]):
@@ -138,7 +149,7 @@ class Attack(Method[AttackItem]):
         """Give an item for every sample, in order."""
         variable = variable_of(model, pixels, self.wrt, self.looked_at(model))
         criterion, shots = self.asked(variable, goal)
-        for note in variable.notes():
+        for note in variable.notes("linf, l2 and l1 count 255ths, and `moved` has them in the arrays' own units"):
             run.note(note)
         queries = Queries.none(len(variable))
         oracle = Oracle(variable=variable, criterion=criterion, queries=queries, limit=self.queries)

@@ -26,7 +26,8 @@ class AttackItem(Item):
     the saved perturbation, in grey levels (l0: how many numbers differ); of arrays in 255ths of the sample's range.
     similarity: PASS. queries: how often the sample was asked about, by ``judge``, ``forward`` and ``backward`` in the
     twin. unrounded: success, class and norms of the sample before it was rounded, by the judge, where that was asked.
-    numbers_: what else the attack has to say. gain: what the drawn perturbation is multiplied by.
+    numbers_: what else the attack has to say. gain: what the drawn perturbation is multiplied by. moved: of arrays that
+    were changed in place of pixels, by name, kind, unit (what a 255th is), L2 and L_inf in their own units.
     """
 
     method: str
@@ -49,6 +50,7 @@ class AttackItem(Item):
     reason: str | None
     stems: Mapping[str, str] = field(repr=False)
     images: Mapping[str, Image8] = field(repr=False)
+    moved: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     arrays_: Mapping[str, NDArray[Any]] = field(default_factory=dict, repr=False)
 
     @property
@@ -67,14 +69,15 @@ class AttackItem(Item):
             **(NO_PASS if score is None else score.to_dict()),
             "queries": dict(self.queries), "float": self.unrounded, "perturbation_gain": self.gain,
             **self.numbers_, "numbers": list(self.numbers_),
+            **({"wrt": list(self.moved), "moved": self.moved} if self.moved else {}),
         }  # fmt: skip
 
     def pictures(self) -> dict[str, tuple[str, Image8]]:
-        """The origin, the perturbed image, and the perturbation around grey 128."""
+        """The origin, the perturbed image, and the perturbation around grey 128; of arrays a ``figure`` of each."""
         return {role: (self.stems[role], picture) for role, picture in self.images.items()}
 
     def arrays(self) -> dict[str, tuple[str, NDArray[Any]]]:
-        """Of samples that are no pictures: what came of each array, by its role and name."""
+        """Of arrays: ``origin``, ``image`` (what came of it) and ``perturbation`` of each, by name."""
         return {role: (self.stems[role], array) for role, array in self.arrays_.items()}
 
     @classmethod
@@ -88,7 +91,7 @@ class AttackItem(Item):
             similarity=None if document["pass"] is None else PassScore.restore(document),
             queries=document["queries"], unrounded=document["float"], gain=document["perturbation_gain"],
             numbers_={name: document[name] for name in document["numbers"]},
-            stems={role: name.stem for role, name in names.items()},
+            stems={role: name.stem for role, name in names.items()}, moved=document.get("moved", {}),
             images={role: picture for role, picture in pictures.items() if role not in numbers},
             arrays_={role: array for role, array in pictures.items() if role in numbers},
         )  # fmt: skip

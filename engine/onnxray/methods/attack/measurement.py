@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,12 @@ import numpy as np
 from onnxray.images.distances import similarities
 from onnxray.images.drawing.signed_grey import signed_to_grey
 from onnxray.methods.array_variable import ArrayVariable
+from onnxray.methods.attack.changed_arrays import of_arrays
 from onnxray.methods.attack.item import AttackItem
 from onnxray.methods.attack.oracle import Oracle
 from onnxray.methods.attack.threat import Floats, Norm, norms_of
 from onnxray.methods.shots import Shots
+from onnxray.methods.variable import Variable
 
 
 def measured(
@@ -23,33 +26,43 @@ def measured(
 ) -> AttackItem:  # fmt: skip
     """Judge and measure what came of one sample. whole, unrounded: its perturbation as it is saved, and in floats."""
     rows = np.array([row])
-    before, variable = oracle.queries.row(row), oracle.variable
+    queries, variable = oracle.queries.row(row), oracle.variable
     saved = variable.saved(oracle.samples(whole[None], rows))
     # The saved sample alone: in company an int8 file may take another scale from the batch.
     fed = variable.model.encoded(variable.fed(saved, rows))
     success = bool(oracle.criterion.met(variable.model, fed, rows)[0])
     judged = Shots(images=saved, names=(None,), predictions=variable.verdict(fed)).shown(0)
-    name = shots.names[row]
-    stem = f"{Path(name).stem if name else 'image'}-{row}"
-    pictures: dict[str, Any] = {}
+    origin = shots.shown(row)
+    label = oracle.criterion.label(variable.model, fed)
+    if label is not None:
+        before = variable.model.encoded(variable.fed(variable.start[rows], rows))
+        judged = replace(judged, label=label)
+        origin = replace(origin, label=oracle.criterion.label(variable.model, before))
+    goal = oracle.criterion.describe(row)
+    stem = f"{Path(origin.path).stem if origin.path else 'image'}-{row}"
     if isinstance(variable, ArrayVariable):
-        arrays = {"image": variable.parts(saved), "origin": variable.parts(variable.start[rows])}
-        files = {f"{role}-{part}": array[0] for role, parts in arrays.items() for part, array in parts.items()}
-        similarity, ssim, too_small, gain = None, None, None, None
+        seen = of_arrays(variable, row, saved[0], stem, method, goal)
     else:
-        origin, image, files = variable.start[row], saved[0], {}
-        similarity, ssim, too_small = similarities(image, origin)
-        perturbation, gain = signed_to_grey(image.astype(np.float64) - origin)
-        pictures = {"origin": origin, "image": image, "perturbation": perturbation}
-    missed = None if success else f"{oracle.criterion.describe(row)} was not reached"
+        seen = _of_pixels(variable, row, saved[0], stem, method)
+    missed = None if success else f"{goal} was not reached"
     return AttackItem(
-        method=method, goal=oracle.criterion.describe(row), norm=norm.name, eps=eps, origin=shots.shown(row),
-        judged=judged, success=success, **norms_of(whole), similarity=similarity, ssim=ssim, queries=before,
-        unrounded=None if unrounded is None else _unrounded(oracle, unrounded, row), numbers_=dict(numbers), gain=gain,
-        reason="; ".join(filter(None, (missed, too_small))) or None,
-        stems={role: stem if role == "origin" else f"{stem}-{method}-{role}" for role in (*pictures, *files)},
-        images=pictures, arrays_=files,
+        method=method, goal=goal, norm=norm.name, eps=eps, origin=origin, judged=judged, success=success,
+        queries=queries, unrounded=None if unrounded is None else _unrounded(oracle, unrounded, row),
+        numbers_=dict(numbers),
+        **{**seen, **norms_of(whole), "reason": "; ".join(filter(None, (missed, seen["reason"]))) or None},
     )  # fmt: skip
+
+
+def _of_pixels(variable: Variable, row: int, image: Floats, stem: str, method: str) -> dict[str, Any]:
+    """Similarities and pictures of a picture, by the fields of an item."""
+    origin = variable.start[row]
+    similarity, ssim, too_small = similarities(image, origin)
+    perturbation, gain = signed_to_grey(image.astype(np.float64) - origin)
+    pictures = {"origin": origin, "image": image, "perturbation": perturbation}
+    return {
+        "similarity": similarity, "ssim": ssim, "gain": gain, "reason": too_small, "images": pictures,
+        "stems": {role: stem if role == "origin" else f"{stem}-{method}-{role}" for role in pictures},
+    }  # fmt: skip
 
 
 def _unrounded(oracle: Oracle, d: Floats, row: int) -> dict[str, Any]:

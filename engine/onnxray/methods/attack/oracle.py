@@ -97,7 +97,7 @@ class Oracle:
         """(n, numbers): the least and the greatest d; infinite of arrays, which have no bounds that are known."""
         origin = self.variable.floats(rows)
         found = (self.variable.bounded(np.full_like(origin, end)) - origin for end in (-np.inf, np.inf))
-        low, high = (np.asarray(one.reshape(len(rows), -1) / self._steps(rows), np.float32) for one in found)
+        low, high = (np.asarray(one.reshape(len(rows), self.numbers) / self._steps(rows), np.float32) for one in found)
         return low, high
 
     def rounded(self, d: Floats, rows: Rows, norm: Norm, eps: Floats | None = None) -> Floats:
@@ -141,4 +141,5 @@ class Oracle:
         return self.variable.fed(self.samples(d, rows), rows)
 
     def _steps(self, rows: Rows) -> NDArray[np.float64]:
-        return self.variable.steps(rows).reshape(len(rows), -1)
+        steps = self.variable.steps(rows)
+        return steps.reshape(len(rows), math.prod(steps.shape[1:]))

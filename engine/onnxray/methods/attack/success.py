@@ -3,6 +3,7 @@
     untargeted   the winning class is another than y: the class of the image as it came, by the file, or its label
     targeted     the winning class is t
     condition    a comparison in the language of targets holds: 'boxes[0].score < 0.3', 'output > 3', 'cosine < 0.3'
+    label        of an output that gives labels alone: another label, or the one that is wanted; there is no margin
 
 The margin of each is a real number that is below 0 where it has succeeded: the loss of class_losses.py; of a comparison
 ``score - number`` for < and ``number - score`` for >. Where nothing is asked, what is left is the class of a
@@ -58,6 +59,10 @@ class Criterion(ABC):
     def aimed(self) -> bool:
         """Whether one class, or one side of a number, is asked for, and not any other class."""
 
+    def label(self, model: Model, samples: Pixels) -> str | None:
+        """What the judge calls one sample, where it gives a label and no class."""
+        return None
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class OtherClass(Criterion):
@@ -101,6 +106,50 @@ class OtherClass(Criterion):
         scores = self.said.said.scores.astype(np.float64)
         scores[np.arange(len(scores)), self.left] = -np.inf
         return np.argsort(-scores, axis=1, kind="stable")[:, : min(count, scores.shape[1] - 1)]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class OtherLabel(Criterion):
+    """Another label than ``left``, or the label that is ``wanted``, of a file that gives labels and no scores."""
+
+    output: str
+    left: tuple[str, ...]
+    wanted: tuple[str, ...] | None
+
+    def loss(self, kind: LossName, rows: Rows) -> Objective:
+        """Refused. Errors: InputError."""
+        raise InputError(
+            f"output {self.output!r} gives labels alone, and this attack goes by scores; take one that goes by "
+            "decisions: hopskipjump, rays or noise"
+        )
+
+    def margin(self, rows: Rows) -> Objective:
+        """Refused. Errors: InputError."""
+        return self.loss("margin", rows)
+
+    def met(self, model: Model, samples: Pixels, rows: Rows) -> NDArray[np.bool_]:
+        """By the label."""
+        said = labels_of(model, samples)
+        if self.wanted is None:
+            return np.array([one != self.left[row] for one, row in zip(said, rows)], bool)
+        return np.array([one == self.wanted[row] for one, row in zip(said, rows)], bool)
+
+    def describe(self, row: int) -> str:
+        """The label."""
+        return f"not {self.left[row]}" if self.wanted is None else self.wanted[row]
+
+    def aimed(self) -> bool:
+        """Where a label is wanted."""
+        return self.wanted is not None
+
+    def label(self, model: Model, samples: Pixels) -> str | None:
+        """As the file gives it."""
+        return labels_of(model, samples)[0]
+
+
+def labels_of(model: Model, samples: Pixels) -> tuple[str, ...]:
+    """The label of each sample as text, by the judge, of a file that gives no more."""
+    return tuple(map(str, model.predict(samples).values.reshape(-1)))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -216,6 +265,8 @@ def _class_text(one: object) -> str:
 def _unstated(variable: Variable, samples: Pixels, goal: object, shots: Shots) -> Criterion:
     """What is asked of a model without classes where no comparison is stated."""
     head = variable.whole.head
+    if head.kind == "labels":
+        return _other_label(variable, samples, goal, shots)
     if goal is not None:
         raise InputError(
             f"the target is {short(goal)}, and output {head.name!r} is {head.said()}, so it has no classes; state a "
@@ -230,6 +281,25 @@ def _unstated(variable: Variable, samples: Pixels, goal: object, shots: Shots) -
             "--target 'output > 3'"
         )
     return _compared(variable, samples, text, shots)
+
+
+def _other_label(variable: Variable, samples: Pixels, goal: object, shots: Shots) -> OtherLabel:
+    """Of labels alone. Nothing lists which there are, so one that is wanted is any text. Errors: InputError."""
+    left, wanted = labels_of(variable.model, samples), None
+    if goal is not None:
+        each = list(goal) if isinstance(goal, list | tuple | np.ndarray) else [goal] * len(left)
+        if len(each) != len(left):
+            raise InputError(
+                f"{len(each)} targets were given for {len(left)} images; give one for all, or one for each"
+            )
+        wanted = tuple(map(_class_text, each))
+        for row, (own, other) in enumerate(zip(left, wanted)):
+            if own == other:
+                raise InputError(
+                    f"{_name(shots, row)} has the label {short(own)} already; give another --target, or none to leave "
+                    "the label"
+                )
+    return OtherLabel(output=variable.whole.head.name, left=left, wanted=wanted)
 
 
 def _compared(variable: Variable, samples: Pixels, text: str, shots: Shots) -> Compared:

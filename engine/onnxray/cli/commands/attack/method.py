@@ -85,4 +85,6 @@ def _print(result: Result[AttackItem]) -> None:
     if len(result.items) > MOST_ROWS:
         console.print(f"{len(result.items) - MOST_ROWS} more in result.json")
     reached = sum(item.success for item in result.items)
-    console.print(f"{reached} of {len(result.items)} reached, on the saved 8-bit pictures, by ONNX Runtime")
+    arrays = any(item.moved for item in shown)
+    what = "arrays; norms in 255ths of each sample's range" if arrays else "8-bit pictures"
+    console.print(f"{reached} of {len(result.items)} reached, by ONNX Runtime on the saved {what}")

@@ -1,0 +1,1 @@
+"""Attacks that go by the judge's decision alone, whether a sample has arrived: no scores, no gradient."""
