@@ -26,7 +26,7 @@ from onnxray.errors.short_values import short
 from onnxray.images.drawing.signed_grey import signed_to_grey
 from onnxray.images.pixels import Pixels
 from onnxray.methods.array_variable import variable_of
-from onnxray.methods.attack.base import Attack, Attacked, generators_of, group_size
+from onnxray.methods.attack.base import Attack, group_size, seed_of
 from onnxray.methods.attack.oracle import Oracle, Queries
 from onnxray.methods.attack.success import Criterion, OtherClass, criterion_of
 from onnxray.methods.attack.threat import NORMS, Floats, NormName
@@ -129,7 +129,7 @@ class RobustnessEvaluation(Method[RobustnessItem]):
         oracle = Oracle(variable=variable, criterion=criterion, queries=Queries.none(len(variable)))
         black = next((name for name, method in suite.bounded.items() if not method.needs_gradients), None)
         evidence = Evidence(
-            oracle=oracle, norm=NORMS[self.norm], budgets=self.budgets, rows=rows, seed=_seed(run),
+            oracle=oracle, norm=NORMS[self.norm], budgets=self.budgets, rows=rows, seed=seed_of(run),
             black=None if black is None else lambda eps: suite.at(black, self.norm, eps),
         )  # fmt: skip
         count = len(variable)
@@ -165,7 +165,7 @@ class _Group:
 
     def attack(self, run: Run, tell: Any) -> None:
         """Every attack of the suite."""
-        seed = _seed(run)
+        seed = seed_of(run)
         bounded = [(eps, name) for eps in reversed(self.evaluation.budgets) for name in self.suite.bounded]
         total = len(self.suite.smallest) + len(bounded)
         for done, (name, method) in enumerate(self.suite.smallest.items()):
@@ -190,8 +190,7 @@ class _Group:
         def part(step: int, steps: int, what: str) -> None:
             tell(done + step / max(1, steps), total, f"{name}: {what}")
 
-        random = generators_of(self.shots.images[rows], seed)
-        attacked = Attacked(oracle=oracle, rows=rows, random=random, tell=part)
+        attacked = method.on(oracle, rows, seed, part)
         whole = method.settled(attacked, method.perturb(attacked))[1]
         met = oracle.met(whole, rows)
         sizes = np.where(met, self.norm.size(whole), np.inf)
@@ -231,11 +230,6 @@ class _Group:
             queries={} if place is None else self.queries[place], gain=gain,
             stems={role: stem if role == "origin" else f"{stem}-evaluate-{role}" for role in images}, images=images,
         )  # fmt: skip
-
-
-def _seed(run: Run) -> int:
-    """The run's seed, the same in all of its units."""
-    return int(run.random.bit_generator.seed_seq.entropy)  # type: ignore[attr-defined]
 
 
 def why_no_gradient(variable: Variable, criterion: Criterion) -> str | None:

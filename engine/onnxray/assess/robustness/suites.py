@@ -47,12 +47,18 @@ class Suite:
 
 
 _SMALLEST: Final[Mapping[NormName, tuple[Entry, ...]]] = MappingProxyType({
-    "linf": (),
+    "linf": (("fmn", "fmn", {}),),
     "l2": (("ddn", "ddn", {}),),
-    "l1": (),
-    "l0": (),
+    "l1": (("pdpgd", "pdpgd", {}),),
+    "l0": (("sigma-zero", "sigma-zero", {}),),
 })  # fmt: skip
-_BOUNDED: Final[tuple[Entry, ...]] = (("pgd", "pgd", {"loss": "margin"}),)
+_BOUNDED: Final[Mapping[NormName, tuple[Entry, ...]]] = MappingProxyType({
+    norm: (
+        ("apgd-ce", "apgd", {"loss": "cross-entropy"}), ("apgd-t", "apgd", {"classes": 9, "steps": 20}),
+        ("square", "square", {"steps": 1000}),
+    ) if norm in {"linf", "l2"} else (("noise", "noise", {}),)
+    for norm in ("linf", "l2", "l1", "l0")
+})  # fmt: skip
 
 
 def suite_of(norm: NormName, names: Sequence[str] = ()) -> Suite:
@@ -61,7 +67,7 @@ def suite_of(norm: NormName, names: Sequence[str] = ()) -> Suite:
     for name in names:
         if name not in known:
             raise InputError(f"there is no attack {name!r}; {did_you_mean(name, known)}there are: {', '.join(known)}")
-    chosen: Sequence[Entry] = [(name, name, {}) for name in names] or (*_SMALLEST[norm], *_BOUNDED)
+    chosen: Sequence[Entry] = [(name, name, {}) for name in names] or (*_SMALLEST[norm], *_BOUNDED[norm])
     smallest: dict[str, Attack] = {}
     bounded: dict[str, type[WithinBudget]] = {}
     options: dict[str, Mapping[str, Any]] = {}

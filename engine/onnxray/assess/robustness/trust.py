@@ -20,13 +20,16 @@ from numpy.typing import NDArray
 from onnxray.assess.robustness.linear_head import HeadFlipped
 from onnxray.errors import MismatchError, NotDifferentiable, UnsupportedOperator
 from onnxray.errors.short_values import short
-from onnxray.methods.attack.base import Attacked, WithinBudget, generators_of
+from onnxray.graph.whole_numbers import quantises
+from onnxray.methods.attack.base import WithinBudget, generators_of
 from onnxray.methods.attack.gradient.pgd import PGD
 from onnxray.methods.attack.oracle import Oracle, Queries
 from onnxray.methods.attack.threat import Floats, Norm
+from onnxray.methods.run import silent
 from onnxray.methods.variable import Rows
 
 _PASSES = 5
+_ROUNDS = frozenset({"Ceil", "Floor", "Round", "Sign"})
 _UNSTEADY = 1e-4
 _HELPS = 0.05
 _DRAWS = 100
@@ -43,6 +46,10 @@ _OF: Final[Mapping[str, tuple[str, str]]] = MappingProxyType({
     "rounded outputs": (
         "share of images whose scores one grey level of noise leaves exactly alone",
         "scores are rounded, clamped or saturated: attacks that follow them see nothing",
+    ),
+    "step functions": (
+        "nodes of the file that round, at which gradients are passed straight through",
+        "gradients are of a smooth function beside the file's own: believe attacks by the judge alone",
     ),
     "gradients": ("share of images without a gradient", "where it is zero no attack by gradients begins"),
     "DLR at its limit": (
@@ -115,27 +122,22 @@ class Evidence:
 
     def found(self, attack: WithinBudget, oracle: Oracle) -> Floats:
         """The perturbations of an attack, in floats."""
-        images = oracle.variable.start[self.rows]
-        random = generators_of(images, self.seed)
-        return attack.perturb(Attacked(oracle=oracle, rows=self.rows, random=random, tell=_silent)).d
+        return attack.perturb(attack.on(oracle, self.rows, self.seed, silent)).d
 
     def pgd(self, eps: float, **more: Any) -> PGD:
         """PGD on the margin."""
         return PGD(norm=self.norm.name, eps=eps, **{"steps": _STEPS, "loss": "margin", **more})
 
 
-def _silent(done: int, total: int, what: str) -> None:
-    """The tests tell of themselves."""
-
-
 def trust_tests(evidence: Evidence) -> Iterator[TrustTest]:
     """Every test, one after the other; those that need a gradient say so where there is none."""
     yield steady_outputs(evidence)
     yield unrounded_outputs(evidence)
+    yield step_functions(evidence)
     gradients = gradients_reach(evidence)
     yield gradients
     if gradients.number is None:
-        yield from (_not_run(name, "there is no gradient") for name in list(_OF)[3:])
+        yield from (_not_run(name, "there is no gradient") for name in list(_OF)[4:])
         return
     yield dlr_gradients(evidence)
     flips = {eps: evidence.flipped(evidence.pgd(eps)) for eps in evidence.budgets}
@@ -170,6 +172,14 @@ def unrounded_outputs(evidence: Evidence) -> TrustTest:
         d = random.choice(np.array([-1.0, 1.0], np.float32), (len(rows), oracle.numbers))
         still &= (_scores(evidence, oracle.within(d, rows)) == start).all(1)
     return _judged("rounded outputs", float(still.mean()), warns=bool(still.any()))
+
+
+def step_functions(evidence: Evidence) -> TrustTest:
+    """Nodes that round what depends on the input, quantisation included."""
+    graph = evidence.oracle.variable.model.graph
+    rounds = [node for node in graph.nodes if node.operator in _ROUNDS or quantises(node)]
+    found = sum(any(name in graph.depends_on_input for name in node.outputs) for node in rounds)
+    return _judged("step functions", found, warns=found > 0)
 
 
 def _scores(evidence: Evidence, d: Floats) -> NDArray[np.float64]:

@@ -122,6 +122,14 @@ class Attack(Method[AttackItem]):
     def budget(self) -> float | None:
         """eps, in grey levels; None where the attack looks for the smallest."""
 
+    @final
+    def on(self, oracle: Oracle, rows: Rows, seed: int, tell: Tell, start: Floats | None = None) -> Attacked:
+        """Samples as this attack is given them, each with its budget and its generator. start: where to begin."""
+        return Attacked(
+            oracle=oracle, rows=rows, random=generators_of(oracle.variable.start[rows], seed), tell=tell,
+            eps=np.full(len(rows), np.inf if self.budget is None else self.budget), start=start,
+        )  # fmt: skip
+
     def looked_at(self, model: Model) -> Sequence[str]:
         """The values that success depends on."""
         return [model.head.name]
@@ -161,9 +169,7 @@ class Attack(Method[AttackItem]):
                 share = done / max(1, total) * count
                 run.progress(int(1000 * (first + share)), 1000 * len(variable), f"{self.name}: {what}")
 
-            generators = generators_of(shots.images[rows], int(own.random.bit_generator.seed_seq.entropy))  # type: ignore[attr-defined]
-            eps = np.full(len(rows), np.inf if self.budget is None else self.budget)
-            attacked = Attacked(oracle=oracle, rows=rows, random=generators, tell=tell, eps=eps)
+            attacked = self.on(oracle, rows, seed_of(own), tell)
             found, whole = self.settled(attacked, self.perturb(attacked))
             for place, row in enumerate(rows.tolist()):
                 numbers = {name: values[place] for name, values in found.numbers.items()}
@@ -183,6 +189,11 @@ class Attack(Method[AttackItem]):
 def group_size(numbers: int) -> int:
     """How many samples of so many numbers share their passes."""
     return max(1, min(_GROUP, _GROUP_NUMBERS // numbers))
+
+
+def seed_of(run: Run) -> int:
+    """The run's seed, the same in all of its units."""
+    return int(run.random.bit_generator.seed_seq.entropy)  # type: ignore[attr-defined]
 
 
 def generators_of(samples: NDArray[Any], seed: int) -> list[np.random.Generator]:

@@ -37,7 +37,7 @@ def distances(images: Any) -> Any:
 
 
 def test_the_smallest_norm_of_a_linear_classifier() -> None:
-    result = RobustnessEvaluation(norm="l2", eps="8,64")(linear(), X)
+    result = RobustnessEvaluation(norm="l2", eps="8,64", trust_images=2)(linear(), X)
     for item, distance in zip(result.items, distances(X)):
         assert item.correct
         assert item.smallest is not None
@@ -52,19 +52,22 @@ def test_labels_decide_what_counts_as_right() -> None:
     own = model.predict(X).classes
     labels = [int(c) for c in own]
     labels[2] = 1 - labels[2]
-    result = RobustnessEvaluation(norm="l2", eps="64")(model, X, labels)
+    result = RobustnessEvaluation(norm="l2", eps="64", attacks="ddn", trust_images=0)(model, X, labels)
     assert [item.correct for item in result.items] == [True, True, False, True, True, True]
     assert result.items[2].norms == {}
     assert result.items[2].smallest is None
     assert result.extra["robustness"]["misclassified"] == 1
     assert not any("own answers" in note for note in result.provenance.notes)
-    assert any("own answers" in note for note in RobustnessEvaluation(eps="1")(model, X[:1]).provenance.notes)
+    assert any(
+        "own answers" in note
+        for note in RobustnessEvaluation(eps="1", attacks="fgsm", trust_images=0)(model, X[:1]).provenance.notes
+    )
 
 
 def test_every_number_can_be_read_from_the_saved_pictures(tmp_path: Path) -> None:
     model = onnxray.open("lenet")
     images = [SAMPLES / f"{name}.png" for name in ("4_0", "9_0")]
-    result = RobustnessEvaluation(norm="l2", eps="300")(model, images)
+    result = RobustnessEvaluation(norm="l2", eps="300", attacks="ddn,pgd", trust_images=0)(model, images)
     result.save(tmp_path / "run")
     document = json.loads((tmp_path / "run" / "result.json").read_text())
     for entry in document["items"]:

@@ -78,7 +78,7 @@ def _sorted(nodes: list[Any], known: set[str]) -> list[Any]:
 
 
 def warnings(model: Any, **more: Any) -> dict[str, Any]:
-    options = {"norm": "linf", "eps": "8,32", "trust_images": 4, **more}
+    options = {"norm": "linf", "eps": "8,32", "trust_images": 2, "attacks": "pgd", **more}
     result = RobustnessEvaluation(**options)(model, DIGITS)
     tests = {test["name"]: test for test in result.extra["robustness"]["trust"]}
     assert all(test["of"] and (test["number"] is not None or test["reason"]) for test in tests.values())
@@ -90,9 +90,13 @@ def test_a_plain_network_trips_none() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "tripped"), [("rounded", {"gradients", "rounded outputs"}), ("saturated", {"gradients", "rounded outputs"}),
-                          ("quantised input", {"gradients"})],
-)  # fmt: skip
+    ("kind", "tripped"),
+    [
+        ("rounded", {"step functions", "rounded outputs"}),
+        ("saturated", {"gradients", "rounded outputs"}),
+        ("quantised input", {"step functions"}),
+    ],
+)
 def test_a_masked_network_trips_what_is_made_for_it(kind: str, tripped: set[str]) -> None:
-    found = warnings(masked(kind), attacks="pgd" if kind == "saturated" else "square")
+    found = warnings(masked(kind), attacks="pgd" if kind == "saturated" else "noise")
     assert tripped <= set(found)

@@ -59,23 +59,14 @@ def test_what_cannot_be_attacked_is_one_line(more: list[str], said: str, tmp_pat
     assert not (tmp_path / "run" / "result.json").exists()
 
 
+EVALUATED = (
+    *("attack", "evaluate", "lenet", FOUR, NINE, ONE, "--norm", "l2", "--eps", "255,2000", "--attacks", "fgsm"),
+    *("--trust-images", 0),
+)
+
+
 def evaluate(folder: Path, *more: object) -> Any:
-    images = (FOUR, NINE, ONE)
-    return document(
-        "attack",
-        "evaluate",
-        "lenet",
-        *images,
-        "--norm",
-        "l2",
-        "--eps",
-        "255,383",
-        "--trust-images",
-        0,
-        "-o",
-        folder,
-        *more,
-    )
+    return document(*EVALUATED, "-o", folder, *more)
 
 
 def plain(found: Any) -> Any:
@@ -94,7 +85,7 @@ def test_labels_come_from_a_file(tmp_path: Path) -> None:
     found = evaluate(tmp_path / "run", "--labels", table)
     assert [item["correct"] for item in found["items"]] == [True, False, True]
     assert found["robustness"]["clean_accuracy"]["share"] == pytest.approx(2 / 3)
-    assert [row["eps"] for row in found["robustness"]["curve"]] == [0, 255, 383]
+    assert [row["eps"] for row in found["robustness"]["curve"]] == [0, 255, 2000]
     for row in found["robustness"]["curve"]:
         alive = [
             item["smallest"] is None or item["smallest"] > row["eps"] for item in found["items"] if item["correct"]
@@ -116,12 +107,11 @@ def test_an_evaluation_goes_on_where_it_was_stopped(tmp_path: Path, monkeypatch:
 
     with monkeypatch.context() as patch:
         patch.setattr(evaluation_file._Group, "attack", stopped)
-        command = ["attack", "evaluate", "lenet", FOUR, NINE, ONE, "--norm", "l2", "--eps", "255,383"]
-        result = run(*command, "--trust-images", 0, "-o", tmp_path / "run")
+        result = run(*EVALUATED, "-o", tmp_path / "run")
         assert result.exit_code == 130
     left = json.loads((tmp_path / "run" / "result.json").read_text())
     assert len(left["items"]) == 1
-    refused = run(*command, "--trust-images", 0, "--reach", 2, "-o", tmp_path / "run", "--resume")
+    refused = run(*EVALUATED, "--reach", 2, "-o", tmp_path / "run", "--resume")
     assert refused.exit_code == 1
     assert "reach" in refused.stderr
     assert plain(evaluate(tmp_path / "run", "--resume")) == whole

@@ -48,8 +48,9 @@ class DeepFool(SmallestNorm):
     def perturb(self, attacked: Attacked) -> Perturbations:
         """The formula at the top of the file."""
         oracle, norm, dual = attacked.oracle, self.measure, NORMS["l2" if self.norm == "l2" else "l1"]
-        d = np.zeros((len(attacked), oracle.numbers), np.float32)
-        r, open_, count = d.copy(), np.arange(len(attacked)), len(self._boundaries(attacked, attacked.rows[:1]))
+        begin = np.zeros((len(attacked), oracle.numbers), np.float32) if attacked.start is None else attacked.start
+        d, r = begin.copy(), np.zeros_like(begin)
+        open_, count = np.arange(len(attacked)), len(self._boundaries(attacked, attacked.rows[:1]))
         for step in range(self.steps):
             open_ = open_[oracle.left(attacked.rows[open_], 2 * count)]
             if not open_.size:
@@ -74,7 +75,7 @@ class DeepFool(SmallestNorm):
                 break
             length = np.where(np.isfinite(best[open_]), best[open_] + _BEYOND, 0.0)[:, None].astype(np.float32)
             r[open_] -= length * norm.steepest(slope[open_])
-            d[open_] = oracle.within(np.float32(1 + self.overshoot) * r[open_], attacked.rows[open_])
+            d[open_] = oracle.within(begin[open_] + np.float32(1 + self.overshoot) * r[open_], attacked.rows[open_])
             attacked.tell(step + 1, self.steps, f"step {step + 1}")
         return Perturbations(d=d)
 
