@@ -41,6 +41,8 @@ SECONDS = 420
 MEMORY = 16 * 2**30
 FEW = {"masks": 8, "samples": 2, "steps": 4, "max_steps": 8}
 """Small values for the options that say how often a network is asked, where a method has them."""
+FOUR = {"superpixels": "grid", "segments": 4, "samples": 14}
+"""What methods of superpixels run with: four squares, all that can be made of them."""
 ACROSS = {"occlusion": 4}
 """How many squares of the method stand beside each other across the picture."""
 _CONTEXT = multiprocessing.get_context("forkserver")
@@ -129,6 +131,8 @@ def run(answer: Connection, path: Path, side: int, methods: Sequence[str]) -> No
     for name in methods:
         method = known[name]
         few = {field.name: FEW[field.name] for field in dataclasses.fields(method) if field.name in FEW}
+        if few.keys() >= {"samples"} and "superpixels" in {field.name for field in dataclasses.fields(method)}:
+            few = dict(FOUR)
         if name in ACROSS:
             few["size"] = few["stride"] = side // ACROSS[name]
         try:

@@ -31,7 +31,7 @@ from support.killed import contents  # noqa: E402
 _SHORT = {
     "rise": ["--masks", "200"], "smoothgrad": ["--samples", "5"], "maximize": ["--target", "1", "--steps", "20"],
     "deepdream": ["--steps", "2"], "style": ["--steps", "10"], "texture": ["--steps", "10"],
-    "caricature": ["--steps", "10"],
+    "caricature": ["--steps", "10"], "lime": ["--samples", "200"], "kernel-shap": ["--samples", "400"],
 }  # fmt: skip
 
 

@@ -356,3 +356,63 @@ def test_transformers_need_no_reshaping_by_hand(name: str, exporter: tuple[bool,
                 assert np.abs(scaled(item.heat) - map64).max() <= max(TOLERANCE, rounding), method
             else:
                 assert not map_.any()
+
+
+class Zeroed:
+    """pytorch-grad-cam's layer of vision transformers, with the channel of the picture's own tokens zero."""
+
+    def __new__(cls) -> Any:
+        from pytorch_grad_cam.ablation_layer import AblationLayerVit
+
+        class Own(AblationLayerVit):
+            def __call__(self, x: torch.Tensor) -> torch.Tensor:
+                for row in range(len(self.activations)):
+                    self.activations[row, 1:, int(self.indices[row])] = 0
+                return self.activations
+
+        return Own()
+
+
+@needs("pytorch_grad_cam")
+@needs("ttach")
+@needs("timm")
+@pytest.mark.parametrize("exporter", [(True, 20), (False, 17)], ids=["dynamo", "legacy"])
+def test_a_vision_transformer_under_ablation_augmentation_and_biases(exporter: Any, tmp_path: Path) -> None:
+    import pytorch_grad_cam
+    from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+
+    if exporter[0]:
+        pytest.importorskip("onnxscript")
+    net = exporting.timm_network("vit_tiny_patch16_224", img_size=64, depth=2)
+    x = np.random.default_rng(0).uniform(0, 255, (1, 3, 64, 64)).astype(np.float32)
+    exporting.export(net, (torch.zeros(1, 3, 64, 64),), exporting.Exporter(*exporter), tmp_path / "net.onnx")
+    profile = Profile(
+        name="half", layout="NCHW", channels="RGB", scale=1 / 255, mean=(0.5,) * 3, std=(0.25,) * 3, size=(64, 64)
+    )
+    model, encoded = onnxray.open(tmp_path / "net.onnx", profile), torch.from_numpy(np.array(profile.encode(x)))
+    trusted(model)
+    with torch.no_grad():  # of scores above zero: theirs turns the sign of the others
+        classes = net(encoded)[0].topk(2).indices.tolist()
+    for class_ in classes:
+        target = [ClassifierOutputTarget(class_)]
+        layer = net.blocks[-1].norm1
+        with pytorch_grad_cam.GradCAM(net, [layer], reshape_transform=transform_tokens(1, 4)) as explain:
+            expected = explain(encoded, targets=target, aug_smooth=True)
+        same(GradCAM(augment=True)(model, x, class_).items[0].heat, expected[0])
+        own = copy.deepcopy(net)
+        with pytorch_grad_cam.AblationCAM(
+            own, [own.blocks[-1].norm1], reshape_transform=transform_tokens(1, 4), ablation_layer=Zeroed()
+        ) as explain:
+            expected = explain(encoded, targets=target)
+        same(scaled(ours(AblationCAM(), model, x, (class_,))[0].heat), expected[0])
+        # What the biases add is what they are times the gradient with respect to them.
+        own = copy.deepcopy(net).requires_grad_(True)
+        own(encoded)[0, class_].backward()
+        added = sum(
+            float((p.detach().double() * p.grad.double()).sum())
+            for name, p in own.named_parameters()
+            if p.grad is not None and (name.endswith("bias") or name == "pos_embed")
+        )
+        item = FullGrad()(model, x, class_).items[0]
+        assert item.numbers_["bias_part"] == pytest.approx(added, rel=1e-3, abs=1e-4)
+        assert item.numbers_["gap"] > 0

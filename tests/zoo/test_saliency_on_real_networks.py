@@ -11,6 +11,7 @@ from skimage.data import astronaut
 import onnxray
 from onnxray.errors import InputError
 from onnxray.images.profile.profile import Profile
+from onnxray.methods.saliency.activation.full_grad import FullGrad
 from onnxray.methods.saliency.base import Saliency
 from onnxray.methods.saliency.gradient.deconvnet import DeconvNet
 from onnxray.methods.saliency.gradient.gradient import Gradient
@@ -18,6 +19,8 @@ from onnxray.methods.saliency.gradient.guided_backpropagation import GuidedBackp
 from onnxray.methods.saliency.gradient.input_x_gradient import InputXGradient
 from onnxray.methods.saliency.gradient.integrated_gradients import IntegratedGradients
 from onnxray.methods.saliency.gradient.smoothgrad import SmoothGrad
+from onnxray.methods.saliency.perturbation.ablation_cam import AblationCAM
+from onnxray.methods.saliency.perturbation.kernel_shap import KernelSHAP
 from onnxray.objectives.targets import Like
 
 ZOO = Path(os.environ.get("ONNXRAY_ZOO") or Path(__file__).parents[3] / "shared" / "zoo")
@@ -108,3 +111,37 @@ def test_smoothed_and_guided_maps_lie_on_the_animal() -> None:
             inside[top:bottom, left:right] = True
             assert inside[item.peak]
             assert item.heat[inside].mean() > 2 * item.heat[~inside].mean()
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_squares_of_every_target_add_up(case: str) -> None:
+    """KernelSHAP of six squares of a detector, of a face's likeness and of a file with channels last."""
+    file, profile, image, target = CASES[case]
+    item = KernelSHAP(superpixels="grid", segments=6)(onnxray.open(ZOO / file, profile), image, target).items[0]
+    assert item.numbers_["complete"]
+    assert item.numbers_["additivity_gap"] < 1e-9
+    assert np.abs(item.attribution).max() > 0
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_channels_and_biases_of_every_target(case: str) -> None:
+    file, profile, image, target = CASES[case]
+    model = onnxray.open(ZOO / file, profile)
+    item = FullGrad()(model, image, target).items[0]
+    assert item.heat.shape == profile.size
+    assert np.isfinite(item.numbers_["gap"])
+    item = AblationCAM()(model, image, target).items[0]
+    assert np.abs(item.attribution).max() > 0
+
+
+def test_int8_files_have_shapley_values_much_like_those_in_float32() -> None:
+    found = [
+        KernelSHAP(superpixels="grid", segments=6)(
+            onnxray.open(ZOO / "squeezenet-v1.1-onnx" / file, "caffe-imagenet"), ZOO / "data-photos" / "cat.jpg", 282
+        ).items[0].attribution
+        for file in (
+            "squeezenet_v1.1_fp32_from_fp16.onnx", "squeezenet_v1.1_qdq_int8.onnx", "squeezenet_v1.1_qop_uint8.onnx",
+        )
+    ]  # fmt: skip
+    for other in found[1:]:
+        assert np.corrcoef(found[0], other)[0, 1] > 0.9

@@ -86,6 +86,11 @@ RUNS: dict[str, tuple[object, ...]] = {
     "occlusion": ("saliency", "occlusion", "lenet", *DIGITS[:3], "--size", 9),
     "smoothgrad": ("saliency", "smoothgrad", "lenet", *DIGITS[:3], "--samples", 2, "--object", "threshold"),
     "rise": ("saliency", "rise", "lenet", *DIGITS[:3], "--masks", 60, "--fill", "noise"),
+    "lime": ("saliency", "lime", "lenet", *DIGITS[:3], "--samples", 40, "--fill", "noise", "--superpixels", "grid"),
+    "tcav": (
+        "tcav", "lenet", *DIGITS[:3], "--concept", Path(DIGITS[0]).parent, "--random", Path(DIGITS[0]).parent, "--trials", 3,
+        "--layer", "conv1", "--layer", "ip1",
+    ),
     "check": (
         "saliency", "check", "gradient", "lenet", *DIGITS[:18], "--curve-steps", 2, "--noise-copies", 2,
         "--weights", "none",

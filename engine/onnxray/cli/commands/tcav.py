@@ -45,7 +45,7 @@ def _print(result: Result[ConceptItem]) -> None:
 
     table = Table("concept", "layer", "target", "score", "random", "p", "accuracy", "")
     for item in result.items:
-        said = "significant" if item.significant else "WARN: " + item.reason if item.reason else "-"
+        said = "significant" if item.significant else "-" if item.reason is None else "WARN, see the notes"
         table.add_row(
             item.concept, item.layer, item.target, f"{item.score:.2f} ± {item.spread:.2f}",
             f"{item.random_score:.2f} ± {item.random_spread:.2f}",

@@ -19,7 +19,7 @@ FOUR = next(str(path) for path in onnxray_models.samples("lenet") if path.stem =
         (["nonsense"], 2, "UsageError", "No such command 'nonsense'"),
         (["clasify"], 2, "UsageError", "Did you mean 'classify'?"),
         (["saliency", "gradcam"], 2, "UsageError", "'grad-cam'"),
-        (["saliency", "gradient", "lenet", FOUR, "--layer", "conv1"], 2, "UsageError", "--layer is an option of eigen-cam, "),
+        (["saliency", "gradient", "lenet", FOUR, "--layer", "conv1"], 2, "UsageError", "--layer is an option of ablation-cam, "),
         (["classify", "lenet", FOUR, "--top", "x"], 2, "UsageError", "'--top': Input should be a valid integer, unable to parse string as an integer, not 'x'. See"),
         (["values", "lenet", FOUR, "--value", "conv1", "--engine", "x"], 2, "UsageError", "'x' is not one of 'judge', 'twin'"),
         (["classify", "lenett", FOUR], 1, "ModelFileError", "no such file, and no model that comes with onnxray; did you mean 'lenet'?"),
@@ -45,5 +45,5 @@ def test_an_option_that_no_method_has_is_nobodys() -> None:
     result = CliRunner().invoke(app, ["saliency", "gradient", "lenet", FOUR, "--nonsense"])
     assert "No such option: --nonsense" in result.stderr
     result = CliRunner().invoke(app, ["saliency", "check", "gradient", "lenet", FOUR, "--layer", "conv1"])
-    assert "--layer is an option of eigen-cam" in result.stderr
+    assert "--layer is an option of ablation-cam" in result.stderr
     assert "not of gradient" in result.stderr

@@ -4,7 +4,9 @@
     Add, Sub                    the operand that is constant     LayerNormalization and its kin   their bias
     Clip                        what it gives where it cuts off  (Relu6 is one)
 
-Constant is what depends on no input: weights, and what is computed from weights alone.
+Constant is what depends on no input: weights, and what is computed from weights alone. One number that is added to what
+Erf, Tanh, a mean and the like give is a part of an activation or of a normalisation that was exported in pieces, and no
+bias: so the exporter makes no difference.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxray.graph.facts import Graph, Node
-from onnxray.graph.node_attributes import attribute
+from onnxray.graph.node_attributes import attribute, constant
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -26,6 +28,7 @@ _BIAS: Final = {
     "GroupNormalization": 2,
 }  # fmt: skip
 """Operator -> which of its inputs is the bias."""
+_IN_PIECES: Final = frozenset({"Erf", "Exp", "Log", "Pow", "ReduceMean", "Sigmoid", "Softplus", "Sqrt", "Tanh"})
 _ALONG_LAST: Final = frozenset({"Add", "Sub", "Gemm", "LayerNormalization"})
 """Whose constant is aligned with the last axes; that of others with the channels, the second axis."""
 
@@ -79,7 +82,10 @@ def _bias(graph: Graph, node: Node) -> Bias | None:
     if node.operator == "BatchNormalization" and moving[0] == node.inputs[0]:
         return Bias(node, node.inputs[1:5], moving[0])
     if node.operator in {"Add", "Sub"}:
-        return Bias(node, tuple(name for name in node.inputs if name != moving[0]), moving[0])
+        added, before = next(name for name in node.inputs if name != moving[0]), graph.producer_of.get(moving[0])
+        if before is not None and before.operator in _IN_PIECES and constant(graph, added, most=1) is not None:
+            return None
+        return Bias(node, (added,), moving[0])
     place = _BIAS.get(node.operator)
     if place is None or len(node.inputs) <= place or not node.inputs[place] or moving[0] == node.inputs[place]:
         return None

@@ -98,7 +98,8 @@ def _map(heat: Floats, share: float, added: float, score: float, count: int) -> 
             f"the terms add up to {share + added:.4g}, and the score is {score:.4g}: activations that are not "
             "piecewise linear hold the rest"
         )
-    return Map(heat=heat.astype(np.float32), numbers=numbers, reason=reason)
+    drawn = heat.astype(np.float32)
+    return Map(heat=drawn, shown_from=float(drawn.min()), numbers=numbers, reason=reason)
 
 
 def _backward(

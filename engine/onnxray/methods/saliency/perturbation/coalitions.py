@@ -140,7 +140,7 @@ class PartAttribution(Saliency):
             game = Game(copies=copies, pixels=pixels, row=row, parts=parts, background=background)
             found = self.weights(game, own.random, tick)
             tick(1, 1)
-            numbers = {"parts": parts.count, "background": said, **found.numbers, **copies.facts}
+            numbers = {**found.numbers, "parts": parts.count, "background": said, **copies.facts}
             yield row, Map(
                 heat=found.parts[parts.index].astype(np.float32), attribution=found.parts.astype(np.float32),
                 signed=True, numbers=numbers, reason=found.reason, arrays={"parts": parts.index.astype(np.int32)},

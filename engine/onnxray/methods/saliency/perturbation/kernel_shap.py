@@ -57,7 +57,7 @@ class KernelSHAP(PartAttribution):
         empty, full = float(scores[0]), float(scores[1])
         found = shapley_fit(present, scores[2:], weights, empty, full)
         numbers = {
-            "samples": len(present), "complete": len(present) == 2**parts - 2, "score_change": full - empty,
+            "score_change": full - empty, "complete": len(present) == 2**parts - 2, "samples": len(present),
             "additivity_gap": abs(float(found.sum()) - (full - empty)),
         }  # fmt: skip
         reason = None if found.any() else "the score is the same whatever parts are there"

@@ -59,7 +59,7 @@ class LIME(PartAttribution):
             reason = "the score is the same whatever parts are there, so the fit says nothing"
         elif share < _POOR:
             reason = f"the line accounts for {share:.0%} of the score's variance; take more samples or fewer parts"
-        numbers = {"samples": self.samples, "r_squared": share, "intercept": intercept}
+        numbers = {"r_squared": share, "intercept": intercept, "samples": self.samples}
         return Weights(parts=found, numbers=numbers, reason=reason)
 
 

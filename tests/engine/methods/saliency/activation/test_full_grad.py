@@ -165,3 +165,25 @@ def test_samples_without_rows_and_columns_are_refused() -> None:
     with pytest.raises(InputError, match="no rows and columns") as found:
         FullGrad()(model, models.random(1, 1, 6), 1)
     assert "\n" not in str(found.value)
+
+
+def test_an_activation_in_pieces_has_no_bias_of_its_own() -> None:
+    """GELU as older exporters write it, x (1 + erf(x / sqrt 2)) / 2: its 1 is none of the network's."""
+    text = """
+    g (float[N,1,14,14] x) => (float[N,2] z) {{
+      a = Conv <kernel_shape = [3, 3]> (x, w, b)
+      scaled = Div (a, root)
+      e = Erf (scaled)
+      up = Add (e, one)
+      both = Mul (a, up)
+      h = Mul (both, half)
+      shifted = Add (h, one)
+      p = GlobalAveragePool (shifted)
+      f = Flatten (p)
+      z = MatMul (f, v)
+    }}"""
+    weights = {
+        "w": models.random(0, 3, 1, 3, 3), "b": models.random(1, 3), "v": models.random(2, 3, 2),
+        "root": np.float32(2**0.5), "one": np.float32(1), "half": np.float32(0.5),
+    }  # fmt: skip
+    assert "biases of 1 Add, 1 Conv" in FullGrad()(opened(text, weights), X[:1], 0).provenance.notes

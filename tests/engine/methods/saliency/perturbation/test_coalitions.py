@@ -228,3 +228,57 @@ def test_the_command_line(name: str, tmp_path: Path) -> None:
     assert item["unit"] == "logit"
     assert np.load(tmp_path / "run" / item["files"]["parts"]).max() == 8
     assert np.load(tmp_path / "run" / item["files"]["attribution"]).shape == (9,)
+
+
+TARGETS = [3, "relu1:2", "relu1:2,Y,X", "ip1[11]", "like:"]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("name", ["lime", "kernel_shap", "ablation_cam", "full_grad"])
+def test_every_target_that_others_take(name: str, target: Any, tmp_path: Path) -> None:
+    """What is explained is ONNX Runtime's number, whatever it is; the parts of KernelSHAP add up to its change."""
+    model = onnxray.open(models.lenet(), models.GREY)
+    if target == "relu1:2,Y,X":  # a place that is not switched off
+        place = np.unravel_index(model.values(X[:1], ["relu1"])["relu1"][0, 2].argmax(), (12, 12))
+        target = f"relu1:2,{place[0]},{place[1]}"
+    if target == "like:":
+        save_png(tmp_path / "other.png", models.pictures(1, seed=9)[0].astype(np.uint8))
+        target = f"like:{tmp_path / 'other.png'}@ip1"
+    options: dict[str, Any] = {**GRID, "samples": 30} if name in {"lime", "kernel_shap"} else {}
+    if name == "ablation_cam":
+        options["layer"] = "conv1"
+    (item,) = onnxray.methods.catalogue.methods()[name](**options)(model, X[:1], target).items
+    gradient = onnxray.methods.Gradient()(model, X[:1], target).items[0]
+    assert item.target == gradient.target
+    assert item.target_score == pytest.approx(gradient.target_score, rel=1e-5)
+    assert np.isfinite(item.heat).all()
+    assert item.heat.any()
+    if name == "kernel_shap":
+        assert item.attribution.sum() == pytest.approx(item.numbers_["score_change"], abs=1e-5)
+        assert item.numbers_["additivity_gap"] < 1e-12
+
+
+QUANTISED = """
+q (float[N,1,14,14] x) => (float[N,3] z) {
+  a = QuantizeLinear (x, sx, zx)
+  b = QLinearConv <kernel_shape = [3, 3]> (a, sx, zx, w, sw, zw, sy, zx)
+  r = DequantizeLinear (b, sy, zx)
+  p = GlobalAveragePool (r)
+  z = Flatten (p)
+}"""
+
+
+def test_quantised_operators_need_no_gradient() -> None:
+    weights = {
+        "w": np.random.default_rng(0).integers(-60, 60, (3, 1, 3, 3)).astype(np.int8), "sx": np.float32(0.02),
+        "sw": np.float32(0.01), "sy": np.float32(0.02), "zx": np.int8(0), "zw": np.int8(0),
+    }  # fmt: skip
+    proto = models.parse(QUANTISED, weights)
+    item = KernelSHAP(**GRID, fill="127.5")(onnxray.open(proto, models.GREY), X[:1], 1).items[0]
+
+    def v(z: tuple[bool, ...]) -> float:
+        pixels = quarters(X[0], np.array([z]), 127.5)
+        return float(models.run(proto, {"x": ((pixels / 255 - 0.5) / 0.5).astype(np.float32)}, ["z"])[0][0, 1])
+
+    np.testing.assert_allclose(item.attribution, brute_force(v, 4), atol=1e-5)
+    assert item.attribution.any()
