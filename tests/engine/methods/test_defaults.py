@@ -7,13 +7,44 @@ from onnxray.methods.catalogue import methods
 from onnxray.methods.option_checks import described
 
 STATED: dict[str, dict[str, tuple[float | None, str | None]]] = {
-    "ablation_cam": {"batch_memory": (512, None)},
-    "activations": {"most": (256, "from 1 to 100000")},
+    "ablation_cam": {
+        "batch_memory": (512, None),
+    },
+    "activations": {
+        "most": (256, "from 1 to 100000"),
+    },
+    "apgd": {
+        "queries": (None, "from 1 to 1000000000"),
+        "eps": (8.0, "from 0.001 to 1e+09"),
+        "steps": (100, "from 1 to 100000"),
+        "restarts": (1, "from 1 to 10000"),
+        "classes": (0, "from 0 to 100000"),
+        "rho": (0.75, "from 0 to 1"),
+    },
+    "bisection": {
+        "queries": (None, "from 1 to 1000000000"),
+        "first": (None, "from 0.001 to 1e+06"),
+        "precision": (0.01, "from 0.0001 to 0.5"),
+    },
     "caricature": {
         "every": (0, "from 0 to 1000000"),
         "steps": (300, "from 1 to 1000000"),
         "weight": (20.0, "from 1e-09 to 1e+09"),
         "jitter": (-1, "from -1 to 1000"),
+    },
+    "carlini_wagner": {
+        "queries": (None, "from 1 to 1000000000"),
+        "steps": (1000, "from 1 to 100000"),
+        "constants": (9, "from 1 to 100"),
+        "constant": (0.001, "from 1e-09 to 1e+09"),
+        "step_size": (0.01, "from 1e-06 to 10"),
+        "confidence": (0.0, "from 0 to 1e+06"),
+    },
+    "ddn": {
+        "queries": (None, "from 1 to 1000000000"),
+        "steps": (100, "from 1 to 100000"),
+        "gamma": (0.05, "from 0.0001 to 0.9"),
+        "start_norm": (255.0, "from 0.001 to 1e+06"),
     },
     "deepdream": {
         "every": (0, "from 0 to 1000000"),
@@ -26,7 +57,47 @@ STATED: dict[str, dict[str, tuple[float | None, str | None]]] = {
         "frames": (0, "from 0 to 100000"),
         "zoom": (0.05, "from 0 to 0.9"),
     },
-    "filters": {"most": (32, "from 1 to 1000")},
+    "deepfool": {
+        "queries": (None, "from 1 to 1000000000"),
+        "steps": (50, "from 1 to 100000"),
+        "candidates": (10, "from 2 to 100000"),
+        "overshoot": (0.02, "from 0 to 1"),
+    },
+    "deeplift": {
+        "blur": (10.0, "from 0.1 to 1000"),
+        "trials": (10, "from 1 to 10000"),
+    },
+    "feature_adversary": {
+        "queries": (None, "from 1 to 1000000000"),
+        "eps": (10.0, "from 0.001 to 255"),
+        "steps": (300, "from 1 to 100000"),
+        "ratio": (0.5, "from 1e-06 to 1"),
+    },
+    "fgsm": {
+        "queries": (None, "from 1 to 1000000000"),
+        "eps": (8.0, "from 0.001 to 1e+09"),
+    },
+    "filters": {
+        "most": (32, "from 1 to 1000"),
+    },
+    "fmn": {
+        "queries": (None, "from 1 to 1000000000"),
+        "steps": (100, "from 1 to 100000"),
+        "step_size": (255.0, "from 0.001 to 1e+06"),
+        "gamma": (0.05, "from 0.001 to 0.9"),
+    },
+    "hopskipjump": {
+        "queries": (None, "from 1 to 1000000000"),
+        "steps": (32, "from 1 to 100000"),
+        "first_draws": (100, "from 2 to 100000"),
+        "most_draws": (10000, "from 2 to 1000000"),
+    },
+    "hot_cold": {
+        "queries": (None, "from 1 to 1000000000"),
+        "max_scale": (1024, "from 1 to 65536"),
+        "beyond": (1.0, "from 1 to 100"),
+        "rank": (1, "from 1 to 100000"),
+    },
     "integrated_gradients": {
         "blur": (10.0, "from 0.1 to 1000"),
         "trials": (10, "from 1 to 10000"),
@@ -63,6 +134,10 @@ STATED: dict[str, dict[str, tuple[float | None, str | None]]] = {
         "distance": (0.5, "from 0 to 1e+30"),
         "max_scale": (1024, "from 1 to 65536"),
     },
+    "lrp": {
+        "epsilon": (1e-06, "from 0 to 1e+06"),
+        "gamma": (0.25, "from 0 to 1e+06"),
+    },
     "maximize": {
         "every": (0, "from 0 to 1000000"),
         "samples": (1, "from 1 to 10000"),
@@ -78,22 +153,100 @@ STATED: dict[str, dict[str, tuple[float | None, str | None]]] = {
         "code_noise": (1e-17, "from 0 to 1e+30"),
         "together": (64, "from 1 to 10000"),
     },
-    "occlusion": {"size": (None, "from 1"), "stride": (None, "from 1"), "batch_memory": (512, None)},
-    "rise": {"masks": (4000, "from 1"), "cells": (7, "from 1"), "keep": (0.5, None), "batch_memory": (512, None)},
-    "smoothgrad": {"samples": (50, "from 1 to 100000"), "noise": (0.15, "from 1e-06 to 1e+06")},
+    "mifgsm": {
+        "queries": (None, "from 1 to 1000000000"),
+        "eps": (8.0, "from 0.001 to 1e+09"),
+        "steps": (10, "from 1 to 100000"),
+        "step_size": (None, "from 1e-06 to 1e+09"),
+        "restarts": (1, "from 1 to 10000"),
+        "momentum": (1.0, "from 0 to 1"),
+    },
+    "nes": {
+        "queries": (None, "from 1 to 1000000000"),
+        "eps": (8.0, "from 0.001 to 1e+09"),
+        "steps": (100, "from 1 to 100000"),
+        "pairs": (25, "from 1 to 100000"),
+        "spread": (2.55, "from 0.0001 to 255"),
+        "step_size": (None, "from 1e-06 to 1e+09"),
+    },
+    "noise": {
+        "queries": (None, "from 1 to 1000000000"),
+        "eps": (8.0, "from 0.001 to 1e+09"),
+        "draws": (1000, "from 1 to 10000000"),
+    },
+    "occlusion": {
+        "size": (None, "from 1"),
+        "stride": (None, "from 1"),
+        "batch_memory": (512, None),
+    },
+    "pdpgd": {
+        "queries": (None, "from 1 to 1000000000"),
+        "steps": (500, "from 2 to 100000"),
+        "step_size": (0.1, "from 1e-06 to 10"),
+        "weight_step": (0.1, "from 1e-06 to 10"),
+    },
+    "pgd": {
+        "queries": (None, "from 1 to 1000000000"),
+        "eps": (8.0, "from 0.001 to 1e+09"),
+        "steps": (40, "from 1 to 100000"),
+        "step_size": (None, "from 1e-06 to 1e+09"),
+        "restarts": (1, "from 1 to 10000"),
+    },
+    "rays": {
+        "queries": (None, "from 1 to 1000000000"),
+        "steps": (2000, "from 1 to 1000000"),
+        "tolerance": (0.1, "from 0.0001 to 16"),
+    },
+    "rise": {
+        "masks": (4000, "from 1"),
+        "cells": (7, "from 1"),
+        "keep": (0.5, None),
+        "batch_memory": (512, None),
+    },
+    "sigma_zero": {
+        "queries": (None, "from 1 to 1000000000"),
+        "steps": (1000, "from 1 to 100000"),
+        "step_size": (1.0, "from 0.001 to 10"),
+        "sigma": (0.001, "from 1e-09 to 1"),
+        "threshold": (0.3, "from 0 to 1"),
+    },
+    "smoothgrad": {
+        "samples": (50, "from 1 to 100000"),
+        "noise": (0.15, "from 1e-06 to 1e+06"),
+    },
+    "spsa": {
+        "queries": (None, "from 1 to 1000000000"),
+        "eps": (8.0, "from 0.001 to 1e+09"),
+        "steps": (100, "from 1 to 100000"),
+        "pairs": (25, "from 1 to 100000"),
+        "spread": (2.55, "from 0.0001 to 255"),
+        "step_size": (None, "from 1e-06 to 1e+09"),
+    },
+    "square": {
+        "queries": (None, "from 1 to 1000000000"),
+        "eps": (8.0, "from 0.001 to 1e+09"),
+        "steps": (5000, "from 1 to 1000000"),
+        "share": (0.8, "from 0.0001 to 1"),
+    },
     "style": {
         "every": (0, "from 0 to 1000000"),
         "content_weight": (1.0, "from 0 to 1e+12"),
         "style_weight": (20.0, "from 0 to 1e+12"),
         "steps": (300, "from 2 to 1000000"),
     },
-    "tcav": {"trials": (20, "from 2 to 10000")},
+    "tcav": {
+        "trials": (20, "from 2 to 10000"),
+    },
     "texture": {
         "every": (0, "from 0 to 1000000"),
         "samples": (1, "from 1 to 10000"),
         "steps": (400, "from 2 to 1000000"),
     },
-    "value_occlusion": {"size": (1, "from 1"), "stride": (1, "from 1"), "batch_memory": (512, None)},
+    "value_occlusion": {
+        "size": (1, "from 1"),
+        "stride": (1, "from 1"),
+        "batch_memory": (512, None),
+    },
 }
 """Option -> its default (None: it follows from others) and its range; a change is one of the interface."""
 
