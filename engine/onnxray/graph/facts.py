@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from onnxray.graph.file.attribute_values import held_tensor
 from onnxray.graph.file.container import Container
+from onnxray.notebooks.displayed import CopiedAsItself, Displayed, one_line
 
 Dim = int | str | None
 T = TypeVar("T")
@@ -54,7 +55,7 @@ class Node:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     captures: tuple[str, ...]
-    proto: onnx.NodeProto
+    proto: onnx.NodeProto = field(repr=False)
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -63,7 +64,7 @@ class Node:
 
 
 @dataclass(frozen=True)
-class Graph:
+class Graph(Displayed, CopiedAsItself):
     """The facts of one model. ``proto`` is the skeleton: weights are read through ``weight``.
 
     ``dequantised``: quantised value -> the node, none of the file's, that gives what it stands for.
@@ -79,6 +80,15 @@ class Graph:
     opsets: Mapping[str, int]
     metadata: Mapping[str, str]
     dequantised: Mapping[str, Node] = field(default_factory=lambda: MappingProxyType({}))
+
+    def __repr__(self) -> str:
+        opsets = ", ".join(f"{domain} {version}" for domain, version in self.opsets.items())
+        return one_line(self, f"{self.name}: {len(self.nodes)} nodes, {self.parameters:,} parameters, {opsets}")
+
+    @property
+    def name(self) -> str:
+        """The file's name, for people."""
+        return "a model in memory" if self.path is None else self.path.name
 
     @property
     def path(self) -> Path | None:

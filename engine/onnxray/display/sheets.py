@@ -1,0 +1,88 @@
+"""The contact sheet of any result: drawn by what draws it into the run folder (``report/``)."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from typing import Any
+
+from PIL import Image
+
+from onnxray.assess.maps.item import CheckedItem
+from onnxray.errors import InputError
+from onnxray.errors.short_values import short
+from onnxray.images.drawing.contact_sheet import Cell, Row
+from onnxray.methods.lots.item import LotsItem
+from onnxray.methods.saliency.item import MapItem
+from onnxray.methods.synthesis.item import SynthesisItem
+from onnxray.report import inversion_report, lots_report, map_check_report, saliency_report, synthesis_report
+from onnxray.report.pages import drawn_pages
+from onnxray.results.item import Item
+from onnxray.results.result import Result
+
+_MOST_CELLS = 256
+_SHOWN = 40
+"""Items that a notebook is shown; of a longer run ``sheet`` draws all."""
+_WIDEST, _TALLEST = 1600, 2400
+
+
+def sheet(result: Result[Any], page: int = 1) -> Image.Image:
+    """A page of a result's contact sheet. Errors: InputError where there is no such page, or nothing to draw."""
+    if isinstance(page, bool) or not isinstance(page, int) or page < 1:
+        raise InputError(f"page is {short(page)}; a whole number from 1 was expected")
+    pages = [data for name, data in drawn(result).items() if name == "sheet.png" or name.startswith("sheet-")]
+    if not pages:
+        raise InputError(
+            "nothing of this result can be drawn on a sheet; its numbers: result.to_pandas(), to_csv(path)"
+        )
+    if page > len(pages):
+        raise InputError(f"there is no page {short(page)}; the sheet has {len(pages)}")
+    return Image.open(io.BytesIO(pages[page - 1]))
+
+
+def drawn(result: Result[Any]) -> Mapping[str, bytes]:
+    """File name -> bytes of the pictures that stand beside a result's items in its run folder."""
+    first, name = result.items[0] if result.items else None, result.provenance.method["name"]
+    if isinstance(first, CheckedItem):
+        one = map_check_report
+        return one.comparison_pictures(result) if name == "compare" else one.check_pictures(result)
+    if isinstance(first, LotsItem):
+        return lots_report.sheets(result)
+    if isinstance(first, MapItem):
+        return saliency_report.sheets(result)
+    if isinstance(first, SynthesisItem):
+        return inversion_report.sheets(result) if name == "invert" else synthesis_report.sheets(result)
+    return _plain_sheets(result)
+
+
+def top_of_sheet(result: Result[Any]) -> tuple[bytes, bool] | None:
+    """What a notebook is shown of the sheet as PNG bytes, no larger than a page reads well, and whether that is all.
+
+    None where there is nothing to draw.
+    """
+    shown = result[:_SHOWN] if len(result) > _SHOWN else result
+    try:
+        page = sheet(shown)
+    except InputError:
+        return None
+    cut = page.height > _TALLEST
+    small = page.crop((0, 0, page.width, _TALLEST)) if cut else page
+    if small.width > _WIDEST:
+        small = small.resize((_WIDEST, round(small.height * _WIDEST / small.width)), Image.Resampling.LANCZOS)
+    stream = io.BytesIO()
+    small.save(stream, "PNG")
+    return stream.getvalue(), not cut and shown is result
+
+
+def _plain_sheets(result: Result[Any]) -> dict[str, bytes]:
+    """Of items that no report is made for: each one's own pictures."""
+    rows = [Row(f"{place}", cells) for place, item in enumerate(result.items[:_MOST_CELLS]) if (cells := _cells(item))]
+    if not rows:
+        return {}
+    stamp = result.provenance
+    return drawn_pages(rows, title=f"{stamp.method['name']} on {stamp.model_name}", subtitle=[], provenance=stamp)
+
+
+def _cells(item: Item) -> tuple[Cell, ...]:
+    shown = ((role, image) for role, (_, image) in item.pictures().items())
+    return tuple(Cell(image, (role,)) for role, image in shown if image.dtype == "uint8")
