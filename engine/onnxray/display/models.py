@@ -29,17 +29,17 @@ def model(value: Model) -> str:
     }  # fmt: skip
     inputs = {f"input {one.name}": f"{one.kind} ({one.grounds})" for one in value.inputs.each[:_ROWS]}
     profile = [] if value.profile is None else _profile(value.profile)
-    return whole(heading(repr(value.graph).strip("<>")), facts({**inputs, **read}), *profile, *_graph(value.graph))
+    return whole(heading(f"Model {repr(value.graph)[7:-1]}"), facts({**inputs, **read}), *profile, *_graph(value.graph))
 
 
 def graph(value: Graph) -> str:
     """A graph: the file, its values and nodes."""
-    return whole(heading(repr(value).strip("<>")), *_graph(value))
+    return whole(heading(repr(value)[1:-1]), *_graph(value))
 
 
 def profile(value: Profile) -> str:
     """A profile, and why it is so where nobody stated it."""
-    return whole(heading(repr(value).strip("<>")), *_profile(value))
+    return whole(heading(repr(value)[1:-1]), *_profile(value))
 
 
 def verification(value: Verification) -> str:
@@ -48,7 +48,7 @@ def verification(value: Verification) -> str:
     shown = value.comparisons[:_MORE]
     every = table(*_compared(shown), left_out=len(value.comparisons) - len(shown))
     return whole(
-        heading(repr(value).strip("<>")), *said, table(*_compared(value.outputs[:_ROWS])),
+        heading(repr(value)[1:-1]), *said, table(*_compared(value.outputs[:_ROWS])),
         folded(f"{len(value.comparisons)} values", every),
         facts({"inputs": value.inputs, "tolerance": value.tolerance, "arithmetic": value.arithmetic}),
     )  # fmt: skip
@@ -91,7 +91,7 @@ def _rows(kind: str, values: tuple[Value, ...]) -> list[tuple[str, ...]]:
 def _profile(value: Profile) -> list[Html]:
     assumed = [warning(f"ASSUMED profile {value.name!r}: {'; '.join(value.reasons)}")] if value.assumed else []
     plain: dict[str, Any] = {name: _text(one) for name, one in value.to_dict().items()}
-    return [*assumed, folded(repr(value).strip("<>"), facts(plain))]
+    return [*assumed, folded(repr(value)[1:-1], facts(plain))]
 
 
 def _text(value: object) -> object:

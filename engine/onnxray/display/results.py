@@ -32,7 +32,7 @@ _MAIN: Final = ("overlay-original", "overlay", "image", "figure", "map")
 def result(value: Result[Any]) -> str:
     """A result: its sheet, the first items, notes and, folded, where it came from."""
     stamp = value.provenance
-    parts = [heading(repr(value).strip("<>"))]
+    parts = [heading(repr(value)[1:-1])]
     if value.incomplete or stamp.interrupted:
         parts.append(warning("these are the items that were finished; the run did not come to its end"))
     parts += [warning(note) for note in stamp.notes if note.startswith("ASSUMED")]
@@ -57,7 +57,7 @@ def item(value: Item) -> str:
     shown = [(_shown(image, role), role) for role, (_, image) in value.pictures().items() if _is_picture(image)]
     numbers = flat(value.numbers())
     return whole(
-        heading(repr(value).strip("<>")), captioned(shown[:_PICTURES]),
+        heading(repr(value)[1:-1]), captioned(shown[:_PICTURES]),
         folded("all numbers", facts(dict(list(numbers.items())[:_FACTS]))),
     )  # fmt: skip
 
@@ -75,17 +75,17 @@ def item_png(value: Item) -> bytes | None:
 
 def provenance(value: Provenance) -> str:
     """Where something came from."""
-    return whole(heading(repr(value).strip("<>")), *_stamp(value))
+    return whole(heading(repr(value)[1:-1]), *_stamp(value))
 
 
 def _stamp(stamp: Provenance) -> list[Html]:
-    model, machine = stamp.model, stamp.machine
+    model, machine = stamp.model, _texts("", stamp.machine)
     named = {
         "model": model["path"], "sha256": model["sha256"], **_texts("opset", model.get("opsets")),
         "producer": model.get("producer"), "logits": model.get("logits"), "method": stamp.method["name"],
         **_texts("option", stamp.method["options"]), "seed": stamp.seed, "device": stamp.device,
         "seconds": stamp.seconds, **_texts("version of", stamp.versions),
-        "command": " ".join(stamp.command), "machine": ", ".join(f"{name}: {one}" for name, one in machine.items()),
+        "command": " ".join(stamp.command), "machine": ", ".join(f"{name} {one}" for name, one in machine.items()),
     }  # fmt: skip
     profile = [folded("profile", facts(_texts("", stamp.profile)))] if stamp.profile is not None else []
     notes = [folded(f"{len(stamp.notes)} notes", *map(line, stamp.notes))] if stamp.notes else []
@@ -95,7 +95,8 @@ def _stamp(stamp: Provenance) -> list[Html]:
 def _texts(name: str, values: object) -> dict[str, str]:
     if not isinstance(values, Mapping):
         return {}
-    return {f"{name} {key}".strip(): str(value) for key, value in values.items()}
+    said = {key: ", ".join(map(str, one)) if isinstance(one, list | tuple) else str(one) for key, one in values.items()}
+    return {f"{name} {key}".strip(): one for key, one in said.items()}
 
 
 def _table(rows: Sequence[Mapping[str, Any]], count: int) -> Html:

@@ -38,6 +38,12 @@ class Value:
     node: str | None = None
     operator: str | None = None
 
+    def __repr__(self) -> str:
+        shape = "of unknown shape" if self.shape is None else list(self.shape)
+        return one_line(
+            self, f"{self.name}: {self.dtype or 'unknown'} {shape}{f', by {self.operator}' * bool(self.operator)}"
+        )
+
     @property
     def is_float(self) -> bool:
         """Whether the value holds real numbers, the only ones that gradients exist for."""
@@ -55,7 +61,12 @@ class Node:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     captures: tuple[str, ...]
-    proto: onnx.NodeProto = field(repr=False)
+    proto: onnx.NodeProto
+
+    def __repr__(self) -> str:
+        return one_line(
+            self, f"{self.name}: {self.operator} of {', '.join(self.reads)} gives {', '.join(self.outputs)}"
+        )
 
     @property
     def reads(self) -> tuple[str, ...]:

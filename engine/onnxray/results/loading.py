@@ -71,16 +71,12 @@ def restored(place: Path, entries: Sequence[Mapping[str, Any]], item_type: type[
     def read(name: str, key: str) -> NDArray[Any]:
         nonlocal total
         path = own_file(place, name)
-        total += _size(path, key)
+        with _named(path):
+            total += _size(path, key)
         if total > LARGEST_FILES:
             raise ValueError(f"its pictures and arrays take more than {LARGEST_FILES} bytes")
-        if path.suffix == ".png":
-            return read_png(path, deep=True)
-        loaded = np.load(path, allow_pickle=False)
-        if path.suffix == ".npy":
-            return np.asarray(loaded)
-        with loaded:
-            return np.asarray(loaded[key])
+        with _named(path):
+            return _read(path, key)
 
     items = []
     for entry in entries:
@@ -105,10 +101,13 @@ def own_file(place: Path, name: object) -> Path:
     if not isinstance(name, str) or not is_plain_name(name):
         raise ValueError(f"the file {short(name)} is not in that folder")
     path = place / name
-    if path.is_symlink():
-        raise ValueError(f"the file {short(name)} is a link")
-    if not path.is_file():
-        raise ValueError(f"the file {short(name)} is missing")
+    try:
+        if path.is_symlink():
+            raise ValueError(f"the file {short(name)} is a link")
+        if not path.is_file():
+            raise ValueError(f"the file {short(name)} is missing")
+    except OSError as error:  # a name that no file can have
+        raise ValueError(f"the file {short(name)} cannot be there ({error.strerror})") from None
     return path
 
 
@@ -126,28 +125,46 @@ def refused(place: Path) -> Iterator[None]:
         raise OutputError(f"{place} holds a result that takes more memory than there is") from None
 
 
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """A file that cannot be read is named. Errors: ValueError."""
+    try:
+        yield
+    except MemoryError:
+        raise
+    except Exception as error:  # Pillow, numpy and zipfile raise nearly anything for a file that is hostile
+        raise ValueError(f"the file {short(path.name)} cannot be read ({type(error).__name__}: {error})") from None
+
+
+def _read(path: Path, key: str) -> NDArray[Any]:
+    if path.suffix == ".png":
+        return read_png(path, deep=True)
+    loaded = np.load(path, allow_pickle=False)
+    if path.suffix == ".npy":
+        return np.asarray(loaded)
+    with loaded:
+        return np.asarray(loaded[key])
+
+
 def _size(path: Path, key: str) -> int:
-    """Bytes that a file takes once it is read, as its header tells. Errors: ValueError."""
+    """Bytes that a file takes once it is read, as its header tells."""
     if path.suffix == ".png":
         with warned("ignore", Image.DecompressionBombWarning), Image.open(path, formats=("PNG",)) as image:
             return image.width * image.height * (2 if image.mode.startswith("I") else len(image.getbands()))
     if path.suffix == ".npz":
-        from zipfile import BadZipFile, ZipFile
+        from zipfile import ZipFile
 
-        try:
-            with ZipFile(path) as archive:
-                return archive.getinfo(f"{key}.npy").file_size
-        except BadZipFile as error:
-            raise ValueError(f"the file {path.name!r} is no archive of arrays: {error}") from None
+        with ZipFile(path) as archive:
+            return archive.getinfo(f"{key}.npy").file_size
     if path.suffix != ".npy":
-        raise ValueError(f"the file {path.name!r} is neither a PNG nor an array")
+        raise ValueError("it is neither a PNG nor an array")
     with path.open("rb") as stream:
         version = np.lib.format.read_magic(stream)
         read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, _, dtype = read(stream)
         size, held = math.prod(shape) * dtype.itemsize, path.stat().st_size
     if size > held:
-        raise ValueError(f"the file {path.name!r} is cut short: an array of {size} bytes in {held}")
+        raise ValueError(f"it is cut short: an array of {size} bytes in {held}")
     return size
 
 
