@@ -52,7 +52,8 @@ def shown(stated: Tick | bool | None) -> Iterator[Tick | None]:
         bar = tqdm(total=1, bar_format=_FORMAT, leave=False, delay=_DELAY)
 
     def tick(done: int, total: int, what: str) -> None:
-        bar.total = total
+        if total != bar.total:
+            bar.reset(total)  # a widget takes it by no other way
         bar.set_description_str(terminal(what, _LONGEST), refresh=False)
         bar.update(done - bar.n)
 

@@ -25,6 +25,9 @@ class Bar:
         self.told: list[tuple[int, int, str]] = []
         Bar.made.append(self)
 
+    def reset(self, total: int) -> None:
+        self.n, self.total = 0, total
+
     def set_description_str(self, text: str, refresh: bool) -> None:
         self.text = text
 
