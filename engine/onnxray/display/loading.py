@@ -9,8 +9,11 @@ from typing import Any, Final
 from onnxray.assess.maps.check import Check
 from onnxray.assess.maps.comparison import Comparison
 from onnxray.assess.maps.item import CheckedItem
+from onnxray.assess.robustness.evaluation import RobustnessEvaluation
+from onnxray.assess.robustness.item import RobustnessItem
 from onnxray.errors import OutputError
 from onnxray.errors.type_checks import as_path
+from onnxray.methods.attack.item import AttackItem
 from onnxray.methods.catalogue import member
 from onnxray.methods.lots.item import LotsItem
 from onnxray.methods.method import Method
@@ -21,9 +24,11 @@ from onnxray.results.loading import stored_document
 from onnxray.results.plain_item import PlainItem
 from onnxray.results.result import Result, result_of
 
-_JUDGED: Final = (Check, Comparison)
+_JUDGED: Final = (Check, Comparison, RobustnessEvaluation)
 _KEYS: Final[tuple[tuple[type[Item], frozenset[str]], ...]] = (
     (CheckedItem, frozenset({"figures", "target_score", "shown_at"})),
+    (RobustnessItem, frozenset({"true", "correct", "smallest"})),
+    (AttackItem, frozenset({"goal", "norm", "queries", "perturbation_gain"})),
     (MapItem, frozenset({"target_score", "shown_at", "colormap"})),
     (LotsItem, frozenset({"mode", "distance_before", "perturbation_gain"})),
     (SynthesisItem, frozenset({"trace", "steps", "target"})),
@@ -34,7 +39,7 @@ _KEYS: Final[tuple[tuple[type[Item], frozenset[str]], ...]] = (
 def load(folder: str | os.PathLike[str]) -> Result[Any]:
     """The result of a run folder, whatever command wrote it: ``onnxray lots ... -o folder``, ``result.save(folder)``.
 
-    Items are what the method gives (``LotsItem``, ``MapItem``, ``SynthesisItem``, ``CheckedItem``); those of commands
+    Items are what the method gives (``LotsItem``, ``MapItem``, ``AttackItem``, ``CheckedItem``, ...); those of commands
     without a method, such as ``classify``, ``values`` and ``apply``, are ``PlainItem``s, numbers with their files. Of a
     run that is not at its end, what is finished: ``incomplete`` is true then.
 

@@ -20,9 +20,9 @@ from onnxray.results.result import Result
 _ROWS, _COLUMNS, _PICTURES, _FACTS, _NOTES = 10, 9, 6, 60, 3
 _SMALL, _LARGE = 160, 224
 _FIRST: Final = (
-    "path", "origin.path", "image", "target.path", "method", "mode", "layer", "name", "target", "target_score",
-    "label", "probability", "success", "l2", "linf", "pass", "error", "figures.insertion.area", "figures.deletion.area",
-    "object.box.0", "reason",
+    "path", "origin.path", "image", "target.path", "method", "mode", "layer", "name", "target", "target_score", "goal",
+    "true_label", "correct", "label", "probability", "success", "norm", "eps", "smallest", "attack", "l2", "linf",
+    "pass", "error", "figures.insertion.area", "figures.deletion.area", "object.box.0", "reason",
 )  # fmt: skip
 """The columns that are shown first, where a run has them."""
 _PATHS: Final = ("path", "origin.path", "target.path")

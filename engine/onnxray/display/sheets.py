@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 from PIL import Image
 
 from onnxray.assess.maps.item import CheckedItem
+from onnxray.assess.robustness.item import RobustnessItem
 from onnxray.errors import InputError
 from onnxray.errors.short_values import short
 from onnxray.images.drawing.contact_sheet import Cell, Row
+from onnxray.methods.attack.item import AttackItem
 from onnxray.methods.lots.item import LotsItem
 from onnxray.methods.saliency.item import MapItem
 from onnxray.methods.synthesis.item import SynthesisItem
-from onnxray.report import inversion_report, lots_report, map_check_report, saliency_report, synthesis_report
+from onnxray.report import (
+    attack_report,
+    inversion_report,
+    lots_report,
+    map_check_report,
+    robustness_report,
+    saliency_report,
+    synthesis_report,
+)
 from onnxray.report.pages import drawn_pages
 from onnxray.results.item import Item
 from onnxray.results.result import Result
@@ -40,19 +50,28 @@ def sheet(result: Result[Any], page: int = 1) -> Image.Image:
     return Image.open(io.BytesIO(pages[page - 1]))
 
 
+_SHEETS: Final[Mapping[type[Item], Callable[[Result[Any]], Mapping[str, bytes]]]] = {
+    LotsItem: lots_report.sheets,
+    MapItem: saliency_report.sheets,
+    SynthesisItem: synthesis_report.sheets,
+    CheckedItem: map_check_report.check_pictures,
+    AttackItem: attack_report.sheets,
+    RobustnessItem: robustness_report.pictures,
+}
+_OF_A_METHOD: Final[Mapping[str, Callable[[Result[Any]], Mapping[str, bytes]]]] = {
+    "compare": map_check_report.comparison_pictures,
+    "invert": inversion_report.sheets,
+}
+"""Methods whose sheet is another than that of their kind of item."""
+
+
 def drawn(result: Result[Any]) -> Mapping[str, bytes]:
     """File name -> bytes of the pictures that stand beside a result's items in its run folder."""
-    first, name = result.items[0] if result.items else None, result.provenance.method["name"]
-    if isinstance(first, CheckedItem):
-        one = map_check_report
-        return one.comparison_pictures(result) if name == "compare" else one.check_pictures(result)
-    if isinstance(first, LotsItem):
-        return lots_report.sheets(result)
-    if isinstance(first, MapItem):
-        return saliency_report.sheets(result)
-    if isinstance(first, SynthesisItem):
-        return inversion_report.sheets(result) if name == "invert" else synthesis_report.sheets(result)
-    return _plain_sheets(result)
+    kind, name = type(result.items[0]) if result.items else None, result.provenance.method["name"]
+    draw = None if kind is None else next((_SHEETS[one] for one in kind.__mro__ if one in _SHEETS), None)
+    if draw is not None and name in _OF_A_METHOD:
+        draw = _OF_A_METHOD[name]
+    return (draw or _plain_sheets)(result)
 
 
 def top_of_sheet(result: Result[Any]) -> tuple[bytes, bool] | None:

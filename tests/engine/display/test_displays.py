@@ -14,10 +14,12 @@ import pytest
 from PIL import Image
 
 import onnxray
+from onnxray.assess.robustness.evaluation import RobustnessEvaluation
 from onnxray.display import displays
 from onnxray.errors import InputError
 from onnxray.errors.shown_text import html_text
 from onnxray.images.files import read_png, save_png
+from onnxray.methods.attack.gradient.fgsm import FGSM
 from onnxray.methods.lots.lots import LOTS
 from onnxray.methods.saliency.gradient.gradient import Gradient
 from onnxray.methods.synthesis.invert import Invert
@@ -30,6 +32,9 @@ from support.linear import RAW, SIDE, Linear, pictures
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&amp;\x1b[31m\u202eexe\u200b\x00" + "n" * 3000
 WORD = HOSTILE.replace("\x00", "")
+
+
+RESULTS = ("saliency", "lots", "invert", "maximize", "compare", "check", "attack", "evaluate")
 
 
 def hostile_model() -> onnxray.Model:
@@ -69,10 +74,12 @@ def everything(model: onnxray.Model, images: Any) -> dict[str, Any]:
         "value": next(iter(model.graph.values.values())),
         "saliency": Gradient()(model, images), "lots": LOTS(layer=layer, until="linf", linf=20.0)(model, images, "inhibit"),
         "invert": Invert(steps=2, layer=layer, preset="plain")(model, images), "maximize": Maximize(steps=2)(model, target=1),
+        "attack": FGSM(eps=20.0)(model, images),
+        "evaluate": RobustnessEvaluation(eps="4,8", attacks="fgsm")(model, images),
         "compare": onnxray.compare(model, images, ["gradient", "grad-cam"], curve_steps=2),
         "check": onnxray.check("gradient", model, images, curve_steps=2, noise_copies=1, weights="none"),
     }  # fmt: skip
-    for name in ("saliency", "lots", "invert", "maximize", "compare", "check"):
+    for name in RESULTS:
         found |= {f"{name} item": found[name][0], f"{name} provenance": found[name].provenance}
     return found
 
@@ -84,7 +91,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 KINDS = sorted(
     ["model", "graph", "profile", "batch", "verification", "pixels", "predictions", "node", "value"]
-    + [f"{name}{part}" for name in ("saliency", "lots", "invert", "maximize", "compare", "check") for part in ("", " item", " provenance")]
+    + [f"{name}{part}" for name in RESULTS for part in ("", " item", " provenance")]
 )  # fmt: skip
 
 
@@ -119,11 +126,10 @@ def test_text_becomes_html_that_reads_as_the_terminal_shows_it(text: str) -> Non
 
 
 def test_a_thousand_classes_are_no_dump() -> None:
-    model = Linear.random(classes=1000).open()
     model = onnxray.open(
         Linear.random(classes=1000).proto(), replace(RAW, labels=tuple(f"label {k}" for k in range(1000)))
     )
-    told = everything(model, pictures(30))
+    told = everything(model, pictures(12))
     for kind, value in told.items():
         assert len(repr(value)) <= 300, kind
         if kind not in {"pixels", "node", "value"}:
@@ -226,6 +232,15 @@ def test_items_of_a_users_own_method_are_shown_by_what_they_are_made_from() -> N
     assert Page(item._repr_html_()).faults == []
     assert result.sheet().height > SIDE
     assert "1.5" in Page(result._repr_html_()).text
+
+
+def test_every_kind_of_item_has_a_sheet_and_a_line_of_its_own() -> None:
+    from onnxray.display import loading, sheets
+    from onnxray.methods.catalogue import methods
+
+    for method in (*methods().values(), *loading._JUDGED):
+        assert method.item_type in sheets._SHEETS
+        assert "__repr__" in vars(method.item_type)
 
 
 def test_every_display_is_there() -> None:

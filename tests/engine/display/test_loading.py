@@ -17,9 +17,11 @@ from typer.testing import CliRunner
 import onnxray
 import onnxray_models
 from onnxray.assess.maps.item import CheckedItem
+from onnxray.assess.robustness.item import RobustnessItem
 from onnxray.cli.app import app
 from onnxray.errors import OutputError
 from onnxray.images.files import png_bytes, read_png
+from onnxray.methods.attack.item import AttackItem
 from onnxray.methods.catalogue import methods
 from onnxray.methods.lots.item import LotsItem
 from onnxray.methods.lots.lots import LOTS
@@ -46,6 +48,8 @@ RUNS: dict[str, tuple[list[str], type[Item]]] = {
     "invert": (["invert", "lenet", FOUR, "--layer", "ip1", "--steps", "3"], SynthesisItem),
     "maximize": (["visualize", "maximize", "lenet", "--target", "class:3", "--steps", "3"], SynthesisItem),
     "filters": (["visualize", "filters", "lenet"], SynthesisItem),
+    "fgsm": (["attack", "fgsm", "lenet", FOUR, "--eps", "40"], AttackItem),
+    "evaluate": (["attack", "evaluate", "lenet", FOUR, NINE, "--eps", "4,8", "--attacks", "fgsm"], RobustnessItem),
     "classify": (["classify", "lenet", FOUR, NINE], PlainItem),
     "values": (["values", "lenet", FOUR, NINE, "--value", "ip1", "--value", "prob"], PlainItem),
     "inspect": (["inspect", "lenet"], PlainItem),
@@ -108,7 +112,7 @@ def test_every_method_gives_items_that_are_known_by_its_name() -> None:
         assert _item_type({"method": {"name": method.name}, "items": []}) is method.item_type
 
 
-@pytest.mark.parametrize("name", ["lots", "grad-cam", "compare", "maximize"])
+@pytest.mark.parametrize("name", ["lots", "grad-cam", "compare", "maximize", "fgsm", "evaluate"])
 def test_a_method_of_a_users_own_is_known_by_its_items(name: str, tmp_path: Path) -> None:
     arguments, kind = RUNS[name]
     document = run(arguments, tmp_path / "run")

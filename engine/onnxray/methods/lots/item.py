@@ -10,8 +10,8 @@ from typing import Any, Self
 from numpy.typing import NDArray
 
 from onnxray.arrays import Image8
-from onnxray.images.distances import NO_PASS, PassScore, l2, linf
-from onnxray.methods.shots import Shown
+from onnxray.images.distances import NO_PASS, PassScore
+from onnxray.methods.shots import Shown, change_measured_again
 from onnxray.notebooks.displayed import one_line, short_number
 from onnxray.results.item import Item
 
@@ -71,12 +71,7 @@ class LotsItem(Item):
 
     def measured_again(self) -> dict[str, Any]:
         """What the two pictures tell: L2 and Linf of their difference."""
-        if not {"image", "origin"} <= self.images.keys() or self.moved:
-            return {}
-        image, origin = self.images["image"], self.images["origin"]
-        if image.shape != origin.shape:
-            raise ValueError(f"image and origin are of the shapes {image.shape} and {origin.shape}")
-        return {"l2": l2(image, origin), "linf": linf(image, origin)}
+        return {} if self.moved else change_measured_again(self.images)
 
     def numbers(self) -> dict[str, Any]:
         """Plain values for JSON."""
