@@ -15,6 +15,9 @@ from onnxray.errors.shown_text import html_text, shortened
 _LONGEST_CELL, _LONGEST_LINE = 100, 400
 _LINE = "1px solid rgba(128,128,128,.35)"
 _CELL = "padding:2px 10px 2px 0;text-align:left;vertical-align:top"
+_HEAD, _BODY = f"{_CELL};white-space:nowrap", f"{_CELL};overflow-wrap:anywhere;min-width:4.5em"
+_TABLE = "border-collapse:collapse;margin:4px 0;font-size:13px"
+_PAGE = "font-family:sans-serif;font-size:13px;line-height:1.4;max-width:100%;overflow-x:auto;overflow-wrap:anywhere"
 _WARNING = "border-left:4px solid #d55e00;padding-left:8px;margin:6px 0"
 
 
@@ -28,7 +31,7 @@ class Html:
 def whole(*parts: Html) -> str:
     """What a notebook is given."""
     inner = "".join(part.text for part in parts)
-    return f'<div style="font-family:sans-serif;font-size:13px;line-height:1.4;max-width:100%">{inner}</div>'
+    return f'<div style="{_PAGE}">{inner}</div>'
 
 
 def heading(text: str) -> Html:
@@ -66,26 +69,23 @@ def captioned(pictures: Iterable[tuple[Html, str]]) -> Html:
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, left_out: int = 0) -> Html:
     """A table; left_out: how many more rows there are."""
-    head = "".join(f'<th style="{_CELL};border-bottom:{_LINE}">{_cell(name)}</th>' for name in columns)
+    head = "".join(f'<th style="{_HEAD};border-bottom:{_LINE}">{_cell(name)}</th>' for name in columns)
     body = "".join(
-        f"<tr>{''.join(f'<td style={_quoted(_CELL)}>{_cell(cell)}</td>' for cell in row)}</tr>" for row in rows
+        f"<tr>{''.join(f'<td style={_quoted(_BODY)}>{_cell(cell)}</td>' for cell in row)}</tr>" for row in rows
     )
     more = "" if left_out <= 0 else f'<div style="margin:2px 0">and {left_out} more</div>'
-    return Html(
-        f'<table style="border-collapse:collapse;margin:4px 0;font-size:13px"><thead><tr>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table>{more}"
-    )
+    return Html(f'<table style="{_TABLE}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}')
 
 
 def facts(named: Mapping[str, Any]) -> Html:
     """A table of names and what they stand for; what is empty is left out."""
     kept = {name: value for name, value in named.items() if value not in (None, "", ())}
     body = "".join(
-        f'<tr><th style="{_CELL}">{_cell(name)}</th>'
-        f"<td style={_quoted(_CELL)}>{html_text(_plain(value), _LONGEST_LINE)}</td></tr>"
+        f'<tr><th style="{_HEAD}">{_cell(name)}</th>'
+        f"<td style={_quoted(_BODY)}>{html_text(_plain(value), _LONGEST_LINE)}</td></tr>"
         for name, value in kept.items()
     )
-    return Html(f'<table style="border-collapse:collapse;margin:4px 0;font-size:13px"><tbody>{body}</tbody></table>')
+    return Html(f'<table style="{_TABLE}"><tbody>{body}</tbody></table>')
 
 
 def folded(summary: str, *parts: Html) -> Html:

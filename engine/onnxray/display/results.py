@@ -101,6 +101,7 @@ def _texts(name: str, values: object) -> dict[str, str]:
 
 def _table(rows: Sequence[Mapping[str, Any]], count: int) -> Html:
     there = {name for row in rows for name, value in row.items() if value is not None}
+    there -= {"origin.path"} if "path" in there else set()  # the same one
     columns: list[str] = [name for name in _FIRST if name in there]
     columns += [
         name for name in dict.fromkeys(name for row in rows for name in row)

@@ -99,7 +99,7 @@ class Graph(Displayed, CopiedAsItself):
     @property
     def name(self) -> str:
         """The file's name, for people."""
-        return "a model in memory" if self.path is None else self.path.name
+        return "in memory" if self.path is None else self.path.name
 
     @property
     def path(self) -> Path | None:
