@@ -36,17 +36,17 @@ def whole(*parts: Html) -> str:
 
 def heading(text: str) -> Html:
     """What it is, in bold."""
-    return Html(f'<div style="font-weight:bold;margin:4px 0">{html_text(text, _LONGEST_LINE)}</div>')
+    return Html(f'<div style="font-weight:bold;margin:4px 0">{_text(text, _LONGEST_LINE)}</div>')
 
 
 def line(text: str) -> Html:
     """A sentence."""
-    return Html(f'<div style="margin:4px 0">{html_text(text, _LONGEST_LINE)}</div>')
+    return Html(f'<div style="margin:4px 0">{_text(text, _LONGEST_LINE)}</div>')
 
 
 def warning(text: str) -> Html:
     """What nobody may overlook."""
-    return Html(f'<div style="{_WARNING}">{html_text(text, _LONGEST_LINE)}</div>')
+    return Html(f'<div style="{_WARNING}">{_text(text, _LONGEST_LINE)}</div>')
 
 
 def picture(png: bytes, alt: str, *, width: int | None = None, pixelated: bool = False) -> Html:
@@ -54,14 +54,14 @@ def picture(png: bytes, alt: str, *, width: int | None = None, pixelated: bool =
     style = "max-width:100%;height:auto" + (";image-rendering:pixelated" if pixelated else "")
     size = "" if width is None else f' width="{width}"'
     data = base64.b64encode(png).decode("ascii")
-    return Html(f'<img src="data:image/png;base64,{data}" alt="{html_text(alt, _LONGEST_CELL)}"{size} style="{style}">')
+    return Html(f'<img src="data:image/png;base64,{data}" alt="{_text(alt, _LONGEST_CELL)}"{size} style="{style}">')
 
 
 def captioned(pictures: Iterable[tuple[Html, str]]) -> Html:
     """Pictures beside each other, each over its name."""
     figures = (
         f'<figure style="display:inline-block;margin:0 10px 6px 0">{shown.text}'
-        f'<figcaption style="font-size:12px">{html_text(name, _LONGEST_CELL)}</figcaption></figure>'
+        f'<figcaption style="font-size:12px">{_text(name, _LONGEST_CELL)}</figcaption></figure>'
         for shown, name in pictures
     )
     return Html("".join(figures))
@@ -82,7 +82,7 @@ def facts(named: Mapping[str, Any]) -> Html:
     kept = {name: value for name, value in named.items() if value not in (None, "", ())}
     body = "".join(
         f'<tr><th style="{_HEAD}">{_cell(name)}</th>'
-        f"<td style={_quoted(_BODY)}>{html_text(_plain(value), _LONGEST_LINE)}</td></tr>"
+        f"<td style={_quoted(_BODY)}>{_text(_plain(value), _LONGEST_LINE)}</td></tr>"
         for name, value in kept.items()
     )
     return Html(f'<table style="{_TABLE}"><tbody>{body}</tbody></table>')
@@ -91,12 +91,16 @@ def facts(named: Mapping[str, Any]) -> Html:
 def folded(summary: str, *parts: Html) -> Html:
     """What opens at a click."""
     inner = "".join(part.text for part in parts)
-    said = html_text(summary, _LONGEST_LINE)
+    said = _text(summary, _LONGEST_LINE)
     return Html(f'<details style="margin:4px 0"><summary style="cursor:pointer">{said}</summary>{inner}</details>')
 
 
+def _text(text: str, longest: int) -> str:
+    return html_text(shortened(text, longest))
+
+
 def _cell(value: object) -> str:
-    return html_text(shortened(_plain(value), _LONGEST_CELL))
+    return _text(_plain(value), _LONGEST_CELL)
 
 
 def _plain(value: object) -> str:

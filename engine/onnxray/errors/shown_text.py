@@ -3,12 +3,13 @@ r"""Text of strangers, made fit for the place where it is shown: one function a 
 Names, labels, paths and native libraries' messages may hold anything: what moves a terminal's cursor or changes its
 title, what turns the direction of reading, what cannot be seen. Each such letter is shown as the escape that Python
 writes for it (``\x1b``, ``\u202e``, ``\n``); none is dropped. An escape is plain ASCII, so that escaping twice is the
-same as once, and a backslash stays what it is. HTML's markup: ``html_text``; rich's: ``cli/parts/console.py``; plots
-and sheets: ``images/drawing/text.py``; names of files: ``results.file_names``.
+same as once, and a backslash stays what it is. Rich's markup: ``cli/parts/console.py``; plots and sheets:
+``images/drawing/text.py``; names of files: ``results.file_names``.
 """
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import unicodedata
@@ -51,6 +52,11 @@ def json_text(value: Any, *, ascii: bool = False) -> str:
     return _SUSPECT_IN_JSON.sub(_escaped_in_json, json.dumps(value, indent=1, allow_nan=False, ensure_ascii=ascii))
 
 
+def html_text(text: str) -> str:
+    """``text`` as it may stand in a page, between tags and in the quotes of an attribute: one line, all of it text."""
+    return html.escape(terminal(text), quote=True)
+
+
 def is_unicode(text: str) -> bool:
     """Whether ``text`` can be written as UTF-8; paths whose bytes are none cannot, and hold lone surrogates instead."""
     try:
@@ -58,13 +64,6 @@ def is_unicode(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def html_text(text: str, longest: int | None = None) -> str:
-    """``text`` as ``terminal`` shows it, as it may stand in an HTML page or in an attribute between quotation marks."""
-    from html import escape
-
-    return escape(terminal(text, longest))
 
 
 def toml_string(text: str) -> str:
