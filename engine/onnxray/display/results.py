@@ -22,7 +22,8 @@ _SMALL, _LARGE = 160, 224
 _FIRST: Final = (
     "path", "origin.path", "image", "target.path", "method", "mode", "layer", "name", "target", "target_score", "goal",
     "true_label", "correct", "label", "probability", "success", "norm", "eps", "smallest", "attack", "l2", "linf",
-    "pass", "error", "figures.insertion.area", "figures.deletion.area", "object.box.0", "reason",
+    "pass", "error", "concept", "significant", "p_value", "rank_correlation", "figures.insertion.area",
+    "figures.deletion.area", "object.box.0", "reason",
 )  # fmt: skip
 """The columns that are shown first, where a run has them."""
 _PATHS: Final = ("path", "origin.path", "target.path")

@@ -9,19 +9,23 @@ from typing import Any, Final
 from PIL import Image
 
 from onnxray.assess.maps.item import CheckedItem
+from onnxray.assess.models.item import ModelsItem
 from onnxray.assess.robustness.item import RobustnessItem
 from onnxray.errors import InputError
 from onnxray.errors.short_values import short
 from onnxray.images.drawing.contact_sheet import Cell, Row
 from onnxray.methods.attack.item import AttackItem
+from onnxray.methods.concepts.item import ConceptItem
 from onnxray.methods.lots.item import LotsItem
 from onnxray.methods.saliency.item import MapItem
 from onnxray.methods.synthesis.item import SynthesisItem
 from onnxray.report import (
     attack_report,
+    concept_report,
     inversion_report,
     lots_report,
     map_check_report,
+    models_report,
     robustness_report,
     saliency_report,
     synthesis_report,
@@ -37,10 +41,14 @@ _WIDEST, _TALLEST = 1600, 2400
 
 
 def sheet(result: Result[Any], page: int = 1) -> Image.Image:
-    """A page of a result's contact sheet. Errors: InputError where there is no such page, or nothing to draw."""
+    """A page of a result's contact sheet; of a result without one, the plot that it has in its place.
+
+    Errors: InputError where there is no such page, or nothing to draw.
+    """
     if isinstance(page, bool) or not isinstance(page, int) or page < 1:
         raise InputError(f"page is {short(page)}; a whole number from 1 was expected")
-    pages = [data for name, data in drawn(result).items() if name == "sheet.png" or name.startswith("sheet-")]
+    plots = {name: data for name, data in drawn(result).items() if name.endswith(".png")}
+    pages = [data for name, data in plots.items() if name.startswith("sheet")] or list(plots.values())[:1]
     if not pages:
         raise InputError(
             "nothing of this result can be drawn on a sheet; its numbers: result.to_pandas(), to_csv(path)"
@@ -57,6 +65,8 @@ _SHEETS: Final[Mapping[type[Item], Callable[[Result[Any]], Mapping[str, bytes]]]
     CheckedItem: map_check_report.check_pictures,
     AttackItem: attack_report.sheets,
     RobustnessItem: robustness_report.pictures,
+    ModelsItem: models_report.pictures,
+    ConceptItem: concept_report.pictures,
 }
 _OF_A_METHOD: Final[Mapping[str, Callable[[Result[Any]], Mapping[str, bytes]]]] = {
     "compare": map_check_report.comparison_pictures,

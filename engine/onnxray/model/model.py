@@ -216,8 +216,7 @@ class Model(Displayed, CopiedAsItself):
     def verify(self, images: object = None, *, tolerance: float = TOLERANCE) -> Verification:
         """Compare twin and judge on every real or quantised value that is read or given, on given or seeded inputs.
 
-        What is too far off is bisected: each node alone, on the judge's inputs; see
-        ``engines/agreement/full_check.py``.
+        What is too far off is bisected (``engines/agreement/full_check.py``): each node alone, on the judge's inputs.
         Where this processor saturates u8 x s8 products of the file, the judge is made exact, which the result states.
         """
         check_kind("tolerance", tolerance, float)

@@ -12,17 +12,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 import onnxray
 import onnxray_models
 from onnxray.assess.maps.item import CheckedItem
+from onnxray.assess.models.item import ModelsItem
 from onnxray.assess.robustness.item import RobustnessItem
 from onnxray.cli.app import app
 from onnxray.errors import OutputError
 from onnxray.images.files import png_bytes, read_png
 from onnxray.methods.attack.item import AttackItem
 from onnxray.methods.catalogue import methods
+from onnxray.methods.concepts.item import ConceptItem
 from onnxray.methods.lots.item import LotsItem
 from onnxray.methods.lots.lots import LOTS
 from onnxray.methods.saliency.gradient.gradient import Gradient
@@ -48,6 +51,7 @@ RUNS: dict[str, tuple[list[str], type[Item]]] = {
     "invert": (["invert", "lenet", FOUR, "--layer", "ip1", "--steps", "3"], SynthesisItem),
     "maximize": (["visualize", "maximize", "lenet", "--target", "class:3", "--steps", "3"], SynthesisItem),
     "filters": (["visualize", "filters", "lenet"], SynthesisItem),
+    "models": (["compare", "lenet", "lenet", FOUR, "--method", "gradient"], ModelsItem),
     "fgsm": (["attack", "fgsm", "lenet", FOUR, "--eps", "40"], AttackItem),
     "evaluate": (["attack", "evaluate", "lenet", FOUR, NINE, "--eps", "4,8", "--attacks", "fgsm"], RobustnessItem),
     "classify": (["classify", "lenet", FOUR, NINE], PlainItem),
@@ -84,6 +88,25 @@ def test_every_run_is_opened_as_what_it_is(name: str, tmp_path: Path) -> None:
         np.testing.assert_array_equal(np.asarray(loaded.sheet()).transpose(2, 0, 1), read_png(sheet))
     assert len(loaded.rows()) == len(loaded)
     assert isinstance(loaded._repr_html_(), str)
+
+
+def test_concepts_come_back(tmp_path: Path) -> None:
+    digits = onnxray_models.samples("lenet")
+    for name, start in (("fours", "4_"), ("ones", "1_"), ("twos", "2_")):
+        (tmp_path / name).mkdir()
+        for digit in (one for one in digits if one.name.startswith(start)):
+            (tmp_path / name / digit.name).write_bytes(digit.read_bytes())
+    words = ["tcav", "lenet", FOUR, NINE, "--target", "class:4", "--concept", str(tmp_path / "fours")]
+    words += ["--random", str(tmp_path / "ones"), "--random", str(tmp_path / "twos"), "--layer", "ip1"]
+    document = run(words, tmp_path / "run")
+    loaded = onnxray.load(tmp_path / "run")
+    assert {type(item) for item in loaded} == {ConceptItem}
+    assert loaded.to_dict() == document
+    np.testing.assert_array_equal(
+        np.asarray(loaded.sheet().convert("RGB")).transpose(2, 0, 1),
+        np.asarray(Image.open(tmp_path / "run" / "concepts.png").convert("RGB")).transpose(2, 0, 1),
+    )
+    assert "<img" in loaded._repr_html_()
 
 
 def test_named_values_come_back_as_arrays(tmp_path: Path) -> None:
