@@ -11,7 +11,7 @@ from PIL import Image
 from onnxray.assess.maps.item import CheckedItem
 from onnxray.assess.models.item import ModelsItem
 from onnxray.assess.robustness.item import RobustnessItem
-from onnxray.errors import InputError
+from onnxray.errors import InputError, OutputError
 from onnxray.errors.short_values import short
 from onnxray.images.drawing.contact_sheet import Cell, Row
 from onnxray.methods.attack.item import AttackItem
@@ -43,7 +43,7 @@ _WIDEST, _TALLEST = 1600, 2400
 def sheet(result: Result[Any], page: int = 1) -> Image.Image:
     """A page of a result's contact sheet; of a result without one, the plot that it has in its place.
 
-    Errors: InputError where there is no such page, or nothing to draw.
+    Errors: InputError where there is no such page, or nothing to draw; OutputError.
     """
     if isinstance(page, bool) or not isinstance(page, int) or page < 1:
         raise InputError(f"page is {short(page)}; a whole number from 1 was expected")
@@ -76,12 +76,22 @@ _OF_A_METHOD: Final[Mapping[str, Callable[[Result[Any]], Mapping[str, bytes]]]] 
 
 
 def drawn(result: Result[Any]) -> Mapping[str, bytes]:
-    """File name -> bytes of the pictures that stand beside a result's items in its run folder."""
+    """File name -> bytes of the pictures that stand beside a result's items in its run folder.
+
+    Errors: OutputError where the folder that it was loaded from says what no run has written.
+    """
     kind, name = type(result.items[0]) if result.items else None, result.provenance.method["name"]
     draw = None if kind is None else next((_SHEETS[one] for one in kind.__mro__ if one in _SHEETS), None)
     if draw is not None and name in _OF_A_METHOD:
         draw = _OF_A_METHOD[name]
-    return (draw or _plain_sheets)(result)
+    try:
+        return (draw or _plain_sheets)(result)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        if result.folder is None:
+            raise
+        raise OutputError(
+            f"{result.folder}: its sheet cannot be drawn by what stands there ({type(error).__name__}: {error})"
+        ) from None
 
 
 def top_of_sheet(result: Result[Any]) -> tuple[bytes, bool] | None:

@@ -86,8 +86,12 @@ def restored(place: Path, entries: Sequence[Mapping[str, Any]], item_type: type[
 
 
 def check_unchanged(place: Path, entries: Sequence[Mapping[str, Any]], items: Sequence[ItemT]) -> None:
-    """Refuse items whose files are not those that their numbers were measured on. Errors: OutputError."""
+    """Refuse items whose files are not those that their numbers were measured on, or of which no line can be said.
+
+    Errors: OutputError; what ``repr`` raises where a number is text, or a path a number.
+    """
     for entry, item in zip(entries, items):
+        repr(item)
         for name, value in item.measured_again().items():
             if name in entry and not _alike(entry[name], value):
                 raise OutputError(

@@ -341,6 +341,7 @@ CHANGES: dict[str, Callable[[dict[str, Any]], object]] = {
     "device": lambda d: d.update(device=["cpu"]), "title": lambda d: d.update(title=3),
     "items": lambda d: d.update(items="abc"), "an item": lambda d: d.update(items=[7]),
     "files": lambda d: d["items"][0].update(files=[1]), "no files": lambda d: d["items"][0].pop("files"),
+    "an item's path": lambda d: d["items"][1].update(path=7),
     "another's method": lambda d: d["method"].update(name="lots"), "items gone": lambda d: d.pop("items"),
 }  # fmt: skip
 
@@ -351,6 +352,24 @@ def test_a_document_that_no_run_has_written_is_one_line(name: str, maps: Path) -
     CHANGES[name](document)
     (maps / "result.json").write_text(json.dumps(document))
     refusal(maps)
+
+
+def test_a_sheet_that_cannot_be_drawn_is_one_line(tmp_path: Path) -> None:
+    model = Linear.random().open()
+    folder = onnxray.compare(model, pictures(1), ["gradient"], curve_steps=2).save(tmp_path / "run").folder
+    assert folder is not None
+    document = json.loads((folder / "result.json").read_bytes())
+    for change in ({"refused": 7}, {"refused": ["x"]}):
+        (folder / "result.json").write_text(json.dumps(document | change))
+        loaded = onnxray.load(folder)
+        with pytest.raises(OutputError, match="cannot be drawn"):
+            loaded.sheet()
+        assert "cannot be drawn" in loaded._repr_html_()
+        assert loaded._repr_png_() is None
+    document["items"][0]["figures"] = {"insertion": "none"}
+    (folder / "result.json").write_text(json.dumps(document))
+    with pytest.raises(OutputError, match="cannot be drawn"):
+        onnxray.load(folder).show()
 
 
 def test_what_is_no_folder_of_a_run_is_one_line(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxray.notebooks.displayed import one_line
+from onnxray.notebooks.displayed import one_line, short_number
 from onnxray.results.item import Item
 
 _PLAIN = (
@@ -53,9 +53,8 @@ class ConceptItem(Item):
 
     def __repr__(self) -> str:
         told = "significant" if self.significant else "not told from chance"
-        return one_line(
-            self, f"{self.concept} at {self.layer}: {self.target}, score {self.score:.3g} ± {self.spread:.3g}, {told}"
-        )
+        score = f"{short_number(self.score)} ± {short_number(self.spread)}"
+        return one_line(self, f"{self.concept} at {self.layer}: {self.target}, score {score}, {told}")
 
     def measured_again(self) -> dict[str, Any]:
         """What the scores tell, trial by trial: their means."""
