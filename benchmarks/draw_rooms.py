@@ -19,7 +19,7 @@ from support.imports import arrows, files, is_face  # noqa: E402
 from support.paths import ROOT  # noqa: E402
 from support.rooms import LEAVES, ROOMS  # noqa: E402
 
-LEAF = "errors arrays"
+LEAF = "errors arrays notebooks"
 LEFT, WIDTH, HIGH, GAP = 190, 520, 44, 14
 INK, FILL, INNER, ARC = "#1d2b3a", "#eef3f8", "#ffffff", "#5b7fa6"
 

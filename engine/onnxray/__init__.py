@@ -4,6 +4,7 @@
     model.predict(images), model.values(images, names), model.pullback(images, {name: cotangent}), model.verify()
     onnxray.to_torch("m.onnx")
     onnxray.methods.LOTS(layer="conv1")(model, images, target)
+    onnxray.load("run folder"), which result.to_pandas(), result.to_csv("table.csv") and result.show() go on from
     onnxray.compare(model, images, ["grad-cam", "rise"]), onnxray.check("grad-cam", model, images)
     onnxray.objectives.ClassScore("ip2", 4) - onnxray.objectives.ClassScore("ip2", 9)
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from onnxray.assess.maps.calls import check
     from onnxray.assess.models.calls import compare
     from onnxray.cli.rerun.calls import rerun
+    from onnxray.display.loading import load
     from onnxray.images.profile.profile import Profile
     from onnxray.model.model import Model
     from onnxray.model.opening import open_model as open
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from onnxray.objectives import goals
 
 __all__ = [
-    "Model", "Profile", "__version__", "check", "compare", "errors", "goals", "methods", "objectives", "open",
+    "Model", "Profile", "__version__", "check", "compare", "errors", "goals", "load", "methods", "objectives", "open",
     "rerun", "to_torch",
 ]  # fmt: skip
 
@@ -40,6 +42,7 @@ _LAZY = {
     "compare": ("onnxray.assess.models.calls", "compare"),
     "errors": ("onnxray.errors", None),
     "goals": ("onnxray.objectives.goals", None),
+    "load": ("onnxray.display.loading", "load"),
     "methods": ("onnxray.methods", None),
     "objectives": ("onnxray.objectives", None),
     "open": ("onnxray.model.opening", "open_model"),

@@ -90,3 +90,20 @@ def test_heavy_libraries_are_imported_in_their_own_rooms_alone(library: str) -> 
     assert users, "nothing imports it at all"
     eager = [name for name, each in users.items() if not each.inner and not each.typed]
     assert [name for name in eager if not re.fullmatch(HEAVY[library], name)] == []
+
+
+LOOKED_UP = {
+    "": "the face of all, which imports what is asked for",
+    "methods.catalogue": "the methods, by the files in its own folder",
+    "notebooks.displayed": "what draws a value, when it is shown",
+    "display.displays": "the files beside it",
+    "cli.lazy_group": "commands, when they are called",
+    "cli.parts.limits": "a command, in a process of its own",
+    "importer.onnx2torch_bridge": "converters of onnx2torch",
+}
+"""The files that import others by their names, which no arrow shows, and what for."""
+
+
+def test_few_files_import_by_name() -> None:
+    found = {name for name, path in files().items() if "import_module(" in path.read_text(encoding="utf-8")}
+    assert found == LOOKED_UP.keys()

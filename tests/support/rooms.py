@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from support.imports import folder
 
-LEAVES = ("_version", "errors", "arrays")
+LEAVES = ("_version", "errors", "arrays", "notebooks")
 """What stands above all rooms: it imports nothing of the engine but its kind."""
 
 ROOMS: dict[str, tuple[str, ...]] = {
@@ -35,6 +35,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "assess": ("assess", "assess.maps assess.robustness", "assess.models"),
     "report": ("report",),
+    "display": ("display",),
     "cli": ("cli.terminal", "cli.usage", "cli.parts", "cli.rerun", "cli.commands cli.commands.attack", "cli"),
 }
 """The rooms from the top down, and in each its folders from the top down: a file imports only what stands above its own

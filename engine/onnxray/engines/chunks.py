@@ -12,6 +12,7 @@ from onnxray.arrays import Array, Arrays
 from onnxray.errors import InputError, RuntimeRefusal
 from onnxray.graph.facts import Graph
 from onnxray.graph.fixed_batch import fixed_batch_of, has_no_batch
+from onnxray.notebooks.displayed import Displayed, one_line
 
 Feed = Callable[[Arrays], list[Array]]
 """Feeds a chunk to an engine."""
@@ -27,7 +28,7 @@ Way = Literal["free", "rewrite", "vmap", "loop", "not tried"]
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(Displayed):
     """How samples go through the twin: ``file`` is the batch that the file fixes, None where it is free.
 
     ``twin``: ``free``, the file's own graph at any batch; ``rewrite``, a graph in which every node was placed for any
@@ -38,6 +39,10 @@ class Batch:
     file: int | None
     twin: Way
     reason: str
+
+    def __repr__(self) -> str:
+        own = "free in the file" if self.file is None else f"{self.file} in the file"
+        return one_line(self, f"{own}; twin: {self.twin}, {self.reason}")
 
 
 def sample_count(arrays: Arrays, graph: Graph | None = None) -> int:

@@ -9,6 +9,7 @@ same as once, and a backslash stays what it is. Rich's markup: ``cli/parts/conso
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import unicodedata
@@ -49,6 +50,11 @@ def json_text(value: Any, *, ascii: bool = False) -> str:
     """
     # Outside of strings a document has no such letters, but for the ends of its lines.
     return _SUSPECT_IN_JSON.sub(_escaped_in_json, json.dumps(value, indent=1, allow_nan=False, ensure_ascii=ascii))
+
+
+def html_text(text: str) -> str:
+    """``text`` as it may stand in a page, between tags and in the quotes of an attribute: one line, all of it text."""
+    return html.escape(terminal(text), quote=True)
 
 
 def is_unicode(text: str) -> bool:

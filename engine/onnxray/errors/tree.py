@@ -76,6 +76,10 @@ class NoSuchAnswer(NotAClassifier, AttributeError):
     """Something of a classifier was asked of an answer that is none's."""
 
 
+class NoSuchItem(InputError, IndexError):
+    """A result has no item of that number."""
+
+
 class DeviceError(OnnxrayError):
     """The device asked for is not there."""
 

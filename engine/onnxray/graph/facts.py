@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from onnxray.graph.file.attribute_values import held_tensor
 from onnxray.graph.file.container import Container
+from onnxray.notebooks.displayed import CopiedAsItself, Displayed, one_line
 
 Dim = int | str | None
 T = TypeVar("T")
@@ -37,6 +38,12 @@ class Value:
     node: str | None = None
     operator: str | None = None
 
+    def __repr__(self) -> str:
+        shape = "of unknown shape" if self.shape is None else list(self.shape)
+        return one_line(
+            self, f"{self.name}: {self.dtype or 'unknown'} {shape}{f', by {self.operator}' * bool(self.operator)}"
+        )
+
     @property
     def is_float(self) -> bool:
         """Whether the value holds real numbers, the only ones that gradients exist for."""
@@ -56,6 +63,11 @@ class Node:
     captures: tuple[str, ...]
     proto: onnx.NodeProto
 
+    def __repr__(self) -> str:
+        return one_line(
+            self, f"{self.name}: {self.operator} of {', '.join(self.reads)} gives {', '.join(self.outputs)}"
+        )
+
     @property
     def reads(self) -> tuple[str, ...]:
         """Every value that the node reads, captured ones included."""
@@ -63,7 +75,7 @@ class Node:
 
 
 @dataclass(frozen=True)
-class Graph:
+class Graph(Displayed, CopiedAsItself):
     """The facts of one model. ``proto`` is the skeleton: weights are read through ``weight``.
 
     ``dequantised``: quantised value -> the node, none of the file's, that gives what it stands for.
@@ -79,6 +91,15 @@ class Graph:
     opsets: Mapping[str, int]
     metadata: Mapping[str, str]
     dequantised: Mapping[str, Node] = field(default_factory=lambda: MappingProxyType({}))
+
+    def __repr__(self) -> str:
+        opsets = ", ".join(f"{domain} {version}" for domain, version in self.opsets.items())
+        return one_line(self, f"{self.name}: {len(self.nodes)} nodes, {self.parameters:,} parameters, {opsets}")
+
+    @property
+    def name(self) -> str:
+        """The file's name, for people."""
+        return "in memory" if self.path is None else self.path.name
 
     @property
     def path(self) -> Path | None:

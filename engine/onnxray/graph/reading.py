@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copyreg
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
@@ -32,6 +34,23 @@ def read_graph(source: str | os.PathLike[str] | bytes | onnx.ModelProto) -> Grap
     except (MemoryError, RecursionError) as error:
         short = "memory" if isinstance(error, MemoryError) else "depth"
         raise ModelFileError(f"the model takes more {short} to open than there is") from None
+
+
+def _again(path: Path, identity: Mapping[str, str]) -> Graph:
+    """The graph of a pickle, which holds no weights: it is read from its file. Errors: ModelFileError."""
+    graph = read_graph(path)
+    if dict(graph.identity) != dict(identity):
+        raise ModelFileError(f"{path}: is not the file that it was when the model was pickled; open it anew")
+    return graph
+
+
+def _pickled(graph: Graph) -> tuple[Callable[[Path, Mapping[str, str]], Graph], tuple[Path, dict[str, str]]]:
+    if graph.path is None:
+        raise ModelFileError("a model that was given as bytes cannot be pickled; save it to a file and open that")
+    return _again, (graph.path.absolute(), dict(graph.identity))
+
+
+copyreg.pickle(Graph, _pickled)  # where graphs are made, for they are read again by what makes them
 
 
 def _checked(container: Container) -> onnx.ModelProto:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxray.errors import ImageError
+from onnxray.notebooks.displayed import one_line
 
 if TYPE_CHECKING:
     from onnxray.images.profile.profile import Profile
@@ -66,6 +67,10 @@ class Pixels:
 
     def __len__(self) -> int:
         return len(self.array)
+
+    def __repr__(self) -> str:
+        shape = "x".join(map(str, self.array.shape[1:]))
+        return one_line(self, f"{len(self)} of {shape} {self.array.dtype}{f', {self.kind}' if self.plain else ''}")
 
     def facts(self) -> dict[str, Any]:
         """Its fields by name."""

@@ -21,6 +21,7 @@ from onnxray.methods.option_checks import refuse_without_images
 from onnxray.methods.own_methods import note_of_own
 from onnxray.methods.run import Progress, Run, silent
 from onnxray.model.model import Model
+from onnxray.notebooks.progress_bars import check_progress, shown
 from onnxray.results.finished_items import Tape
 from onnxray.results.item import ItemT
 from onnxray.results.made_from import made_from
@@ -62,7 +63,7 @@ class Method(ABC, Generic[ItemT]):
         goal: object = None,
         *,
         seed: int = 0,
-        progress: Progress | None = None,
+        progress: Progress | bool | None = None,
         keep_partial: bool = False,
         keep: Keeping | None = None,
         each: Callable[[ItemT], ItemT] | None = None,
@@ -71,6 +72,8 @@ class Method(ABC, Generic[ItemT]):
         """Run on images (paths, PIL images or arrays), towards a goal where the method takes one.
 
         target: another name of the goal: what a map explains, what is climbed, the images that LOTS makes for.
+        progress: a function of (done, total, what), called as the run goes on; True for a bar of tqdm's, False for
+        none. Left out, there is a bar in a notebook where tqdm is installed, and none elsewhere.
         keep: where items are written as they are finished (see onnxray.results.keeping). each: done to every item
         before that.
         """
@@ -84,7 +87,7 @@ class Method(ABC, Generic[ItemT]):
         if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
             raise InputError(f"seed is {short(seed)}; a whole number from 0 was expected")
         pixels, pictures = self._read(model, images)
-        check_callable("progress", progress, "done", "total", "what", optional=True)
+        check_progress(progress)
         check_callable("each", each, "item", optional=True)
         if keep is not None:
             from onnxray.results.keeping import Keeping  # it writes what methods give
@@ -106,11 +109,12 @@ class Method(ABC, Generic[ItemT]):
             tape.begin(*keep.begin(stamp, (pictures or pixels, images, goal, self.options()), self.item_type))
         interrupted = False
         try:
-            run = Run(np.random.default_rng(seed), progress or silent, tape.notes_of(()), pictures, tape)
-            for item in self.run(model, pixels, goal, run):
-                if not isinstance(item, self.item_type):
-                    raise TypeError(f"method {self.name!r} gave a {type(item).__name__}; its author must mend that")
-                tape.add(item if each is None else each(item))
+            with shown(progress) as tick:
+                run = Run(np.random.default_rng(seed), tick or silent, tape.notes_of(()), pictures, tape)
+                for item in self.run(model, pixels, goal, run):
+                    if not isinstance(item, self.item_type):
+                        raise TypeError(f"method {self.name!r} gave a {type(item).__name__}; its author must mend that")
+                    tape.add(item if each is None else each(item))
         except KeyboardInterrupt:
             if not keep_partial or not tape.items:
                 raise

@@ -9,7 +9,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxray.arrays import Image8
 from onnxray.graph.classifier.predictions import Predictions
+from onnxray.images.distances import l2, linf
 from onnxray.methods.variable import Variable
 
 
@@ -37,6 +39,19 @@ class Shown:
     def restore(cls, document: Mapping[str, Any]) -> Self:
         """From JSON."""
         return cls(class_=document["class"], **{n: document[n] for n in ("path", "label", "score", "probability")})
+
+
+def change_measured_again(images: Mapping[str, Image8]) -> dict[str, Any]:
+    """L2 and Linf of what was done to a saved picture; nothing where there are not both, before and after.
+
+    Errors: ValueError for pictures of two sizes.
+    """
+    if not {"image", "origin"} <= images.keys():
+        return {}
+    image, origin = images["image"], images["origin"]
+    if image.shape != origin.shape:
+        raise ValueError(f"image and origin are of the shapes {image.shape} and {origin.shape}")
+    return {"l2": l2(image, origin), "linf": linf(image, origin)}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

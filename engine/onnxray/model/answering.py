@@ -86,10 +86,14 @@ class Answering:
         return reader.read(run, samples, notes)
 
     def predictions(
-        self, feeds: Arrays, samples: int | None, notes: Sequence[str], *, scores: bool, through: Through | None
-    ) -> Predictions:
-        """What is said of so many samples, where that is known. Errors: see ``Model.predict_classes``."""
-        raw, found = self._numbers(feeds, samples, through)
+        self, feeds: Arrays, paths: Sequence[str | None] | None, notes: Sequence[str], *, scores: bool,
+        through: Through | None,
+    ) -> Predictions:  # fmt: skip
+        """What is said of samples. paths: where each was read from, None where it is not known how many they are.
+
+        Errors: see ``Model.predict_classes``.
+        """
+        raw, found = self._numbers(feeds, None if paths is None else len(paths), through)
         output, logits = self.closing.output, self.aliases["logits"]
         classes = found.winners
         words = self._words(found)
@@ -108,6 +112,8 @@ class Answering:
             kind=self.head.kind,
             output=output,
             notes=tuple(notes),
+            words=None if words is None else tuple(words),
+            paths=tuple(paths or ()),
             read=Known(read()) if scores or logits == output else read,
         )
 

@@ -38,6 +38,7 @@ from onnxray.images.profile.profile import Profile
 from onnxray.model.answering import Answering
 from onnxray.model.encoding import Encoded, Encoder, seeded
 from onnxray.model.inputs.stated import Inputs, inputs_of
+from onnxray.notebooks.displayed import CopiedAsItself, Displayed, one_line
 
 if TYPE_CHECKING:
     import torch
@@ -49,7 +50,7 @@ Cotangent = NDArray[Any] | Callable[["torch.Tensor", slice], "torch.Tensor"]
 
 
 @final
-class Model:
+class Model(Displayed, CopiedAsItself):
     """One ONNX model, opened. Nothing runs until it is asked for; ``open`` is the way to make one.
 
     Threads may share a model: what is started is started once, and no lock is held while an engine runs. A forked
@@ -80,6 +81,9 @@ class Model:
         self._batch: Batch | None = None
         self._starting = ProcessLock()
         self._shapes: dict[str, tuple[int, ...]] = {}
+
+    def __repr__(self) -> str:
+        return one_line(self, f"{self.graph.name}: {self.head.kind} of {self.head.name!r}; {self.profile or 'arrays'}")
 
     @property
     def aliases(self) -> Mapping[str, str]:
@@ -138,12 +142,11 @@ class Model:
         """
         check_callable("through", through, "run", optional=True)
         images, notes, feeds = self._read(images)
-        samples = len(images) if isinstance(images, Pixels) else None
-        return self.answering.predictions(feeds, samples, notes, scores=scores, through=through)
+        paths = images.names if isinstance(images, Pixels) else None
+        return self.answering.predictions(feeds, paths, notes, scores=scores, through=through)
 
     def verdict(self, images: object, *, scores: bool = False) -> Predictions | None:
         """What ``predict_classes`` says; None where the model is no classifier.
-
         Errors: those of ``predict_classes``, scores of NaN or infinity among them, but for NotAClassifier.
         """
         try:
@@ -181,7 +184,6 @@ class Model:
         """Give named values for images: name -> array of shape (N, ...), by ONNX Runtime or by the torch twin.
 
         through: what the chunks of the batch go through.
-
         Errors: UnknownValue; RuntimeRefusal or UnsupportedOperator where the engine cannot run what is asked.
         """
         if not isinstance(engine, str) or engine not in {"judge", "twin"}:
@@ -214,8 +216,7 @@ class Model:
     def verify(self, images: object = None, *, tolerance: float = TOLERANCE) -> Verification:
         """Compare twin and judge on every real or quantised value that is read or given, on given or seeded inputs.
 
-        What is too far off is bisected: each node alone, on the judge's inputs; see
-        ``engines/agreement/full_check.py``.
+        What is too far off is bisected (``engines/agreement/full_check.py``): each node alone, on the judge's inputs.
         Where this processor saturates u8 x s8 products of the file, the judge is made exact, which the result states.
         """
         check_kind("tolerance", tolerance, float)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copyreg
 import dataclasses
+import functools
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from onnxray.errors import ProfileError
@@ -79,3 +81,16 @@ def open_model(
     if model.answering.stated is not None:
         answered_with(graph, model.answering.stated)  # what is wrong with it is said before anything is done
     return model
+
+
+def _pickled(model: Model) -> tuple[Callable[..., Model], tuple[Any, ...]]:
+    """What makes the model again: its file, which must be the same one then, and how it is read."""
+    plain = (dataclasses.replace(one, options=dict(one.options)) for one in model.inputs.each)
+    facts: dict[str, Any] = {
+        "approximate": model.approximate, "strict": model.strict, "output": model.answering.stated,
+        "inputs": dataclasses.replace(model.inputs, each=tuple(plain)),
+    }  # fmt: skip
+    return functools.partial(Model, **facts), (model.graph, model.profile, model.device)
+
+
+copyreg.pickle(Model, _pickled)

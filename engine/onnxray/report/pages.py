@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from pathlib import Path
 
 from onnxray.images.drawing.contact_sheet import Row, contact_sheet_pages
 from onnxray.results.provenance import Provenance
@@ -37,7 +36,7 @@ def drawn_pages(
 
 def model_name(provenance: Provenance) -> str:
     """The model's file name, for titles."""
-    return Path(str(provenance.model["path"] or "model")).name
+    return provenance.model_name
 
 
 def _profile_line(provenance: Provenance) -> list[str]:

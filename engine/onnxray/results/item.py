@@ -8,8 +8,10 @@ from typing import Any, Self, TypeVar, final
 
 from numpy.typing import NDArray
 
+from onnxray.notebooks.displayed import Displayed
 
-class Item(ABC):
+
+class Item(Displayed, ABC):
     """One finding of a method: its numbers and its pictures."""
 
     @abstractmethod
@@ -22,6 +24,10 @@ class Item(ABC):
 
     def arrays(self) -> dict[str, tuple[str, NDArray[Any]]]:
         """Role -> (file stem, numbers), saved as .npy; none by default."""
+        return {}
+
+    def measured_again(self) -> dict[str, Any]:
+        """What of the numbers its files alone tell, by name: other files than were written tell otherwise."""
         return {}
 
     @final

@@ -29,8 +29,9 @@ from onnxray.errors import OutputError
 from onnxray.results.earlier_run import DOCUMENT, files_of_earlier_run
 from onnxray.results.item import Item, ItemT
 from onnxray.results.journal import JOURNAL, Ended, Entry, Journal, Unit, read_journal
+from onnxray.results.loading import restored
 from onnxray.results.provenance import Provenance
-from onnxray.results.result import Result, restored
+from onnxray.results.result import Result
 from onnxray.results.run_folder import RunFolder, told
 from onnxray.results.run_identity import digest, first_difference
 from onnxray.results.saved_files import (

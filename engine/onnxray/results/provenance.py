@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 from onnxray.engines.judge import providers_for
 from onnxray.engines.machine import describe_machine
+from onnxray.errors.short_values import short
 from onnxray.graph.outputs.facts import CLASS_KINDS
 from onnxray.images.profile.profile import Profile
 from onnxray.model.model import Model
+from onnxray.notebooks.displayed import Displayed, one_line
 
 
 @dataclass(frozen=True, kw_only=True)
-class Provenance:
+class Provenance(Displayed):
     """What a result came from: enough to make it again, and to see what was assumed."""
 
     model: Mapping[str, Any]
@@ -32,6 +35,38 @@ class Provenance:
     """What heads the sheets in place of their own titles."""
     made_from: Mapping[str, Any] = field(default_factory=dict)
     """The call, and the files that it named by their contents: see ``results/made_from.py``."""
+
+    @property
+    def model_name(self) -> str:
+        """The model's file name."""
+        return Path(str(self.model["path"] or "model")).name
+
+    def __repr__(self) -> str:
+        seconds = f"{self.seconds:.3g} s" if isinstance(self.seconds, int | float) else ""
+        return one_line(self, f"{self.method['name']} on {self.model_name}, seed {self.seed}, {self.device}, {seconds}")
+
+
+AS_NEEDED: Final = frozenset({"title", "made_from"})
+"""What stands in a document where there is something to say."""
+
+
+def check_provenance(fields: Mapping[str, Any]) -> None:
+    """Refuse what a document states where it is of another kind than is written. Errors: ValueError."""
+    mappings = ("model", "method", "versions", "machine")
+    wrong = [name for name in mappings if not isinstance(fields[name], Mapping)]
+    wrong += [name for name in ("device",) if not isinstance(fields[name], str)]
+    wrong += [name for name in ("command", "notes") if not all(isinstance(one, str) for one in fields[name])]
+    wrong += ["profile"] if not isinstance(fields["profile"], Mapping | None) else []
+    wrong += ["title"] if not isinstance(fields.get("title"), str | None) else []
+    wrong += ["made_from"] if not isinstance(fields.get("made_from", {}), Mapping) else []
+    if wrong:
+        raise ValueError(f"{wrong[0]} is {short(fields[wrong[0]])}, which no run has written")
+    for name, keys in (("model", ("path", "sha256")), ("method", ("name", "options"))):
+        for key in keys:
+            if key not in fields[name]:
+                raise ValueError(f"{name} has no {key}")
+    if not isinstance(fields["method"]["name"], str) or not isinstance(fields["method"]["options"], Mapping):
+        raise ValueError(f"method is {short(fields['method'])}, which no run has written")
 
 
 def provenance(

@@ -2,39 +2,94 @@
 
 from __future__ import annotations
 
-import functools
-import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Generic, Self
+from typing import Any, Generic, Self, overload
 
-import numpy as np
-from numpy.typing import NDArray
+from PIL.Image import Image
 
-from onnxray.errors import ImageError, OutputError
+from onnxray.errors import InputError, NoSuchItem, OutputError
+from onnxray.errors.short_values import short
 from onnxray.errors.type_checks import as_path, check_files, check_subclass
-from onnxray.images.files import read_png
-from onnxray.results.earlier_run import DOCUMENT
+from onnxray.notebooks.displayed import Displayed, displays, one_line
+from onnxray.notebooks.surroundings import show_picture
+from onnxray.notebooks.tables import Tabular, flat
 from onnxray.results.item import Item, ItemT
-from onnxray.results.journal import JOURNAL, is_plain_name, read_journal
-from onnxray.results.provenance import Provenance
+from onnxray.results.loading import SCHEMA, check_unchanged, refused, restored, stored_document
+from onnxray.results.provenance import AS_NEEDED, Provenance, check_provenance
 from onnxray.results.saved_files import file_names, item_entry, npy_bytes, plain_values, with_files, write_folder
-
-SCHEMA = 1
-_AS_NEEDED = frozenset({"title", "made_from"})
-"""What stands in a document where there is something to say."""
 
 
 @dataclass(frozen=True)
-class Result(Generic[ItemT]):
-    """A method's items and where they came from. ``folder`` is where they were saved, if they were."""
+class Result(Displayed, Tabular, Generic[ItemT]):
+    """A method's items and where they came from. ``folder`` is where they were saved, if they were.
+
+    It is a sequence of its items: ``len(result)``, ``for item in result``, ``result[0]``, ``result[:3]``. At the end of
+    a notebook's cell it shows its contact sheet, a table and, folded, where it came from. ``to_pandas`` and ``to_csv``
+    give the table, a row an item; ``sheet`` the contact sheet, ``show`` shows it.
+    """
 
     provenance: Provenance
     items: tuple[ItemT, ...]
     folder: Path | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __bool__(self) -> bool:
+        return True  # a run that found nothing is a result too
+
+    def __iter__(self) -> Iterator[ItemT]:
+        return iter(self.items)
+
+    @overload
+    def __getitem__(self, place: int) -> ItemT: ...
+    @overload
+    def __getitem__(self, place: slice) -> Result[ItemT]: ...
+    def __getitem__(self, place: int | slice) -> ItemT | Result[ItemT]:
+        """An item, or a result of some of them. What stands beside the items is the whole run's, which a note says."""
+        if isinstance(place, slice):
+            items = self.items[place]
+            note = f"{len(items)} of the {len(self)} items of a run; what stands beside the items is of all of them"
+            stamp = replace(self.provenance, notes=(*self.provenance.notes, note))
+            return replace(self, provenance=stamp, items=items, folder=None)
+        if isinstance(place, bool) or not hasattr(place, "__index__"):
+            raise InputError(f"an item is asked for by {short(place)}; a whole number or a slice was expected")
+        if not -len(self) <= place < len(self):
+            raise NoSuchItem(f"there is no item {short(place)}; the result has {len(self)}")
+        return self.items[place]
+
+    def __repr__(self) -> str:
+        name, count = self.provenance.method["name"], len(self)
+        ended = ", incomplete" if self.incomplete else ", interrupted" if self.provenance.interrupted else ""
+        saved = "" if self.folder is None else f", in {self.folder}"
+        facts = f"{name} on {self.provenance.model_name}: {count} item{'' if count == 1 else 's'}{ended}{saved}"
+        return one_line(self, facts)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The items as they stand in result.json, a flat dict each: ``origin.label``, ``peak.0``, ``files.image``.
+
+        Lists of more than four numbers are left out; numbers that could not be had are None.
+        """
+        return [flat(entry) for entry in self.to_dict()["items"]]
+
+    def sheet(self, page: int = 1) -> Image:
+        """The contact sheet as a PIL image, as it stands in the run folder; long runs have further pages.
+
+        Errors: InputError where there is no such page, or nothing that can be drawn.
+        """
+        drawn: Image = displays().sheet(self, page)
+        return drawn
+
+    def show(self, page: int = 1) -> None:
+        """Show the contact sheet: in a notebook's output, else in the system's picture viewer.
+
+        Errors: as for ``sheet``; OutputError where there is no viewer.
+        """
+        show_picture(self.sheet(page))
 
     @property
     def incomplete(self) -> bool:
@@ -85,41 +140,23 @@ class Result(Generic[ItemT]):
     def load(cls, folder: str | os.PathLike[str], item_type: type[ItemT]) -> Result[ItemT]:
         """Load what ``save`` wrote, or what a run has finished so far: ``incomplete`` says so then.
 
-        Errors: OutputError where the folder holds no such result.
+        ``onnxray.load`` does it without being told the type. Errors: OutputError where the folder holds no such result,
+        where a newer onnxray wrote it, and where a file is missing or was changed.
         """
         place = as_path("the folder", folder, OutputError)
         check_subclass("the type of items", item_type, Item)
-        try:
-            document = json.loads((place / DOCUMENT).read_bytes())
-            if document["schema"] != SCHEMA:
-                raise OutputError(f"{place} holds a result of schema {document['schema']}; {SCHEMA} is known here")
-            known = Provenance.__dataclass_fields__
-            fields = {name: document[name] for name in known if name not in _AS_NEEDED}
-            fields |= {"title": document.get("title"), "made_from": document.get("made_from", {})}
-            fields |= {name: tuple(fields[name]) for name in ("command", "notes")}
-            entries = document["items"]
-            journal = read_journal(place / JOURNAL) if document.get("incomplete") else None
-            if journal is not None and len(journal.entries) > len(entries):
-                entries = [entry.entry for entry in journal.entries]
-            items = restored(place, entries, item_type)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, ImageError) as error:
-            said = f"{error} is missing" if isinstance(error, KeyError) else error
-            raise OutputError(f"{place} holds no result that can be loaded: {said}") from None
+        return result_of(stored_document(place), place, item_type)
+
+
+def result_of(document: Mapping[str, Any], place: Path, item_type: type[ItemT]) -> Result[ItemT]:
+    """The result that a folder's document states, with its files read. Errors: OutputError."""
+    with refused(place):
+        known = Provenance.__dataclass_fields__
+        fields = {name: document[name] for name in known if name in document or name not in AS_NEEDED}
+        fields |= {name: tuple(fields[name]) for name in ("command", "notes")}
+        check_provenance(fields)
+        entries = document["items"]
+        items = restored(place, entries, item_type)
+        check_unchanged(place, entries, items)
         extra = {name: document[name] for name in document if name not in {*known, "schema", "items"}}
         return Result(Provenance(**fields), items, place, extra)
-
-
-def restored(place: Path, entries: Sequence[Mapping[str, Any]], item_type: type[ItemT]) -> tuple[ItemT, ...]:
-    """Items from their parts of a document and their files in a folder. Errors: those of files and of ``restore``."""
-
-    @functools.cache
-    def picture(name: str) -> NDArray[Any]:
-        if not is_plain_name(name):
-            raise ValueError(f"the file {name!r} is not in that folder")
-        if name.endswith(".npy"):
-            return np.asarray(np.load(place / name, allow_pickle=False))
-        return read_png(place / name, deep=True)
-
-    return tuple(
-        item_type.restore(entry, {role: picture(name) for role, name in entry["files"].items()}) for entry in entries
-    )

@@ -96,6 +96,8 @@ ALLOWED: dict[tuple[str, str, str], str] = {
     (f"{_E}methods/catalogue.py", "look_up", "import_module"): METHODS,
     (f"{_E}methods/catalogue.py", "ByFile.create_module", "import_module"): METHODS,
     (f"{_E}methods/catalogue.py", "_method_in", "import_module"): METHODS,
+    (f"{_E}display/displays.py", "_looked_up", "import_module"): "modules of a literal table, by classes of our own",
+    (f"{_E}display/displays.py", "_looked_up", "getattr"): "functions of the same table",
     (f"{_E}methods/own_methods.py", "_module", "sys.modules"): OWN,
     (f"{_E}methods/own_methods.py", "_module", "spec_from_file_location"): OWN,
     (f"{_E}methods/own_methods.py", "_module", "exec_module"): OWN,

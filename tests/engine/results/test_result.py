@@ -1,5 +1,6 @@
 """Results: the document, what is written and what is not, and what comes back."""
 
+import csv
 import errno
 import json
 import os
@@ -11,9 +12,10 @@ from typing import Any, Self
 
 import numpy as np
 import pytest
+from PIL import ImageShow
 
 import onnxray
-from onnxray.errors import OutputError
+from onnxray.errors import InputError, NoSuchItem, OutputError
 from onnxray.images.files import png_bytes
 from onnxray.methods.lots.item import LotsItem
 from onnxray.methods.lots.lots import LOTS
@@ -380,3 +382,60 @@ def test_a_result_comes_back_from_a_pickle(method: Any, goal: object) -> None:
         for role, (stem, array) in mine.files().items():
             assert its.files()[role][0] == stem
             np.testing.assert_array_equal(its.files()[role][1], array)
+
+
+# --- a result is a sequence of its items, and a table
+
+
+def test_a_result_is_a_sequence_of_its_items() -> None:
+    result = made(5)
+    assert len(result) == 5
+    assert list(result) == list(result.items)
+    assert result[0] is result.items[0]
+    assert result[-1] is result.items[-1]
+    assert result[np.int64(2)] is result.items[2]
+    part = result[1:4:2]
+    assert isinstance(part, Result)
+    assert part.items == result.items[1:4:2]
+    assert part.provenance.notes == (
+        "a note",
+        "2 of the 5 items of a run; what stands beside the items is of all of them",
+    )
+    assert list(reversed(result)) == list(result.items)[::-1]
+    assert replace(result, items=())
+    assert len(replace(result, items=())) == 0
+
+
+def test_items_that_are_not_there_are_one_line() -> None:
+    result = made(3)
+    for place in (3, -4, 10**30):
+        with pytest.raises(NoSuchItem, match="the result has 3") as caught:
+            result[place]
+        assert isinstance(caught.value, IndexError)
+    for wrong in ("0", 1.0, True, None, (0, 1)):
+        with pytest.raises(InputError, match="a whole number or a slice"):
+            result[wrong]  # type: ignore[call-overload]
+
+
+def test_rows_are_the_documents_items_flat(tmp_path: Path) -> None:
+    result = lots()
+    rows, items = result.rows(), result.to_dict()["items"]
+    assert len(rows) == len(items)
+    for row, item in zip(rows, items, strict=True):
+        assert row["origin.label"] == item["origin"]["label"]
+        assert row["l2"] == item["l2"]
+        assert row["files.image"] == item["files"]["image"]
+        assert "homography" not in row
+    result.to_csv(tmp_path / "table.csv")
+    with (tmp_path / "table.csv").open(newline="", encoding="utf-8") as stream:
+        read = list(csv.DictReader(stream))
+    assert list(read[0]) == list(rows[0])
+    assert [float(row["l2"]) for row in read] == [row["l2"] for row in rows]
+
+
+def test_show_shows_the_sheet(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Any] = []
+    monkeypatch.setattr(ImageShow, "show", lambda image: seen.append(image) or True)
+    result = lots()
+    result.show()
+    assert np.array_equal(np.asarray(seen[0]), np.asarray(result.sheet()))

@@ -27,7 +27,7 @@ def compare_methods(
     *,
     target: object = None,
     seed: int = 0,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
     **options: Any,
 ) -> Result[CheckedItem]:
     """The maps of several methods on the same images and target, with insertion and deletion areas and seconds.
@@ -35,7 +35,7 @@ def compare_methods(
     methods: configured methods (``GradCAM(layer="conv2")``), classes, or names (``"grad-cam"``); all where left out.
     target: what is explained, one for all images or a list with one for each. options: those of
     ``onnxray.assess.maps.comparison.Comparison``; ``curve_steps=0`` leaves insertion and deletion out, which take most
-    of the time. Errors: those of the methods' base, InputError.
+    of the time. progress: as for every method. Errors: those of the methods' base, InputError.
     """
     if methods is None:
         chosen: Sequence[MethodLike] = list(family(Saliency).values())  # type: ignore[type-abstract]
@@ -52,7 +52,7 @@ def check(
     *,
     target: object = None,
     seed: int = 0,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
     **options: Any,
 ) -> Result[CheckedItem]:
     """Whether a method's maps can be believed: insertion and deletion, noise, and weights drawn anew.

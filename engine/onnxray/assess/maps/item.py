@@ -9,6 +9,7 @@ from typing import Any, Self
 from numpy.typing import NDArray
 
 from onnxray.methods.saliency.item import MapItem
+from onnxray.notebooks.displayed import one_line
 from onnxray.results.item import Item
 
 
@@ -23,6 +24,13 @@ class CheckedItem(Item):
 
     map: MapItem
     figures: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        return one_line(self, f"{', '.join(self.figures)} of {self.map!r}")
+
+    def measured_again(self) -> dict[str, Any]:
+        """What the map tells."""
+        return self.map.measured_again()
 
     def numbers(self) -> dict[str, Any]:
         """Plain values for JSON."""

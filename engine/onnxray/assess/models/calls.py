@@ -28,7 +28,7 @@ def compare(
     *,
     target: object = None,
     seed: int = 0,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
     **options: Any,
 ) -> Result[CheckedItem]: ...
 
@@ -41,7 +41,7 @@ def compare(
     *,
     target: object = None,
     seed: int = 0,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
     **options: Any,
 ) -> Result[ModelsItem]: ...
 
@@ -53,7 +53,7 @@ def compare(
     *,
     target: object = None,
     seed: int = 0,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
     **options: Any,
 ) -> Result[CheckedItem] | Result[ModelsItem]:
     """One model: the maps of several methods side by side. A list of models: the models, on the same pictures.

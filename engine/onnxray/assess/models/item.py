@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final, Self
 
+import numpy as np
 from numpy.typing import NDArray
 
 from onnxray.arrays import Image8
 from onnxray.images.drawing.heat_map import draw_map, draw_overlay
+from onnxray.notebooks.displayed import one_line
 from onnxray.results.item import Item
 
 _LEAST_SPAN: Final = 0.2
@@ -18,7 +21,10 @@ _LEAST_SPAN: Final = 0.2
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class DrawnMap:
-    """A map of one of the models over the picture that it saw. shown_at: the number at the end of its scale."""
+    """A map of one of the models over the picture that it saw. shown_at: the number at the end of its scale.
+
+    image: that picture; of what is loaded, which is drawn already, the drawing.
+    """
 
     heat: NDArray[Any]
     image: Image8
@@ -56,6 +62,13 @@ class ModelsItem(Item):
         """The end of the scale that the difference is drawn in: its largest number, at least a fifth."""
         return max(_LEAST_SPAN, 0.0 if self.difference is None else float(abs(self.difference).max()))
 
+    def __repr__(self) -> str:
+        name = Path(self.path).name if self.path else "image"
+        found = self.compared or {}
+        agreed = "" if "agree" not in found else ", the same class" if found["agree"] else ", ANOTHER class"
+        rho = "" if self.rank_correlation is None else f", rank correlation of the maps {self.rank_correlation:.3g}"
+        return one_line(self, f"{name}: model {self.model} beside the first{agreed}, {len(self.layers)} values{rho}")
+
     def numbers(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return {
@@ -69,8 +82,9 @@ class ModelsItem(Item):
         shown: dict[str, NDArray[Any]] = dict(self.images)
         if self.maps is not None:
             for name, one in zip(("map-a", "map-b"), self.maps):
-                shown[name] = draw_overlay(one.image, one.heat, one.shown_at, signed=one.signed)
-        if self.difference is not None:
+                if name not in shown:
+                    shown[name] = draw_overlay(one.image, one.heat, one.shown_at, signed=one.signed)
+        if self.difference is not None and "difference" not in shown:
             shown["difference"] = draw_map(self.difference, self.difference_span, signed=True)
         stems = {role: self.stem if role == "image" else f"{self.stem}-{self.model}-{role}" for role in shown}
         return {role: (stems[role], picture) for role, picture in shown.items()}
@@ -86,12 +100,28 @@ class ModelsItem(Item):
     @classmethod
     def restore(cls, document: Mapping[str, Any], pictures: Mapping[str, NDArray[Any]]) -> Self:
         """Build the item again from its part of result.json and its files."""
+        a, b = (
+            None if stated is None else DrawnMap(heat=pictures[f"heat-{k}"], image=pictures[f"map-{k}"], **stated)
+            for k, stated in zip("ab", document["maps"] or (None, None))
+        )
         return cls(
             path=document["path"], model=document["model"], said=(document["a"], document["b"]),
             compared=document["compared"], layers=document["layers"], rank_correlation=document["rank_correlation"],
             reason=document["reason"], stem=document["files"].get("image", "image.png").removesuffix(".png"),
+            maps=None if a is None or b is None else (a, b),
+            difference=None if a is None or b is None else difference_of(a.heat, b.heat),
             images={role: picture for role, picture in pictures.items() if not role.startswith("heat-")},
         )  # fmt: skip
+
+
+def difference_of(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float32]:
+    """M_b / max |M_b| - M_a / max |M_a|, in [-2, 2]."""
+    return (_share(b) - _share(a)).astype(np.float32)
+
+
+def _share(heat: NDArray[Any]) -> NDArray[np.float64]:
+    largest = float(np.abs(heat).max())
+    return np.asarray(heat, np.float64) / (largest or 1.0)
 
 
 def _numbers(one: DrawnMap) -> dict[str, Any]:

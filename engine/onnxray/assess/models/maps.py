@@ -9,13 +9,12 @@ first one's, bilinearly.
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from onnxray.assess.maps.rank_correlation import rank_correlation
-from onnxray.assess.models.item import DrawnMap
+from onnxray.assess.models.item import DrawnMap, difference_of
 from onnxray.images.eight_bits import to_uint8
 from onnxray.images.interpolation import bilinear
 from onnxray.images.pixels import Pixels
@@ -42,9 +41,4 @@ def beside(a: DrawnMap, b: DrawnMap) -> tuple[DrawnMap, float | None, NDArray[np
         b = dataclasses.replace(
             b, heat=bilinear(b.heat, size), image=to_uint8(bilinear(b.image.astype(np.float64), size))
         )
-    return b, rank_correlation(a.heat, b.heat), (_share(b.heat) - _share(a.heat)).astype(np.float32)
-
-
-def _share(heat: NDArray[Any]) -> NDArray[np.float64]:
-    largest = float(np.abs(heat).max())
-    return np.asarray(heat, np.float64) / (largest or 1.0)
+    return b, rank_correlation(a.heat, b.heat), difference_of(a.heat, b.heat)

@@ -10,7 +10,8 @@ from typing import Any, Self
 from numpy.typing import NDArray
 
 from onnxray.arrays import Image8
-from onnxray.methods.shots import Shown
+from onnxray.methods.shots import Shown, change_measured_again
+from onnxray.notebooks.displayed import one_line, short_number
 from onnxray.results.item import Item
 
 
@@ -38,6 +39,18 @@ class RobustnessItem(Item):
     gain: float | None
     stems: Mapping[str, str] = field(repr=False)
     images: Mapping[str, Image8] = field(repr=False)
+
+    def __repr__(self) -> str:
+        name = Path(self.origin.path).name if self.origin.path else "image"
+        if not self.correct:
+            return one_line(self, f"{name}: named {self.origin.label}, which is wrong")
+        flipped = f"{self.norm} {short_number(self.smallest)} by {self.attack}" if self.attack else "not flipped"
+        return one_line(self, f"{name}: {self.true_label}, {flipped}")
+
+    def measured_again(self) -> dict[str, Any]:
+        """What the two pictures tell of the smallest norm."""
+        found = change_measured_again(self.images)
+        return {"smallest": found[self.norm]} if self.norm in found else {}
 
     def numbers(self) -> dict[str, Any]:
         """Plain values for JSON."""

@@ -13,7 +13,7 @@ from onnxray.errors import OutputError
 from onnxray.errors.short_values import short
 from onnxray.errors.type_checks import as_path
 from onnxray.results.earlier_run import DOCUMENT
-from onnxray.results.result import SCHEMA
+from onnxray.results.loading import SCHEMA
 
 _LARGEST: Final = 2**30
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from onnxray.engines.agreement.comparison import Comparison, described, number
+from onnxray.notebooks.displayed import Displayed, one_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
-class Verification:
+class Verification(Displayed):
     """What ``Model.verify`` found.
 
     ``comparisons``: every value, in graph order, against a copy of the model that gives them all. ``outputs``: the
@@ -50,6 +51,11 @@ class Verification:
     reason: str
     quantised: bool
     arithmetic: str = ""
+
+    def __repr__(self) -> str:
+        return one_line(
+            self, f"{'agrees' if self.agrees else 'DISAGREES'}: {self.reason}, {len(self.comparisons)} values"
+        )
 
     @property
     def agrees(self) -> bool:

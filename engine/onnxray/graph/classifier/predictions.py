@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,8 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxray.arrays import Array
+from onnxray.errors import InputError
+from onnxray.errors.short_values import short
 from onnxray.graph.classifier.readings import Head
 from onnxray.graph.outputs.facts import OutputKind
+from onnxray.notebooks.displayed import Displayed, one_line
+from onnxray.notebooks.tables import Tabular, data_frame, write_csv
 
 _HALF = 0.5
 
@@ -38,16 +43,17 @@ class ClassScores:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Predictions:
-    """What the judge says of a batch.
+class Predictions(Displayed, Tabular):
+    """What the judge says of a batch. ``top`` lists the classes of each image; ``to_pandas`` and ``to_csv`` too.
 
     ``classes``: (N,) the winning class of each image by the file itself. ``probabilities``: (N, K), float64; each by
     itself where a sigmoid closes the graph, two of one number (binary: the first is what the second is not).
     ``labels``: the winning class in words, or its number where there are no words. ``head``: how probabilities and
     scores are read off the file's values. ``kind``: what the ``output`` is: classes, binary, multi-label, logits or
     probabilities. ``notes``: what was done to the images, what is odd about them, and whether the file mixes the
-    samples of a batch. ``read``: gives logits and scores; where they were not asked for at once, it holds the fed batch
-    until they are. A pickle holds them read.
+    samples of a batch. ``words``: a word for each class, None where there are none; ``paths``: where each image was
+    read from, None where it came from memory. ``read``: gives logits and scores; where they were not asked for at once,
+    it holds the fed batch until they are. A pickle holds them read.
     """
 
     classes: NDArray[np.int64]
@@ -57,6 +63,8 @@ class Predictions:
     kind: OutputKind = "classes"
     output: str = ""
     notes: tuple[str, ...] = ()
+    words: tuple[str, ...] | None = None
+    paths: tuple[str | None, ...] = ()
     read: Callable[[], ClassScores] = field(repr=False)
 
     @property
@@ -79,8 +87,62 @@ class Predictions:
             probability=float(self.probabilities[index, winner]),
         )
 
+    def top(self, k: int = 5, *, scored: bool = False) -> tuple[tuple[Prediction, ...], ...]:
+        """The ``k`` likeliest classes of each image, most probable first; of equal ones the lower number first.
+
+        scored: read their scores too. Errors: InputError where ``k`` is no whole number from 1.
+        """
+        if isinstance(k, bool) or not isinstance(k, int) or k < 1:
+            raise InputError(f"k is {short(k)}; a whole number from 1 was expected")
+        order = np.argsort(-self.probabilities, axis=1, kind="stable")[:, :k]
+        return tuple(
+            tuple(
+                Prediction(
+                    class_=place,
+                    label=self.labels[index] if place == self.classes[index] else self._word(place),
+                    score=float(self.scores[index, place]) if scored else None,
+                    probability=float(self.probabilities[index, place]),
+                )
+                for place in own.tolist()
+            )
+            for index, own in enumerate(order)
+        )
+
+    def rows(self, top: int = 1) -> list[dict[str, Any]]:
+        """A row for each image and each of its ``top`` likeliest classes: image, path, rank, class, label, probability.
+
+        With one, the winning class as the file decides; else by probability. Errors: as for ``top``.
+        """
+        listed = self.top(top) if top != 1 else [(self.row(index, scored=False),) for index in range(len(self))]
+        paths = self.paths or (None,) * len(self)
+        return [
+            {
+                "image": index, "path": paths[index], "rank": rank, "class": one.class_, "label": one.label,
+                "probability": one.probability,
+            }
+            for index, own in enumerate(listed)
+            for rank, one in enumerate(own, 1)
+        ]  # fmt: skip
+
+    def to_pandas(self, top: int = 1) -> Any:
+        """``rows(top)`` as a pandas.DataFrame. Errors: InputError where pandas is not installed; as for ``top``."""
+        return data_frame(self.rows(top))
+
+    def to_csv(self, path: str | os.PathLike[str], top: int = 1) -> None:
+        """``rows(top)`` as a CSV file. Errors: OutputError; as for ``top``."""
+        write_csv(path, self.rows(top))
+
+    def _word(self, place: int) -> str:
+        return str(place) if self.words is None else self.words[place]
+
     def __len__(self) -> int:
         return len(self.classes)
+
+    def __repr__(self) -> str:
+        first = f": {self.describe(0)}" if len(self) else ""
+        more = ", ..." if len(self) > 1 else ""
+        count, classes = self.probabilities.shape
+        return one_line(self, f"{count} of {classes} classes{first}{more}")
 
     def describe(self, index: int) -> str:
         """What is said of one image, in one line; of several labels those above a half."""

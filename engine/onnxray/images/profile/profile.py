@@ -23,6 +23,7 @@ from onnxray.errors.type_checks import check_has, check_kind
 from onnxray.graph.outputs.label_checks import label_fault
 from onnxray.graph.outputs.stated import StatedOutput
 from onnxray.images.profile.mean_image import MeanImage
+from onnxray.notebooks.displayed import Displayed, one_line
 
 if TYPE_CHECKING:
     import torch
@@ -48,7 +49,7 @@ MAX_NAME: Final = 1000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Profile:
+class Profile(Displayed):
     """input = (scale * pixels[the model's channel order] - mean) / std, laid out as NCHW or NHWC.
 
     mean is one number a channel, or a MeanImage; std one number a channel; size is (height, width). resize says how
@@ -178,6 +179,12 @@ class Profile:
         if isinstance(value, str) or not isinstance(value, Sequence) or len(value) != count:
             self._refuse(key, value, f"a list of {count} number{'s' if count > 1 else ''}")
         return tuple(self._number(key, one) for one in value)
+
+    def __repr__(self) -> str:
+        height, width = self.size
+        labels = "" if self.labels is None else f", {len(self.labels)} labels"
+        source = "ASSUMED" if self.assumed else self.source
+        return one_line(self, f"{self.name}: {self.channels} {height}x{width}, {self.resize}{labels}; from: {source}")
 
     @property
     def channel_count(self) -> Literal[1, 3]:

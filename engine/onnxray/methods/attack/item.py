@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from onnxray.arrays import Image8
 from onnxray.images.distances import NO_PASS, PassScore
-from onnxray.methods.shots import Shown
+from onnxray.methods.shots import Shown, change_measured_again
+from onnxray.notebooks.displayed import one_line, short_number
 from onnxray.results.item import Item
 
 _PLAIN = ("method", "goal", "norm", "eps", "success", "l2", "linf", "l1", "l0", "ssim", "reason")
@@ -52,6 +53,17 @@ class AttackItem(Item):
     images: Mapping[str, Image8] = field(repr=False)
     moved: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     arrays_: Mapping[str, NDArray[Any]] = field(default_factory=dict, repr=False)
+
+    def __repr__(self) -> str:
+        name = Path(self.origin.path).name if self.origin.path else "sample"
+        became = "" if self.judged.label is None else f", class {self.origin.label} to {self.judged.label}"
+        reached = "reached" if self.success else "not reached"
+        norm = short_number(self.norms[self.norm])
+        return one_line(self, f"{name}: {self.method}, {self.goal}, {reached}, {self.norm} {norm}{became}")
+
+    def measured_again(self) -> dict[str, Any]:
+        """What the two pictures tell: L2 and Linf of their difference."""
+        return {} if self.arrays_ else change_measured_again(self.images)
 
     @property
     def norms(self) -> dict[str, float]:

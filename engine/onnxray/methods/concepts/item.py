@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxray.notebooks.displayed import one_line, short_number
 from onnxray.results.item import Item
 
 _PLAIN = (
@@ -49,6 +50,15 @@ class ConceptItem(Item):
     scores: NDArray[np.float64] = field(repr=False)
     random_scores: NDArray[np.float64] = field(repr=False)
     sensitivities: NDArray[np.float32] = field(repr=False)
+
+    def __repr__(self) -> str:
+        told = "significant" if self.significant else "not told from chance"
+        score = f"{short_number(self.score)} ± {short_number(self.spread)}"
+        return one_line(self, f"{self.concept} at {self.layer}: {self.target}, score {score}, {told}")
+
+    def measured_again(self) -> dict[str, Any]:
+        """What the scores tell, trial by trial: their means."""
+        return {"score": float(self.scores.mean()), "random_score": float(self.random_scores.mean())}
 
     def numbers(self) -> dict[str, Any]:
         """Plain values for JSON."""

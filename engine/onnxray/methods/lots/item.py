@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from onnxray.arrays import Image8
 from onnxray.images.distances import NO_PASS, PassScore
-from onnxray.methods.shots import Shown
+from onnxray.methods.shots import Shown, change_measured_again
+from onnxray.notebooks.displayed import one_line, short_number
 from onnxray.results.item import Item
 
 
@@ -60,6 +61,17 @@ class LotsItem(Item):
     aim: Mapping[str, Any] | None = None
     moved: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     arrays_: Mapping[str, NDArray[Any]] = field(default_factory=dict, repr=False)
+
+    def __repr__(self) -> str:
+        name = Path(self.origin.path).name if self.origin.path else "origin"
+        became = "" if self.label is None else f", class {self.origin.label} to {self.label}"
+        reached = "reached" if self.success else "not reached"
+        norms = f"L2 {short_number(self.l2)}, Linf {short_number(self.linf)}"
+        return one_line(self, f"{name}: {self.mode} at {self.layer}, {reached}, {norms}{became}")
+
+    def measured_again(self) -> dict[str, Any]:
+        """What the two pictures tell: L2 and Linf of their difference."""
+        return {} if self.moved else change_measured_again(self.images)
 
     def numbers(self) -> dict[str, Any]:
         """Plain values for JSON."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from onnxray.arrays import Image8
+from onnxray.notebooks.displayed import one_line, short_number
 from onnxray.results.item import Item
 
 _DRAWINGS: Final = ("map", "overlay", "object", "class-map")
@@ -57,6 +59,12 @@ class MapItem(Item):
     unit: str = ""
     enlarged: int = 1
 
+    def __repr__(self) -> str:
+        said = "" if self.label is None else f", class {self.label} ({short_number(self.probability)})"
+        where = f" at {self.layer}" if self.layer else ""
+        name = Path(self.path).name if self.path else "image"
+        return one_line(self, f"{name}: {self.method}{where}, {self.target} = {short_number(self.target_score)}{said}")
+
     @property
     def peak(self) -> tuple[int, ...]:
         """Where the map is largest: (row, column)."""
@@ -74,6 +82,12 @@ class MapItem(Item):
             "reason": self.reason, **({} if self.wrt is None else {"wrt": self.wrt}),
             **({} if not self.unit else {"unit": self.unit}),
             **({} if self.enlarged == 1 else {"enlarged": self.enlarged}),
+        }  # fmt: skip
+
+    def measured_again(self) -> dict[str, Any]:
+        """What the map tells: its least and largest numbers, and where the largest is."""
+        return {
+            "minimum": float(self.heat.min()), "maximum": float(self.heat.max()), "peak": list(self.peak),
         }  # fmt: skip
 
     def pictures(self) -> dict[str, tuple[str, NDArray[Any]]]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Self
 
 from numpy.typing import NDArray
 
 from onnxray.arrays import Image8
+from onnxray.notebooks.displayed import one_line, short_number
 from onnxray.results.item import Item
 
 
@@ -41,6 +43,12 @@ class SynthesisItem(Item):
     snapshots: Mapping[int, Image8] = field(default_factory=dict, repr=False)
     moved: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     arrays_: Mapping[str, NDArray[Any]] = field(default_factory=dict, repr=False)
+
+    def __repr__(self) -> str:
+        said = "" if self.label is None else f", class {self.label} ({short_number(self.probability)})"
+        origin = f" from {Path(self.path).name}" if self.path else ""
+        where = f" at {self.layer}" if self.layer else ""
+        return one_line(self, f"{self.method}{where}: {self.target}{origin}, {self.steps} steps{said}")
 
     def numbers(self) -> dict[str, Any]:
         """Plain values for JSON."""

@@ -14,6 +14,7 @@ from onnxray.errors import InputError
 from onnxray.graph.classifier.class_words import class_words
 from onnxray.graph.outputs.facts import Column, OutputFacts, OutputKind
 from onnxray.model.answers.answer import NoClasses
+from onnxray.notebooks.displayed import one_line
 
 THRESHOLD = 0.5
 """A box is listed where its score is above this."""
@@ -39,8 +40,12 @@ class Boxes:
     def __len__(self) -> int:
         return len(self.boxes)
 
+    def __repr__(self) -> str:
+        best = "" if self.scores is None or not len(self) else f", the best of score {self.scores[0]:.4f}"
+        return one_line(self, f"{len(self)}{best}")
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Detections(NoClasses):
     """What a detector says: ``samples``, the boxes of each. Coordinates are the file's own; nothing is suppressed here.
 

@@ -20,7 +20,7 @@ NOWHERE = -1
 """The class of a place where no class is above a half."""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Mask(NoClasses):
     """``classes`` (N, H, W): the class that wins at each place; ``shares`` (N, K): the part of the places it wins.
 

@@ -15,7 +15,7 @@ from onnxray.model.answers.answer import NoClasses
 _SHOWN = 6
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Numbers(NoClasses):
     """What an output holds, (N, ...), the samples along its first axis, as the file gives it. No class is made of it.
 
@@ -47,7 +47,7 @@ class Numbers(NoClasses):
 _MOST_NUMBERS = 100_000
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Embedding(NoClasses):
     """A vector a sample, ``values`` (N, D), as the file gives it; ``norms`` (N,): its length."""
 
@@ -79,7 +79,7 @@ class Embedding(NoClasses):
         return {"norm": float(self.norms[index]), "values": self.values[index].reshape(-1).tolist()}
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Labels(NoClasses):
     """A label a sample, a number or text, as the file gives it, without a score."""
 

@@ -21,7 +21,7 @@ _BLANKS: Final = frozenset({"blank", "<blank>", "[blank]", "<blk>", "<b>", "<pad
 _SHOWN = 40
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Sequence(NoClasses):
     """``steps`` (N, T): the best class at each step. Where CTC may be meant, ``blank`` is its class for nothing.
 

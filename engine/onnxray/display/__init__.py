@@ -1,0 +1,1 @@
+"""How values show themselves in notebooks, and run folders opened as what they are."""
