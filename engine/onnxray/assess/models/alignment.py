@@ -186,18 +186,22 @@ def _pair(own: _Layer, other: _Layer, by: Literal["name", "position"]) -> Pair:
 
 
 def _same_named(a: Model, b: Model, taken: set[str]) -> Iterator[Pair]:
-    """Values beside the layers of one name, operator and shape in both."""
-    names = [
-        name
+    """Values beside the layers of one name, operator and shape in both; of what is quantised, what it stands for.
+
+    To read what is about to be quantised as well would take a fused layer apart, and give numbers that are not in use.
+    """
+    names = {
+        name: (_carried_on(a.graph, name), _carried_on(b.graph, name))
         for name in a.graph.values
-        if name in b.graph.values and name not in taken and _is_computed(a.graph, name) and _is_computed(b.graph, name)
+        if name in b.graph.values and _is_computed(a.graph, name) and _is_computed(b.graph, name)
         and a.graph.producer_of[name].operator == b.graph.producer_of[name].operator
-    ]  # fmt: skip
-    shapes, others = _shapes(a, names), _shapes(b, names)
+    }  # fmt: skip
+    beside = [pair for pair in names.values() if not taken.intersection(pair)]
+    shapes, others = _shapes(a, [own for own, _ in beside]), _shapes(b, [other for _, other in beside])
     yield from (
-        Pair(a=name, b=name, by="name", size=_size(shapes[name]))
-        for name in names
-        if shapes[name] == others[name] and _size(shapes[name]) > 1
+        Pair(a=own, b=other, by="name", size=_size(shapes[own]))
+        for own, other in beside
+        if shapes[own] == others[other] and _size(shapes[own]) > 1
     )
 
 

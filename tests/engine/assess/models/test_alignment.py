@@ -158,3 +158,9 @@ def test_float16_keeps_its_names() -> None:
     text = onnx.printer.to_text(model).replace("float[", "float16[")
     half = onnxray.open(onnx.parser.parse_model(text), models.GREY)
     assert [pair.a for pair in align(opened(), half).pairs] == VALUES
+
+
+def test_what_is_about_to_be_quantised_is_not_read_beside_it() -> None:
+    """Reading it would take the fused layer apart."""
+    found = align(plain(), qdq("c"))
+    assert [pair.b for pair in found.pairs] == ["c_DequantizeLinear_Output", "z", "prob"]
