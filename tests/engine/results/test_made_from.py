@@ -53,6 +53,19 @@ def test_names_of_values_and_titles_are_no_files(place: Path) -> None:
     assert named_files({"layer": "conv1", "value": ["conv1"], "title": "conv1", "target": "folder"}) == []
 
 
+def test_folders_of_classes_and_of_concepts(place: Path) -> None:
+    (place / "classes").mkdir()
+    (place / "folder").rename(place / "classes" / "cat")
+    (found,) = named_files({"images": ["classes"]})
+    assert list(found["pictures"]) == ["cat/b.png", "cat/c.png"]
+    assert [one["path"] for one in named_files({"concept": ["classes/cat"]})] == ["classes/cat"]
+
+
+def test_a_target_that_is_called_as_a_folder_is_a_class(place: Path) -> None:
+    assert named_files({"command": ("saliency", "rise"), "target": "folder"}) == []
+    assert len(named_files({"command": ("lots",), "target": ["folder"]})) == 1
+
+
 def test_pipes_are_not_read(place: Path) -> None:
     if not hasattr(os, "mkfifo"):
         pytest.skip("no pipes here")
