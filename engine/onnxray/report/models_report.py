@@ -17,7 +17,7 @@ from onnxray.results.result import Result
 
 _ROWS = 40
 _DOTS_PER_INCH, _WIDEST, _NARROWEST = 144, 24.0, 7.0
-_LONGEST_NAME, _MOST_NAMES = 26, 48
+_LONGEST_NAME, _MOST_NAMES = 26, 80
 _LEAST = 1e-8
 """What stands for an error of zero, which a logarithm has no place for."""
 
@@ -39,10 +39,10 @@ def layers_plot(models: Sequence[Mapping[str, Any]], items: Sequence[ModelsItem]
         return None
     from matplotlib.figure import Figure
 
-    most = max(len(model["layers"]) for model in drawn)
-    named = most <= _MOST_NAMES
+    counts = [len(model["layers"]) for model in drawn]
+    named = [count <= _MOST_NAMES for count in counts]
     figure = Figure(
-        figsize=(min(_WIDEST, max(_NARROWEST, 1.5 + 0.26 * most)), len(drawn) * (3.0 + 1.4 * named) + 0.5),
+        figsize=(min(_WIDEST, max(_NARROWEST, 1.5 + 0.26 * max(counts))), 0.5 + sum(3.0 + 1.4 * own for own in named)),
         dpi=_DOTS_PER_INCH,
     )
     figure.set_layout_engine("constrained")
@@ -50,8 +50,8 @@ def layers_plot(models: Sequence[Mapping[str, Any]], items: Sequence[ModelsItem]
         legible(f"How far the values lie from those of {first}", 90), x=0.012, ha="left", fontsize=12, weight="bold",
         color=INK, **NO_MARKUP,
     )  # fmt: skip
-    for ax, model in zip(figure.subplots(len(drawn), 1, squeeze=False)[:, 0], drawn):
-        _panel(ax, model, [item for item in items if item.model == model["model"]], named=named)
+    for ax, model, own in zip(figure.subplots(len(drawn), 1, squeeze=False)[:, 0], drawn, named):
+        _panel(ax, model, [item for item in items if item.model == model["model"]], named=own)
     return png_of(figure)
 
 

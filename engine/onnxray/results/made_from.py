@@ -33,8 +33,6 @@ MOST_NAMES: Final = 2000
 """Class names in a document; of more their number and sha256 stand there."""
 NO_FILES: Final = frozenset({"layer", "value", "wrt", "colormap", "title", "device", "methods", "settings"})
 """Options whose text names no file, whatever lies in the working folder."""
-DATA: Final = frozenset({"images", "origins"})
-"""Arguments that may name a folder of pictures."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,15 +56,18 @@ def made_from(call: Call, model: Model) -> dict[str, Any]:
 def named_files(options: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The files and the folders of pictures that options name, each once, with what is in them; not the model.
 
-    A folder counts where pictures are taken from one: among what a command is given without an option's name.
+    A folder counts where pictures may be taken from one; a target is the name of a class, but for LOTS.
     """
     found: dict[str, dict[str, Any]] = {}
+    of_lots = "lots" in options.get("command", ())
     for name, value in options.items():
         if name == "model" or name in NO_FILES:
             continue
         for text in texts_of(value):
             part = file_in(text)
-            if part is not None and part not in found and (name in DATA or Path(part).is_file()):
+            if part is None or part in found:
+                continue
+            if name != "target" or of_lots or Path(part).is_file():
                 found[part] = {"path": part, "absolute": os.path.abspath(part), **contents_of(Path(part))}  # noqa: PTH100
     return list(found.values())
 
@@ -92,11 +93,19 @@ def exists(path: Path) -> bool:
 
 
 def contents_of(path: Path) -> dict[str, Any]:
-    """The sha256 of a file, or of the pictures in a folder by their names."""
+    """The sha256 of a file; or of the pictures in a folder by their names, else of those in the folders inside it."""
     if path.is_file():
         return {"sha256": digest_of(path)}
-    inside = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
-    return {"pictures": {p.name: digest_of(p) for p in inside if p.is_file()}}
+    inside = _pictures(path)
+    if not inside:
+        folders = sorted(one for one in path.iterdir() if one.is_dir() and not one.name.startswith("."))
+        inside = [picture for folder in folders for picture in _pictures(folder)]
+    return {"pictures": {one.relative_to(path).as_posix(): digest_of(one) for one in inside}}
+
+
+def _pictures(folder: Path) -> list[Path]:
+    inside = sorted(one for one in folder.iterdir() if one.suffix.lower() in SUFFIXES and not one.name.startswith("."))
+    return [one for one in inside if one.is_file()]
 
 
 def digest_of(path: Path) -> str | None:

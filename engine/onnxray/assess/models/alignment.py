@@ -10,8 +10,8 @@ What is compared is what the network goes on with: of a value that is quantised 
 activation is part of the layer in one file (a Relu that quantisation or fusion took in) and a node in the other, it is
 compared with that node's value. Beside the layers, values of one name, operator and shape are compared too.
 
-Where fewer than half of the layers of the smaller model are matched, the two are different networks, and no values are
-compared.
+Where no more than half of the layers of the smaller model are matched, the two are different networks (whose last
+layers match wherever they have the same classes), and no values are compared.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _ACTIVATIONS: Final = frozenset({"Clip", "HardSigmoid", "LeakyRelu", "Relu", "Si
 _TAKING: Final = INTEGER_CONVOLUTIONS | INTEGER_LINEAR | {"FusedConv", "FusedGemm", "FusedMatMul"}
 _NO_LAYERS: Final = MOVING | QUANTISING | UNCHANGING | {"Cast", "Constant"}
 _SHARE: Final = 0.5
-"""Of the layers of the smaller model, below which the two are different networks."""
+"""Of the layers of the smaller model, up to which the two are different networks."""
 _MEASURED_AT_ONCE: Final = 32
 
 
@@ -93,18 +93,24 @@ def align(a: Model, b: Model) -> Alignment:
     matched = _matched(own, other)
     by_name = sum(by == "name" for _, _, by in matched)
     counts, found = (len(own), len(other)), (by_name, len(matched) - by_name)
-    needed = _SHARE * min(counts)
-    if not matched or len(matched) < needed:
-        reason = (
-            f"values are not compared: {len(matched)} of the {counts[0]} and {counts[1]} layers with weights match by "
-            "name or by kind and shape, so these are different networks"
-        )
-        return Alignment(pairs=(), layers=counts, matched=found, reason=reason)
-    pairs = [_pair(own[i], other[j], by) for i, j, by in matched]
-    taken = {pair.a for pair in pairs} | {pair.b for pair in pairs}
-    pairs += _same_named(a, b, taken)
+    reason = _different(counts, len(matched))
+    pairs = [] if reason else [_pair(own[i], other[j], by) for i, j, by in matched]
+    if reason is None:
+        pairs += _same_named(a, b, {pair.a for pair in pairs} | {pair.b for pair in pairs})
+        reason = None if pairs else "values are not compared: none of the one has name and shape of one of the other"
     places = {name: place for place, name in enumerate(a.graph.values)}
-    return Alignment(pairs=tuple(sorted(pairs, key=lambda pair: places[pair.a])), layers=counts, matched=found)
+    ordered = tuple(sorted(pairs, key=lambda pair: places[pair.a]))
+    return Alignment(pairs=ordered, layers=counts, matched=found, reason=reason)
+
+
+def _different(layers: tuple[int, int], matched: int) -> str | None:
+    """Why two models are different networks; None where they are not."""
+    if not min(layers) or matched > _SHARE * min(layers):
+        return None
+    return (
+        f"values are not compared: {matched} of the {layers[0]} and {layers[1]} layers with weights match by name or "
+        "by kind and shape, so these are different networks"
+    )
 
 
 def _layers(model: Model) -> list[_Layer]:
@@ -186,18 +192,22 @@ def _pair(own: _Layer, other: _Layer, by: Literal["name", "position"]) -> Pair:
 
 
 def _same_named(a: Model, b: Model, taken: set[str]) -> Iterator[Pair]:
-    """Values beside the layers of one name, operator and shape in both."""
-    names = [
-        name
+    """Values beside the layers of one name, operator and shape in both; of what is quantised, what it stands for.
+
+    To read what is about to be quantised as well would take a fused layer apart, and give numbers that are not in use.
+    """
+    names = {
+        name: (_carried_on(a.graph, name), _carried_on(b.graph, name))
         for name in a.graph.values
-        if name in b.graph.values and name not in taken and _is_computed(a.graph, name) and _is_computed(b.graph, name)
+        if name in b.graph.values and _is_computed(a.graph, name) and _is_computed(b.graph, name)
         and a.graph.producer_of[name].operator == b.graph.producer_of[name].operator
-    ]  # fmt: skip
-    shapes, others = _shapes(a, names), _shapes(b, names)
+    }  # fmt: skip
+    beside = [pair for pair in names.values() if not taken.intersection(pair)]
+    shapes, others = _shapes(a, [own for own, _ in beside]), _shapes(b, [other for _, other in beside])
     yield from (
-        Pair(a=name, b=name, by="name", size=_size(shapes[name]))
-        for name in names
-        if shapes[name] == others[name] and _size(shapes[name]) > 1
+        Pair(a=own, b=other, by="name", size=_size(shapes[own]))
+        for own, other in beside
+        if shapes[own] == others[other] and _size(shapes[own]) > 1
     )
 
 

@@ -26,6 +26,7 @@ from onnxray.errors.short_values import short
 from onnxray.images.drawing.signed_grey import signed_to_grey
 from onnxray.images.pixels import Pixels
 from onnxray.methods.array_variable import variable_of
+from onnxray.methods.as_typed import Unstated, path_texts, plain_fields
 from onnxray.methods.attack.base import Attack, group_size, seed_of
 from onnxray.methods.attack.oracle import Oracle, Queries
 from onnxray.methods.attack.success import Criterion, OtherClass, criterion_of
@@ -88,6 +89,16 @@ class RobustnessEvaluation(Method[RobustnessItem]):
                 "smallest first, with commas: 1,2,4,8"
             )
         return found
+
+    def command(self) -> tuple[str, ...]:
+        """What is typed behind ``onnxray`` for it."""
+        return "attack", "evaluate"
+
+    def as_typed(self, images: object, goal: object) -> dict[str, Any]:
+        """The command's options; true classes are a file's there."""
+        if goal is not None:
+            raise Unstated("its true classes were given as they are, which no command line states")
+        return {"images": path_texts("the images", images), **plain_fields(self)}
 
     def run(self, model: Model, pixels: Pixels, goal: Any, run: Run) -> Iterator[RobustnessItem]:
         """Give an item for every image, in order. goal: the true classes, one an image; None: the model's own."""

@@ -17,7 +17,7 @@ from onnxray.cli.rerun.command import Command, read_command
 from onnxray.cli.rerun.differences import Differences, differences
 from onnxray.cli.rerun.inputs import find_inputs
 from onnxray.cli.rerun.old_result import OldResult, read_result
-from onnxray.cli.terminal.notes import note, told_as
+from onnxray.cli.terminal.notes import is_quiet, note, told_as
 from onnxray.errors.type_checks import as_path, check_kind
 
 
@@ -86,7 +86,7 @@ def _run(command: Command, folder: Path, *, overwrite: bool, quiet: bool) -> Non
     values = {**command.values, "out": folder, "json": True, "overwrite": overwrite}
     work = cast(Any, command.function).__wrapped__  # the command, whose errors are raised and not printed
     with ExitStack() as stack:
-        stack.enter_context(told_as(quiet=quiet, verbose=False))
+        stack.enter_context(told_as(quiet=quiet or is_quiet(), verbose=False))
         stack.enter_context(called(command.path, values, {}))
         nowhere = stack.enter_context(open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123
         stack.enter_context(redirect_stdout(nowhere))

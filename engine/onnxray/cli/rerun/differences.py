@@ -12,6 +12,8 @@ from onnxray.results.made_from import digest_of
 
 _APART: Final = frozenset({"seconds", "command", "made_from", "versions", "machine", "files"})
 """What is no result: times, how it was called, where. Files are compared by their bytes."""
+_PAGE: Final = ".html"
+"""What shows where a result comes from, when and by which command."""
 _ELSEWHERE: Final = ("versions", "machine")
 
 
@@ -56,7 +58,7 @@ def lines_of(there: Any, here: Any, name: str) -> Iterator[str]:
             yield f"{name}: {len(there)} there, {len(here)} here"
         for number, (one, other) in enumerate(zip(there, here)):
             yield from lines_of(one, other, f"{name}[{number}]")
-    elif name.startswith("method.options.") and (there == [here] or [there] == here):
+    elif "method.options." in name and (there == [here] or [there] == here):
         return  # one name, or a list of one: as it was written in Python
     elif there != here or type(there) is not type(here):
         yield f"{name}: {short(there)} there, {short(here)} here"
@@ -67,28 +69,30 @@ def _compare(
 ) -> None:
     inner = "runs"  # whole runs in folders of their own, as the demo has them
     own, others = ({key: value for key, value in one.items() if key != inner} for one in (there, here))
-    found.lines += lines_of(own, others, name)
+    found.lines += lines_of(own, others, name.rstrip("."))
     found.lines += lines_of(_labels(there), _labels(here), f"{name}labels")
-    found.items += len(there.get("items", ()))
+    items, again = _names(there.get("items")), _names(here.get("items"))
+    found.items += len(items)
     timed = False
-    for place, (one, other) in enumerate(zip(there.get("items", ()), here.get("items", ()))):
+    for place, (one, other) in enumerate(zip(items, again)):
         timed = timed or "seconds" in _table(_table(one).get("figures"))
         old, new = _table(_table(one).get("files")), _table(_table(other).get("files"))
         for role in dict.fromkeys([*old, *new]):
             _file(found, old.get(role), before, new.get(role), now, f"{name}items[{place}].files.{role}")
     beside, besides = (_names(one.get("files")) for one in (there, here))
     drawn = [] if not there.get("command") else besides  # what was saved from Python has no sheets
-    for file in dict.fromkeys([*beside, *drawn]):
+    for file in dict.fromkeys(map(str, [*beside, *drawn])):
         one, other = (file if file in names else None for names in (beside, besides))
-        if timed and one and other:
-            found.untold.append(f"{file}: seconds are drawn on it, so its bytes are not compared")
+        if one and other and (timed or file.endswith(_PAGE)):
+            said = "it states seconds and the command" if file.endswith(_PAGE) else "seconds are drawn on it"
+            found.untold.append(f"{file}: {said}, so its bytes are not compared")
         else:
             _file(found, one, before, other, now, f"{name}files")
-    runs, again = _table(there.get(inner)), _table(here.get(inner))
-    for run in dict.fromkeys([*runs, *again]):
-        if is_plain_name(run) and run in runs and run in again:
+    runs, new_runs = _table(there.get(inner)), _table(here.get(inner))
+    for run in dict.fromkeys([*runs, *new_runs]):
+        if is_plain_name(run) and run in runs and run in new_runs:
             within = f"{name}{inner}.{run}."
-            _compare(found, _table(runs[run]), before / run, _table(again[run]), now / run, within)
+            _compare(found, _table(runs[run]), before / run, _table(new_runs[run]), now / run, within)
         else:
             found.lines.append(f"{name}{inner}.{short(run)}: {'there' if run in runs else 'here'} alone")
 

@@ -70,6 +70,10 @@ class TCAV(Method[ConceptItem]):
     def __post_init__(self) -> None:
         check_choices(self)
 
+    def command(self) -> tuple[str, ...]:
+        """What is typed behind ``onnxray`` for this method."""
+        return ("tcav",)
+
     def run(self, model: Model, pixels: Pixels, goal: Any, run: Run) -> Iterator[ConceptItem]:
         """Give each concept at each layer."""
         concepts, others = _sets(model, "concept", self.concept), _sets(model, "random", self.random)

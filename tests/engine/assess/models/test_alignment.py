@@ -158,3 +158,19 @@ def test_float16_keeps_its_names() -> None:
     text = onnx.printer.to_text(model).replace("float[", "float16[")
     half = onnxray.open(onnx.parser.parse_model(text), models.GREY)
     assert [pair.a for pair in align(opened(), half).pairs] == VALUES
+
+
+def test_what_is_about_to_be_quantised_is_not_read_beside_it() -> None:
+    """Reading it would take the fused layer apart."""
+    found = align(plain(), qdq("c"))
+    assert [pair.b for pair in found.pairs] == ["c_DequantizeLinear_Output", "z", "prob"]
+
+
+def test_models_without_layers_are_matched_by_name() -> None:
+    text = "n (float[N,4] x) => (float[N,4] y) { h = Relu (x) y = Softmax (h) }"
+    one, renamed_ = (onnxray.open(parse(body)) for body in (text, text.replace("h", "g").replace("y", "z")))
+    assert pairs(align(one, one)) == [("h", "h", "name"), ("y", "y", "name")]
+    found = align(one, renamed_)
+    assert (found.pairs, found.layers) == ((), (0, 0))
+    assert found.reason is not None
+    assert "none of the one has name and shape" in found.reason

@@ -40,6 +40,12 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "verify": ("verify", "m.onnx", "a.png"),
     "inspect": ("inspect", "m.onnx"),
     "attack": ("attack", "fgsm", "m.onnx", "a.png"),
+    "robustness": (
+        "attack", "evaluate", "m.onnx", "classes", "--labels", "folders", "--eps", "2,8", "--attacks", "fgsm,pgd",
+    ),
+    "concepts": (
+        "tcav", "m.onnx", "a.png", "--concept", "shown", "--random", "others", "--layer", "conv1", "--trials", "2",
+    ),
     "compare models": ("compare", "m.onnx", "n.onnx", "a.png", "--method", "gradient"),
 }  # fmt: skip
 
@@ -62,9 +68,20 @@ def place(tmp_path: Path) -> Iterator[Path]:
         onnx.save(models.lenet(weights=models.lenet_weights(seed)), f"{name}.onnx")
     Path("onnxray.toml").write_text("profile = 'p.toml'\n")
     Path("p.toml").write_text(toml_of(models.GREY))
-    Path("pictures").mkdir()
-    for k, name in enumerate(("a.png", "b.png", "pictures/c.png", "pictures/d.png")):
+    for name in ("pictures", "others", "shown"):
+        Path(name).mkdir()
+    for k, name in enumerate(
+        (
+            "a.png",
+            "b.png",
+            *(f"pictures/{x}.png" for x in "cd"),
+            *(f"{folder}/{x}.png" for folder in ("others", "shown") for x in "efghij"),
+        )
+    ):
         save_png(Path(name), np.random.default_rng(k).integers(0, 256, (1, 14, 14)).astype(np.uint8))
+    for number in "03":
+        (Path("classes") / number).mkdir(parents=True)
+        shutil.copy("a.png", f"classes/{number}/{number}.png")
     np.save("t.npy", np.random.default_rng(9).standard_normal(20).astype(np.float32))
     yield tmp_path
     os.chdir(before)
