@@ -9,6 +9,7 @@ NETWORK = "example/efficientnet-lite0.onnx"
 PRESETS = (
     ("lucid", 128), ("plain", 128), ("simonyan", 200), ("yosinski-d", 200), ("mahendran", 300),
 )  # fmt: skip
+COFFEE = ("why-espresso.jpg", "why-compare.jpg", "tutorial-maps.jpg", "small-change.jpg", "small-budget.jpg")
 FOUR, SEVEN = DIGITS / "4_0.png", DIGITS / "7_1.png"
 
 
@@ -82,6 +83,8 @@ def coffee(studio: Studio) -> None:
     methods = ("--methods", "grad-cam,occlusion,smoothgrad")
     studio.save("why-compare.jpg", studio.sheet(studio.run("saliency", "compare", NETWORK, photograph, *methods)))
     studio.save("tutorial-maps.jpg", studio.sheet(studio.run("saliency", "compare", NETWORK, "example", *methods)))
+    budget = ("--eps", 1, "--steps", 20)
+    studio.save("small-budget.jpg", studio.sheet(studio.run("attack", "pgd", NETWORK, photograph, *budget)))
     goal = ("--target", "example/chelsea.png", "--layer", "logits", "--steps", 100)
     studio.save("small-change.jpg", studio.sheet(studio.run("lots", NETWORK, photograph, *goal)))
 
@@ -99,6 +102,10 @@ RECIPES = (
     Recipe(("saliency-curves-lenet.png", "saliency-weights-lenet.png"), checked),
     Recipe(tuple(f"any-{name}.png" for name in ("table", "review", "chirp", "beat", "near", "lots-table")), any_model),
     Recipe(("int8-lenet.png",), int8),
-    Recipe(("why-espresso.jpg", "why-compare.jpg", "tutorial-maps.jpg", "small-change.jpg"), coffee, (NETWORK,)),
+    Recipe(
+        ("why-espresso.jpg", "why-compare.jpg", "tutorial-maps.jpg", "small-change.jpg", "small-budget.jpg"),
+        coffee,
+        (NETWORK,),
+    ),
     Recipe(("inversion-efficientnet-lite0.jpg",), cup_inverted, (NETWORK,)),
 )
