@@ -12,6 +12,7 @@ tests/docs/test_pictures.py fails where a picture that needs nothing is of anoth
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import shutil
 import sys
@@ -61,6 +62,7 @@ def main() -> None:
             if stated.names and not set(stated.names) & set(recipe.names):
                 continue
             missing = [name for name in recipe.needs if not (folder / name).exists()]
+            missing += [name for name in recipe.packages if importlib.util.find_spec(name) is None]
             if missing:
                 left += [f"{name}: {', '.join(missing)} not at hand" for name in recipe.names]
             else:
@@ -73,7 +75,7 @@ def main() -> None:
 
 def listing() -> dict[str, dict[str, object]]:
     """Every picture that is there or could be."""
-    needs = {name: list(recipe.needs) for recipe in RECIPES for name in recipe.names}
+    needs = {name: [*recipe.needs, *recipe.packages] for recipe in RECIPES for name in recipe.names}
     needs |= {name: [why] for name, why in BY_HAND.items()}
     present = {path.name: stamp_of(path) for path in sorted(IMAGES.iterdir())}
     return {name: {"version": present.get(name), "needs": needs.get(name)} for name in sorted({*needs, *present})}

@@ -27,11 +27,15 @@ DIGITS = ROOT / "models/onnxray_models/lenet/samples"
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """``names``: the pictures that it makes. ``needs``: files by the names that commands use, which not all have."""
+    """``names``: the pictures that it makes. ``needs``: files by the names that commands use, which not all have.
+
+    ``packages``: what is to be imported.
+    """
 
     names: tuple[str, ...]
     draw: Callable[[Studio], None]
     needs: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,7 +52,8 @@ class Studio:
 
     def python(self, *words: object) -> None:
         """Run Python in the folder. Errors: SystemExit with what it said."""
-        path = os.pathsep.join(str(ROOT / part) for part in ("engine", "adapters", "models", "tests"))
+        ours = [str(ROOT / part) for part in ("engine", "adapters", "models", "tests")]
+        path = os.pathsep.join([*ours, *filter(None, [os.environ.get("PYTHONPATH")])])
         done = subprocess.run(
             [sys.executable, *map(str, words)], cwd=self.folder, env={**os.environ, "PYTHONPATH": path},
             capture_output=True, text=True, check=False,
