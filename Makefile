@@ -53,7 +53,7 @@ pictures: $(READY) example
 docs: $(READY)
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[docs]"
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
-	@echo "open site/index.html"
+	@echo "open site/index.html (its search needs a server: python3 -m http.server -d site)"
 
 clean:
 	rm -rf .venv build dist site example onnxray-out .pytest_cache .mypy_cache .ruff_cache
