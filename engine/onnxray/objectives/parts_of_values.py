@@ -66,10 +66,10 @@ class Part(Objective):
 
 @dataclass(frozen=True, eq=False)
 class Element(Objective):
-    """One number of a value: a[n][i_n], the index i_n after the batch axis; ``index`` is (N, rank - 1).
+    """One number of a value: ``a[n][i_n]``, the index i_n after the batch axis; ``index`` is (N, rank - 1).
 
     A detector's score or box coordinate is such a number. alone: the value has no axis of samples, and the index all of
-    its axes: a[i_n], (N, rank); samples then go one by one.
+    its axes: ``a[i_n]``, (N, rank); samples then go one by one.
     """
 
     value: str

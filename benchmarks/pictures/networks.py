@@ -1,0 +1,132 @@
+"""Pictures of networks and photographs that not everybody has: named as the commands of the documentation name them."""
+
+from __future__ import annotations
+
+from PIL import Image
+from skimage.data import chelsea
+from studio import Recipe, Studio, row, stack
+
+CAFFE = ("--profile", "caffe-imagenet")
+METHODS = "gradient,input-x-gradient,integrated-gradients,smoothgrad,guided-backpropagation,grad-cam,cam"
+PHOTOS = ("cat.jpg", "dog.jpg", "hummingbird.jpg", "pelican.jpeg", "bald_eagle.jpeg")
+BOXES = {
+    "cat.jpg": "16,1,224,224", "dog.jpg": "32,15,155,220", "hummingbird.jpg": "3,0,200,224",
+    "pelican.jpeg": "0,40,224,190", "bald_eagle.jpeg": "0,70,224,151", "chelsea.png": "0,0,224,224",
+}  # fmt: skip
+STRETCHED = {**BOXES, "pelican.jpeg": "0,15,224,193", "bald_eagle.jpeg": "18,70,199,151", "chelsea.png": "0,0,201,224"}
+"""Drawn by hand around the animals: benchmarks/saliency_photos.py, which makes the figures of the page."""
+TWENTY = (1, 9, 17, 76, 130, 207, 235, 285, 291, 323, 340, 388, 417, 483, 555, 609, 717, 779, 934, 949)
+LITE0 = "example/efficientnet-lite0.onnx"
+
+
+def saliency(studio: Studio) -> None:
+    Image.fromarray(chelsea()).save(studio.folder / "chelsea.png")
+    every = (*PHOTOS, "chelsea.png")
+    networks = (("squeezenet", ("squeezenet.onnx", *CAFFE), STRETCHED), ("efficientnet-lite0", (LITE0,), BOXES))
+    for name, model, boxes in networks:
+        two = [word for photo in every[:2] for word in (photo, "--reference-box", boxes[photo])]
+        run = studio.run("saliency", "compare", *model, *two, "--methods", METHODS)
+        studio.save(f"saliency-compare-{name}.jpg", studio.sheet(run))
+        six = [word for photo in every for word in (photo, "--reference-box", boxes[photo])]
+        run = studio.run("saliency", "grad-cam", *model, *six, "--object", "grabcut")
+        studio.save(f"saliency-objects-{name}.jpg", studio.sheet(run))
+
+
+def inversion(studio: Studio) -> None:
+    with Image.open(studio.folder / "example/coffee.png") as plain:
+        plain.crop((60, 0, 460, 400)).save(studio.folder / "coffee.png")
+    studio.save("inversion-squeezenet.jpg", studio.sheet(studio.run("invert", "squeezenet.onnx", "coffee.png", *CAFFE)))
+
+
+def dreams(studio: Studio) -> None:
+    dream = ("visualize", "deepdream")
+    runs = (
+        studio.run(*dream, "squeezenet.onnx", "cat.jpg", *CAFFE, "--size", 448),
+        studio.run(*dream, LITE0, "pelican.jpeg", "--size", 448),
+        studio.run(*dream, "squeezenet.onnx", "cat.jpg", *CAFFE, "--size", 320, "--guide", "hummingbird.jpg"),
+    )
+    pictures = [studio.file(run, "image") for run in runs]
+    studio.save("dreams.jpg", row([one.resize((one.width * 300 // one.height, 300)) for one in pictures]))
+
+
+def zoom(studio: Studio) -> None:
+    more = ("--size", 320, "--frames", 6, "--octaves", 2, "--steps", 6, "--zoom", ".08")
+    run = studio.run("visualize", "deepdream", "squeezenet.onnx", "dog.jpg", *CAFFE, *more)
+    frames = studio.files(run, "image")
+    shown = [frames[number].resize((224, 224)) for number in (0, 2, 5)]
+    studio.save("dream-zoom.jpg", row(shown))
+
+
+def caricature(studio: Studio) -> None:
+    layers = [word for fire in (4, 6, 9) for word in ("--layer", f"fire{fire}/concat_1")]
+    words = ("squeezenet.onnx", "bald_eagle.jpeg", *CAFFE, "--steps", 100, *layers)
+    run = studio.run("visualize", "caricature", *words)
+    studio.save("caricature-squeezenet.jpg", row(studio.files(run, "image")))
+
+
+def style(studio: Studio) -> None:
+    words = ("squeezenet.onnx", "cat.jpg", "--style", "hummingbird.jpg", *CAFFE, "--steps", 120)
+    run = studio.run("visualize", "style", *words)
+    texture = studio.run("visualize", "texture", "squeezenet.onnx", "hummingbird.jpg", *CAFFE, "--steps", 200)
+    small = []
+    for name in ("cat.jpg", "hummingbird.jpg"):
+        with Image.open(studio.folder / name) as photo:
+            small.append(photo.convert("RGB").resize((256, 256)).crop((16, 16, 240, 240)))
+    studio.save("style-squeezenet.jpg", row([*small, studio.file(run, "image"), studio.file(texture, "image")]))
+
+
+def classes(studio: Studio) -> None:
+    def climbed(numbers: tuple[int, ...], *more: object) -> list[Image.Image]:
+        targets = [word for number in numbers for word in ("--target", f"class:{number}")]
+        run = studio.run("visualize", "maximize", "squeezenet.onnx", *CAFFE, *targets, *more)
+        return studio.files(run, "image")
+
+    studio.save("centre-bias-squeezenet.jpg", row(climbed((130, 340, 285, 9), "--preset", "centre-bias"), 0))
+    small = [one.resize((160, 160)) for one in climbed(TWENTY)]
+    studio.save("maximize-squeezenet.jpg", stack([row(small[at : at + 5], 0) for at in range(0, 20, 5)], 0))
+
+
+def generator(studio: Studio) -> None:
+    studio.python("benchmarks/digit_generator.py", "t10k-images-idx3-ubyte.gz", "--out", "generator")
+    targets = [word for digit in range(10) for word in ("--target", f"class:{digit}")]
+    words = ("visualize", "maximize", "lenet", *targets, "--generator", "generator/generator.onnx", "--code-most", 11)
+    runs = (
+        studio.run(*words, "--preset", "dgn-am", "--rate", 1, "--code-least", 0),
+        studio.run(*words, "--preset", "ppgn", "--encoder-layer", "relu1"),
+    )
+    rows = [row([one.resize((84, 84), 0) for one in studio.files(run, "image")], 0) for run in runs]
+    studio.save("generator-lenet.png", stack(rows, 0).convert("L"))
+
+
+def detector(studio: Studio) -> None:
+    scaling = ("--mean", 127, "--std", 128, "--scale", 1, "--resize", "stretch")
+    words = ("ultraface.onnx", "example/astronaut.png", *scaling, "--target", "boxes[0].score")
+    studio.save("detector.jpg", studio.sheet(studio.run("saliency", "occlusion", *words)))
+
+
+def embedding(studio: Studio) -> None:
+    with Image.open(studio.folder / "example/astronaut.png") as photograph:
+        cut = photograph.convert("RGB").crop((167, 50, 279, 162))
+    cut.save(studio.folder / "face.png")
+    cut.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(studio.folder / "mirrored.png")
+    scaling = ("--mean", 127.5, "--std", 128, "--scale", 1, "--resize", "stretch")
+    words = ("mobilefacenet.onnx", "face.png", *scaling, "--target", "like:mirrored.png")
+    studio.save("embedding.jpg", studio.sheet(studio.run("saliency", "occlusion", *words)))
+
+
+SQUEEZENET = "squeezenet.onnx"
+RECIPES = (
+    Recipe(
+        tuple(f"saliency-{kind}-{name}.jpg" for name in ("squeezenet", "efficientnet-lite0")
+              for kind in ("compare", "objects")), saliency, (SQUEEZENET, LITE0, *PHOTOS),
+    ),
+    Recipe(("inversion-squeezenet.jpg",), inversion, (SQUEEZENET, LITE0)),
+    Recipe(("dreams.jpg",), dreams, (SQUEEZENET, LITE0, "cat.jpg", "pelican.jpeg", "hummingbird.jpg")),
+    Recipe(("dream-zoom.jpg",), zoom, (SQUEEZENET, "dog.jpg")),
+    Recipe(("caricature-squeezenet.jpg",), caricature, (SQUEEZENET, "bald_eagle.jpeg")),
+    Recipe(("style-squeezenet.jpg",), style, (SQUEEZENET, "cat.jpg", "hummingbird.jpg")),
+    Recipe(("centre-bias-squeezenet.jpg", "maximize-squeezenet.jpg"), classes, (SQUEEZENET,)),
+    Recipe(("generator-lenet.png",), generator, ("t10k-images-idx3-ubyte.gz",)),
+    Recipe(("detector.jpg",), detector, ("ultraface.onnx", LITE0)),
+    Recipe(("embedding.jpg",), embedding, ("mobilefacenet.onnx", LITE0)),
+)  # fmt: skip
