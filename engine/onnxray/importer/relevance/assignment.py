@@ -59,10 +59,13 @@ def parts_of(importer: Importer, names: tuple[str, ...]) -> Parts:
     return Parts(nodes, layers, fused)
 
 
-def assign(importer: Importer, names: tuple[str, ...], choose: Choice, *, stabilizer: float = 1e-6) -> Plan:
+def assign(
+    importer: Importer, names: tuple[str, ...], choose: Choice, *, biases: bool = True, stabilizer: float = 1e-6
+) -> Plan:
     """The rule of every node through which relevance comes from ``names`` to an input.
 
-    Errors: UnsupportedOperator naming the operators that have no rule.
+    biases: whether those of linear layers keep their share. Errors: UnsupportedOperator naming the operators that have
+    no rule.
     """
     graph, parts = importer.graph, parts_of(importer, names)
     carrying = graph.once(carriers)
@@ -97,7 +100,7 @@ def assign(importer: Importer, names: tuple[str, ...], choose: Choice, *, stabil
         if own is not None and own.absorbs and not behind.intersection(own.receivers):
             steps[node.index] = replace(own, kind="pass", absorbs=False)
     chosen = tuple((layer.end.index, choose(layer, layer.read not in behind)) for layer in reversed(layers))
-    return Plan(chosen, tuple(sorted(steps.items())), tuple(sorted(fused)))
+    return Plan(chosen, tuple(sorted(steps.items())), tuple(sorted(fused)), biases)
 
 
 def behind_layers(parts: Parts, layers: Sequence[LinearLayer]) -> set[str]:

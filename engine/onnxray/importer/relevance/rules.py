@@ -131,12 +131,14 @@ class Plan:
     """The rule of every node that relevance comes through: by the node's place in the file.
 
     layers: of a linear layer by the last of its nodes. What is in neither lets it through as it lets gradients.
-    fused: places of nodes that stand for a pattern (GELU, layer normalisation) and pass on what comes.
+    fused: places of nodes that stand for a pattern (GELU, layer normalisation) and pass on what comes. biases: whether
+    they count among the summands of linear layers, and keep their share.
     """
 
     layers: tuple[tuple[int, LinearRule], ...]
     steps: tuple[tuple[int, Step], ...]
     fused: tuple[int, ...] = ()
+    biases: bool = True
 
     @cached_property
     def layer_rules(self) -> Mapping[int, LinearRule]:
