@@ -98,8 +98,9 @@ class LRP(SharedScore):
             reason = None if score else "the score is 0, so the conservation gap has no measure"
             if score and abs(score - total) > abs(score):
                 reason = (
-                    f"the relevances sum to {total:.4g} where the score is {score:.4g}: sums near 0 were divided by; a "
-                    "larger --epsilon, or --dense-rule gamma, holds that"
+                    f"the relevances sum to {total:.4g} where the score is {score:.4g}, and biases kept "
+                    f"{given.kept:.4g}: --biases ignored leaves those out; a larger --epsilon, or --dense-rule gamma, "
+                    "holds sums near 0"
                 )
             yield row, Attribution(array=at_the_pixels(model, one, given.found), numbers=numbers, reason=reason)
 
