@@ -77,13 +77,13 @@ def linear_layers(importer: Importer, cut: Cut, nodes: Sequence[Node]) -> tuple[
 def constant(importer: Importer, name: str) -> torch.Tensor | None:
     """A weight, or what is computed from weights alone (dequantised, transposed, standardised); else None."""
     if name in importer.weights:
-        return importer.weights.tensor(name).detach()
+        return importer.weights.tensor(name).detach().cpu()  # a cut on a device takes weights along
     if not name or name in importer.graph.depends_on_input or name not in importer.graph.values:
         return None
     module = importer.cut((name,))
     with torch.no_grad():
         (found,) = forward_all(module, (torch.zeros(()),) * len(importer.graph.inputs))
-    return found.detach()
+    return found.detach().cpu()
 
 
 def _begun(importer: Importer, node: Node) -> LinearLayer | None:
