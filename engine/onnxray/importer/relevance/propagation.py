@@ -181,8 +181,8 @@ class _Ruled(torch.autograd.Function):
 
 
 def stabilized(z: torch.Tensor, epsilon: float) -> torch.Tensor:
-    """z + epsilon sign(z), sign(0) = 1."""
-    return z + torch.where(z < 0, -epsilon, epsilon)
+    """z + epsilon sign(z), sign(0) = 1; of no epsilon 1 in place of 0, where there is nothing to share out."""
+    return z + torch.where(z < 0, -epsilon, epsilon) if epsilon else torch.where(z == 0, 1, z)
 
 
 def _plus(bias: torch.Tensor | None, gamma: float) -> torch.Tensor | None:

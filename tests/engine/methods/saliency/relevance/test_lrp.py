@@ -126,6 +126,13 @@ def test_gamma_and_epsilon_are_options(model: onnxray.Model) -> None:
     found = items(LRP(rule="gamma", dense_rule="gamma", gamma=1.5), model, SAMPLES)
     close(found[0].attribution, expected(SAMPLES[0], rule="gamma", dense="gamma", gamma=1.5))
     close(found[0].heat, found[0].attribution)
+    none = items(LRP(rule="epsilon", epsilon=0.0), model, SAMPLES)
+    close(none[0].attribution, expected(SAMPLES[0], rule="epsilon", dense="epsilon"), 1e-4)
+    lone = np.zeros_like(SAMPLES[:1])
+    lone[..., -1, -1] = 1
+    found = items(LRP(rule="epsilon", epsilon=0.0), opened(TEXT.replace(", b)", ")"), WEIGHTS), lone)
+    assert np.isfinite(found[0].attribution).all()  # most sums of the convolution are 0, of which nothing comes
+    assert np.count_nonzero(found[0].attribution) == 2
     large = items(LRP(rule="epsilon", epsilon=1e4), model, SAMPLES)[0].numbers_["conservation_gap"]
     assert large == pytest.approx(1, abs=1e-2)  # all of it is kept
 
