@@ -147,7 +147,8 @@ class RelevantNode(nn.Module):
             return tuple(_summed(share, x) for x in reads), None
         if step.kind == "softmax":
             (x,) = reads
-            scaled = x * (relevance - value * relevance.sum(step.axes, keepdim=True))
+            axes = softmax_axes(x, step.axis, step.onwards)
+            scaled = x * (relevance - value * relevance.sum(axes, keepdim=True))
             return (torch.where(x.isfinite(), scaled, 0),), None  # what is masked is minus infinity
         with torch.enable_grad():
             leaves = tuple(x.detach().requires_grad_() for x in reads)
@@ -183,6 +184,11 @@ class _Ruled(torch.autograd.Function):
 def stabilized(z: torch.Tensor, epsilon: float) -> torch.Tensor:
     """z + epsilon sign(z), sign(0) = 1; of no epsilon 1 in place of 0, where there is nothing to share out."""
     return z + torch.where(z < 0, -epsilon, epsilon) if epsilon else torch.where(z == 0, 1, z)
+
+
+def softmax_axes(x: torch.Tensor, axis: int, onwards: bool) -> tuple[int, ...]:
+    """The axes that a softmax sums over."""
+    return tuple(range(axis % x.ndim, x.ndim)) if onwards else (axis,)
 
 
 def _plus(bias: torch.Tensor | None, gamma: float) -> torch.Tensor | None:

@@ -115,14 +115,16 @@ class Step:
                        (ibid., eq. 13)
         softmax        x * (R - y sum R) along the softmax (ibid., eq. 11)
 
-    receivers: the values that it goes to. absorbs: whether a constant summand keeps the rest.
+    receivers: the values that it goes to. axis: of a softmax; onwards: all from it on. absorbs: whether a constant
+    summand keeps the rest.
     """
 
     kind: Literal["pass", "equal", "proportional", "softmax"]
     receivers: tuple[str, ...]
     parts: int = 1
     stabilizer: float = 1e-6
-    axes: tuple[int, ...] = ()
+    axis: int = -1
+    onwards: bool = False
     absorbs: bool = False
 
 

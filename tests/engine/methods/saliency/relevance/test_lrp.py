@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 import onnxray
 from onnxray.errors import InputError, UnsupportedOperator
 from onnxray.methods.saliency.item import MapItem
+from onnxray.methods.saliency.relevance.deeplift import DeepLIFT
 from onnxray.methods.saliency.relevance.lrp import LRP
 from onnxray.objectives.targets import Like
 from support import models
@@ -252,6 +253,20 @@ def test_what_has_no_rule_is_refused_by_name(lines: str, operators: str) -> None
         LRP()(net, models.random(0, 2, 4), "z:1")
     assert "\n" not in str(caught.value)
     assert "integrated-gradients" in str(caught.value)
+
+
+@pytest.mark.parametrize("method", [LRP(), DeepLIFT()])
+def test_products_of_quantised_numbers_are_refused_by_name(method: Any) -> None:
+    """Their modules carry whole numbers as floats, through which a gradient would come: no rule, no map."""
+    text = """net (float[N,4] x) => (float[N,3] z) {
+      q = QuantizeLinear (x, s, o)
+      p = QLinearMatMul (q, s, o, w, s, o, s, o)
+      z = DequantizeLinear (p, s, o)
+    }"""
+    weights = {"s": np.float32(0.05), "o": np.uint8(128), "w": np.full((4, 3), 140, np.uint8)}
+    net = opened(text, {name: np.asarray(array) for name, array in weights.items()})
+    with pytest.raises(UnsupportedOperator, match=f"{method.name} has no rule for 1 QLinearMatMul between"):
+        method(net, models.random(0, 1, 4), "z:1")
 
 
 def test_z_box_is_refused_where_the_bounds_are_not_known(model: onnxray.Model) -> None:
