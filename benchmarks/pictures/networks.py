@@ -114,7 +114,14 @@ def embedding(studio: Studio) -> None:
     studio.save("embedding.jpg", studio.sheet(studio.run("saliency", "occlusion", *words)))
 
 
+def models(studio: Studio) -> None:
+    run = studio.run("compare", *QUANTISED, *PHOTOS, *CAFFE)
+    studio.save("compare-models-squeezenet.jpg", studio.sheet(run))
+    studio.save("compare-models-layers.png", run / "layers.png")
+
+
 SQUEEZENET = "squeezenet.onnx"
+QUANTISED = (SQUEEZENET, "squeezenet-uint8.onnx", "squeezenet-qdq-int8.onnx")
 RECIPES = (
     Recipe(
         tuple(f"saliency-{kind}-{name}.jpg" for name in ("squeezenet", "efficientnet-lite0")
@@ -128,5 +135,6 @@ RECIPES = (
     Recipe(("centre-bias-squeezenet.jpg", "maximize-squeezenet.jpg"), classes, (SQUEEZENET,)),
     Recipe(("generator-lenet.png",), generator, ("t10k-images-idx3-ubyte.gz",)),
     Recipe(("detector.jpg",), detector, ("ultraface.onnx", LITE0)),
+    Recipe(("compare-models-squeezenet.jpg", "compare-models-layers.png"), models, (*QUANTISED, *PHOTOS)),
     Recipe(("embedding.jpg",), embedding, ("mobilefacenet.onnx", LITE0)),
 )  # fmt: skip

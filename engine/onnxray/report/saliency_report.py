@@ -64,6 +64,8 @@ def _row(group: Sequence[MapItem]) -> Row:
     cells = [image_cell(group[0])]
     for item in group:
         lines = [item.method, f"at {item.layer}"] if item.layer else [item.method]
+        if item.numbers_.get("conservation_gap") is not None:
+            lines.append(f"conservation gap {item.numbers_['conservation_gap']:.2%}")
         if item.reason:
             lines.append(item.reason)
         cells += [Cell(item.images["overlay"], tuple(lines))]

@@ -14,7 +14,10 @@ from onnxray.cli.app import app
 
 SAMPLES = {path.stem: str(path) for path in onnxray_models.samples("lenet")}
 FOUR, NINE = SAMPLES["4_0"], SAMPLES["9_0"]
-METHODS = ("gradient", "input-x-gradient", "guided-backpropagation", "deconvnet", "integrated-gradients", "smoothgrad")
+METHODS = (
+    "gradient", "input-x-gradient", "guided-backpropagation", "deconvnet", "integrated-gradients", "smoothgrad", "lrp",
+    "deeplift",
+)  # fmt: skip
 
 
 def run(*arguments: object) -> Result:

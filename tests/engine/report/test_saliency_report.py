@@ -12,6 +12,7 @@ from onnxray.images.drawing.contact_sheet import Row
 from onnxray.methods.saliency.gradient.gradient import Gradient
 from onnxray.methods.saliency.objects_of_maps import Reference, with_objects
 from onnxray.methods.saliency.perturbation.occlusion import Occlusion
+from onnxray.methods.saliency.relevance.lrp import LRP
 from onnxray.report import saliency_report
 from support import models
 
@@ -62,3 +63,13 @@ def test_a_class_that_no_position_changes(drawn: dict[str, Any], flips: bool) ->
     captions = [cell.caption for cell in drawn["rows"][0].cells]
     assert (kept == 1) == (not flips)
     assert (("no position of the square", "changes the class") in captions) == (not flips)
+
+
+def test_the_conservation_gap_stands_under_a_map_that_has_one(drawn: dict[str, Any]) -> None:
+    for method, said in ((LRP(), True), (Gradient(), False)):
+        found = method(model(), models.pictures(1))
+        saliency_report.sheets(found)
+        caption = drawn["rows"][0].cells[1].caption
+        assert any("gap" in line for line in caption) == said
+        if said:
+            assert f"conservation gap {found.items[0].numbers_['conservation_gap']:.2%}" in caption

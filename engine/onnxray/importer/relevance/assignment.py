@@ -59,10 +59,13 @@ def parts_of(importer: Importer, names: tuple[str, ...]) -> Parts:
     return Parts(nodes, layers, fused)
 
 
-def assign(importer: Importer, names: tuple[str, ...], choose: Choice, *, stabilizer: float = 1e-6) -> Plan:
+def assign(
+    importer: Importer, names: tuple[str, ...], choose: Choice, *, biases: bool = True, stabilizer: float = 1e-6
+) -> Plan:
     """The rule of every node through which relevance comes from ``names`` to an input.
 
-    Errors: UnsupportedOperator naming the operators that have no rule.
+    biases: whether those of linear layers keep their share. Errors: UnsupportedOperator naming the operators that have
+    no rule.
     """
     graph, parts = importer.graph, parts_of(importer, names)
     carrying = graph.once(carriers)
@@ -89,6 +92,7 @@ def assign(importer: Importer, names: tuple[str, ...], choose: Choice, *, stabil
             reached.update(receivers)
             if step is not None:
                 steps[node.index] = step
+    refused.update(unreached(graph, names))
     if refused:
         raise no_rule("lrp", refused, names)
     behind = behind_layers(parts, layers)
@@ -97,7 +101,7 @@ def assign(importer: Importer, names: tuple[str, ...], choose: Choice, *, stabil
         if own is not None and own.absorbs and not behind.intersection(own.receivers):
             steps[node.index] = replace(own, kind="pass", absorbs=False)
     chosen = tuple((layer.end.index, choose(layer, layer.read not in behind)) for layer in reversed(layers))
-    return Plan(chosen, tuple(sorted(steps.items())), tuple(sorted(fused)))
+    return Plan(chosen, tuple(sorted(steps.items())), tuple(sorted(fused)), biases)
 
 
 def behind_layers(parts: Parts, layers: Sequence[LinearLayer]) -> set[str]:
@@ -144,8 +148,9 @@ def _rule(importer: Importer, node: Node, stabilizer: float) -> tuple[tuple[str,
     if operator == "MatMul":
         parts = sum(name in computed for name in node.inputs)
         return computed, Step("proportional", computed, parts=parts, stabilizer=stabilizer)
-    if operator == "Softmax":
-        return _softmax(importer, node, first)
+    if operator == "Softmax" and first:
+        axis, onwards = softmax_axis(importer, node)
+        return first, Step("softmax", first, axis=axis, onwards=onwards)
     return None, None
 
 
@@ -160,19 +165,11 @@ def _product(graph: Graph, node: Node, computed: tuple[str, ...]) -> tuple[tuple
     return signal, Step("pass", signal)
 
 
-def _softmax(importer: Importer, node: Node, first: tuple[str, ...]) -> tuple[tuple[str, ...] | None, Step | None]:
-    axes = softmax_axes(importer, node)
-    return (None, None) if axes is None or not first else (first, Step("softmax", first, axes=axes))
-
-
-def softmax_axes(importer: Importer, node: Node) -> tuple[int, ...] | None:
-    """One axis from version 13 on, before all from it on; None where that is not known."""
+def softmax_axis(importer: Importer, node: Node) -> tuple[int, bool]:
+    """(its axis, whether all from it on are meant: so before version 13)."""
     scope = importer.scope(node)
     modern = scope.version >= 13
-    axis, rank = int(scope.attributes.get("axis", -1 if modern else 1)), scope.rank(0)
-    if modern:
-        return (axis,)
-    return None if rank is None else tuple(range(axis % rank, rank))
+    return int(scope.attributes.get("axis", -1 if modern else 1)), not modern
 
 
 def no_rule(method: str, refused: Counter[str], names: tuple[str, ...]) -> UnsupportedOperator:
@@ -184,6 +181,15 @@ def no_rule(method: str, refused: Counter[str], names: tuple[str, ...]) -> Unsup
         "before them (--target), start at one behind them (--wrt), or take another method: integrated-gradients works "
         "wherever there are gradients"
     )
+
+
+def unreached(graph: Graph, names: tuple[str, ...]) -> Counter[str]:
+    """What gives those of ``names`` that none of the inputs' own numbers come to, though they depend on an input."""
+    carrying = graph.once(carriers)
+    if not carrying.intersection(value.name for value in graph.inputs):
+        return Counter()  # tokens alone, which is said where a sample is fed
+    lost = [name for name in names if name in graph.depends_on_input and name not in carrying]
+    return Counter(counted_as(graph.producer_of[name]) for name in lost if name in graph.producer_of)
 
 
 def counted_as(node: Node) -> str:

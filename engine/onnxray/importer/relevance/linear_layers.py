@@ -2,9 +2,9 @@
 
     z = W x + b,   W = f W_0,   b = f b_0 + c
 
-for Conv, ConvTranspose, Gemm or MatMul (W_0, b_0) and BatchNormalization, Mul, Div, Add and Sub of constants (f, c a
-number an output channel) behind it that nobody else reads: exactly what the file computes, in float64, so that a bias
-is a bias and a scale is in the weights wherever the exporter wrote them.
+for Conv (and a Pad of zeros before it), ConvTranspose, Gemm or MatMul (W_0, b_0) and BatchNormalization, Mul, Div, Add
+and Sub of constants (f, c a number an output channel) behind it that nobody else reads: exactly what the file computes,
+in float64, so that a bias is a bias and a scale is in the weights wherever the exporter wrote them.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
+from torch import nn
 from torch.nn import functional
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
@@ -69,20 +70,20 @@ def linear_layers(importer: Importer, cut: Cut, nodes: Sequence[Node]) -> tuple[
     for node in nodes:
         layer = _begun(importer, node)
         if layer is not None:
-            found.append(_followed(importer, cut, layer))
+            found.append(_followed(importer, cut, _padded(importer, cut, layer)))
     return tuple(found)
 
 
 def constant(importer: Importer, name: str) -> torch.Tensor | None:
     """A weight, or what is computed from weights alone (dequantised, transposed, standardised); else None."""
     if name in importer.weights:
-        return importer.weights.tensor(name).detach()
+        return importer.weights.tensor(name).detach().cpu()  # a cut on a device takes weights along
     if not name or name in importer.graph.depends_on_input or name not in importer.graph.values:
         return None
     module = importer.cut((name,))
     with torch.no_grad():
         (found,) = forward_all(module, (torch.zeros(()),) * len(importer.graph.inputs))
-    return found.detach()
+    return found.detach().cpu()
 
 
 def _begun(importer: Importer, node: Node) -> LinearLayer | None:
@@ -117,6 +118,23 @@ def _convolution(importer: Importer, node: Node) -> LinearLayer | None:
     groups = int(importer.scope(node).attributes.get("group", 1))
     scaled = 0 if node.operator == "Conv" else 1
     return LinearLayer((node,), node.inputs[0], function, weight, bias, True, scaled, groups)
+
+
+def _padded(importer: Importer, cut: Cut, layer: LinearLayer) -> LinearLayer:
+    """A convolution with the zeros that a node before it pads with: they are no part of its input, and get nothing."""
+    pad = cut.producer(layer.read, "Pad") if layer.convolution else None
+    if pad is None or layer.read in cut.wanted or len(cut.readers[layer.read]) != 1:
+        return layer
+    scope, converted = importer.scope(pad), importer.convert(pad)
+    filled = constant(importer, scope.input(2)) if scope.input(2) else None
+    number = float(scope.attributes.get("value", 0.0)) if filled is None else float(filled)
+    constants = [constant(importer, name) if name else None for name in converted.inputs[1:]]
+    known = all(tensor is not None or not name for tensor, name in zip(constants, converted.inputs[1:]))
+    unknown = bool(scope.input(2)) and filled is None
+    if scope.attributes.get("mode", "constant") != "constant" or number or unknown or not known:
+        return layer
+    function = functools.partial(_behind, converted.module, tuple(constants), layer.function)
+    return replace(layer, nodes=(pad, *layer.nodes), read=pad.inputs[0], function=function)
 
 
 def _product(importer: Importer, node: Node) -> LinearLayer | None:
@@ -158,7 +176,11 @@ def _followed(importer: Importer, cut: Cut, layer: LinearLayer) -> LinearLayer:
         nodes.append(node)
     kind = layer.weight.dtype
     merged = None if shift is None else shift.to(kind)
-    if len(nodes) == 1 or not weight.isfinite().all() or (merged is not None and not merged.isfinite().all()):
+    if (
+        len(nodes) == len(layer.nodes)
+        or not weight.isfinite().all()
+        or (merged is not None and not merged.isfinite().all())
+    ):
         return layer
     return replace(layer, nodes=tuple(nodes), weight=weight.to(kind), bias=merged)
 
@@ -234,6 +256,17 @@ def _applied(
     bias: torch.Tensor | None,
 ) -> torch.Tensor:
     return convolve(x, weight, bias, *stated)
+
+
+def _behind(
+    pad: nn.Module,
+    constants: tuple[torch.Tensor | None, ...],
+    function: Map,
+    x: torch.Tensor,
+    weight: torch.Tensor,
+    bias: torch.Tensor | None,
+) -> torch.Tensor:
+    return function(pad(x, *constants), weight, bias)
 
 
 def _multiplied(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:

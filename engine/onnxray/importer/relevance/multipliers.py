@@ -23,6 +23,7 @@ import torch
 from torch import nn
 
 from onnxray.importer.ops.neural.normalization import GroupNorm, LayerNorm
+from onnxray.importer.relevance.propagation import softmax_axes
 
 Tensors = tuple[torch.Tensor, ...]
 Kind = Literal["linear", "rescale", "product", "quotient", "maximum", "softmax", "normalisation"]
@@ -43,12 +44,14 @@ class ByReference(nn.Module):
     """A node's module and a rule in place of its derivative.
 
     places: where what changes stands among its arguments; the node's value at the baseline comes first, then theirs.
-    axes: those of a softmax.
+    softmax: its axis, and whether all from it on are meant.
     """
 
-    def __init__(self, module: nn.Module, kind: Kind, places: tuple[int, ...], axes: tuple[int, ...] = ()) -> None:
+    def __init__(
+        self, module: nn.Module, kind: Kind, places: tuple[int, ...], softmax: tuple[int, bool] = (-1, False)
+    ) -> None:
         super().__init__()
-        self.module, self.kind, self.places, self.axes = module, kind, places, axes
+        self.module, self.kind, self.places, self.softmax = module, kind, places, softmax
 
     def forward(self, *given: Any, **named: Any) -> Any:
         """The node's own value."""
@@ -70,7 +73,7 @@ class ByReference(nn.Module):
         def back(m: torch.Tensor) -> Tensors:
             at = Differences(x, x0, value, y0)
             if self.kind == "softmax":
-                return (_softmax(at, m, self.axes),)
+                return (_softmax(at, m, softmax_axes(value, *self.softmax)),)
             if self.kind == "normalisation":
                 return (_normalisation(at, m, arguments[1], self.module),)
             return _quotient(at, m) if self.kind == "quotient" else _RULES[self.kind](at, m, again)

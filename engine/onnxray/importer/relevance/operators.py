@@ -55,17 +55,17 @@ ELEMENTWISE = frozenset(
 )  # fmt: skip
 """Functions of one number each, where that alone comes from the input."""
 
+_QUANTISED = frozenset({"int2", "int4", "int8", "int16", "int32", "uint2", "uint4", "uint8", "uint16"})
 _SQUASHING = {"Sigmoid": 2, "HardSigmoid": 2, "Tanh": 2, "Softmax": 2, "Erf": 1, "Clip": 1}
 _AROUND = frozenset({"Add", "Div", "Expand", "Mul", "Reshape", "Sub", "Unsqueeze"})
 
 
 def carriers(graph: Graph) -> frozenset[str]:
     """The values through which the input's own numbers come: what is made of its shape or its places alone is none."""
-    found = {value.name for value in graph.inputs if value.is_float or not value.dtype}
+    found = {value.name for value in graph.inputs if holds_numbers(graph, value.name)}
     for node in graph.every_node:
         if found.intersection(node.reads):
-            kept = node.operator == "QuantizeLinear"
-            found.update(name for name in node.outputs if name and (kept or is_real(graph, name)))
+            found.update(name for name in node.outputs if name and holds_numbers(graph, name))
     return frozenset(found)
 
 
@@ -92,7 +92,7 @@ def computed_reads(graph: Graph, node: Node) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in node.inputs if name in carrying))
 
 
-def is_real(graph: Graph, name: str) -> bool:
-    """Whether a value may hold real numbers."""
+def holds_numbers(graph: Graph, name: str) -> bool:
+    """Whether a value may hold real numbers, or such as they were quantised to: sizes, places and truths are none."""
     value = graph.values.get(name)
-    return value is None or not value.dtype or value.is_float
+    return value is None or not value.dtype or value.is_float or value.dtype in _QUANTISED

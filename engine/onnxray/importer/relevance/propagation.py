@@ -18,13 +18,17 @@ Map = Callable[[torch.Tensor, torch.Tensor, torch.Tensor | None], torch.Tensor]
 
 
 class RelevantLayer(nn.Module):
-    """z = W x + b, and a rule in place of its derivative. ledger: to whose gradient it adds what biases keep."""
+    """z = W x + b, and a rule in place of its derivative. ledger: to whose gradient it adds what biases keep.
+
+    biases: whether the rule counts b among the summands.
+    """
 
     def __init__(
-        self, function: Map, weight: torch.Tensor, bias: torch.Tensor | None, axis: int, rule: LinearRule
-    ) -> None:
+        self, function: Map, weight: torch.Tensor, bias: torch.Tensor | None, axis: int, rule: LinearRule, *,
+        biases: bool = True,
+    ) -> None:  # fmt: skip
         super().__init__()
-        self.function, self.axis, self.rule = function, axis, rule
+        self.function, self.axis, self.rule, self.biases = function, axis, rule, biases
         self.register_buffer("weight", weight.detach(), persistent=False)
         self.register_buffer("bias", None if bias is None else bias.detach(), persistent=False)
         box = (rule.low.tensor(), rule.high.tensor()) if isinstance(rule, ZBox) else (None, None)
@@ -43,9 +47,10 @@ class RelevantLayer(nn.Module):
         return _Ruled.apply(self._back, value, ledger, x)  # type: ignore[no-any-return,no-untyped-call]
 
     def _back(self, reads: Tensors, value: torch.Tensor, relevance: torch.Tensor) -> tuple[Tensors, torch.Tensor]:
-        (x,), rule, w, b = reads, self.rule, self.weight, self.bias
+        (x,), rule, w, b = reads, self.rule, self.weight, self.bias if self.biases else None
         if isinstance(rule, Epsilon):
-            share = relevance / stabilized(value, rule.epsilon)
+            sums = value if self.biases else self.function(x, w, None)
+            share = relevance / stabilized(sums, rule.epsilon)
             (slope,) = self._pulled([(x, w)], [share])
             return (x * slope,), self._kept(b, share)
         if isinstance(rule, Gamma):
@@ -142,7 +147,8 @@ class RelevantNode(nn.Module):
             return tuple(_summed(share, x) for x in reads), None
         if step.kind == "softmax":
             (x,) = reads
-            scaled = x * (relevance - value * relevance.sum(step.axes, keepdim=True))
+            axes = softmax_axes(x, step.axis, step.onwards)
+            scaled = x * (relevance - value * relevance.sum(axes, keepdim=True))
             return (torch.where(x.isfinite(), scaled, 0),), None  # what is masked is minus infinity
         with torch.enable_grad():
             leaves = tuple(x.detach().requires_grad_() for x in reads)
@@ -176,8 +182,13 @@ class _Ruled(torch.autograd.Function):
 
 
 def stabilized(z: torch.Tensor, epsilon: float) -> torch.Tensor:
-    """z + epsilon sign(z), sign(0) = 1."""
-    return z + torch.where(z < 0, -epsilon, epsilon)
+    """z + epsilon sign(z), sign(0) = 1; of no epsilon 1 in place of 0, where there is nothing to share out."""
+    return z + torch.where(z < 0, -epsilon, epsilon) if epsilon else torch.where(z == 0, 1, z)
+
+
+def softmax_axes(x: torch.Tensor, axis: int, onwards: bool) -> tuple[int, ...]:
+    """The axes that a softmax sums over."""
+    return tuple(range(axis % x.ndim, x.ndim)) if onwards else (axis,)
 
 
 def _plus(bias: torch.Tensor | None, gamma: float) -> torch.Tensor | None:

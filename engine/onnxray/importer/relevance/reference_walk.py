@@ -11,7 +11,7 @@ from torch import fx
 from onnxray.graph.facts import Node
 from onnxray.importer.imported_module import ImportedModule
 from onnxray.importer.nodes.attribute_names import input_name, node_attribute
-from onnxray.importer.relevance.assignment import counted_as, no_rule, softmax_axes
+from onnxray.importer.relevance.assignment import counted_as, no_rule, softmax_axis, unreached
 from onnxray.importer.relevance.multipliers import ByReference, Kind
 from onnxray.importer.relevance.operators import (
     ELEMENTWISE,
@@ -73,9 +73,9 @@ class ReferenceWalk(Walk):
         if kind != "linear":
             changing = set(computed_reads(self.importer.graph, node))
             places = tuple(k for k, name in enumerate(converted.inputs[: len(own[0])]) if name in changing)
-            axes = softmax_axes(self.importer, node) or () if kind == "softmax" else ()
+            softmax = softmax_axis(self.importer, node) if kind == "softmax" else (-1, False)
             target = node_attribute("d", node.index, node.operator)
-            self.root[target] = ByReference(converted.module, kind, places, axes)
+            self.root[target] = ByReference(converted.module, kind, places, softmax)
             before = (self.at_baseline[node.outputs[0]], *(others[0][k] for k in places))
             own = ((*before, *own[0]), own[1])
         self._name(node, self.fx.call_module(target, *own), converted.several, self.values, "o")
@@ -101,18 +101,19 @@ def _kinds(importer: Importer, names: tuple[str, ...]) -> dict[int, Kind]:
     for node in reversed(graph.needed_for(names)):
         if not reached.intersection(node.outputs):
             continue
-        kind = _kind(importer, node, computed_reads(graph, node))
+        kind = _kind(node, computed_reads(graph, node))
         if kind is None:
             refused[counted_as(node)] += 1
         else:
             kinds[node.index] = kind
         reached.update(carrying.intersection(node.reads))
+    refused.update(unreached(graph, names))
     if refused:
         raise no_rule("deeplift", refused, names)
     return kinds
 
 
-def _kind(importer: Importer, node: Node, computed: tuple[str, ...]) -> Kind | None:
+def _kind(node: Node, computed: tuple[str, ...]) -> Kind | None:
     operator, count = node.operator, len(computed)
     if node.captures or (node.domain and not (node.domain == "com.microsoft" and operator in FOREIGN & ELEMENTWISE)):
         return None
@@ -122,7 +123,7 @@ def _kind(importer: Importer, node: Node, computed: tuple[str, ...]) -> Kind | N
     if operator == "Div":
         return "quotient" if not once else "linear" if node.inputs[0] in computed else "rescale"
     if operator == "Softmax":
-        return "softmax" if softmax_axes(importer, node) is not None else None
+        return "softmax"
     if operator in STATISTICS:
         return "normalisation" if computed == node.inputs[:1] else None
     if operator in WEIGHTED:

@@ -45,7 +45,9 @@ class RelevanceWalk(Walk):
         layer, fusion = self.parts.layers.get(node.index), self.parts.fused.get(node.index)
         rule, step = self.plan.layer_rules.get(node.index), self.plan.other_rules.get(node.index)
         if layer is not None and rule is not None:
-            module: nn.Module = RelevantLayer(layer.function, layer.weight, layer.bias, layer.axis, rule)
+            module: nn.Module = RelevantLayer(
+                layer.function, layer.weight, layer.bias, layer.axis, rule, biases=self.plan.biases
+            )
             self._alone(node, module, (layer.read,))
         elif fusion is not None and node.index in self.plan.fused:
             made = fusion.make()

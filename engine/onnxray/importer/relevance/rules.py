@@ -115,14 +115,16 @@ class Step:
                        (ibid., eq. 13)
         softmax        x * (R - y sum R) along the softmax (ibid., eq. 11)
 
-    receivers: the values that it goes to. absorbs: whether a constant summand keeps the rest.
+    receivers: the values that it goes to. axis: of a softmax; onwards: all from it on. absorbs: whether a constant
+    summand keeps the rest.
     """
 
     kind: Literal["pass", "equal", "proportional", "softmax"]
     receivers: tuple[str, ...]
     parts: int = 1
     stabilizer: float = 1e-6
-    axes: tuple[int, ...] = ()
+    axis: int = -1
+    onwards: bool = False
     absorbs: bool = False
 
 
@@ -131,12 +133,14 @@ class Plan:
     """The rule of every node that relevance comes through: by the node's place in the file.
 
     layers: of a linear layer by the last of its nodes. What is in neither lets it through as it lets gradients.
-    fused: places of nodes that stand for a pattern (GELU, layer normalisation) and pass on what comes.
+    fused: places of nodes that stand for a pattern (GELU, layer normalisation) and pass on what comes. biases: whether
+    they count among the summands of linear layers, and keep their share.
     """
 
     layers: tuple[tuple[int, LinearRule], ...]
     steps: tuple[tuple[int, Step], ...]
     fused: tuple[int, ...] = ()
+    biases: bool = True
 
     @cached_property
     def layer_rules(self) -> Mapping[int, LinearRule]:

@@ -11,7 +11,8 @@ computed matrices and of softmax by AttnLRP (Achtibat et al. 2024, arXiv 2402.05
 name.
 
 Units: of the score. The conservation gap is (S - sum R) / |S|: what biases and stabilisers kept, of which
-``kept_by_biases`` is the biases' share (of constants that are added, too).
+``kept_by_biases`` is the biases' share (of constants that are added, too). Where batch normalisation is merged, z-plus
+can leave nearly everything to them: ``biases="ignored"`` shares that out among the inputs instead.
 """
 
 from __future__ import annotations
@@ -64,6 +65,9 @@ class LRP(SharedScore):
     rule: Annotated[Rule | None, "rule of convolutions, in place of the composite's; z-plus is alpha1-beta0"] = None
     dense_rule: Annotated[Rule | None, "rule of dense layers, in place of epsilon"] = None
     first_rule: Annotated[FirstRule | None, "rule of the first layers, in place of the composite's"] = None
+    biases: Annotated[
+        Literal["summands", "ignored"], "biases as summands, which keep their share, or left out of the rules"
+    ] = "summands"
     epsilon: Annotated[float, "what the epsilon rule adds to sums", Range(0.0, 1e6)] = 1e-6
     gamma: Annotated[float, "how much the gamma rule favours what agrees with the sum", Range(0.0, 1e6)] = 0.25
 
@@ -94,8 +98,9 @@ class LRP(SharedScore):
             reason = None if score else "the score is 0, so the conservation gap has no measure"
             if score and abs(score - total) > abs(score):
                 reason = (
-                    f"the relevances sum to {total:.4g} where the score is {score:.4g}: sums near 0 were divided by; a "
-                    "larger --epsilon, or --dense-rule gamma, holds that"
+                    f"the relevances sum to {total:.4g} where the score is {score:.4g}, and biases kept "
+                    f"{given.kept:.4g}: --biases ignored leaves those out; a larger --epsilon, or --dense-rule gamma, "
+                    "holds sums near 0"
                 )
             yield row, Attribution(array=at_the_pixels(model, one, given.found), numbers=numbers, reason=reason)
 
@@ -108,7 +113,7 @@ class LRP(SharedScore):
         def choose(layer: LinearLayer, first: bool) -> LinearRule:
             return self._rule(layer, first, boxes)
 
-        return assign(model.twin.importer, objective.values, choose)
+        return assign(model.twin.importer, objective.values, choose, biases=self.biases == "summands")
 
     def _rule(self, layer: LinearLayer, first: bool, boxes: _Boxes) -> LinearRule:
         """The rule of a layer's place."""

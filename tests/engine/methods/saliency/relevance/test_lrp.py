@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 import onnxray
 from onnxray.errors import InputError, UnsupportedOperator
 from onnxray.methods.saliency.item import MapItem
+from onnxray.methods.saliency.relevance.deeplift import DeepLIFT
 from onnxray.methods.saliency.relevance.lrp import LRP
 from onnxray.objectives.targets import Like
 from support import models
@@ -126,6 +127,13 @@ def test_gamma_and_epsilon_are_options(model: onnxray.Model) -> None:
     found = items(LRP(rule="gamma", dense_rule="gamma", gamma=1.5), model, SAMPLES)
     close(found[0].attribution, expected(SAMPLES[0], rule="gamma", dense="gamma", gamma=1.5))
     close(found[0].heat, found[0].attribution)
+    none = items(LRP(rule="epsilon", epsilon=0.0), model, SAMPLES)
+    close(none[0].attribution, expected(SAMPLES[0], rule="epsilon", dense="epsilon"), 1e-4)
+    lone = np.zeros_like(SAMPLES[:1])
+    lone[..., -1, -1] = 1
+    found = items(LRP(rule="epsilon", epsilon=0.0), opened(TEXT.replace(", b)", ")"), WEIGHTS), lone)
+    assert np.isfinite(found[0].attribution).all()  # most sums of the convolution are 0, of which nothing comes
+    assert np.count_nonzero(found[0].attribution) == 2
     large = items(LRP(rule="epsilon", epsilon=1e4), model, SAMPLES)[0].numbers_["conservation_gap"]
     assert large == pytest.approx(1, abs=1e-2)  # all of it is kept
 
@@ -245,6 +253,20 @@ def test_what_has_no_rule_is_refused_by_name(lines: str, operators: str) -> None
         LRP()(net, models.random(0, 2, 4), "z:1")
     assert "\n" not in str(caught.value)
     assert "integrated-gradients" in str(caught.value)
+
+
+@pytest.mark.parametrize("method", [LRP(), DeepLIFT()])
+def test_products_of_quantised_numbers_are_refused_by_name(method: Any) -> None:
+    """Their modules carry whole numbers as floats, through which a gradient would come: no rule, no map."""
+    text = """net (float[N,4] x) => (float[N,3] z) {
+      q = QuantizeLinear (x, s, o)
+      p = QLinearMatMul (q, s, o, w, s, o, s, o)
+      z = DequantizeLinear (p, s, o)
+    }"""
+    weights = {"s": np.float32(0.05), "o": np.uint8(128), "w": np.full((4, 3), 140, np.uint8)}
+    net = opened(text, {name: np.asarray(array) for name, array in weights.items()})
+    with pytest.raises(UnsupportedOperator, match=f"{method.name} has no rule for 1 QLinearMatMul between"):
+        method(net, models.random(0, 1, 4), "z:1")
 
 
 def test_z_box_is_refused_where_the_bounds_are_not_known(model: onnxray.Model) -> None:
