@@ -34,6 +34,8 @@ from support import efficientnet  # noqa: E402
 BY_HAND = {"facets-lenet.png": "starts from means of thousands of digits, which a run does not save"}
 PLACES = {
     "squeezenet.onnx": "squeezenet-v1.1-onnx/squeezenet_v1.1_fp32_from_fp16.onnx",
+    "squeezenet-uint8.onnx": "squeezenet-v1.1-onnx/squeezenet_v1.1_qop_uint8.onnx",
+    "squeezenet-qdq-int8.onnx": "squeezenet-v1.1-onnx/squeezenet_v1.1_qdq_int8.onnx",
     "ultraface.onnx": "ultraface/version-RFB-320.onnx",
     "mobilefacenet.onnx": "mobilefacenet-vface-onnx/mobilefacenet.onnx",
     "t10k-images-idx3-ubyte.gz": "data-mnist-t10k/t10k-images-idx3-ubyte.gz",
