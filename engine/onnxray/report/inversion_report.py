@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import PurePath
+
 from onnxray.images.drawing.contact_sheet import Cell, Row
 from onnxray.methods.synthesis.item import SynthesisItem
 from onnxray.report.pages import drawn_pages, model_name
@@ -21,11 +24,10 @@ def sheets(result: Result[SynthesisItem]) -> dict[str, bytes]:
     pictures = [item for item in result.items if not item.moved]
     if not pictures:
         return {"trace.png": trace_plot(result)}
-    shown, groups = pictures[:_CELLS], dict[tuple[str, str], list[SynthesisItem]]()
-    for item in shown:
-        key = (item.stem.removesuffix(f"-{item.layer}-{item.numbers_['sample']}"), str(item.layer))
-        groups.setdefault(key if options["samples"] > 1 else (key[0], ""), []).append(item)
-    rows = [Row(" at ".join(filter(None, key)), _cells(items)) for key, items in sorted(groups.items(), key=_by_source)]
+    shown, groups = pictures[:_CELLS], dict[tuple[int, str], list[SynthesisItem]]()
+    for place, item in zip(_places(shown), shown):
+        groups.setdefault((place, str(item.layer) if options["samples"] > 1 else ""), []).append(item)
+    rows = [_row(layer, items) for (_, layer), items in sorted(groups.items(), key=_by_source)]
     left = len(pictures) - len(shown)
     found = drawn_pages(
         rows, title=f"pre-images on {model}",
@@ -38,9 +40,22 @@ def sheets(result: Result[SynthesisItem]) -> dict[str, bytes]:
     return found | {"trace.png": trace_plot(result)}
 
 
-def _by_source(group: tuple[tuple[str, str], list[SynthesisItem]]) -> str:
+def _places(items: list[SynthesisItem]) -> Iterator[int]:
+    """Of each picture the place of what it is the pre-image of: at every layer they stand in the same order."""
+    begun = dict[str | None, int]()
+    for item in items:
+        begun[item.layer] = begun.get(item.layer, -1) + (item.numbers_["sample"] == 0)
+        yield begun[item.layer]
+
+
+def _by_source(group: tuple[tuple[int, str], list[SynthesisItem]]) -> int:
     """Rows of one source together; the layers keep their order, since sorting is stable."""
     return group[0][0]
+
+
+def _row(layer: str, items: list[SynthesisItem]) -> Row:
+    name = PurePath(items[0].path).name if items[0].path else "image"
+    return Row(" at ".join(filter(None, (name, layer))), _cells(items))
 
 
 def _cells(items: list[SynthesisItem]) -> tuple[Cell, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -86,10 +85,11 @@ def apply(
 def _apply(model: Model, keep: Keeping, place: int, picture: Pixels, overlap: int | None, range_: OutputRange) -> None:
     """Apply the network to one picture, and keep it."""
     from onnxray.model.picture_network import apply_network
+    from onnxray.results.file_names import plain_name, stem_of
 
     applied = apply_network(model, picture.array[0], overlap=overlap, range=range_)
     path = picture.names[0]
-    name = f"{place}-{Path(path).stem if path else 'picture'}.png"
+    name = f"{plain_name(stem_of(path, place, 'apply', 'image'))}.png"
     item = {
         "path": path, "size": list(applied.image.shape[1:]), "range": applied.range,
         "least": applied.least, "largest": applied.largest, "tiles": applied.tiles,

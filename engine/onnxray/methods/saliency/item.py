@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from onnxray.arrays import Image8
 from onnxray.notebooks.displayed import one_line, short_number
+from onnxray.results.file_names import extended, plain_name
 from onnxray.results.item import Item
 
 _DRAWINGS: Final = ("map", "overlay", "object", "class-map")
@@ -103,7 +104,7 @@ class MapItem(Item):
         times = dict.fromkeys(_DRAWINGS, self.enlarged)
         return {
             role: (
-                self.stem if role == "image" else f"{self._own_stem}-{role}",
+                extended(self.stem if role == "image" else self._own_stem, role),
                 picture.repeat(times.get(role, 1), 1).repeat(times.get(role, 1), 2),
             )
             for role, picture in shown.items()
@@ -112,12 +113,11 @@ class MapItem(Item):
     def arrays(self) -> dict[str, tuple[str, NDArray[Any]]]:
         """``heat``, ``attribution`` (float32) and what else the method gives, as .npy files."""
         found = {"heat": self.heat, "attribution": self.attribution, **self.more}
-        return {role: (f"{self._own_stem}-{role}", array) for role, array in found.items()}
+        return {role: (extended(self._own_stem, role), array) for role, array in found.items()}
 
     @property
     def _own_stem(self) -> str:
-        named = [name for name in (self.wrt, self.layer) if name]
-        return "-".join([self.stem, self.method, *named])
+        return extended(self.stem, self.wrt, self.layer, self.method)
 
     @classmethod
     def restore(cls, document: Mapping[str, Any], pictures: Mapping[str, NDArray[Any]]) -> Self:
@@ -130,7 +130,7 @@ class MapItem(Item):
             **{name: document[name] for name in same},
             class_=document["class"],
             numbers_={name: document[name] for name in document["numbers"]},
-            stem=document["files"].get("image", "sample.png").removesuffix(".png"),
+            stem=_stem_in(document),
             heat=pictures["heat"],
             attribution=pictures["attribution"],
             object_=document["object"],
@@ -144,6 +144,15 @@ class MapItem(Item):
                 if role in drawn
             },
         )
+
+
+def _stem_in(document: Mapping[str, Any]) -> str:
+    """What the files of an item's image are called, read off their names."""
+    files = document["files"]
+    if "image" in files:  # before version 0.7 it had no role in its name
+        return str(files["image"]).removesuffix(".png").removesuffix("-image")
+    own = plain_name(extended("", document.get("wrt"), document["layer"], document["method"], "heat"))
+    return str(files["heat"]).removesuffix(".npy").removesuffix(f"-{own}")
 
 
 def to_levels(heat: NDArray[np.float32]) -> NDArray[np.uint16]:

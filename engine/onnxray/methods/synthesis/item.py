@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from onnxray.arrays import Image8
 from onnxray.notebooks.displayed import one_line, short_number
+from onnxray.results.file_names import extended
 from onnxray.results.item import Item
 
 
@@ -66,13 +67,15 @@ class SynthesisItem(Item):
 
     def pictures(self) -> dict[str, tuple[str, Image8]]:
         """The picture, what it is shown beside, and the snapshots."""
-        shown = {role: (f"{self.stem}-{role}", picture) for role, picture in self.images.items()}
-        kept = {f"step-{step}": (f"{self.stem}-step-{step}", picture) for step, picture in self.snapshots.items()}
+        shown = {role: (extended(self.stem, role), picture) for role, picture in self.images.items()}
+        kept = {
+            f"step-{step}": (extended(self.stem, "step", step), picture) for step, picture in self.snapshots.items()
+        }
         return {**shown, **kept}
 
     def arrays(self) -> dict[str, tuple[str, NDArray[Any]]]:
         """Of arrays: ``image``, what was made, and ``original`` of each, by name."""
-        return {role: (f"{self.stem}-{role}", array) for role, array in self.arrays_.items()}
+        return {role: (extended(self.stem, role), array) for role, array in self.arrays_.items()}
 
     @classmethod
     def restore(cls, document: Mapping[str, Any], pictures: Mapping[str, NDArray[Any]]) -> Self:
