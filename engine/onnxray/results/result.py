@@ -115,6 +115,7 @@ class Result(Displayed, Tabular, Generic[ItemT]):
             "notes": list(p.notes),
             "interrupted": p.interrupted,
             **({} if p.title is None else {"title": p.title}),
+            **({} if p.background is None else {"background": p.background}),
             **({"made_from": dict(p.made_from)} if p.made_from else {}),
             **self.extra,
             "items": [item_entry(item, names) for item in self.items],

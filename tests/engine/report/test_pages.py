@@ -9,7 +9,8 @@ from PIL import Image
 
 import onnxray
 from onnxray.images.drawing.contact_sheet import Cell, Row
-from onnxray.images.drawing.plot_style import VERMILION, rgb
+from onnxray.images.drawing.page.palette import WHITE
+from onnxray.images.drawing.plot_style import rgb
 from onnxray.report.pages import drawn_pages, model_name
 from onnxray.results.provenance import provenance
 
@@ -28,8 +29,8 @@ def test_a_profile_that_was_assumed_is_no_small_print(assumed: bool) -> None:
     cell = Cell(np.zeros((1, 28, 28), np.uint8), ("a",))
     pages = drawn_pages([Row("", (cell,))], title="t", subtitle=["s"], provenance=stamp)
     with Image.open(io.BytesIO(pages["sheet.png"])) as page:
-        vermilion = (np.asarray(page.convert("RGB")) == rgb(VERMILION)).all(2)
-    assert vermilion.any() == assumed
+        warning = (np.asarray(page.convert("RGB")) == rgb(WHITE.warning)).all(2)
+    assert warning.any() == assumed
 
 
 def test_a_title_of_its_own_heads_the_pages() -> None:

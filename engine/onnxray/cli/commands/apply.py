@@ -8,7 +8,7 @@ import typer
 
 from onnxray.cli.parts.arguments import ImagesArgument, ModelArgument
 from onnxray.cli.parts.command_frame import progress_bar
-from onnxray.cli.parts.document import Work, print_json
+from onnxray.cli.parts.document import Work, print_json, with_page
 from onnxray.cli.parts.finishing import say_interrupted
 from onnxray.cli.parts.limits import limited
 from onnxray.cli.parts.shared_options import Growing, with_shared_options
@@ -67,7 +67,7 @@ def apply(
                 raise
             interrupted = True
         document = work.document(keep.entries, interrupted=interrupted, earlier=journal.seconds)
-        document = keep.complete_plain(document, {})
+        document = keep.complete_plain(document, with_page(document, keep.path, {}))
     if shared.json:
         print_json(document)
     else:

@@ -61,4 +61,4 @@ def run_method(
             result = method(
                 model, images, goal, seed=shared.seed, progress=tick, keep_partial=True, keep=keep, each=each
             )
-        finish(result, model, keep, ending, json=shared.json, title=shared.title)
+        finish(result, model, keep, ending, shared=shared)

@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from onnxray.arrays import Image8
-from onnxray.images.drawing.contact_sheet import page_font
 from onnxray.images.drawing.heat_map import draw_map
 from onnxray.images.drawing.plot_style import INK, SOFT_INK
-from onnxray.images.drawing.text import clean_text, shorten
+from onnxray.images.drawing.text import clean_text, page_font, shorten
 
 _WIDTH, _MARGIN, _PAD, _GAP, _SIZE, _SMALL = 840, 20, 5, 5, 20, 13
 _LONGEST_WORD = 40
