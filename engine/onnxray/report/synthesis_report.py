@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from onnxray.images.drawing.contact_sheet import Cell, Row
-from onnxray.images.drawing.page.palette import palette_of
+from onnxray.images.drawing.page.palette import Palette, palette_of
 from onnxray.images.drawing.plot_style import legible, own_style, png_of
 from onnxray.images.drawing.text import NO_MARKUP, clean_text
 from onnxray.methods.synthesis.item import SynthesisItem
+from onnxray.report.numbered_channels import grey_bar, numbered_grid
 from onnxray.report.pages import drawn_pages, model_name
 from onnxray.report.said import target_words
 from onnxray.results.result import Result
@@ -30,11 +32,15 @@ _STEPS = "step, of the image in floats as it is climbed; the figures in the tabl
 def sheets(result: Result[SynthesisItem]) -> dict[str, bytes]:
     """``sheet.png`` and further pages, a row for each image that was begun from, and ``trace.png``."""
     model = model_name(result.provenance)
-    method = result.provenance.method["name"]
+    method, options = result.provenance.method["name"], result.provenance.method["options"]
+    palette = palette_of(result.provenance.background)
     groups: dict[str, list[SynthesisItem]] = {}
     for item in result.items[:_CELLS]:
         groups.setdefault(Path(item.path).name if item.path else "", []).append(item)
-    rows = [Row(name, tuple(cell for item in group for cell in _cells(item))) for name, group in groups.items()]
+    rows = [
+        Row(name, tuple(cell for item in group for cell in _cells(item, options, palette)))
+        for name, group in groups.items()
+    ]
     climbed = any(item.trace for item in result.items)
     left = len(result.items) - _CELLS
     footer = [f"{left} more in index.html"] if left > 0 else []
@@ -66,15 +72,18 @@ def _gif(pictures: list[NDArray[np.uint8]]) -> bytes:
     return stream.getvalue()
 
 
-def _cells(item: SynthesisItem) -> list[Cell]:
-    cells = [Cell(picture, (role,)) for role, picture in item.images.items() if role != "image"]
+def _cells(item: SynthesisItem, options: Mapping[str, Any], palette: Palette) -> list[Cell]:
+    cells = [Cell(picture, heading=(role,)) for role, picture in item.images.items() if role != "image"]
     lines = [target_words(item.target)]
     if item.label is not None and item.probability is not None:
         lines += [f"class {item.label}", f"probability {item.probability:.4f}"]
     lines += [f"{name} {value:.3g}" for name, value in item.numbers_.items() if isinstance(value, float)][:3]
     if item.reason:
         lines.append(item.reason)
-    return [*cells, Cell(item.images["image"], tuple(lines))]
+    grid = numbered_grid(item, options, palette)
+    picture = item.images["image"] if grid is None else grid
+    bar = None if grid is None else grey_bar(item, options)
+    return [*cells, Cell(picture, tuple(lines[1:]), bar, heading=(lines[0],), whole=grid is not None)]
 
 
 def _line_name(item: SynthesisItem) -> str:

@@ -53,13 +53,15 @@ class Cell:
     ``image``: uint8, CHW, 1 or 3 channels; a tuple of them is drawn side by side; None draws an empty frame, or nothing
     where the caption is empty too. ``heading``: what it is; where that is the same in a whole column it stands above
     the column, else the caption begins with it. ``caption``: each entry starts a line, the first of all is set in bold.
-    ``bar``: the picture's colour scale, drawn between the two.
+    ``bar``: the picture's colour scale, drawn between the two. ``whole``: the picture is no smaller and no larger on the
+    page, and has no frame.
     """
 
     image: Image8 | tuple[Image8, ...] | None
     caption: tuple[str, ...] = ()
     bar: Bar | None = None
     heading: tuple[str, ...] = ()
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +243,7 @@ class _Drawn:
 
     def __init__(self, cell: Cell, empty: tuple[int, int], palette: Palette, above: int) -> None:
         self.palette = palette
-        self.panels = [panel(image, palette) for image in _images(cell)]
+        self.panels = [panel(image, palette, whole=cell.whole) for image in _images(cell)]
         if not self.panels and (cell.caption or cell.heading):
             self.panels = [placeholder(empty, palette)]
         self.panels_width = span([panel.width for panel in self.panels], _PANEL_GAP)

@@ -8,8 +8,12 @@ from typing import Any, Final
 
 Scalar = str | int | float | bool | None
 
-_LEFT_OUT: Final = frozenset({"files", "numbers", "arrays", "trace", "stem", "homography", "moved", "wrt"})
+_LEFT_OUT: Final = frozenset(
+    {"files", "numbers", "arrays", "trace", "stem", "homography", "moved", "colormap", "shown_at", "shown_from"}
+)
 """What is no fact of an item, or longer than a table can show; all of it is in result.json."""
+_FIRST: Final = ("path", "name", "label", "class", "probability", "target", "target score", "method", "layer")
+"""Columns that stand first; figures are next, then the rest as the items have them."""
 _LONGEST_LIST, _DEEPEST = 6, 3
 
 
@@ -28,7 +32,11 @@ class Table:
 def table_of(items: Sequence[Mapping[str, Any]]) -> Table:
     """Items as a table. One alone has all in columns, but for what it does not have."""
     rows = [dict(_flat(item)) for item in items]
-    names = list(dict.fromkeys(name for row in rows for name in row))
+    figures = {name for item in items for name, _ in _flat({"figures": item.get("figures", {})})}
+    names = sorted(
+        dict.fromkeys(name for row in rows for name in row),
+        key=lambda name: _FIRST.index(name) if name in _FIRST else len(_FIRST) + (name not in figures),
+    )
     columns = {name: [row.get(name) for row in rows] for name in names}
     held = {name: column for name, column in columns.items() if any(value is not None for value in column)}
     same = {name: column[0] for name, column in held.items() if len(items) > 1 and _all_alike(column)}

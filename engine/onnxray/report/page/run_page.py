@@ -66,14 +66,14 @@ def _title(document: Mapping[str, Any]) -> str:
 def _warnings(document: Mapping[str, Any]) -> Iterator[str]:
     profile = document.get("profile")
     if profile is not None and profile["assumed"]:
-        reasons = "; ".join(map(str, profile["reasons"]))
+        reasons = "; ".join(str(reason).removeprefix(f"{profile['name']}: ") for reason in profile["reasons"])
         yield f'<p class="warning">ASSUMED profile {html_text(profile["name"])}: {html_text(reasons)}</p>'
     if document.get("interrupted") or document.get("incomplete"):
         yield '<p class="warning">This run was interrupted: not all of it is here.</p>'
 
 
 def _links(beside: Collection[str]) -> Iterator[str]:
-    names = [*sorted(beside), "result.json"]
+    names = [*beside, "result.json"]
     yield '<ul class="links">' + "".join(f"<li>{_link(name, html_text(name))}</li>" for name in names) + "</ul>"
 
 

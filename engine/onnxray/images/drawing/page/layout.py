@@ -31,15 +31,18 @@ class Tall(Protocol):
 TallT = TypeVar("TallT", bound=Tall)
 
 
-def panel(image: Image8, palette: Palette) -> Image.Image:
+def panel(image: Image8, palette: Palette, *, whole: bool = False) -> Image.Image:
     """A picture at the size it is shown: crisp where it grows, smooth where it shrinks, in a thin frame.
 
+    whole: it is shown as it is, without a frame.
     Errors: InputError for what is no uint8 CHW of 1 or 3 channels.
     """
     array = np.asarray(image)
     if array.dtype != np.uint8 or array.ndim != 3 or array.shape[0] not in (1, 3) or array.size == 0:
         raise InputError(f"a picture is uint8 of shape (1 or 3, height, width), not {array.dtype} of {array.shape}")
     picture = Image.fromarray(np.ascontiguousarray(array.transpose(1, 2, 0)).squeeze(2 if len(array) == 1 else ()))
+    if whole:
+        return picture.convert("RGB")
     longest = max(picture.size)
     factor = math.ceil(SMALL / longest)
     if factor > 1 and factor * longest <= _LARGE:
