@@ -16,7 +16,7 @@ from onnxray.images.drawing.page.palette import Palette, palette_of
 from onnxray.images.drawing.plot_style import legible, own_style, png_of
 from onnxray.images.drawing.text import NO_MARKUP, clean_text
 from onnxray.methods.synthesis.item import SynthesisItem
-from onnxray.report.numbered_channels import grey_bar, numbered_grid
+from onnxray.report.numbered_channels import NUMBERING, grey_bar, numbered_grid
 from onnxray.report.pages import drawn_pages, model_name
 from onnxray.report.said import target_words
 from onnxray.results.result import Result
@@ -46,7 +46,7 @@ def sheets(result: Result[SynthesisItem]) -> dict[str, bytes]:
     footer = [f"{left} more in index.html"] if left > 0 else []
     found = drawn_pages(
         rows, title=f"{method} on {model}",
-        subtitle=["classes: by ONNX Runtime on the saved pictures"] if climbed else [],
+        subtitle=["classes: by ONNX Runtime on the saved pictures"] if climbed else NUMBERING.get(method, []),
         provenance=result.provenance, footer=footer,
     )  # fmt: skip
     found |= {"trace.png": trace_plot(result)} if climbed else {}
@@ -74,7 +74,7 @@ def _gif(pictures: list[NDArray[np.uint8]]) -> bytes:
 
 def _cells(item: SynthesisItem, options: Mapping[str, Any], palette: Palette) -> list[Cell]:
     cells = [Cell(picture, heading=(role,)) for role, picture in item.images.items() if role != "image"]
-    lines = [target_words(item.target)]
+    lines = [f"{item.layer}: {item.target}" if item.method == "filters" else target_words(item.target)]
     if item.label is not None and item.probability is not None:
         lines += [f"class {item.label}", f"probability {item.probability:.4f}"]
     lines += [f"{name} {value:.3g}" for name, value in item.numbers_.items() if isinstance(value, float)][:3]

@@ -53,8 +53,8 @@ class Cell:
     ``image``: uint8, CHW, 1 or 3 channels; a tuple of them is drawn side by side; None draws an empty frame, or nothing
     where the caption is empty too. ``heading``: what it is; where that is the same in a whole column it stands above
     the column, else the caption begins with it. ``caption``: each entry starts a line, the first of all is set in bold.
-    ``bar``: the picture's colour scale, drawn between the two. ``whole``: the picture is no smaller and no larger on the
-    page, and has no frame.
+    ``bar``: the picture's colour scale, drawn between the two. ``whole``: the picture keeps its size on the page, and
+    has no frame.
     """
 
     image: Image8 | tuple[Image8, ...] | None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxray.arrays import Image8
+from onnxray.images.drawing.page.palette import Palette
+from onnxray.images.drawing.samples import drawn_in
 from onnxray.notebooks.displayed import one_line, short_number
 from onnxray.results.file_names import extended, plain_name
 from onnxray.results.item import Item
@@ -118,6 +120,10 @@ class MapItem(Item):
     @property
     def _own_stem(self) -> str:
         return extended(self.stem, self.wrt, self.layer, self.method)
+
+    def drawn_in(self, palette: Palette, /) -> Self:
+        """The item with its figures of samples that are no pictures in other colours."""
+        return replace(self, images=drawn_in(self.images, palette))
 
     @classmethod
     def restore(cls, document: Mapping[str, Any], pictures: Mapping[str, NDArray[Any]]) -> Self:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
 from numpy.typing import NDArray
 
 from onnxray.arrays import Image8
+from onnxray.images.drawing.page.palette import Palette
+from onnxray.images.drawing.samples import drawn_in
 from onnxray.notebooks.displayed import one_line, short_number
 from onnxray.results.file_names import extended
 from onnxray.results.item import Item
@@ -76,6 +78,10 @@ class SynthesisItem(Item):
     def arrays(self) -> dict[str, tuple[str, NDArray[Any]]]:
         """Of arrays: ``image``, what was made, and ``original`` of each, by name."""
         return {role: (extended(self.stem, role), array) for role, array in self.arrays_.items()}
+
+    def drawn_in(self, palette: Palette, /) -> Self:
+        """The item with its figures of samples that are no pictures in other colours."""
+        return replace(self, images=drawn_in(self.images, palette))
 
     @classmethod
     def restore(cls, document: Mapping[str, Any], pictures: Mapping[str, NDArray[Any]]) -> Self:

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 Scalar = str | int | float | bool | None
 
-_LEFT_OUT: Final = frozenset(
-    {"files", "numbers", "arrays", "trace", "stem", "homography", "moved", "colormap", "shown_at", "shown_from"}
-)
+_LEFT_OUT: Final = frozenset({
+    "files", "numbers", "arrays", "trace", "stem", "homography", "moved", "colormap", "shown_at", "shown_from",
+})  # fmt: skip
 """What is no fact of an item, or longer than a table can show; all of it is in result.json."""
 _FIRST: Final = ("path", "name", "label", "class", "probability", "target", "target score", "method", "layer")
 """Columns that stand first; figures are next, then the rest as the items have them."""
