@@ -421,3 +421,55 @@ def test_matplotlib_is_loaded_late_and_pyplot_never():
         "assert 'matplotlib.figure' in sys.modules and 'matplotlib.pyplot' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", f"import sys; sys.path.insert(0, {str(engine)!r}); {code}"], check=True)
+
+
+# --- columns
+
+
+def _texts(monkeypatch: pytest.MonkeyPatch, rows: list[Row]) -> list[str]:
+    drawn: list[str] = []
+    real = sheets._Text.draw
+
+    def draw(self: sheets._Text, *place: float, **how: bool) -> None:
+        drawn.extend(self.lines)
+        real(self, *place, **how)
+
+    monkeypatch.setattr(sheets._Text, "draw", draw)
+    contact_sheet_pages(rows, title="t")
+    return drawn
+
+
+def test_what_a_column_is_stands_once_a_page_above_it(monkeypatch):
+    rows = [
+        Row(f"row {k}", (Cell(plain((9, 9, k)), (f"class {k}",), heading=("image",)),
+                         Cell(plain((9, 8, k)), heading=("grad-cam", f"at conv{k % 2}"))))
+        for k in range(40)
+    ]  # fmt: skip
+    drawn = _texts(monkeypatch, rows)
+    pages = len(contact_sheet_pages(rows, title="t"))
+    drawn = drawn[: len(drawn) // 2] if drawn.count("t") == 2 * pages else drawn
+    assert drawn.count("image") == drawn.count("grad-cam") == drawn.count("t") > 1
+    assert drawn.count("at conv0") == 20  # which differs from row to row stands under each
+    assert [text for text in drawn if text.startswith("class ")] == [f"class {k}" for k in range(40)]
+
+
+def test_one_row_alone_and_rows_that_go_on_below_say_it_under_each(monkeypatch):
+    cell = Cell(plain((9, 9, 9), 220, 220), heading=("image",))
+    assert _texts(monkeypatch, [Row("", (cell, cell))]).count("image") == 2
+    wide = [Row(str(k), (cell,) * 10) for k in range(2)]
+    assert _texts(monkeypatch, wide).count("image") == 20
+
+
+def test_a_dozen_photographs_fit_a_page_of_sensible_height():
+    photo = Cell(plain((9, 9, 9), 224, 224), ("class 285 Egyptian cat", "probability 0.7688"), heading=("image",))
+    pages = contact_sheet_pages([Row(f"{k}.jpg", (photo,)) for k in range(24)], title="t", footer=("f",))
+    assert len(pages) == 2
+    assert all(page.height <= 4400 for page in pages)
+
+
+def test_names_without_a_blank_go_on_in_the_next_line(monkeypatch):
+    name = "/features/features.12/Relu_0"
+    drawn = _texts(monkeypatch, [Row("", (Cell(plain((9, 9, 9)), (name,)),))])
+    first, second = (text for text in drawn if text not in {"t", ""})
+    assert first + second == name
+    assert first.endswith(("/", "_", "."))

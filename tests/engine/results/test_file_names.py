@@ -14,6 +14,7 @@ import pytest
 
 import onnxray
 import onnxray_models
+from onnxray.methods.attack.gradient.pgd import PGD
 from onnxray.methods.lots.lots import LOTS
 from onnxray.methods.saliency.activation.grad_cam import GradCAM
 from onnxray.methods.saliency.gradient.gradient import Gradient
@@ -132,6 +133,9 @@ def test_every_family_names_its_files_alike(lenet: onnxray.Model) -> None:
     }  # fmt: skip
     assert "4_0-0-conv1-invert-1-image.png" in saved_names(Invert(layer="conv1", steps=2, samples=2)(lenet, [FOUR]))
     assert "4_0-0-conv1-activations-image.png" in saved_names(Activations(layer="conv1")(lenet, [FOUR]))
+    assert saved_names(PGD(eps=40, steps=2)(lenet, [FOUR])) == {
+        "4_0-0-origin.png", "4_0-0-pgd-image.png", "4_0-0-pgd-perturbation.png",
+    }  # fmt: skip
     assert saved_names(Filters()(lenet)) == {"conv1-0-filters-image.png"}
     assert saved_names(Maximize(steps=2)(lenet, None, "4")) == {"logit-of-class-4-0-maximize-0-image.png"}
 

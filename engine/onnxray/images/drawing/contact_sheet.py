@@ -28,7 +28,7 @@ _Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 # In pixels. A page holds a dozen photographs with their maps.
 _NARROWEST_CELL, _NARROWEST_PAGE = 144, 560
-_TALLEST_PAGE = 4000
+_TALLEST_PAGE = 4400
 _MARGIN, _PANEL_GAP, _LINE_GAP, _CAPTION_GAP = 36, 4, 22, 7
 # A caption may take this many lines for each of its entries.
 _CAPTION_LINES = 2
@@ -73,10 +73,11 @@ class Row:
 
 
 def contact_sheet(
-    rows: Sequence[Row], *, title: str, subtitle: Sequence[str] = (), footer: Sequence[str] = ()
-) -> Image.Image:
+    rows: Sequence[Row], *, title: str, subtitle: Sequence[str] = (), footer: Sequence[str] = (),
+    palette: Palette = WHITE,
+) -> Image.Image:  # fmt: skip
     """One page with all rows, RGB; InputError where they need more than one (see :func:`contact_sheet_pages`)."""
-    pages = contact_sheet_pages(rows, title=title, subtitle=subtitle, footer=footer)
+    pages = contact_sheet_pages(rows, title=title, subtitle=subtitle, footer=footer, palette=palette)
     if len(pages) > 1:
         raise InputError(f"the contact sheet takes {len(pages)} pages of {_TALLEST_PAGE} pixels; show fewer rows")
     return pages[0]
@@ -86,7 +87,7 @@ def contact_sheet_pages(
     rows: Sequence[Row], *, title: str, subtitle: Sequence[str] = (), footer: Sequence[str] = (),
     warnings: Sequence[str] = (), palette: Palette = WHITE,
 ) -> list[Image.Image]:  # fmt: skip
-    """The rows on as many pages as they need, each at most about 4000 pixels high: RGB, RGBA without a background.
+    """The rows on as many pages as they need, each at most about 4400 pixels high: RGB, RGBA without a background.
 
     warnings: what nobody may overlook, in a colour of its own under the subtitle.
     Columns are aligned through all rows; where a row is wider than about 2000 pixels it continues on the next line.

@@ -72,8 +72,8 @@ def palette_of(background: str | None) -> Palette:
             "a shell takes # for the start of a comment)"
         )
     page = background.lower()
-    base = max(WHITE, DARK, key=lambda palette: contrast(palette.ink, page))
-    towards = "#000000" if base is WHITE else "#ffffff"
+    towards = max("#000000", "#ffffff", key=lambda end: contrast(end, page))
+    base = WHITE if towards == "#000000" else DARK
     least = {field.name: _LINES for field in fields(Palette)} | dict.fromkeys(("ink", "soft_ink", "warning"), _TEXT)
     kept = ("page", "halo", "grid", "frame", "empty")
     changed = {
