@@ -30,7 +30,7 @@ def sheets(result: Result[AttackItem]) -> dict[str, bytes]:
 def _row(item: AttackItem) -> Row:
     name = Path(item.origin.path).name if item.origin.path else "image"
     before = Cell(item.images["origin"], _said(item.origin), heading=("before",))
-    lines = [*_said(item.judged), f"L2 {item.l2:.0f}   L∞ {item.linf:g}"]
+    lines = [*_said(item.judged), f"L2 {item.l2:.0f}, L∞ {item.linf:g}"]
     if item.norm not in {"linf", "l2"}:
         lines.append(f"{item.norm} {item.norms[item.norm]:.4g}")
     if not item.success:

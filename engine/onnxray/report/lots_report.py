@@ -52,7 +52,7 @@ def _row(group: list[LotsItem], names: Mapping[str, str]) -> Row:
     for item in group:
         score = "-" if item.similarity is None else f"{item.similarity.score:.4f}"
         lines = [] if item.label is None else [f"class {item.label}"]
-        lines += [f"PASS {score}", f"L2 {item.l2:.0f}   L∞ {item.linf:.0f}"]
+        lines += [f"PASS {score}", f"L2 {item.l2:.0f}, L∞ {item.linf:.0f}"]
         if item.until == "distance":
             lines.append(f"{item.metric} distance {item.distance_before:.3g} to {item.distance_after:.3g}")
         if item.aim is not None:
