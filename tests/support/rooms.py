@@ -34,7 +34,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "methods.saliency.perturbation",
     ),
     "assess": ("assess", "assess.maps assess.robustness", "assess.models"),
-    "report": ("report.page", "report"),
+    "report": ("report.page report.parts", "report"),
     "display": ("display",),
     "cli": ("cli.terminal", "cli.usage", "cli.parts", "cli.rerun", "cli.commands cli.commands.attack", "cli"),
 }

@@ -8,7 +8,7 @@ from pathlib import PurePath
 from onnxray.images.drawing.contact_sheet import Cell, Row
 from onnxray.methods.synthesis.item import SynthesisItem
 from onnxray.report.pages import drawn_pages, model_name
-from onnxray.report.said import typed_names
+from onnxray.report.parts.said import typed_names
 from onnxray.report.synthesis_report import trace_plot
 from onnxray.results.result import Result
 

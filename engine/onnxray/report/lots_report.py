@@ -11,7 +11,7 @@ from onnxray.methods.lots.item import LotsItem
 from onnxray.methods.lots.summary import LayerSummary
 from onnxray.methods.shots import Shown
 from onnxray.report.pages import MOST_ROWS, drawn_pages, model_name, more_rows
-from onnxray.report.said import typed_names
+from onnxray.report.parts.said import typed_names
 from onnxray.report.stability_plot import LayerSpread, stability_plot
 from onnxray.results.provenance import Provenance
 from onnxray.results.result import Result

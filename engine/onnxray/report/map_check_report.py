@@ -10,9 +10,9 @@ from onnxray.images.drawing.contact_sheet import Cell, Row
 from onnxray.images.drawing.page.palette import palette_of
 from onnxray.report.map_check_plots import curves_plot, weights_plot
 from onnxray.report.pages import MOST_ROWS, drawn_pages, model_name, more_rows
-from onnxray.report.said import typed_names
+from onnxray.report.parts.said import typed_names
+from onnxray.report.parts.seen_part import seen_cells, seen_warnings
 from onnxray.report.saliency_report import image_cell, scale_bar, target_line
-from onnxray.report.seen_part import seen_cells, seen_warnings
 from onnxray.results.result import Result
 
 

@@ -13,8 +13,8 @@ from onnxray.images.drawing.contact_sheet import Bar, Cell, Row
 from onnxray.images.drawing.heat_map import colour_bar
 from onnxray.methods.saliency.item import MapItem
 from onnxray.report.pages import MOST_ROWS, drawn_pages, model_name, more_rows
-from onnxray.report.said import target_words, typed_names
-from onnxray.report.seen_part import seen_cells, seen_warnings
+from onnxray.report.parts.said import target_words, typed_names
+from onnxray.report.parts.seen_part import seen_cells, seen_warnings
 from onnxray.results.result import Result
 
 

@@ -16,9 +16,9 @@ from onnxray.images.drawing.page.palette import Palette, palette_of
 from onnxray.images.drawing.plot_style import legible, own_style, png_of
 from onnxray.images.drawing.text import NO_MARKUP, clean_text
 from onnxray.methods.synthesis.item import SynthesisItem
-from onnxray.report.numbered_channels import NUMBERING, grey_bar, numbered_grid
 from onnxray.report.pages import drawn_pages, model_name
-from onnxray.report.said import target_words
+from onnxray.report.parts.numbered_channels import NUMBERING, grey_bar, numbered_grid
+from onnxray.report.parts.said import target_words
 from onnxray.results.result import Result
 
 if TYPE_CHECKING:

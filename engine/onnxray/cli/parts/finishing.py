@@ -39,7 +39,10 @@ def finish(result: Result[Any], model: Model, keep: Keeping, ending: Ending, *, 
 
     extra = {**result.extra, **({} if ending.extra is None else ending.extra(result))}
     stamp = dataclasses.replace(
-        result.provenance, command=tuple(command_line()), title=shared.title, made_from=made_from_this(model),
+        result.provenance,
+        command=tuple(command_line()),
+        title=shared.title,
+        made_from=made_from_this(model),
         background=None if shared.background == "white" else shared.background,
     )
     result = dataclasses.replace(result, provenance=stamp, folder=keep.path, extra=extra)

@@ -2,8 +2,8 @@
 
 One file: it loads nothing, and needs no network. Its policy lets a browser run the one script and the one style that
 stand in it, told by their hashes, and show pictures that it holds itself; nothing else, whatever its texts say. Every
-text goes through ``html_text``. It states no times of the run and not how it was called, so that a run that was gone on
-with has the same page.
+text goes through ``html_text``. It states no times of the run, not how it was called and not on what machine, so that a
+run that was gone on with, or made again, has the same page.
 """
 
 from __future__ import annotations
@@ -24,7 +24,10 @@ NAME: Final = "index.html"
 _MOST_THUMBNAILS = 2000
 _FIRST = ("image", "origin", "original", "target", "overlay", "map")
 """Roles of pictures that stand first."""
-_LEFT_OUT = ("items", "seconds", "command", "files", "notes", "incomplete", "interrupted")
+_LEFT_OUT = (
+    "items", "seconds", "command", "made_from", "machine", "versions", "files", "notes", "incomplete", "interrupted",
+)  # fmt: skip
+"""What stands elsewhere on the page, or differs from run to run."""
 
 
 def run_page(document: Mapping[str, Any], folder: Path, beside: Collection[str] = ()) -> bytes:
@@ -61,6 +64,11 @@ def _hash(text: str) -> str:
 def _title(document: Mapping[str, Any]) -> str:
     model = PurePath(str(document["model"]["path"] or "model")).name
     return str(document.get("title") or f"{document['method']['name']} on {model}")
+
+
+def _made_by(document: Mapping[str, Any]) -> str:
+    version = document.get("versions", {}).get("onnxray", "")
+    return f"onnxray {version}, model sha256 {str(document['model'].get('sha256'))[:16]}"
 
 
 def _warnings(document: Mapping[str, Any]) -> Iterator[str]:
@@ -157,6 +165,7 @@ def _folded(document: Mapping[str, Any], beside: Collection[str]) -> Iterator[st
     stated = {key: value for key, value in document.items() if key not in _LEFT_OUT}
     lines = "\n".join(html_text(line) for line in json_text(stated).split("\n"))
     yield f"<details><summary>Provenance</summary><pre>{lines}</pre></details>"
+    yield f'<p class="soft">{html_text(_made_by(document))}</p>'
     names = {name for item in document.get("items", ()) for name in item.get("files", {}).values()}
     listed = "".join(f"<li>{_link(name, html_text(name))}</li>" for name in sorted({*names, *beside, "result.json"}))
     yield f"<details><summary>All files</summary><ul>{listed}</ul></details>"

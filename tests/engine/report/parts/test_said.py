@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 import onnxray
-from onnxray.report.said import target_words, typed_names
+from onnxray.report.parts.said import target_words, typed_names
 from onnxray.results.provenance import Provenance, provenance
 
 

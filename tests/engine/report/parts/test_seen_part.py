@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from onnxray.images.drawing.plot_style import SKY, rgb
-from onnxray.report.seen_part import seen_cells, seen_warnings
+from onnxray.report.parts.seen_part import seen_cells, seen_warnings
 from support import models
 
 
