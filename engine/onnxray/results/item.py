@@ -12,7 +12,6 @@ from onnxray.images.drawing.page.palette import Palette
 from onnxray.notebooks.displayed import Displayed
 
 
-
 class Item(Displayed, ABC):
     """One finding of a method: its numbers and its pictures."""
 
