@@ -15,6 +15,7 @@ from typing import Any
 import onnxray_models
 from onnxray.assess.maps.item import CheckedItem
 from onnxray.report.map_check_report import comparison_pictures
+from onnxray.report.page.run_page import run_page
 from onnxray.results.journal import JOURNAL, digest_of_file, read_journal
 from onnxray.results.result import Result
 from onnxray.results.run_folder import STAGING
@@ -144,8 +145,8 @@ def contents(folder: Path, *, completed: bool = False) -> dict[str, Any]:
         name = str(path.relative_to(folder))
         if path.name == "result.json":
             found[name] = without_times(json.loads(path.read_bytes()))
-        elif path.name == "sheet.png" and (folder / "result.json").exists() and _says_seconds(folder):
-            found[name] = _drawn_without_seconds(folder)
+        elif path.name in ("sheet.png", "index.html") and (folder / "result.json").exists() and _says_seconds(folder):
+            found[name] = _drawn_without_seconds(folder)[path.name]
         elif not completed or not (name == JOURNAL or name.startswith((STAGING, "part-"))):
             found[name] = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
     return found
@@ -155,11 +156,16 @@ def _says_seconds(folder: Path) -> bool:
     return bool(json.loads((folder / "result.json").read_bytes())["method"]["name"] == "compare")
 
 
-def _drawn_without_seconds(folder: Path) -> str:
-    """The sheet of a comparison states seconds; drawn again without them it is compared too."""
+def _drawn_without_seconds(folder: Path) -> dict[str, str]:
+    """The sheet and the page of a comparison state seconds; drawn again without them they are compared too."""
     result = Result.load(folder, CheckedItem)
     items = tuple(replace(item, figures={**item.figures, "seconds": 0.0}) for item in result.items)
-    return hashlib.sha256(comparison_pictures(replace(result, items=items))["sheet.png"]).hexdigest()
+    document = without_times(json.loads((folder / "result.json").read_bytes()))
+    drawn = {
+        "sheet.png": comparison_pictures(replace(result, items=items))["sheet.png"],
+        "index.html": run_page(document, folder, document["files"]),
+    }
+    return {name: hashlib.sha256(data).hexdigest() for name, data in drawn.items()}
 
 
 def without_times(value: Any) -> Any:

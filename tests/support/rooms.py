@@ -20,7 +20,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "importer.batches importer.relevance",
     ),
     "engines": ("engines", "engines.agreement engines.relevance"),
-    "images": ("images.profile", "images", "images.drawing"),
+    "images": ("images.profile", "images.drawing.page", "images", "images.drawing"),
     "model": ("model.answers model.inputs", "model", "model.layers"),
     "objectives": ("objectives",),
     "results": ("results",),
@@ -34,7 +34,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "methods.saliency.perturbation",
     ),
     "assess": ("assess", "assess.maps assess.robustness", "assess.models"),
-    "report": ("report",),
+    "report": ("report.page report.parts", "report"),
     "display": ("display",),
     "cli": ("cli.terminal", "cli.usage", "cli.parts", "cli.rerun", "cli.commands cli.commands.attack", "cli"),
 }

@@ -4,7 +4,7 @@ Names, labels, paths and native libraries' messages may hold anything: what move
 title, what turns the direction of reading, what cannot be seen. Each such letter is shown as the escape that Python
 writes for it (``\x1b``, ``\u202e``, ``\n``); none is dropped. An escape is plain ASCII, so that escaping twice is the
 same as once, and a backslash stays what it is. Rich's markup: ``cli/parts/console.py``; plots and sheets:
-``images/drawing/text.py``; names of files: ``results.file_names``.
+``images/drawing/text.py``; names of files: ``results/file_names.py``.
 """
 
 from __future__ import annotations

@@ -6,10 +6,9 @@ from pathlib import Path
 
 from onnxray.images.drawing.contact_sheet import Cell, Row
 from onnxray.methods.attack.item import AttackItem
-from onnxray.report.pages import drawn_pages, model_name
+from onnxray.methods.shots import Shown
+from onnxray.report.pages import MOST_ROWS, drawn_pages, model_name, more_rows
 from onnxray.results.result import Result
-
-_ROWS = 24
 
 
 def sheets(result: Result[AttackItem]) -> dict[str, bytes]:
@@ -17,32 +16,31 @@ def sheets(result: Result[AttackItem]) -> dict[str, bytes]:
     drawn = [item for item in result.items if not item.moved]
     if not drawn:
         return {}
-    footer = [f"{len(drawn) - _ROWS} more in result.json"] if len(drawn) > _ROWS else []
     first = drawn[0]
     budget = "the smallest that was found" if first.eps is None else f"within {first.eps:g}"
     subtitle = (
-        f"{first.norm} {budget}; norms in grey levels, classes by ONNX Runtime on the saved image; the change is drawn "
-        "times the number under it, mid-grey being none"
+        f"{first.norm} {budget}; norms in grey levels, classes by ONNX Runtime on the saved image; mid-grey: no change"
     )
     title = f"{first.method} on {model_name(result.provenance)}"
-    rows = [_row(item) for item in drawn[:_ROWS]]
+    rows = [_row(item) for item in drawn[:MOST_ROWS]]
+    footer = more_rows(len(drawn), "images")
     return drawn_pages(rows, title=title, subtitle=[subtitle], provenance=result.provenance, footer=footer)
 
 
 def _row(item: AttackItem) -> Row:
     name = Path(item.origin.path).name if item.origin.path else "image"
-    before = Cell(item.images["origin"], _said("before", item.origin.label, item.origin.probability))
-    numbers = f"linf {item.linf:g} | l2 {item.l2:.0f} | {item.norm} {item.norms[item.norm]:.4g}"
-    if item.norm in {"linf", "l2"}:
-        numbers = f"linf {item.linf:g} | l2 {item.l2:.0f}"
-    lines = [*_said("after", item.judged.label, item.judged.probability), numbers]
+    before = Cell(item.images["origin"], _said(item.origin), heading=("before",))
+    lines = [*_said(item.judged), f"L2 {item.l2:.0f}, L∞ {item.linf:g}"]
+    if item.norm not in {"linf", "l2"}:
+        lines.append(f"{item.norm} {item.norms[item.norm]:.4g}")
     if not item.success:
         lines.append("goal not reached")
-    after = Cell((item.images["image"], item.images["perturbation"]), (*lines, f"change x {item.gain or 0:.3g}"))
+    lines.append(f"change drawn x {item.gain or 0:.3g}")
+    after = Cell((item.images["image"], item.images["perturbation"]), tuple(lines), heading=("after",))
     return Row(f"{name}: {item.goal}", (before, after))
 
 
-def _said(role: str, label: str | None, probability: float | None) -> tuple[str, ...]:
-    if label is None:
-        return (role,)
-    return (f"{role}: {label}", f"probability {probability:.4f}" if probability is not None else "")
+def _said(shown: Shown) -> tuple[str, ...]:
+    if shown.label is None:
+        return ()
+    return (f"class {shown.label}", *([] if shown.probability is None else [f"probability {shown.probability:.4f}"]))

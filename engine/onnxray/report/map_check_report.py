@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import statistics
+from collections.abc import Mapping, Sequence
 
 from onnxray.assess.maps.item import CheckedItem
 from onnxray.images.drawing.contact_sheet import Cell, Row
+from onnxray.images.drawing.page.palette import palette_of
 from onnxray.report.map_check_plots import curves_plot, weights_plot
-from onnxray.report.pages import drawn_pages, model_name
+from onnxray.report.pages import MOST_ROWS, drawn_pages, model_name, more_rows
+from onnxray.report.parts.said import typed_names
+from onnxray.report.parts.seen_part import seen_cells, seen_warnings
 from onnxray.report.saliency_report import image_cell, scale_bar, target_line
 from onnxray.results.result import Result
-
-_ROWS = 40
 
 
 def check_pictures(result: Result[CheckedItem]) -> dict[str, bytes]:
     """File name -> PNG: the sheet, ``curves.png`` and ``weights.png``, as far as there is something to draw."""
     options = result.provenance.method["options"]
-    model = model_name(result.provenance)
+    model, palette = model_name(result.provenance), palette_of(result.provenance.background)
     plots = {
-        "curves.png": curves_plot(result.items, title=f"{options['method']} on {model}"),
+        "curves.png": curves_plot(result.items, title=f"{options['method']} on {model}", palette=palette),
         "weights.png": weights_plot(
-            result.items, title=f"{options['method']} on {model}, weights drawn anew", order=options["weights"]
+            result.items, title=f"{options['method']} on {model}, weights drawn anew", order=options["weights"],
+            palette=palette,
         ),
-    }
+    }  # fmt: skip
     drawn = {name: data for name, data in plots.items() if data is not None}
     return {**_sheets(result, f"Check of {options['method']} on {model}"), **drawn}
 
@@ -36,7 +39,7 @@ def comparison_pictures(result: Result[CheckedItem]) -> dict[str, bytes]:
 def figure_lines(item: CheckedItem) -> list[str]:
     """What stands under a map."""
     figures = item.figures
-    lines = [f"at {item.map.layer}"] if item.map.layer else []
+    lines = []
     if "insertion" in figures:
         areas = [figures[name]["area"] for name in ("insertion", "deletion")]
         lines.append("  ".join(f"{n} -" if a is None else f"{n} {a:.3f}" for n, a in zip(("ins", "del"), areas)))
@@ -48,9 +51,6 @@ def figure_lines(item: CheckedItem) -> list[str]:
     weights = [entry["correlation"] for entry in figures.get("weights", ())]
     if weights and weights[-1] is not None:
         lines.append(f"all weights anew: {weights[-1]:.2f}")
-    if "seconds" in figures:
-        seconds = figures["seconds"]
-        lines.append(f"{seconds:.1f} s" if seconds >= 1 else f"{1000 * seconds:.0f} ms")
     if item.map.reason:
         lines.append(item.map.reason)
     return lines
@@ -65,20 +65,44 @@ def _sheets(result: Result[CheckedItem], title: str) -> dict[str, bytes]:
         return {}
     refused = result.extra.get("refused", [])
     methods = list(result.provenance.method["options"].get("methods", {}))
-    rows = [_row(group, methods) for group in list(groups.values())[:_ROWS]]
-    legend = ["ins: area under the insertion curve (large is good); del: under the deletion curve (small is good)"]
-    if any("seconds" in item.figures for item in result.items):
-        legend.append("seconds: a method's first image includes what it prepares of the network")
+    shown, stamp = list(groups.values())[:MOST_ROWS], result.provenance
+    seen = seen_cells((group[0].map.path for group in shown), stamp.profile)
+    names = typed_names(stamp, (item.map.layer for item in result.items))
+    times = _times(result.items)
+    rows = [_row(group, methods, names, times, seen.get(group[0].map.path or "")) for group in shown]
+    legend = []
+    if any("insertion" in item.figures for item in result.items):
+        legend = ["ins: area under the insertion curve (large is good); del: under the deletion curve (small is good)"]
     said = dict.fromkeys(f"{entry['method']}: {entry['reason']}" for entry in refused)
-    more = [f"{len(groups) - _ROWS} more images in result.json"] if len(groups) > _ROWS else []
-    return drawn_pages(rows, title=title, subtitle=legend, provenance=result.provenance, footer=[*said, *more])
+    return drawn_pages(
+        rows, title=title, subtitle=legend, provenance=stamp, footer=[*said, *more_rows(len(groups), "images")],
+        warnings=seen_warnings(seen, stamp.profile),
+    )  # fmt: skip
 
 
-def _row(group: Sequence[CheckedItem], methods: Sequence[str]) -> Row:
-    cells = [image_cell(group[0].map)]
+def _times(items: Sequence[CheckedItem]) -> dict[str, str]:
+    """Method -> what a map of it takes, the median of all images."""
+    seconds = dict[str, list[float]]()
+    for item in items:
+        if "seconds" in item.figures:
+            seconds.setdefault(item.map.method, []).append(item.figures["seconds"])
+    taken = {method: statistics.median(each) for method, each in seconds.items()}
+    return {method: f"{one:.1f} s" if one >= 1 else f"{1000 * one:.0f} ms" for method, one in taken.items()}
+
+
+def _row(
+    group: Sequence[CheckedItem], methods: Sequence[str], names: Mapping[str, str], times: Mapping[str, str],
+    seen: Cell | None,
+) -> Row:  # fmt: skip
+    cells = [*([] if seen is None else [seen]), image_cell(group[0].map)]
     for method in methods or [group[0].map.method]:
         own = [item for item in group if item.map.method == method]
-        cells += [Cell(item.map.images["overlay"], (method, *figure_lines(item)), scale_bar(item.map)) for item in own]
+        time = [times[method]] if method in times else []
+        for item in own:
+            layer = item.map.layer
+            heading = (method, *time, *([f"at {names.get(layer, layer)}"] if layer else []))
+            picture = item.map.images["overlay"]
+            cells.append(Cell(picture, tuple(figure_lines(item)), scale_bar(item.map), heading=heading))
         if not own:
-            cells.append(Cell(None, (method, "refused, see below")))
+            cells.append(Cell(None, ("refused, see below",), heading=(method, *time)))
     return Row(target_line(group[0].map), tuple(cells))

@@ -10,12 +10,12 @@ from typing import Any
 from onnxray.assess.models.item import ModelsItem
 from onnxray.images.drawing.contact_sheet import Bar, Cell, Row
 from onnxray.images.drawing.heat_map import colour_bar
-from onnxray.images.drawing.plot_style import BLUE, GRID, INK, SOFT_INK, VERMILION, legible, own_style, png_of
+from onnxray.images.drawing.page.palette import WHITE, Palette, palette_of
+from onnxray.images.drawing.plot_style import legible, own_style, png_of, title_lines
 from onnxray.images.drawing.text import NO_MARKUP
-from onnxray.report.pages import drawn_pages
+from onnxray.report.pages import MOST_ROWS, drawn_pages, more_rows
 from onnxray.results.result import Result
 
-_ROWS = 40
 _DOTS_PER_INCH, _WIDEST, _NARROWEST = 144, 24.0, 7.0
 _LONGEST_NAME, _MOST_NAMES = 26, 80
 _LEAST = 1e-8
@@ -24,12 +24,15 @@ _LEAST = 1e-8
 
 def pictures(result: Result[ModelsItem]) -> dict[str, bytes]:
     """File name -> PNG: the sheets, and ``layers.png`` where values were compared."""
-    plot = layers_plot(result.extra["models"], result.items, first=_name(result.provenance.model))
+    stamp, models = result.provenance, result.extra["models"]
+    plot = layers_plot(models, result.items, first=_name(stamp.model), palette=palette_of(stamp.background))
     return {**_sheets(result), **({} if plot is None else {"layers.png": plot})}
 
 
 @own_style()
-def layers_plot(models: Sequence[Mapping[str, Any]], items: Sequence[ModelsItem], *, first: str) -> bytes | None:
+def layers_plot(
+    models: Sequence[Mapping[str, Any]], items: Sequence[ModelsItem], *, first: str, palette: Palette = WHITE
+) -> bytes | None:
     """The relative error of every layer, a panel a model: each picture faint, the largest over them bold.
 
     None where no values were compared.
@@ -46,39 +49,41 @@ def layers_plot(models: Sequence[Mapping[str, Any]], items: Sequence[ModelsItem]
         dpi=_DOTS_PER_INCH,
     )
     figure.set_layout_engine("constrained")
-    figure.suptitle(
-        legible(f"How far the values lie from those of {first}", 90), x=0.012, ha="left", fontsize=12, weight="bold",
-        color=INK, **NO_MARKUP,
-    )  # fmt: skip
+    said, ink = title_lines(f"How far the values lie from those of {first}", 90), palette.ink
+    figure.suptitle(said, x=0.012, ha="left", fontsize=12, weight="bold", color=ink, **NO_MARKUP)
     for ax, model, own in zip(figure.subplots(len(drawn), 1, squeeze=False)[:, 0], drawn, named):
-        _panel(ax, model, [item for item in items if item.model == model["model"]], named=own)
-    return png_of(figure)
+        its = [item for item in items if item.model == model["model"]]
+        _panel(ax, model, its, named=own, palette=palette)
+    return png_of(figure, palette=palette)
 
 
-def _panel(ax: Any, model: Mapping[str, Any], items: Sequence[ModelsItem], *, named: bool) -> None:
+def _panel(ax: Any, model: Mapping[str, Any], items: Sequence[ModelsItem], *, named: bool, palette: Palette) -> None:
     layers = model["layers"]
     for item in items:
-        ax.plot([_drawn(layer.get("relative")) for layer in item.layers], color=BLUE, linewidth=0.8, alpha=0.35)
-    ax.plot([_drawn(layer["relative"]) for layer in layers], color=BLUE, linewidth=2.0, marker="o", markersize=3)
+        ax.plot([_drawn(layer.get("relative")) for layer in item.layers], color=palette.blue, linewidth=0.8, alpha=0.35)
+    ax.plot(
+        [_drawn(layer["relative"]) for layer in layers], color=palette.blue, linewidth=2.0, marker="o", markersize=3
+    )
     parts = next((k for k, layer in enumerate(layers) if layer["a"] == model["parts_at"]), None)
     said = "they do not part"
     if parts is not None:
-        ax.axvline(parts, color=VERMILION, linewidth=1.2)
+        ax.axvline(parts, color=palette.vermilion, linewidth=1.2)
         said = f"they part at {legible(str(model['parts_at']), 40)}"
     ax.set_yscale("log")
-    ax.grid(axis="y", color=GRID, linewidth=0.8)
+    ax.grid(axis="y", color=palette.grid, linewidth=0.8)
     ax.set_axisbelow(True)
-    ax.tick_params(which="both", length=0, labelsize=8, labelcolor=SOFT_INK)
+    ax.tick_params(which="both", length=0, labelsize=8, labelcolor=palette.soft_ink)
     ax.yaxis.set_minor_formatter("")
     ends = [math.log10(error) for error in (_drawn(layer["relative"]) for layer in layers) if not math.isnan(error)]
     if ends:
         ax.set_ylim(10.0 ** (math.floor(min(ends) - 0.3)), 10.0 ** math.ceil(max(ends) + 0.05))
     ax.spines[["top", "right", "left"]].set_visible(False)
+    ax.spines["bottom"].set_color(palette.soft_ink)
     ax.set_title(
         legible(f"{_name(model)}: {said}   (faint: one picture, bold: the largest)", 110), loc="left", fontsize=9,
-        color=INK, **NO_MARKUP,
+        color=palette.ink, **NO_MARKUP,
     )  # fmt: skip
-    ax.set_ylabel("relative error\n|a - b| / |a|", fontsize=9, color=INK, **NO_MARKUP)
+    ax.set_ylabel("relative error\n|a - b| / |a|", fontsize=9, color=palette.ink, **NO_MARKUP)
     ax.set_xlim(-0.5, len(layers) - 0.5)
     if named:
         names = [legible(layer["a"], _LONGEST_NAME) for layer in layers]
@@ -86,14 +91,16 @@ def _panel(ax: Any, model: Mapping[str, Any], items: Sequence[ModelsItem], *, na
             range(len(names)),
             names,
             fontsize=7,
-            color=INK,
+            color=palette.ink,
             rotation=50,
             ha="right",
             rotation_mode="anchor",
             **NO_MARKUP,
         )
     else:
-        ax.set_xlabel("layers in the order of the first model, by their number in result.json", fontsize=8, color=INK)
+        ax.set_xlabel(
+            "layers in the order of the first model, by their number in result.json", fontsize=8, color=palette.ink
+        )
 
 
 def _drawn(error: float | None) -> float:
@@ -110,8 +117,8 @@ def _sheets(result: Result[ModelsItem]) -> dict[str, bytes]:
         return {}
     names = {model["model"]: _name(model) for model in result.extra["models"]}
     first = _name(result.provenance.model)
-    rows = [_row(item, first, names[item.model]) for item in shown[:_ROWS]]
-    more = [f"{len(shown) - _ROWS} more in result.json"] if len(shown) > _ROWS else []
+    rows = [_row(item, first, names[item.model]) for item in shown[:MOST_ROWS]]
+    more = more_rows(len(shown), "pairs")
     legend = []
     if any(item.difference is not None for item in result.items):
         legend.append("difference: the second map less the first, each as a share of its own largest number")
@@ -123,17 +130,18 @@ def _sheets(result: Result[ModelsItem]) -> dict[str, bytes]:
 
 def _row(item: ModelsItem, first: str, other: str) -> Row:
     pictures = {role: picture for role, (_, picture) in item.pictures().items()}
-    cells = [Cell(item.images["image"], ("the picture", *_agreement(item)))]
+    cells = [Cell(item.images["image"], tuple(_agreement(item)), heading=("the picture",))]
     for role, name, said in (("map-a", first, item.said[0]), ("map-b", other, item.said[1])):
         if role in pictures:
-            cells.append(Cell(pictures[role], (name, *_verdict(said))))
+            cells.append(Cell(pictures[role], tuple(_verdict(said)), heading=(name,)))
         else:
-            cells.append(Cell(None, (name, *_verdict(said))))
+            cells.append(Cell(None, tuple(_verdict(said)), heading=(name,)))
     if "difference" in pictures:
         correlation = "-" if item.rank_correlation is None else f"{item.rank_correlation:.3f}"
         span = f"{item.difference_span:.2g}"
         bar = Bar(colour_bar(signed=True), f"-{span}", span, "of the largest number")
-        cells.append(Cell(pictures["difference"], ("difference", f"rank correlation {correlation}"), bar))
+        caption = (f"rank correlation {correlation}",)
+        cells.append(Cell(pictures["difference"], caption, bar, heading=("difference",)))
     if item.reason:
         cells.append(Cell(None, ("no maps", item.reason)))
     return Row(f"{Path(item.path).name if item.path else 'image'}: {first} and {other}", tuple(cells))

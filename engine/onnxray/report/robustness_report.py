@@ -11,41 +11,29 @@ import numpy as np
 
 from onnxray.assess.robustness.item import RobustnessItem
 from onnxray.images.drawing.contact_sheet import Cell, Row
-from onnxray.images.drawing.plot_style import (
-    BLUE,
-    GREEN,
-    GRID,
-    INK,
-    ORANGE,
-    PURPLE,
-    SKY,
-    SOFT_INK,
-    VERMILION,
-    legible,
-    own_style,
-    png_of,
-)
+from onnxray.images.drawing.page.palette import WHITE, Palette, palette_of
+from onnxray.images.drawing.plot_style import legible, own_style, png_of, title_lines
 from onnxray.images.drawing.text import NO_MARKUP
 from onnxray.report.pages import drawn_pages, model_name
 from onnxray.results.result import Result
 
 _MOST, _BESIDE = 20, 4
-_COLOURS = (BLUE, VERMILION, GREEN, PURPLE, SKY, ORANGE)
 _DASHES = ("-", "--", ":", "-.")
 
 
 def pictures(result: Result[RobustnessItem]) -> dict[str, bytes]:
     """``curve.png``, and ``sheet.png``: twenty images from those flipped most easily to those that hold out."""
     found = result.extra["robustness"]
-    title = f"Robustness of {model_name(result.provenance)}"
-    return {**_sheet(result, title), "curve.png": curve(found, result.items, title=title)}
+    title, palette = f"Robustness of {model_name(result.provenance)}", palette_of(result.provenance.background)
+    return {**_sheet(result, title), "curve.png": curve(found, result.items, title=title, palette=palette)}
 
 
 @own_style()
-def curve(found: Mapping[str, Any], items: Sequence[RobustnessItem], *, title: str) -> bytes:
+def curve(found: Mapping[str, Any], items: Sequence[RobustnessItem], *, title: str, palette: Palette = WHITE) -> bytes:
     """Robust accuracy against eps as PNG bytes: each attack, and the worst case with its 95 % band."""
     from matplotlib.figure import Figure
 
+    colours = (palette.blue, palette.vermilion, palette.green, palette.purple, palette.sky, palette.orange)
     figure = Figure(figsize=(8.0, 4.6), dpi=144)
     figure.set_layout_engine("constrained")
     ax = figure.subplots()
@@ -55,32 +43,35 @@ def curve(found: Mapping[str, Any], items: Sequence[RobustnessItem], *, title: s
     for k, name in enumerate(names):
         x, y = _steps([item.norms.get(name) for item in right], count, end)
         ax.plot(
-            x, y, drawstyle="steps-post", color=_COLOURS[k % len(_COLOURS)], linewidth=1.2, label=legible(name, 40),
-            linestyle=_DASHES[k // len(_COLOURS) % len(_DASHES)],
+            x, y, drawstyle="steps-post", color=colours[k % len(colours)], linewidth=1.2, label=legible(name, 40),
+            linestyle=_DASHES[k // len(colours) % len(_DASHES)],
         )  # fmt: skip
     x, y = _steps([item.smallest for item in right], count, end)
-    ax.plot(x, y, drawstyle="steps-post", color=INK, linewidth=2.4, label="worst case")
+    ax.plot(x, y, drawstyle="steps-post", color=palette.ink, linewidth=2.4, label="worst case")
     low, high = ([row["interval"][k] for row in rows] for k in (0, 1))
-    ax.vlines([row["eps"] for row in rows], low, high, color=SOFT_INK, linewidth=5, alpha=0.35, label="95 % interval")
+    steps = [row["eps"] for row in rows]
+    ax.vlines(steps, low, high, color=palette.soft_ink, linewidth=5, alpha=0.35, label="95 % interval")
     guess = found.get("guess")
     if guess:
-        ax.axhline(guess, color=SOFT_INK, linewidth=0.8, linestyle=":", label="guessing")
+        ax.axhline(guess, color=palette.soft_ink, linewidth=0.8, linestyle=":", label="guessing")
     ax.set_xlim(0, end)
     ax.set_ylim(-0.02, 1.02)
-    ax.set_xlabel(f"budget, {found['norm']} in grey levels", fontsize=9, color=INK, **NO_MARKUP)
-    ax.set_ylabel("robust accuracy", fontsize=9, color=INK, **NO_MARKUP)
-    ax.grid(color=GRID, linewidth=0.8)
+    ax.set_xlabel(f"budget, {found['norm']} in grey levels", fontsize=9, color=palette.ink, **NO_MARKUP)
+    ax.set_ylabel("robust accuracy", fontsize=9, color=palette.ink, **NO_MARKUP)
+    ax.grid(color=palette.grid, linewidth=0.8)
     ax.set_axisbelow(True)
-    ax.tick_params(length=0, labelsize=8, labelcolor=SOFT_INK)
+    ax.tick_params(length=0, labelsize=8, labelcolor=palette.soft_ink)
     ax.spines[["top", "right"]].set_visible(False)
+    ax.spines[["left", "bottom"]].set_color(palette.soft_ink)
     for text in ax.legend(fontsize=8, frameon=False, loc="upper right").get_texts():
-        text.set(**NO_MARKUP)
+        text.set(color=palette.ink, **NO_MARKUP)
     said = (
         f"{len(items)} images, {found['misclassified']} named wrongly as they came; saved 8-bit pictures, ONNX Runtime"
     )
-    figure.suptitle(legible(title, 90), x=0.012, ha="left", fontsize=12, weight="bold", color=INK, **NO_MARKUP)
-    ax.set_title(said, loc="left", fontsize=8, color=SOFT_INK, **NO_MARKUP)
-    return png_of(figure)
+    ink = palette.ink
+    figure.suptitle(title_lines(title, 90), x=0.012, ha="left", fontsize=12, weight="bold", color=ink, **NO_MARKUP)
+    ax.set_title(said, loc="left", fontsize=8, color=palette.soft_ink, **NO_MARKUP)
+    return png_of(figure, palette=palette)
 
 
 def _steps(norms: Sequence[float | None], count: int, end: float) -> tuple[list[float], list[float]]:
@@ -101,8 +92,8 @@ def _sheet(result: Result[RobustnessItem], title: str) -> dict[str, bytes]:
     places = np.unique(np.linspace(0, len(order) - 1, min(_MOST, len(order))).round().astype(int))
     norm = order[0].norm
     subtitle = (
-        f"{len(places)} of {len(order)} rightly named images, in order of the smallest {norm} that flips them; the "
-        "change is drawn times the number under it, mid-grey being none"
+        f"{len(places)} of {len(order)} rightly named images, in order of the smallest {norm} that flips them; "
+        "mid-grey: no change"
     )
     rows = [
         Row("", tuple(_cell(order[k]) for k in places[start : start + _BESIDE]))
@@ -117,6 +108,6 @@ def _cell(item: RobustnessItem) -> Cell:
         return Cell(item.images["origin"], (name, f"{item.true_label}: not flipped"))
     lines = (
         name, f"{item.true_label} -> {item.after.label}, {item.after.probability:.4f}",
-        f"{item.norm} {item.smallest:.4g} by {item.attack}; change x {item.gain or 0:.3g}",
+        f"{item.norm} {item.smallest:.4g} by {item.attack}; change drawn x {item.gain or 0:.3g}",
     )  # fmt: skip
     return Cell(tuple(item.images[role] for role in ("origin", "image", "perturbation")), lines)

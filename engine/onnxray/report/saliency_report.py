@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from onnxray.images.drawing.contact_sheet import Bar, Cell, Row
 from onnxray.images.drawing.heat_map import colour_bar
 from onnxray.methods.saliency.item import MapItem
-from onnxray.report.pages import drawn_pages, model_name
+from onnxray.report.pages import MOST_ROWS, drawn_pages, model_name, more_rows
+from onnxray.report.parts.said import target_words, typed_names
+from onnxray.report.parts.seen_part import seen_cells, seen_warnings
 from onnxray.results.result import Result
-
-_ROWS = 40
 
 
 def sheets(result: Result[MapItem]) -> dict[str, bytes]:
@@ -26,26 +26,32 @@ def sheets(result: Result[MapItem]) -> dict[str, bytes]:
             groups.setdefault(item.stem, []).append(item)
     if not groups:
         return {}
-    rows = [_row(group) for group in list(groups.values())[:_ROWS]]
-    model = model_name(result.provenance)
-    footer = [f"{len(groups) - _ROWS} more images in result.json"] if len(groups) > _ROWS else []
-    method = result.provenance.method["name"]
-    legend = ["under each picture: the method and its layer; under the map alone: its colour scale"]
-    if any(item.signed for item in result.items):
-        legend[0] += "; below zero: against the target"
-    if any(item.object_ for item in result.items):
-        drawn = ["yellow: the object found in the map", "vermilion: the box around it"]
-        given = any("reference_box" in (item.object_ or {}) for item in result.items)
-        legend.append("; ".join([*drawn, *(["sky blue: the reference"] if given else [])]))
+    shown, stamp = list(groups.values())[:MOST_ROWS], result.provenance
+    seen = seen_cells((group[0].path for group in shown), stamp.profile)
+    names = typed_names(stamp, (item.layer for item in result.items))
+    rows = [_row(group, names, seen.get(group[0].path or "")) for group in shown]
+    items = [item for group in shown for item in group]
     return drawn_pages(
-        rows, title=f"Saliency ({method}) on {model}", subtitle=legend, provenance=result.provenance, footer=footer
-    )
+        rows, title=f"Saliency ({stamp.method['name']}) on {model_name(stamp)}", subtitle=_legend(items),
+        provenance=stamp, footer=more_rows(len(groups), "images"), warnings=seen_warnings(seen, stamp.profile),
+    )  # fmt: skip
+
+
+def _legend(items: Sequence[MapItem]) -> list[str]:
+    """What colours mean, of those that are drawn."""
+    said = ["below zero: against the target"] if any(item.signed for item in items) else []
+    objects = [item.object_ for item in items if item.object_ is not None]
+    boxed = any(found["box"] is not None for found in objects)
+    said += ["yellow: the object found in the map"] if boxed else []
+    said += ["vermilion: the box around it"] if boxed else []
+    said += ["sky blue: the reference"] if any("reference_box" in found for found in objects) else []
+    return ["; ".join(said)] if said else []
 
 
 def image_cell(item: MapItem) -> Cell:
     """The image with what the judge says of it."""
     verdict = () if item.label is None else (f"class {item.label}", f"probability {item.probability:.4f}")
-    return Cell(item.images["image"], ("image", *verdict))
+    return Cell(item.images["image"], verdict, heading=("image",))
 
 
 def scale_bar(item: MapItem) -> Bar:
@@ -57,28 +63,30 @@ def scale_bar(item: MapItem) -> Bar:
 def target_line(item: MapItem) -> str:
     """What was explained, and its score."""
     name = Path(item.path).name if item.path else "image"
-    return f"{name}: {item.target} = {item.target_score:.4g}"
+    return f"{name}: {target_words(item.target)} = {item.target_score:.4g}"
 
 
-def _row(group: Sequence[MapItem]) -> Row:
-    cells = [image_cell(group[0])]
+def _row(group: Sequence[MapItem], names: Mapping[str, str], seen: Cell | None) -> Row:
+    cells = [*([] if seen is None else [seen]), image_cell(group[0])]
     for item in group:
-        lines = [item.method, f"at {item.layer}"] if item.layer else [item.method]
-        if item.numbers_.get("conservation_gap") is not None:
-            lines.append(f"conservation gap {item.numbers_['conservation_gap']:.2%}")
-        if item.reason:
-            lines.append(item.reason)
-        cells += [Cell(item.images["overlay"], tuple(lines))]
-        cells += [Cell(item.images["map"], ("the map alone",), scale_bar(item))]
+        heading = (item.method, *([f"at {names.get(item.layer, item.layer)}"] if item.layer else []))
+        gap = item.numbers_.get("conservation_gap")
+        lines = [*([] if gap is None else [f"conservation gap {gap:.2%}"]), *([item.reason] if item.reason else [])]
+        cells += [Cell(item.images["overlay"], tuple(lines), heading=heading)]
+        cells += [Cell(item.images["map"], (), scale_bar(item), heading=("the map alone",))]
         if "class-map" in item.images:
-            panels = item.images["class-map"], item.images["class-map-legend"]
-            said = ("class predicted with the square there", "and its share of the positions")
-            if item.numbers_.get("class_kept") == 1:
-                said = ("no position of the square", "changes the class")
-            cells.append(Cell(panels, said))
+            cells.append(_class_cell(item))
         if item.object_ is not None:
             cells.append(_object_cell(item.images["object"], item.object_))
     return Row(target_line(group[0]), tuple(cells))
+
+
+def _class_cell(item: MapItem) -> Cell:
+    """Where the square changes the class, and to which; a sentence where it does so nowhere."""
+    if item.numbers_.get("class_kept") == 1:
+        return Cell(None, ("no position flips it",))
+    panels = item.images["class-map"], item.images["class-map-legend"]
+    return Cell(panels, heading=("class with the square there", "and its share of the positions"))
 
 
 def _object_cell(picture: NDArray[np.uint8], found: Mapping[str, Any]) -> Cell:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from onnxray.errors import InputError
-from onnxray.images.drawing.plot_style import BLUE, GREEN, GRID, INK, SOFT_INK, VERMILION, legible, own_style, png_of
+from onnxray.images.drawing.page.palette import WHITE, Palette
+from onnxray.images.drawing.plot_style import legible, own_style, png_of, title_lines
 from onnxray.images.drawing.text import NO_MARKUP
 from onnxray.methods.lots.summary import quantile_with_infinities
 
@@ -26,7 +27,6 @@ _LONGEST_LABEL = 24
 # With longer names than this, or more layers, names are turned, or they would run into each other.
 _LONGEST_LEVEL, _MOST_LEVEL = 10, 16
 _DOTS_PER_INCH, _WIDEST = 144, 80.0
-_BAND = "#f0f0f0"
 # Where the points and the box of a layer lie beside its tick, and how wide they are, in layers.
 _POINTS, _POINTS_SPREAD, _BOX, _BOX_WIDTH = -0.2, 0.16, 0.12, 0.3
 # The share of a panel's height that what was not reached takes.
@@ -63,16 +63,19 @@ class _Panel:
 
 @own_style()
 def stability_plot(
-    layers: Sequence[LayerSpread], *, title: str, unreached_label: str = "not reached", units: str = "grey levels"
-) -> bytes:
+    layers: Sequence[LayerSpread], *, title: str, unreached_label: str = "not reached", units: str = "grey levels",
+    palette: Palette = WHITE,
+) -> bytes:  # fmt: skip
     """The bytes of a PNG of ``stability_figure``. Errors: InputError."""
-    return png_of(stability_figure(layers, title=title, unreached_label=unreached_label, units=units))
+    figure = stability_figure(layers, title=title, unreached_label=unreached_label, units=units, palette=palette)
+    return png_of(figure, palette=palette)
 
 
 @own_style()
 def stability_figure(
-    layers: Sequence[LayerSpread], *, title: str, unreached_label: str = "not reached", units: str = "grey levels"
-) -> Figure:
+    layers: Sequence[LayerSpread], *, title: str, unreached_label: str = "not reached", units: str = "grey levels",
+    palette: Palette = WHITE,
+) -> Figure:  # fmt: skip
     """Draw L2, Linf and PASS over the layers, in the order given, as a figure of matplotlib.
 
     A box spans the quartiles, the line in it is the median, a point is an image (see
@@ -88,13 +91,21 @@ def stability_figure(
     _check(layers)
     unreached = legible(unreached_label, _LONGEST_LABEL)
     panels = [
-        _Panel(f"L2  ({units})", BLUE, tuple(spread.l2 for spread in layers), math.inf, may_be_logarithmic=True),
-        _Panel(f"L∞  ({units})", VERMILION, tuple(spread.linf for spread in layers), math.inf, may_be_logarithmic=True),
+        _Panel(
+            f"L2  ({units})", palette.blue, tuple(spread.l2 for spread in layers), math.inf, may_be_logarithmic=True
+        ),
+        _Panel(
+            f"L∞  ({units})",
+            palette.vermilion,
+            tuple(spread.linf for spread in layers),
+            math.inf,
+            may_be_logarithmic=True,
+        ),
     ]
     # NaN says the same as -inf: not reached.
     similarity = tuple(tuple(-math.inf if math.isnan(v) else v for v in spread.similarity) for spread in layers)
     if any(similarity):
-        panels.append(_Panel("PASS", GREEN, similarity, -math.inf))
+        panels.append(_Panel("PASS", palette.green, similarity, -math.inf))
 
     names = _names([spread.layer for spread in layers])
     longest = max(len(name) for name in names)
@@ -106,19 +117,25 @@ def stability_figure(
     figure.set_layout_engine("constrained", hspace=0.0, h_pad=0.06)
     axes = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
     for panel, ax in zip(panels, axes, strict=True):
-        _draw(ax, panel, unreached)
+        _draw(ax, panel, unreached, palette)
     labels = [f"{name}\n{_percent(spread.share_reached)}" for name, spread in zip(names, layers, strict=True)]
     beside = 0.6 + max(0.0, 4.0 - len(names)) / 2  # so that few layers do not become wide ones
     axes[-1].set_xlim(-beside, len(names) - 1 + beside)
     turn = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if turned else {}
-    axes[-1].set_xticks(range(len(names)), labels, fontsize=9, color=INK, **NO_MARKUP, **turn)
+    axes[-1].set_xticks(range(len(names)), labels, fontsize=9, color=palette.ink, **NO_MARKUP, **turn)
     figure.suptitle(
-        legible(title, int(8 * width)), x=0.012, ha="left", fontsize=12, weight="bold", color=INK, **NO_MARKUP
+        title_lines(title, int(8 * width)),
+        x=0.012,
+        ha="left",
+        fontsize=12,
+        weight="bold",
+        color=palette.ink,
+        **NO_MARKUP,
     )
     missed = any(math.isinf(v) for panel in panels for values in panel.values for v in values)
     cross = f"   ×: {unreached}, counts as infinite" if missed else ""
     key = f"box: quartiles   line: median   dot: one image{cross}   %: share reached"
-    axes[0].set_title(key, loc="left", fontsize=8, color=SOFT_INK, **NO_MARKUP)
+    axes[0].set_title(key, loc="left", fontsize=8, color=palette.soft_ink, **NO_MARKUP)
     figure.align_ylabels(axes)
     return figure
 
@@ -135,26 +152,28 @@ def _check(layers: Sequence[LayerSpread]) -> None:
             raise InputError(f"layer {spread.layer!r} was reached by a share of {spread.share_reached}, not in [0, 1]")
 
 
-def _draw(ax: Any, panel: _Panel, unreached_label: str) -> None:
+def _draw(ax: Any, panel: _Panel, unreached_label: str, palette: Palette) -> None:
     from matplotlib.patches import Rectangle
 
     finite = [v for values in panel.values for v in values if math.isfinite(v)]
     scale = _Scale(finite, panel)
     ax.set_yscale("log" if scale.logarithmic else "linear")
     ax.set_ylim(scale.bottom, scale.top)
-    ax.set_yticks(scale.ticks(), [f"{tick:g}" for tick in scale.ticks()], fontsize=8, color=SOFT_INK, **NO_MARKUP)
+    ax.set_yticks(
+        scale.ticks(), [f"{tick:g}" for tick in scale.ticks()], fontsize=8, color=palette.soft_ink, **NO_MARKUP
+    )
     ax.set_yticks([], minor=True)
-    ax.set_ylabel(panel.name, fontsize=9, color=INK, **NO_MARKUP)
-    ax.grid(axis="y", color=GRID, linewidth=0.8)
+    ax.set_ylabel(panel.name, fontsize=9, color=palette.ink, **NO_MARKUP)
+    ax.grid(axis="y", color=palette.grid, linewidth=0.8)
     ax.set_axisbelow(True)
     ax.tick_params(length=0)
     ax.spines[["top", "right", "left"]].set_visible(False)
-    ax.spines["bottom"].set_color(SOFT_INK)
+    ax.spines["bottom"].set_color(palette.soft_ink)
     if scale.has_band:
-        ax.axhspan(*scale.band, color=_BAND, linewidth=0, zorder=0.5)
+        ax.axhspan(*scale.band, color=palette.empty, linewidth=0, zorder=0.5)
         middle = scale.clip(panel.worst)
         ax.text(
-            1.004, middle, unreached_label, transform=ax.get_yaxis_transform(), fontsize=8, color=SOFT_INK,
+            1.004, middle, unreached_label, transform=ax.get_yaxis_transform(), fontsize=8, color=palette.soft_ink,
             va="center", ha="left", rotation=0, **NO_MARKUP,
         )  # fmt: skip
     for x, values in enumerate(panel.values):

@@ -3,55 +3,50 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from onnxray.images.drawing.contact_sheet import Cell, Row
-from onnxray.images.drawing.plot_style import (
-    BLUE,
-    GREEN,
-    GRID,
-    INK,
-    ORANGE,
-    PURPLE,
-    SKY,
-    VERMILION,
-    legible,
-    own_style,
-    png_of,
-)
+from onnxray.images.drawing.page.palette import Palette, palette_of
+from onnxray.images.drawing.plot_style import legible, own_style, png_of
 from onnxray.images.drawing.text import NO_MARKUP, clean_text
 from onnxray.methods.synthesis.item import SynthesisItem
 from onnxray.report.pages import drawn_pages, model_name
+from onnxray.report.parts.numbered_channels import NUMBERING, grey_bar, numbered_grid
+from onnxray.report.parts.said import target_words
 from onnxray.results.result import Result
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _CELLS, _CURVES = 256, 24
-_COLOURS, _LONGEST_NAME = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY, INK), 60
+_LONGEST_NAME = 60
 _STEPS = "step, of the image in floats as it is climbed; the figures in the table are of the saved 8-bit picture"
-_SAID = "under each picture: what was climbed, and what ONNX Runtime says of the saved picture"
 
 
 def sheets(result: Result[SynthesisItem]) -> dict[str, bytes]:
     """``sheet.png`` and further pages, a row for each image that was begun from, and ``trace.png``."""
     model = model_name(result.provenance)
-    method = result.provenance.method["name"]
+    method, options = result.provenance.method["name"], result.provenance.method["options"]
+    palette = palette_of(result.provenance.background)
     groups: dict[str, list[SynthesisItem]] = {}
     for item in result.items[:_CELLS]:
         groups.setdefault(Path(item.path).name if item.path else "", []).append(item)
-    rows = [Row(name, tuple(cell for item in group for cell in _cells(item))) for name, group in groups.items()]
+    rows = [
+        Row(name, tuple(cell for item in group for cell in _cells(item, options, palette)))
+        for name, group in groups.items()
+    ]
     climbed = any(item.trace for item in result.items)
     left = len(result.items) - _CELLS
-    footer = [f"{left} more in result.json"] if left > 0 else []
+    footer = [f"{left} more in index.html"] if left > 0 else []
     found = drawn_pages(
         rows, title=f"{method} on {model}",
-        subtitle=[_SAID] if climbed else [],
+        subtitle=["classes: by ONNX Runtime on the saved pictures"] if climbed else NUMBERING.get(method, []),
         provenance=result.provenance, footer=footer,
     )  # fmt: skip
     found |= {"trace.png": trace_plot(result)} if climbed else {}
@@ -77,20 +72,24 @@ def _gif(pictures: list[NDArray[np.uint8]]) -> bytes:
     return stream.getvalue()
 
 
-def _cells(item: SynthesisItem) -> list[Cell]:
-    cells = [Cell(picture, (role,)) for role, picture in item.images.items() if role != "image"]
-    lines = [item.target]
+def _cells(item: SynthesisItem, options: Mapping[str, Any], palette: Palette) -> list[Cell]:
+    cells = [Cell(picture, heading=(role,)) for role, picture in item.images.items() if role != "image"]
+    lines = [f"{item.layer}: {item.target}" if item.method == "filters" else target_words(item.target)]
     if item.label is not None and item.probability is not None:
-        lines += [item.label, f"probability {item.probability:.4f}"]
+        lines += [f"class {item.label}", f"probability {item.probability:.4f}"]
     lines += [f"{name} {value:.3g}" for name, value in item.numbers_.items() if isinstance(value, float)][:3]
     if item.reason:
         lines.append(item.reason)
-    return [*cells, Cell(item.images["image"], tuple(lines))]
+    grid = numbered_grid(item, options, palette)
+    picture = item.images["image"] if grid is None else grid
+    bar = None if grid is None else grey_bar(item, options)
+    return [*cells, Cell(picture, tuple(lines[1:]), bar, heading=(lines[0],), whole=grid is not None)]
 
 
 def _line_name(item: SynthesisItem) -> str:
     """What a line of the trace is of; matplotlib leaves lines out whose names begin with an underscore."""
-    name = f"{Path(item.path).name}: {item.target}" if item.path else item.target
+    target = target_words(item.target)
+    name = f"{Path(item.path).name}: {target}" if item.path else target
     return legible(name, _LONGEST_NAME).lstrip("_")
 
 
@@ -98,7 +97,7 @@ def _line_name(item: SynthesisItem) -> str:
 def trace_plot(result: Result[SynthesisItem]) -> bytes:
     """``trace_figure`` as PNG bytes."""
     # It names matplotlib, as it always did: the same run gives the same bytes.
-    return png_of(trace_figure(result), metadata=None)
+    return png_of(trace_figure(result), metadata=None, palette=palette_of(result.provenance.background))
 
 
 def trace_figure(result: Result[SynthesisItem]) -> Figure:
@@ -113,7 +112,9 @@ def trace_figure(result: Result[SynthesisItem]) -> Figure:
     if all(item.trace.get("total") == item.trace.get("objective") for item in result.items) and "objective" in names:
         names = [name for name in names if name != "total"]
     shown = result.items[:_CURVES]
-    colours = _COLOURS if len(shown) <= len(_COLOURS) else (BLUE,) * len(shown)
+    palette = palette_of(result.provenance.background)
+    apart = len(shown) <= len(palette.lines)
+    colours = palette.lines if apart else (palette.blue,) * len(shown)
     figure = Figure(figsize=(9, 2.4 * len(names) + 0.6), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
     panels = figure.subplots(len(names), 1, squeeze=False, sharex=True)[:, 0]
@@ -121,15 +122,18 @@ def trace_figure(result: Result[SynthesisItem]) -> Figure:
         for item, colour in zip(shown, colours):
             values = item.written_trace().get(name, ())
             panel.plot(range(1, len(values) + 1), values, linewidth=1.2, color=colour, label=_line_name(item))
-        panel.set_ylabel(clean_text(name), color=INK, **NO_MARKUP)
-        panel.grid(color=GRID)
+        panel.set_ylabel(clean_text(name), color=palette.ink, **NO_MARKUP)
+        panel.grid(color=palette.grid)
+        panel.tick_params(colors=palette.soft_ink)
         for side in ("top", "right"):
             panel.spines[side].set_visible(False)
-    panels[-1].set_xlabel(_STEPS, **NO_MARKUP)
-    if 1 < len(shown) <= len(_COLOURS):
+        for side in ("left", "bottom"):
+            panel.spines[side].set_color(palette.soft_ink)
+    panels[-1].set_xlabel(_STEPS, color=palette.ink, **NO_MARKUP)
+    if len(shown) > 1 and apart:
         legend = panels[0].legend(fontsize=8, frameon=False)
         for text in legend.get_texts():
-            text.set(color=INK, **NO_MARKUP)
+            text.set(color=palette.ink, **NO_MARKUP)
     title = f"{result.provenance.method['name']}: every step of {len(result.items)} image(s)"
-    figure.suptitle(clean_text(title), **NO_MARKUP)
+    figure.suptitle(clean_text(title), color=palette.ink, **NO_MARKUP)
     return figure

@@ -8,6 +8,7 @@ from typing import Any, Self, TypeVar, final
 
 from numpy.typing import NDArray
 
+from onnxray.images.drawing.page.palette import Palette
 from onnxray.notebooks.displayed import Displayed
 
 
@@ -29,6 +30,10 @@ class Item(Displayed, ABC):
     def measured_again(self) -> dict[str, Any]:
         """What of the numbers its files alone tell, by name: other files than were written tell otherwise."""
         return {}
+
+    def drawn_in(self, _palette: Palette, /) -> Self:
+        """The item with its figures in other colours; itself where it has none."""
+        return self
 
     @final
     def files(self) -> dict[str, tuple[str, NDArray[Any]]]:

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from onnxray.errors import OutputError
 from onnxray.results.earlier_run import DOCUMENT, files_of_earlier_run
+from onnxray.results.file_names import FileNames
 from onnxray.results.item import Item, ItemT
 from onnxray.results.journal import JOURNAL, Ended, Entry, Journal, Unit, read_journal
 from onnxray.results.loading import restored
@@ -35,7 +36,6 @@ from onnxray.results.result import Result
 from onnxray.results.run_folder import RunFolder, told
 from onnxray.results.run_identity import digest, first_difference
 from onnxray.results.saved_files import (
-    FileNames,
     document_bytes,
     item_entry,
     npy_bytes,

@@ -31,7 +31,9 @@ from onnxray.model.model import Model
 
 MOST_NAMES: Final = 2000
 """Class names in a document; of more their number and sha256 stand there."""
-NO_FILES: Final = frozenset({"layer", "value", "wrt", "colormap", "title", "device", "methods", "settings"})
+NO_FILES: Final = frozenset(
+    {"layer", "value", "wrt", "colormap", "title", "background", "device", "methods", "settings"}
+)
 """Options whose text names no file, whatever lies in the working folder."""
 
 

@@ -33,6 +33,8 @@ class Provenance(Displayed):
     interrupted: bool = False
     title: str | None = None
     """What heads the sheets in place of their own titles."""
+    background: str | None = None
+    """What sheets and plots are drawn on; None is white."""
     made_from: Mapping[str, Any] = field(default_factory=dict)
     """The call, and the files that it named by their contents: see ``results/made_from.py``."""
 
@@ -46,7 +48,7 @@ class Provenance(Displayed):
         return one_line(self, f"{self.method['name']} on {self.model_name}, seed {self.seed}, {self.device}, {seconds}")
 
 
-AS_NEEDED: Final = frozenset({"title", "made_from"})
+AS_NEEDED: Final = frozenset({"title", "background", "made_from"})
 """What stands in a document where there is something to say."""
 
 

@@ -16,10 +16,11 @@ from onnxray.errors.type_checks import as_path, check_files, check_subclass
 from onnxray.notebooks.displayed import Displayed, displays, one_line
 from onnxray.notebooks.surroundings import show_picture
 from onnxray.notebooks.tables import Tabular, flat
+from onnxray.results.file_names import file_names
 from onnxray.results.item import Item, ItemT
 from onnxray.results.loading import SCHEMA, check_unchanged, refused, restored, stored_document
 from onnxray.results.provenance import AS_NEEDED, Provenance, check_provenance
-from onnxray.results.saved_files import file_names, item_entry, npy_bytes, plain_values, with_files, write_folder
+from onnxray.results.saved_files import item_entry, npy_bytes, plain_values, with_files, write_folder
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,7 @@ class Result(Displayed, Tabular, Generic[ItemT]):
             "notes": list(p.notes),
             "interrupted": p.interrupted,
             **({} if p.title is None else {"title": p.title}),
+            **({} if p.background is None else {"background": p.background}),
             **({"made_from": dict(p.made_from)} if p.made_from else {}),
             **self.extra,
             "items": [item_entry(item, names) for item in self.items],

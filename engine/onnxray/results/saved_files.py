@@ -1,12 +1,11 @@
-"""The files of a run: their names, their bytes, and a folder of them written whole or not at all."""
+"""The files of a run: their bytes, and a folder of them written whole or not at all."""
 
 from __future__ import annotations
 
 import io
 import math
 import os
-import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,43 +19,6 @@ from onnxray.results.earlier_run import DOCUMENT, files_of_earlier_run
 from onnxray.results.item import Item
 from onnxray.results.journal import JOURNAL
 from onnxray.results.run_folder import RunFolder, told
-
-_LONGEST = 80
-
-
-def file_names(items: Sequence[Item]) -> dict[str, str]:
-    """Stem -> file name (.png, or .npy for numbers): plain ASCII, not longer than a file system takes, unique."""
-    names = FileNames()
-    for item in items:
-        names.add(item)
-    return names.of
-
-
-class FileNames:
-    """Names for the files of items that come one after the other. of: stem -> file name."""
-
-    def __init__(self) -> None:
-        self.of: dict[str, str] = {}
-        self._taken: set[str] = set()
-
-    def take(self, stem: str, name: str) -> None:
-        """A name that a stem has already."""
-        self.of[stem] = name
-        self._taken.add(Path(name).stem.lower())
-
-    def add(self, item: Item) -> None:
-        """Name the files of one more item; equal stems are one file, names that differ in case alone stay apart."""
-        numbers = {stem for stem, _ in item.arrays().values()}
-        for stem, _ in item.files().values():
-            if stem in self.of:
-                continue
-            plain = re.sub(r"[^A-Za-z0-9_-]+", "-", stem).strip("-") or "picture"
-            if len(plain) > _LONGEST:
-                plain = f"{plain[: _LONGEST // 2]}--{plain[-_LONGEST // 2 + 2 :]}"
-            name, count = plain, 2
-            while name.lower() in self._taken:
-                name, count = f"{plain}-{count}", count + 1
-            self.take(stem, f"{name}.npy" if stem in numbers else f"{name}.png")
 
 
 def item_entry(item: Item, names: Mapping[str, str]) -> dict[str, Any]:

@@ -125,7 +125,7 @@ def test_pictures_that_a_network_made_come_back(tmp_path: Path) -> None:
     path.write_bytes(models.parse(text).SerializeToString())
     run(["apply", str(path), FOUR, "--profile", "raw", "--range", "255"], tmp_path / "run")
     (item,) = onnxray.load(tmp_path / "run")
-    np.testing.assert_array_equal(item.images["image"], read_png(tmp_path / "run" / "0-4_0.png"))
+    np.testing.assert_array_equal(item.images["image"], read_png(tmp_path / "run" / "4_0-0-apply-image.png"))
 
 
 def test_every_method_gives_items_that_are_known_by_its_name() -> None:

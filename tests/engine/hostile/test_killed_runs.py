@@ -139,7 +139,7 @@ def test_values_and_apply_go_on_too(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(batching, "_CHUNK_LIMIT", 3)
     command = ("values", "lenet", *DIGITS[:10], "--value", "ip1")
     assert run(*command, "-o", tmp_path / "whole").exit_code == 0
-    assert sorted(path.name for path in (tmp_path / "whole").iterdir()) == ["result.json", "values.npz"]
+    assert sorted(path.name for path in (tmp_path / "whole").iterdir()) == ["index.html", "result.json", "values.npz"]
     with monkeypatch.context() as patch:
         real, calls = Keeping.end, []
 

@@ -9,8 +9,9 @@ from PIL import Image
 
 import onnxray
 from onnxray.images.drawing.contact_sheet import Cell, Row
-from onnxray.images.drawing.plot_style import VERMILION, rgb
-from onnxray.report.pages import drawn_pages, model_name
+from onnxray.images.drawing.page.palette import WHITE
+from onnxray.images.drawing.plot_style import rgb
+from onnxray.report.pages import MOST_ROWS, drawn_pages, model_name, more_rows
 from onnxray.results.provenance import provenance
 
 
@@ -28,8 +29,8 @@ def test_a_profile_that_was_assumed_is_no_small_print(assumed: bool) -> None:
     cell = Cell(np.zeros((1, 28, 28), np.uint8), ("a",))
     pages = drawn_pages([Row("", (cell,))], title="t", subtitle=["s"], provenance=stamp)
     with Image.open(io.BytesIO(pages["sheet.png"])) as page:
-        vermilion = (np.asarray(page.convert("RGB")) == rgb(VERMILION)).all(2)
-    assert vermilion.any() == assumed
+        warning = (np.asarray(page.convert("RGB")) == rgb(WHITE.warning)).all(2)
+    assert warning.any() == assumed
 
 
 def test_a_title_of_its_own_heads_the_pages() -> None:
@@ -54,3 +55,16 @@ def test_names_of_classes_that_were_assumed_are_said(monkeypatch: pytest.MonkeyP
     assumed = {**(stamp.profile or {}), "labels_assumed": "ImageNet-1k, assumed because x and because y"}
     drawn_pages([], title="t", subtitle=[], provenance=replace(stamp, profile=assumed))
     assert said[1] == "profile lenet (from: lenet.toml); labels: ImageNet-1k, assumed"
+
+
+@pytest.mark.parametrize(("count", "names"), [(1, ["sheet.png"]), (30, ["sheet-1.png", "sheet-2.png", "sheet-3.png"])])
+def test_pages_are_numbered_where_there_are_several(count: int, names: list[str]) -> None:
+    stamp = provenance(onnxray.open("lenet"), name="m", options={}, seed=0, seconds=0.0, notes=())
+    cell = Cell(np.zeros((1, 224, 224), np.uint8), ("a",))
+    drawn = drawn_pages([Row(str(k), (cell,)) for k in range(count)], title="t", subtitle=[], provenance=stamp)
+    assert list(drawn) == names
+
+
+def test_what_is_left_out_is_said_where_it_is() -> None:
+    assert more_rows(MOST_ROWS, "images") == []
+    assert more_rows(MOST_ROWS + 7, "images") == ["7 more images in index.html"]

@@ -22,7 +22,7 @@ def result(count: int, *, penalty: bool, path: str | None = None, target: str = 
         items.append(
             SimpleNamespace(trace=trace, written_trace=lambda trace=trace: trace, path=path, target=target.format(k))
         )
-    return SimpleNamespace(items=tuple(items), provenance=SimpleNamespace(method={"name": "maximize"}))
+    return SimpleNamespace(items=tuple(items), provenance=SimpleNamespace(method={"name": "maximize"}, background=None))
 
 
 @pytest.mark.parametrize("penalty", [False, True])

@@ -27,7 +27,6 @@ from onnxray.results import saved_files
 from onnxray.results.item import Item
 from onnxray.results.provenance import Provenance
 from onnxray.results.result import Result
-from onnxray.results.saved_files import file_names
 from support import models
 from support.linear import SIDE, Linear, pictures
 
@@ -168,28 +167,6 @@ def test_text_of_any_kind_survives(tmp_path: Path):
     result.save(tmp_path / "run")
     assert Result.load(tmp_path / "run", Made).provenance.command == ("onnxray", nasty)
     assert "中文" in (tmp_path / "run" / "result.json").read_text(encoding="utf-8")
-
-
-# --- file names
-
-
-def test_file_names_are_plain_unique_and_short():
-    stems = [
-        "pair-0-/layer4/layer4.1/relu_1/Relu_output_0-image", "pair-0-_layer4_layer4.1/relu_1/Relu_output_0-image",
-        "a:0", "a/0", "a\\0", "A:0", "a-0", "a-0-2", "../../etc/passwd", "..", "", "/", "中", "é", "nul\x00", " ",
-        "x" * 500 + "-image", "x" * 500 + "-perturbation", "x" * 501 + "-image",
-    ]  # fmt: skip
-    names = file_names([Made(0.0, {"image": (stem, grey(0))}) for stem in stems])
-    assert list(names) == stems
-    assert len({name.lower() for name in names.values()}) == len(stems)
-    for name in names.values():
-        assert name.isascii()
-        assert len(name) <= 100
-        assert Path(name).name == name
-        assert set(name.lower()) <= set("abcdefghijklmnopqrstuvwxyz0123456789_-.")
-        assert not name.startswith((".", "-"))
-        assert name.count(".") == 1
-    assert names["x" * 500 + "-image"].endswith("-image.png")
 
 
 def test_layers_with_hard_names_keep_their_pictures_apart(tmp_path: Path):

@@ -28,6 +28,7 @@ from onnxray.methods.subjects import refuse_several
 from onnxray.model.model import Model
 from onnxray.objectives.objective import Objective
 from onnxray.objectives.targets import read_target
+from onnxray.results.file_names import stem_of
 from onnxray.results.finished_items import Tape
 
 # Images and noisy copies that a method is given at once.
@@ -156,7 +157,7 @@ class Check(Figures, Method[CheckedItem]):
                     figures["noise"] = stable[item.layer]
                 if correlations is not None:
                     figures["weights"] = correlations[number]
-                stem = f"{item.stem.rpartition('-')[0]}-{part.start + place}"
+                stem = stem_of(item.path, part.start + place)
                 yield CheckedItem(map=replace(item, stem=stem), figures=figures)
 
     def _weights(

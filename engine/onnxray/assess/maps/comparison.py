@@ -6,7 +6,6 @@ import itertools
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, ClassVar, final
 
 import numpy as np
@@ -26,6 +25,7 @@ from onnxray.methods.subjects import refuse_several
 from onnxray.model.model import Model
 from onnxray.objectives.objective import Objective
 from onnxray.objectives.targets import read_target
+from onnxray.results.file_names import stem_of
 from onnxray.results.finished_items import Tape
 
 
@@ -114,7 +114,7 @@ class Comparison(Figures, Method[CheckedItem]):
         items = []
         for item in maps:
             # Images of one name in several folders stay apart, and each is one file for all methods.
-            stem = f"{Path(item.path).stem if item.path else 'image'}-{place}"
+            stem = stem_of(item.path, place)
             figures = {"seconds": seconds, **self.of_map(model, one, target, item, reference, run.random)}
             items.append(CheckedItem(map=replace(item, stem=stem), figures=figures))
         return items

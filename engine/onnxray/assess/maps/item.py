@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from numpy.typing import NDArray
 
+from onnxray.images.drawing.page.palette import Palette
 from onnxray.methods.saliency.item import MapItem
 from onnxray.notebooks.displayed import one_line
 from onnxray.results.item import Item
@@ -43,6 +44,10 @@ class CheckedItem(Item):
     def arrays(self) -> dict[str, tuple[str, NDArray[Any]]]:
         """The map's."""
         return self.map.arrays()
+
+    def drawn_in(self, palette: Palette, /) -> Self:
+        """The map's."""
+        return replace(self, map=self.map.drawn_in(palette))
 
     @classmethod
     def restore(cls, document: Mapping[str, Any], pictures: Mapping[str, NDArray[Any]]) -> Self:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, final
 
 import numpy as np
@@ -27,6 +26,7 @@ from onnxray.methods.run import Run, generator_of, silent
 from onnxray.methods.saliency.base import Saliency
 from onnxray.model.model import Model
 from onnxray.objectives.targets import targets_of
+from onnxray.results.file_names import stem_of
 from onnxray.results.finished_items import Tape
 
 _GROUP = 8
@@ -166,7 +166,7 @@ class _Group:
             name = of_a.names[row]
             seen = {} if of_a.plain else {"image": to_uint8(of_a.array[row])}
             yield ModelsItem(
-                path=name, model=self.number, stem=f"{Path(name).stem if name else 'image'}-{start + row}", images=seen,
+                path=name, model=self.number, stem=stem_of(name, start + row), images=seen,
                 said=(said(self.model, answer, row, top), said(b, answered, row, top)),
                 compared=compared(self.model, answer, answered, row, top) if apart is None else None,
                 layers=[_entry(pair, table) for pair, table in zip(named, tables[row])], **maps,

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from onnxray.arrays import Image8
 from onnxray.images.drawing.heat_map import draw_map, draw_overlay
 from onnxray.notebooks.displayed import one_line
+from onnxray.results.file_names import extended
 from onnxray.results.item import Item
 
 _LEAST_SPAN: Final = 0.2
@@ -86,7 +87,7 @@ class ModelsItem(Item):
                     shown[name] = draw_overlay(one.image, one.heat, one.shown_at, signed=one.signed)
         if self.difference is not None and "difference" not in shown:
             shown["difference"] = draw_map(self.difference, self.difference_span, signed=True)
-        stems = {role: self.stem if role == "image" else f"{self.stem}-{self.model}-{role}" for role in shown}
+        stems = {role: extended(self.stem, None if role == "image" else self.model, role) for role in shown}
         return {role: (stems[role], picture) for role, picture in shown.items()}
 
     def arrays(self) -> dict[str, tuple[str, NDArray[Any]]]:
@@ -94,7 +95,8 @@ class ModelsItem(Item):
         if self.maps is None:
             return {}
         return {
-            role: (f"{self.stem}-{self.model}-{role}", one.heat) for role, one in zip(("heat-a", "heat-b"), self.maps)
+            role: (extended(self.stem, self.model, role), one.heat)
+            for role, one in zip(("heat-a", "heat-b"), self.maps)
         }
 
     @classmethod
@@ -107,7 +109,7 @@ class ModelsItem(Item):
         return cls(
             path=document["path"], model=document["model"], said=(document["a"], document["b"]),
             compared=document["compared"], layers=document["layers"], rank_correlation=document["rank_correlation"],
-            reason=document["reason"], stem=document["files"].get("image", "image.png").removesuffix(".png"),
+            reason=document["reason"], stem=_stem_in(document["files"]),
             maps=None if a is None or b is None else (a, b),
             difference=None if a is None or b is None else difference_of(a.heat, b.heat),
             images={role: picture for role, picture in pictures.items() if not role.startswith("heat-")},
@@ -122,6 +124,10 @@ def difference_of(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float32]:
 def _share(heat: NDArray[Any]) -> NDArray[np.float64]:
     largest = float(np.abs(heat).max())
     return np.asarray(heat, np.float64) / (largest or 1.0)
+
+
+def _stem_in(files: Mapping[str, str]) -> str:
+    return files.get("image", "image.png").removesuffix(".png").removesuffix("-image")
 
 
 def _numbers(one: DrawnMap) -> dict[str, Any]:

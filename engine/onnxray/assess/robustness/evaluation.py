@@ -11,7 +11,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any, ClassVar, final
 
 import numpy as np
@@ -37,6 +36,7 @@ from onnxray.methods.run import Run
 from onnxray.methods.shots import Shots
 from onnxray.methods.variable import PixelVariable, Rows, Variable
 from onnxray.model.model import Model
+from onnxray.results.file_names import stem_of
 from onnxray.results.finished_items import Tape
 
 DEFAULT_EPS = "1,2,4,8,16"
@@ -219,7 +219,6 @@ class _Group:
         """What was found of one image, judged alone."""
         place = next(iter(np.flatnonzero(self.rows == row).tolist()), None)
         origin, name = self.shots.shown(row), self.shots.names[row]
-        stem = f"{Path(name).stem if name else 'image'}-{row}"
         pictured, after, gain = isinstance(self.variable, PixelVariable), None, None
         images = {"origin": self.variable.start[row]} if pictured else {}
         found = None if place is None else self.best[place]
@@ -239,7 +238,8 @@ class _Group:
             norm=self.norm.name, norms={} if place is None else self.norms[place], smallest=smallest,
             attack=None if found is None else found[0], after=after,
             queries={} if place is None else self.queries[place], gain=gain,
-            stems={role: stem if role == "origin" else f"{stem}-evaluate-{role}" for role in images}, images=images,
+            stems={role: stem_of(name, row, None if role == "origin" else "evaluate", role) for role in images},
+            images=images,
         )  # fmt: skip
 
 

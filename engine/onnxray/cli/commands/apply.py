@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from onnxray.cli.parts.arguments import ImagesArgument, ModelArgument
 from onnxray.cli.parts.command_frame import progress_bar
-from onnxray.cli.parts.document import Work, print_json
+from onnxray.cli.parts.document import Work, print_json, with_page
 from onnxray.cli.parts.finishing import say_interrupted
 from onnxray.cli.parts.limits import limited
 from onnxray.cli.parts.shared_options import Growing, with_shared_options
@@ -68,7 +67,7 @@ def apply(
                 raise
             interrupted = True
         document = work.document(keep.entries, interrupted=interrupted, earlier=journal.seconds)
-        document = keep.complete_plain(document, {})
+        document = keep.complete_plain(document, with_page(document, keep.path, {}))
     if shared.json:
         print_json(document)
     else:
@@ -86,10 +85,11 @@ def apply(
 def _apply(model: Model, keep: Keeping, place: int, picture: Pixels, overlap: int | None, range_: OutputRange) -> None:
     """Apply the network to one picture, and keep it."""
     from onnxray.model.picture_network import apply_network
+    from onnxray.results.file_names import plain_name, stem_of
 
     applied = apply_network(model, picture.array[0], overlap=overlap, range=range_)
     path = picture.names[0]
-    name = f"{place}-{Path(path).stem if path else 'picture'}.png"
+    name = f"{plain_name(stem_of(path, place, 'apply', 'image'))}.png"
     item = {
         "path": path, "size": list(applied.image.shape[1:]), "range": applied.range,
         "least": applied.least, "largest": applied.largest, "tiles": applied.tiles,

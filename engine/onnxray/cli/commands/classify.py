@@ -73,7 +73,7 @@ def classify(
     )
     if interrupted:
         document["incomplete"] = True
-    write_document(document, shared.out)
+    document = write_document(document, shared.out)
     if shared.json:
         print_json(document)
     else:
@@ -84,7 +84,7 @@ def classify(
 
 def _tell(shared: Opening, document: dict[str, Any], described: list[str]) -> None:
     """Write and print what is said by an output that is no classifier's."""
-    write_document(document, shared.out)
+    document = write_document(document, shared.out)
     if shared.json:
         print_json(document)
         return

@@ -70,7 +70,7 @@ def inspect(
         "metadata": dict(graph.metadata),
     }  # fmt: skip
     document = work.document([_row(value, weighted) for value in graph.values.values()], facts)
-    write_document(document, shared.out)
+    document = write_document(document, shared.out)
     if shared.json:
         print_json(document)
         return

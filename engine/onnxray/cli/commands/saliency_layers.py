@@ -42,7 +42,7 @@ def layers(
         for grid in found.candidates
     ]  # fmt: skip
     document = work.document(items, {"value": wanted[0]})
-    write_document(document, shared.out)
+    document = write_document(document, shared.out)
     if shared.json:
         print_json(document)
         return

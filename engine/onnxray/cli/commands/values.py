@@ -12,7 +12,7 @@ from urllib.parse import quote
 import typer
 
 from onnxray.cli.parts.arguments import ImagesArgument, ModelArgument
-from onnxray.cli.parts.document import Work, print_json
+from onnxray.cli.parts.document import Work, print_json, with_page
 from onnxray.cli.parts.finishing import say_interrupted
 from onnxray.cli.parts.limits import limited
 from onnxray.cli.parts.shared_options import Growing, with_shared_options
@@ -71,7 +71,7 @@ def values(
         document = work.document(items, more, interrupted=interrupted, earlier=journal.seconds)
         if not interrupted:
             keep.drop(chunks.names)
-        document = keep.complete_plain(document, {"values.npz": archive})
+        document = keep.complete_plain(document, with_page(document, keep.path, {"values.npz": archive}))
     if shared.json:
         print_json(document)
     else:

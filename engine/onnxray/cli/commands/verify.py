@@ -44,7 +44,7 @@ def verify(
     extra = verification.to_dict()
     rows = extra.pop("values")
     document = work.document(rows, extra)
-    write_document(document, shared.out)
+    document = write_document(document, shared.out)
     if shared.json:
         print_json(document)
     else:

@@ -171,6 +171,16 @@ TitleOption = Annotated[
     str | None,
     typer.Option("--title", help="What heads the sheets in place of method and model.", rich_help_panel="Output"),
 ]
+BackgroundOption = Annotated[
+    str,
+    typer.Option(
+        "--background",
+        metavar="white|dark|transparent|#rrggbb",
+        help="What sheets and plots are drawn on; text and lines change with it.",
+        rich_help_panel="Output",
+        envvar="ONNXRAY_BACKGROUND",
+    ),
+]
 SeedOption = Annotated[
     int, typer.Option("--seed", help="Seed of whatever is random.", rich_help_panel="Method", envvar="ONNXRAY_SEED")
 ]

@@ -63,14 +63,25 @@ class Work:
         return {**Result(stamp, (), None, extra or {}).to_dict(), "items": list(items)}
 
 
-def write_document(document: Mapping[str, Any], folder: Path | None) -> None:
-    """Write result.json where a folder was asked for."""
+def write_document(document: Mapping[str, Any], folder: Path | None) -> dict[str, Any]:
+    """Write result.json and its page where a folder was asked for. Gives the document as it was written."""
     if folder is None:
-        return
-    from onnxray.results.saved_files import write_folder
+        return dict(document)
+    from onnxray.results.saved_files import with_files, write_folder
 
-    write_folder(folder, document, {})
+    files = with_page(document, folder, {})
+    written = with_files(document, files)
+    write_folder(folder, written, files)
     say(f"written to {folder}")
+    return written
+
+
+def with_page(document: Mapping[str, Any], folder: Path, files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Files of a run with the page that shows its items. folder: where those of the items lie."""
+    from onnxray.report.page.run_page import NAME, run_page
+    from onnxray.results.saved_files import plain_values
+
+    return {**files, NAME: run_page(plain_values(document), folder, files)}
 
 
 def print_json(document: Mapping[str, Any]) -> None:

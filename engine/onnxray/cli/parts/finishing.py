@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
-from onnxray.cli.parts.document import command_line, made_from_this, print_json
+from onnxray.cli.parts.document import command_line, made_from_this, print_json, with_page
 from onnxray.cli.terminal.notes import note as say
 
 if TYPE_CHECKING:
+    from onnxray.cli.parts.shared_options import Shared
     from onnxray.model.model import Model
     from onnxray.results.keeping import Keeping
     from onnxray.results.result import Result
@@ -32,32 +33,37 @@ class Ending:
     lines: Callable[[Result[Any]], Iterable[str]] | None = None
 
 
-def finish(result: Result[Any], model: Model, keep: Keeping, ending: Ending, *, json: bool, title: str | None) -> None:
+def finish(result: Result[Any], model: Model, keep: Keeping, ending: Ending, *, shared: Shared) -> None:
     """Complete a run and tell of it, as a table or as the one JSON document; status 130 where it was interrupted."""
     from onnxray.results.provenance import profile_notes
 
     extra = {**result.extra, **({} if ending.extra is None else ending.extra(result))}
     stamp = dataclasses.replace(
-        result.provenance, command=tuple(command_line()), title=title, made_from=made_from_this(model)
+        result.provenance,
+        command=tuple(command_line()),
+        title=shared.title,
+        made_from=made_from_this(model),
+        background=None if shared.background == "white" else shared.background,
     )
     result = dataclasses.replace(result, provenance=stamp, folder=keep.path, extra=extra)
     for sentence in () if ending.lines is None else ending.lines(result):
         say(sentence)
     sheets = ending.sheets(result)
-    document = keep.complete(result, sheets)
+    shown = {**dataclasses.replace(result, items=()).to_dict(), "items": keep.entries}
+    document = keep.complete(result, with_page(shown, keep.path, sheets))
     told = profile_notes(model.profile)  # which was said when the model was opened
     for note in result.provenance.notes:
         if note not in told:
             say(note)
-    if json:
+    if shared.json:
         print_json(document)
     else:
         from onnxray.cli.parts.console import table_console
 
         ending.table(result)
-        shown = "sheet.png" if "sheet.png" in sheets else next(iter(sheets), None)
-        pictures = f"pictures: {keep.path / shown}   " if shown is not None else ""
-        table_console().print(f"{pictures}numbers: {keep.path / 'result.json'}")
+        first = "sheet.png" if "sheet.png" in sheets else next(iter(sheets), None)
+        pictures = f"pictures: {keep.path / first}   " if first is not None else ""
+        table_console().print(f"{pictures}page: {keep.path / 'index.html'}   numbers: {keep.path / 'result.json'}")
     if result.provenance.interrupted:
         say_interrupted()
 

@@ -55,10 +55,22 @@ def run_method(
     is. each: done to every item. whole, hint: of the estimate of a long run (:class:`Estimate`).
     Errors: those of the method; Exit with status 130 where it was interrupted.
     """
-    with shared.keeping(folder, **(beside or {})) as keep:
+    from onnxray.images.drawing.page.palette import palette_of
+
+    beside, palette = dict(beside or {}), palette_of(shared.background)
+    if shared.background != "white":
+        beside["background"] = shared.background
+    with shared.keeping(folder, **beside) as keep:
         with progress_bar() as bar:
             tick = Estimate(bar, note, whole, hint)
             result = method(
-                model, images, goal, seed=shared.seed, progress=tick, keep_partial=True, keep=keep, each=each
+                model,
+                images,
+                goal,
+                seed=shared.seed,
+                progress=tick,
+                keep_partial=True,
+                keep=keep,
+                each=lambda item: (item if each is None else each(item)).drawn_in(palette),
             )
-        finish(result, model, keep, ending, json=shared.json, title=shared.title)
+        finish(result, model, keep, ending, shared=shared)

@@ -16,6 +16,7 @@ from typer.models import OptionInfo
 
 from onnxray.cli.parts.arguments import (
     ApproximateOption,
+    BackgroundOption,
     ChannelsOption,
     DeviceOption,
     InputOption,
@@ -140,6 +141,13 @@ class Shared(Growing):
 
     seed: SeedOption = 0
     title: TitleOption = None
+    background: BackgroundOption = "white"
+
+    def __post_init__(self) -> None:
+        """Refuse a background that is none before anything is done. Errors: InputError."""
+        from onnxray.images.drawing.page.palette import palette_of
+
+        palette_of(self.background)
 
 
 def refuse_another_run(folder: Path) -> None:

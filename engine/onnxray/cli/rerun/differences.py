@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final, final
 
 from onnxray.errors.short_values import short
+from onnxray.report.page.run_page import NAME as PAGE
 from onnxray.results.journal import is_plain_name
 from onnxray.results.made_from import digest_of
 
@@ -137,4 +138,5 @@ def _table(value: Any) -> Mapping[str, Any]:
 
 
 def _names(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
+    """Files beside the items', without the page: all it says stands in the document, beside paths as they are now."""
+    return [name for name in value if name != PAGE] if isinstance(value, list) else []

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxray.arrays import Image8
-from onnxray.images.drawing.plot_style import BLUE, GRID, INK, SOFT_INK, VERMILION, legible, own_style
+from onnxray.images.drawing.page.palette import WHITE, Palette
+from onnxray.images.drawing.plot_style import legible, own_style
 from onnxray.images.drawing.sample_figure import calm, pixels_of, sample_figure
 from onnxray.images.drawing.text import NO_MARKUP
 
@@ -17,14 +18,16 @@ _LONGEST_NAME = 28
 
 
 @own_style()
-def draw_bars(names: Sequence[str], heat: NDArray[np.float32], sample: NDArray[Any], *, title: str) -> Image8:
+def draw_bars(
+    names: Sequence[str], heat: NDArray[np.float32], sample: NDArray[Any], *, title: str, palette: Palette = WHITE
+) -> Image8:
     """Bars of (K,) numbers under each other; beside each its name and what the sample holds there. uint8 RGB, CHW."""
     count = len(heat)
-    figure = sample_figure(title, (5.2, 0.9 + 0.24 * count))
+    figure = sample_figure(title, (5.2, 0.9 + 0.24 * count), palette)
     ax = figure.subplots()
     places = np.arange(count)
-    ax.barh(places, heat, height=0.62, color=[VERMILION if value > 0 else BLUE for value in heat])
-    ax.axvline(0.0, color=SOFT_INK, linewidth=0.8)
+    ax.barh(places, heat, height=0.62, color=[palette.vermilion if value > 0 else palette.blue for value in heat])
+    ax.axvline(0.0, color=palette.soft_ink, linewidth=0.8)
     held = sample.reshape(-1) if sample.size == count else [None] * count
     texts = [
         legible(names[k] if k < len(names) else f"[{k}]", _LONGEST_NAME)
@@ -33,11 +36,11 @@ def draw_bars(names: Sequence[str], heat: NDArray[np.float32], sample: NDArray[A
     ]
     ax.set_yticks(places, texts, **NO_MARKUP)
     ax.set_ylim(count - 0.4, -0.6)
-    ax.grid(axis="x", color=GRID, linewidth=0.8)
+    ax.grid(axis="x", color=palette.grid, linewidth=0.8)
     ax.set_axisbelow(True)
-    calm(ax)
-    ax.tick_params(axis="y", labelsize=8, labelcolor=INK)
-    return pixels_of(figure)
+    calm(ax, palette)
+    ax.tick_params(axis="y", labelsize=8, labelcolor=palette.ink)
+    return pixels_of(figure, palette)
 
 
 def _short(value: Any) -> str:

@@ -12,9 +12,8 @@ from PIL import Image, ImageDraw
 
 from onnxray.arrays import Image8
 from onnxray.graph.classifier.class_names import short_name
-from onnxray.images.drawing.contact_sheet import page_font
 from onnxray.images.drawing.plot_style import BLUE, GREEN, INK, ORANGE, PURPLE, SOFT_INK, VERMILION, YELLOW, rgb
-from onnxray.images.drawing.text import clean_text, shorten
+from onnxray.images.drawing.text import clean_text, page_font, shorten
 from onnxray.images.eight_bits import to_uint8
 
 # The image's own class is left pale; the others are told apart by every kind of vision.

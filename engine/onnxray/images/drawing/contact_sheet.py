@@ -1,40 +1,39 @@
-"""Contact sheets: many small pictures with captions on a white page, in the manner of the LOTS paper's figures.
+"""Contact sheets: many small pictures with captions on a page, in the manner of the LOTS paper's figures.
 
 A sheet is rows of cells; a cell is one picture, or a few side by side (an image and its perturbation), over a caption.
-Pillow alone draws it, and the same cells give the same pixels.
+What all cells of a column are (a method and its layer) heads it once a page. Pillow alone draws it, and the same cells
+give the same pixels.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from importlib.util import find_spec
-from pathlib import Path
+from itertools import takewhile
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from onnxray.arrays import Image8
 from onnxray.errors import InputError
-from onnxray.images.drawing.plot_style import INK, SOFT_INK, VERMILION
+from onnxray.images.drawing.page.layout import GUTTER, SMALL, bands, paginated, panel, placeholder, span
+from onnxray.images.drawing.page.palette import WHITE, Palette
 from onnxray.images.drawing.signed_grey import signed_to_grey
-from onnxray.images.drawing.text import clean_text, shorten
+from onnxray.images.drawing.text import clean_text, page_font, pieces, shorten
 
 __all__ = ["Bar", "Cell", "Row", "contact_sheet", "contact_sheet_pages", "page_font", "signed_to_grey"]
 
 _Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
-# Small pictures grow by a whole factor until a side has _SMALL pixels, large ones shrink to _LARGE. In pixels.
-_SMALL, _LARGE = 160, 224
+# In pixels. A page holds a dozen photographs with their maps.
 _NARROWEST_CELL, _NARROWEST_PAGE = 144, 560
-_WIDEST_LINE, _TALLEST_PAGE = 2000, 12000
-_MARGIN, _GUTTER, _PANEL_GAP, _LINE_GAP, _CAPTION_GAP = 36, 24, 4, 22, 7
-_RULE, _FRAME, _EMPTY = "#dcdcdc", "#b8b8b8", "#f4f4f4"
+_TALLEST_PAGE = 4400
+_MARGIN, _PANEL_GAP, _LINE_GAP, _CAPTION_GAP = 36, 4, 22, 7
 # A caption may take this many lines for each of its entries.
 _CAPTION_LINES = 2
 _BAR, _BAR_GAP, _UNIT = 9, 6, 15
+_WARNING_PAD, _WARNING_EDGE, _HALO = 10, 5, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +51,17 @@ class Cell:
     """A picture, or a few side by side, over a caption.
 
     ``image``: uint8, CHW, 1 or 3 channels; a tuple of them is drawn side by side; None draws an empty frame, or nothing
-    where the caption is empty too. ``caption``: the first entry is set in bold, each entry starts a line. ``bar``: the
-    picture's colour scale, drawn between the two.
+    where the caption is empty too. ``heading``: what it is; where that is the same in a whole column it stands above
+    the column, else the caption begins with it. ``caption``: each entry starts a line, the first of all is set in bold.
+    ``bar``: the picture's colour scale, drawn between the two. ``whole``: the picture keeps its size on the page, and
+    has no frame.
     """
 
     image: Image8 | tuple[Image8, ...] | None
     caption: tuple[str, ...] = ()
     bar: Bar | None = None
+    heading: tuple[str, ...] = ()
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +73,11 @@ class Row:
 
 
 def contact_sheet(
-    rows: Sequence[Row], *, title: str, subtitle: Sequence[str] = (), footer: Sequence[str] = ()
-) -> Image.Image:
+    rows: Sequence[Row], *, title: str, subtitle: Sequence[str] = (), footer: Sequence[str] = (),
+    palette: Palette = WHITE,
+) -> Image.Image:  # fmt: skip
     """One page with all rows, RGB; InputError where they need more than one (see :func:`contact_sheet_pages`)."""
-    pages = contact_sheet_pages(rows, title=title, subtitle=subtitle, footer=footer)
+    pages = contact_sheet_pages(rows, title=title, subtitle=subtitle, footer=footer, palette=palette)
     if len(pages) > 1:
         raise InputError(f"the contact sheet takes {len(pages)} pages of {_TALLEST_PAGE} pixels; show fewer rows")
     return pages[0]
@@ -81,57 +85,83 @@ def contact_sheet(
 
 def contact_sheet_pages(
     rows: Sequence[Row], *, title: str, subtitle: Sequence[str] = (), footer: Sequence[str] = (),
-    warnings: Sequence[str] = (),
+    warnings: Sequence[str] = (), palette: Palette = WHITE,
 ) -> list[Image.Image]:  # fmt: skip
-    """The rows on as many pages as they need, RGB, each at most about 12000 pixels high.
+    """The rows on as many pages as they need, each at most about 4400 pixels high: RGB, RGBA without a background.
 
-    warnings: what nobody may overlook, in vermilion under the subtitle.
+    warnings: what nobody may overlook, in a colour of its own under the subtitle.
     Columns are aligned through all rows; where a row is wider than about 2000 pixels it continues on the next line.
     Text that is too long is wrapped, then shortened in the middle. InputError for no cells, and for pictures that are
     not uint8 CHW with 1 or 3 channels.
     """
     pictures = (image for row in rows for cell in row.cells for image in _images(cell))
-    empty = next((_panel(image).size for image in pictures), (_SMALL, _SMALL))
-    grid = [(row.label, [_Drawn(cell, empty) for cell in row.cells]) for row in rows if row.cells]
-    if not grid:
+    empty = next((panel(image, palette).size for image in pictures), (SMALL, SMALL))
+    held = [row for row in rows if row.cells]
+    if not held:
         raise InputError("a contact sheet needs at least one cell")
-    widths = [max(cells[i].width for _, cells in grid if i < len(cells)) for i in range(max(len(c) for _, c in grid))]
-    bands = _bands(widths)
-    width = max(_NARROWEST_PAGE, max(_span(widths[a:b]) for a, b in bands))
-    head = [_Text(clean_text(title), width, page_font(22, bold=True), INK, lines=3)]
-    head += [_Text(clean_text(line), width, page_font(14), SOFT_INK, lines=6) for line in subtitle]
-    head += [_Text(clean_text(line), width, page_font(14, bold=True), VERMILION, lines=6) for line in warnings]
-    foot = [_Text(clean_text(line), width, page_font(12), SOFT_INK, lines=6) for line in footer]
+    headings = _headings(held)
+    grid = [
+        (row.label, [_Drawn(cell, empty, palette, len(above)) for cell, above in zip(row.cells, headings)])
+        for row in held
+    ]
+    widths = [max(cells[i].width for _, cells in grid if i < len(cells)) for i in range(len(headings))]
+    lines_of = bands(widths)
+    if len(lines_of) > 1 and any(headings):  # a row goes on below itself: each picture says what it is
+        headings = [()] * len(headings)
+        grid = [(row.label, [_Drawn(cell, empty, palette, 0) for cell in row.cells]) for row in held]
+    width = max(_NARROWEST_PAGE, max(span(widths[a:b]) for a, b in lines_of))
+    draw = _Pen(palette)
+    head: list[_Block] = [draw.text(title, width, 22, palette.ink, lines=3, bold=True)]
+    head += [draw.text(line, width, 14, palette.soft_ink, lines=6) for line in subtitle]
+    head += [_Warning(draw, line, width) for line in warnings]
+    head += [_Columns(draw, headings, widths)] if any(headings) else []
+    foot: list[_Block] = [draw.text(line, width, 12, palette.soft_ink, lines=6) for line in footer]
     lines = [
-        _Line(label if start == 0 else "", cells[start:stop], widths[start:stop], width)
+        _Line(draw, label if start == 0 else "", cells[start:stop], widths[start:stop], width)
         for label, cells in grid
-        for start, stop in bands
+        for start, stop in lines_of
         if cells[start:stop]
     ]
-    pages = list(_paginate(lines, _TALLEST_PAGE - sum(t.height for t in (*head, *foot)) - 4 * _MARGIN))
+    pages = list(paginated(lines, _TALLEST_PAGE - sum(t.height for t in (*head, *foot)) - 4 * _MARGIN))
     numbered = [f"page {i} of {len(pages)}" for i in range(1, len(pages) + 1)] if len(pages) > 1 else [""]
-    return [_page(page, head, foot, number, width) for page, number in zip(pages, numbered, strict=True)]
+    return [_page(draw, page, head, foot, number, width) for page, number in zip(pages, numbered, strict=True)]
 
 
-@lru_cache(maxsize=16)
-def page_font(size: int, *, bold: bool = False) -> _Font:
-    """The font of all pictures with text, in pixels."""
-    # Pillow's own font has little beyond ASCII; matplotlib, which we depend on, ships one with accents, Greek, Cyrillic
-    # and arithmetic. Its files are found without importing it; some distributions leave them out.
-    package = find_spec("matplotlib")
-    if package is not None and package.origin is not None:
-        name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
-        path = Path(package.origin).parent / "mpl-data" / "fonts" / "ttf" / name
-        if path.is_file():
-            return ImageFont.truetype(str(path), size, layout_engine=ImageFont.Layout.BASIC)
-    return ImageFont.load_default(size=size)
+def _headings(rows: Sequence[Row]) -> list[tuple[str, ...]]:
+    """What stands above each column: how the headings of all its cells begin, where there are several."""
+    columns = [[row.cells[i].heading for row in rows if i < len(row.cells)] for i in range(_longest(rows))]
+    return [
+        tuple(one[0] for one in takewhile(lambda same: len(set(same)) == 1, zip(*cells))) if len(cells) > 1 else ()
+        for cells in columns
+    ]
+
+
+def _longest(rows: Sequence[Row]) -> int:
+    return max(len(row.cells) for row in rows)
+
+
+class _Pen:
+    """Writes text in the colours of a palette."""
+
+    def __init__(self, palette: Palette) -> None:
+        self.palette = palette
+
+    def text(self, text: str, width: int, size: int, colour: str, lines: int, *, bold: bool = False) -> _Text:
+        """Text of a block."""
+        return _Text(clean_text(text), width, page_font(size, bold=bold), colour, lines, self.palette.halo)
+
+    def new_page(self, width: int, height: int) -> Image.Image:
+        """An empty page."""
+        if self.palette.page is None:
+            return Image.new("RGBA", (width, height), (255, 255, 255, 0))
+        return Image.new("RGB", (width, height), self.palette.page)
 
 
 class _Text:
     """Text broken into at most ``lines`` lines of ``width`` pixels; what does not fit is cut out of the middle."""
 
-    def __init__(self, text: str, width: int, font: _Font, colour: str, lines: int) -> None:
-        self.font, self.colour = font, colour
+    def __init__(self, text: str, width: int, font: _Font, colour: str, lines: int, halo: str | None) -> None:
+        self.font, self.colour, self.halo = font, colour, halo
         top, bottom = font.getbbox("Ålgjp|")[1::2]
         self.leading = math.ceil((bottom - top) * 1.18)
 
@@ -141,6 +171,8 @@ class _Text:
         self.lines: list[str] = []
         words = text.split()
         while words and len(self.lines) < lines - 1:
+            if not fits(words[0]):  # a name without a blank goes on in the next line
+                words = [*pieces(words[0], fits), *words[1:]]
             count = 1
             while count < len(words) and fits(" ".join(words[: count + 1])):
                 count += 1
@@ -150,24 +182,78 @@ class _Text:
             self.lines.append(shorten(" ".join(words), fits))
         self.height = self.leading * len(self.lines)
 
-    def draw(self, canvas: ImageDraw.ImageDraw, x: float, y: float, *, centred: bool) -> None:
+    def draw(self, canvas: ImageDraw.ImageDraw, x: float, y: float, *, centred: bool = False) -> None:
         for i, line in enumerate(self.lines):
             left = x - self.font.getlength(line) / 2 if centred else x
-            canvas.text((round(left), y + i * self.leading), line, font=self.font, fill=self.colour)
+            _write(canvas, (round(left), y + i * self.leading), line, self.font, self.colour, self.halo)
+
+
+def _write(
+    canvas: ImageDraw.ImageDraw, place: tuple[float, float], text: str, font: _Font, colour: str, halo: str | None
+) -> None:
+    if halo is None:
+        canvas.text(place, text, font=font, fill=colour)
+    else:
+        canvas.text(place, text, font=font, fill=colour, stroke_width=_HALO, stroke_fill=halo)
+
+
+class _Warning:
+    """A line beside a thick edge, both in the colour of warnings."""
+
+    def __init__(self, pen: _Pen, text: str, width: int) -> None:
+        self.colour = pen.palette.warning
+        self.text = pen.text(text, width - 2 * _WARNING_PAD - _WARNING_EDGE, 15, self.colour, lines=6, bold=True)
+        self.height = self.text.height + 2 * _WARNING_PAD
+
+    def draw(self, canvas: ImageDraw.ImageDraw, x: float, y: float) -> None:
+        top = y + _WARNING_PAD - 2
+        canvas.rectangle((x, top, x + _WARNING_EDGE - 1, top + self.text.height + 3), fill=self.colour)
+        self.text.draw(canvas, x + _WARNING_EDGE + _WARNING_PAD, y + _WARNING_PAD)
+
+
+class _Columns:
+    """What stands above the columns of a page, at the bottom of its height."""
+
+    def __init__(self, pen: _Pen, headings: Sequence[tuple[str, ...]], widths: Sequence[int]) -> None:
+        palette = pen.palette
+        self.widths = widths
+        self.texts = [
+            [
+                pen.text(entry, width, 15 if i == 0 else 14, palette.soft_ink if i else palette.ink, 2, bold=i == 0)
+                for i, entry in enumerate(heading)
+            ]
+            for heading, width in zip(headings, widths, strict=True)
+        ]
+        self.height = _LINE_GAP + max(sum(text.height for text in texts) for texts in self.texts)
+
+    def draw(self, canvas: ImageDraw.ImageDraw, x: float, y: float) -> None:
+        for texts, width in zip(self.texts, self.widths, strict=True):
+            top = y + self.height - sum(text.height for text in texts)
+            for text in texts:
+                text.draw(canvas, x + width / 2, top, centred=True)
+                top += text.height
+            x += width + GUTTER
+
+
+_Block = _Text | _Warning | _Columns
 
 
 class _Drawn:
-    """A cell's pictures at the size they are shown, and the width the cell asks for."""
+    """A cell's pictures at the size they are shown, and the width the cell asks for. above: entries of its heading that
+    stand above its column."""
 
-    def __init__(self, cell: Cell, empty: tuple[int, int]) -> None:
-        self.panels = [_panel(image) for image in _images(cell)]
-        if not self.panels and cell.caption:
-            self.panels = [_placeholder(empty)]
-        self.panels_width = _span([panel.width for panel in self.panels], _PANEL_GAP)
+    def __init__(self, cell: Cell, empty: tuple[int, int], palette: Palette, above: int) -> None:
+        self.palette = palette
+        self.panels = [panel(image, palette, whole=cell.whole) for image in _images(cell)]
+        if not self.panels and (cell.caption or cell.heading):
+            self.panels = [placeholder(empty, palette)]
+        self.panels_width = span([panel.width for panel in self.panels], _PANEL_GAP)
         self.panels_height = max((panel.height for panel in self.panels), default=0)
         self.width = max(self.panels_width, _NARROWEST_CELL)
-        self.caption = tuple(clean_text(entry) for entry in cell.caption)
+        self.caption = (*cell.heading[above:], *cell.caption)
+        self.bold = not above
         self.bar = cell.bar
+        self.bar_height = 0 if cell.bar is None else _BAR_GAP + _BAR + 18 + (_UNIT if cell.bar.unit else 0)
 
     def draw_bar(self, page: Image.Image, canvas: ImageDraw.ImageDraw, left: int, top: int) -> None:
         """The colour scale, as wide as the pictures, its ends labelled under it."""
@@ -175,72 +261,58 @@ class _Drawn:
             return
         strip = Image.fromarray(np.ascontiguousarray(self.bar.colours.transpose(1, 2, 0)))
         width, font = max(self.panels_width, _NARROWEST_CELL), page_font(12)
+        colour, halo = self.palette.soft_ink, self.palette.halo
         x = left + (self.panels_width - width) // 2
         page.paste(strip.resize((width, _BAR), Image.Resampling.BILINEAR), (x, top + _BAR_GAP))
-        canvas.rectangle((x, top + _BAR_GAP, x + width - 1, top + _BAR_GAP + _BAR - 1), outline=_FRAME)
+        canvas.rectangle((x, top + _BAR_GAP, x + width - 1, top + _BAR_GAP + _BAR - 1), outline=self.palette.frame)
         below = top + _BAR_GAP + _BAR + 2
-        canvas.text((x, below), self.bar.low, font=font, fill=SOFT_INK)
-        canvas.text((x + width - font.getlength(self.bar.high), below), self.bar.high, font=font, fill=SOFT_INK)
+        _write(canvas, (x, below), self.bar.low, font, colour, halo)
+        _write(canvas, (x + width - font.getlength(self.bar.high), below), self.bar.high, font, colour, halo)
         unit = clean_text(self.bar.unit)
-        canvas.text((x + (width - font.getlength(unit)) / 2, below + _UNIT), unit, font=font, fill=SOFT_INK)
+        if unit:
+            fitting = shorten(unit, lambda text: font.getlength(text) <= width)
+            _write(canvas, (x + (width - font.getlength(fitting)) / 2, below + _UNIT), fitting, font, colour, halo)
 
 
 class _Line:
-    """Cells next to each other, laid out in columns of given widths, with the heading over them."""
+    """The cells of a row, or of a part of it, with their captions wrapped to the columns' widths."""
 
-    def __init__(self, label: str, cells: list[_Drawn], widths: list[int], page_width: int) -> None:
-        self.cells, self.widths, self.page_width = cells, widths, page_width
-        self.label = _Text(clean_text(label), page_width, page_font(15, bold=True), INK, lines=2)
+    def __init__(self, pen: _Pen, label: str, cells: list[_Drawn], widths: list[int], page_width: int) -> None:
+        self.cells, self.widths, self.page_width, self.rule = cells, widths, page_width, pen.palette.grid
+        ink, soft = pen.palette.ink, pen.palette.soft_ink
+        self.label = pen.text(label, page_width, 15, ink, lines=2, bold=True)
         self.captions = [
             [
-                _Text(entry, width, page_font(14, bold=i == 0), INK if i == 0 else SOFT_INK, lines=_CAPTION_LINES)
+                pen.text(
+                    entry, width, 14, ink if i == 0 and cell.bold else soft, _CAPTION_LINES, bold=i == 0 and cell.bold
+                )
                 for i, entry in enumerate(cell.caption)
             ]
             for cell, width in zip(cells, widths, strict=False)
         ]
         self.heading_height = self.label.height + 20 if self.label.lines else 0
         self.pictures_height = max(cell.panels_height for cell in cells)
-        captions_height = max(sum(text.height for text in texts) for texts in self.captions)
-        self.bars_height = _BAR_GAP + _BAR + 18 if any(cell.bar for cell in cells) else 0
-        self.bars_height += _UNIT if any(cell.bar and cell.bar.unit for cell in cells) else 0
-        self.height = sum(
-            (self.heading_height, self.pictures_height, self.bars_height, _CAPTION_GAP, captions_height, _LINE_GAP)
-        )
+        captions = (sum(text.height for text in texts) for texts in self.captions)
+        below = (cell.bar_height + height for cell, height in zip(cells, captions, strict=False))
+        self.height = sum((self.heading_height, self.pictures_height, _CAPTION_GAP, max(below), _LINE_GAP))
 
     def draw(self, page: Image.Image, canvas: ImageDraw.ImageDraw, top: int) -> None:
+        """From ``top`` on."""
         if self.label.lines:
-            canvas.line([(_MARGIN, top), (_MARGIN + self.page_width - 1, top)], fill=_RULE)
-            self.label.draw(canvas, _MARGIN, top + 7, centred=False)
+            canvas.line([(_MARGIN, top), (_MARGIN + self.page_width - 1, top)], fill=self.rule)
+            self.label.draw(canvas, _MARGIN, top + 7)
         bottom, left = top + self.heading_height + self.pictures_height, _MARGIN
         for cell, width, texts in zip(self.cells, self.widths, self.captions, strict=False):
             x = left + (width - cell.panels_width) // 2
-            for panel in cell.panels:
-                page.paste(panel, (x, bottom - panel.height))
-                x += panel.width + _PANEL_GAP
+            for picture in cell.panels:
+                page.paste(picture, (x, bottom - picture.height))
+                x += picture.width + _PANEL_GAP
             cell.draw_bar(page, canvas, left + (width - cell.panels_width) // 2, bottom)
-            y = bottom + self.bars_height + _CAPTION_GAP
+            y = bottom + cell.bar_height + _CAPTION_GAP
             for text in texts:
                 text.draw(canvas, left + width / 2, y, centred=True)
                 y += text.height
-            left += width + _GUTTER
-
-
-def _panel(image: Image8) -> Image.Image:
-    """A picture at the size it is shown: crisp where it grows, smooth where it shrinks, in a thin frame."""
-    array = np.asarray(image)
-    if array.dtype != np.uint8 or array.ndim != 3 or array.shape[0] not in (1, 3) or array.size == 0:
-        raise InputError(f"a picture is uint8 of shape (1 or 3, height, width), not {array.dtype} of {array.shape}")
-    picture = Image.fromarray(np.ascontiguousarray(array.transpose(1, 2, 0)).squeeze(2 if len(array) == 1 else ()))
-    longest = max(picture.size)
-    factor = math.ceil(_SMALL / longest)
-    if factor > 1 and factor * longest <= _LARGE:
-        picture = picture.resize((factor * picture.width, factor * picture.height), Image.Resampling.NEAREST)
-    elif longest > _LARGE:
-        size = (max(1, round(picture.width * _LARGE / longest)), max(1, round(picture.height * _LARGE / longest)))
-        picture = picture.resize(size, Image.Resampling.LANCZOS)
-    framed = Image.new("RGB", (picture.width + 2, picture.height + 2), _FRAME)
-    framed.paste(picture, (1, 1))
-    return framed
+            left += width + GUTTER
 
 
 def _images(cell: Cell) -> tuple[Image8, ...]:
@@ -249,68 +321,25 @@ def _images(cell: Cell) -> tuple[Image8, ...]:
     return () if cell.image is None else (cell.image,)
 
 
-def _placeholder(size: tuple[int, int]) -> Image.Image:
-    """An empty frame as large as the other pictures."""
-    box = Image.new("RGB", size, _EMPTY)
-    draw, middle = ImageDraw.Draw(box), size[1] // 2
-    draw.rectangle((0, 0, size[0] - 1, size[1] - 1), outline=_FRAME)
-    draw.line([(size[0] // 2 - 9, middle), (size[0] // 2 + 9, middle)], fill=_FRAME, width=2)
-    return box
-
-
-def _span(widths: Sequence[int], gap: int = _GUTTER) -> int:
-    return sum(widths) + gap * max(0, len(widths) - 1)
-
-
-def _bands(widths: Sequence[int]) -> list[tuple[int, int]]:
-    """The columns, as ranges that fit on a line; the same for all rows, so that columns stay columns.
-
-    As few lines as can be, then as even as can be: no single cell is left for the last one.
-    """
-    needed = len(_broken(widths, _WIDEST_LINE))
-    narrow, wide = 0, _WIDEST_LINE
-    while wide - narrow > 1:
-        tried = (narrow + wide) // 2
-        narrow, wide = (narrow, tried) if len(_broken(widths, tried)) <= needed else (tried, wide)
-    return _broken(widths, wide)
-
-
-def _broken(widths: Sequence[int], limit: int) -> list[tuple[int, int]]:
-    bands, start = [], 0
-    for i in range(1, len(widths)):
-        if _span(widths[start : i + 1]) > limit:
-            bands.append((start, i))
-            start = i
-    return [*bands, (start, len(widths))]
-
-
-def _paginate(lines: Sequence[_Line], room: int) -> Iterator[list[_Line]]:
-    page: list[_Line] = []
-    for line in lines:
-        if page and sum(other.height for other in page) + line.height > room:
-            yield page
-            page = []
-        page.append(line)
-    yield page
-
-
-def _page(lines: Sequence[_Line], head: Sequence[_Text], foot: Sequence[_Text], number: str, width: int) -> Image.Image:
+def _page(
+    pen: _Pen, lines: Sequence[_Line], head: Sequence[_Block], foot: Sequence[_Block], number: str, width: int
+) -> Image.Image:
     if number:
-        foot = [*foot, _Text(number, width, page_font(12), SOFT_INK, lines=1)]
-    head_height = sum(text.height for text in head) + 18
-    foot_height = sum(text.height for text in foot)
+        foot = [*foot, pen.text(number, width, 12, pen.palette.soft_ink, lines=1)]
+    head_height = sum(block.height for block in head) + 18
+    foot_height = sum(block.height for block in foot)
     height = _MARGIN + head_height + sum(line.height for line in lines) + foot_height + _MARGIN - _LINE_GAP // 2
-    page = Image.new("RGB", (width + 2 * _MARGIN, height), "white")
+    page = pen.new_page(width + 2 * _MARGIN, height)
     canvas = ImageDraw.Draw(page)
     y = _MARGIN - 8
-    for text in head:
-        text.draw(canvas, _MARGIN, y, centred=False)
-        y += text.height
+    for block in head:
+        block.draw(canvas, _MARGIN, y)
+        y += block.height
     y = _MARGIN + head_height
     for line in lines:
         line.draw(page, canvas, y)
         y += line.height
-    for text in foot:
-        text.draw(canvas, _MARGIN, y, centred=False)
-        y += text.height
+    for block in foot:
+        block.draw(canvas, _MARGIN, y)
+        y += block.height
     return page

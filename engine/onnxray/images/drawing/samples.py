@@ -9,7 +9,7 @@ tokens                   the words in reading order, each on its colour
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from onnxray.arrays import Image8
 from onnxray.images.drawing.bars import draw_bars
+from onnxray.images.drawing.page.palette import WHITE, Palette
 from onnxray.images.drawing.planes import draw_planes
 from onnxray.images.drawing.strip import draw_strip
 from onnxray.images.drawing.words import draw_words
@@ -31,6 +32,7 @@ class SamplePictures(Mapping[str, Image8]):
 
     sample: what was fed. heat: as it is drawn, its colours from zero (signed: from its negative) to ``span``. words:
     what the places are called; kind: what the input is read as; title: stands above; shown: what the colours are.
+    palette: what it is drawn in.
     """
 
     sample: NDArray[Any]
@@ -42,6 +44,7 @@ class SamplePictures(Mapping[str, Image8]):
     kind: str = "array"
     title: str = ""
     shown: str = "its map"
+    palette: Palette = WHITE
 
     def __getitem__(self, name: str) -> Image8:
         if name not in set(self):
@@ -49,15 +52,25 @@ class SamplePictures(Mapping[str, Image8]):
         heat, sample = _plane(self.heat), _plane(self.sample)
         if self.kind == "token ids" and heat.ndim == 1 and len(heat) <= _MOST_WORDS:
             words = self.words or [f"#{place}" for place in range(len(heat))]
-            return draw_words(words, heat, self.span, signed=self.signed, colormap=self.colormap, title=self.title)
+            return draw_words(
+                words,
+                heat,
+                self.span,
+                signed=self.signed,
+                colormap=self.colormap,
+                title=self.title,
+                palette=self.palette,
+            )
         if heat.ndim == 2:
             return draw_planes(
                 sample, heat, self.span, signed=self.signed, colormap=self.colormap, title=self.title,
-                upright=self.kind == "picture", shown=self.shown,
+                upright=self.kind == "picture", shown=self.shown, palette=self.palette,
             )  # fmt: skip
         if len(heat) <= _MOST_BARS:
-            return draw_bars(self.words, heat, sample, title=self.title)
-        return draw_strip(sample, heat, self.span, signed=self.signed, colormap=self.colormap, title=self.title)
+            return draw_bars(self.words, heat, sample, title=self.title, palette=self.palette)
+        return draw_strip(
+            sample, heat, self.span, signed=self.signed, colormap=self.colormap, title=self.title, palette=self.palette
+        )
 
     def __iter__(self) -> Iterator[str]:
         if _plane(self.heat).ndim <= 2:
@@ -82,6 +95,19 @@ class SampleFigures(Mapping[str, Image8]):
 
     def __len__(self) -> int:
         return len(list(iter(self)))
+
+
+def drawn_in(pictures: Mapping[str, Image8], palette: Palette) -> Mapping[str, Image8]:
+    """The same pictures, those of samples in another palette; on white where that has no page."""
+    page = WHITE if palette.page is None else palette
+    if isinstance(pictures, SamplePictures):
+        return replace(pictures, palette=page)
+    if isinstance(pictures, SampleFigures):
+        own = {
+            n: replace(one, palette=page) if isinstance(one, SamplePictures) else one for n, one in pictures.of.items()
+        }
+        return SampleFigures(own)
+    return pictures
 
 
 def _plane(array: NDArray[Any]) -> NDArray[Any]:

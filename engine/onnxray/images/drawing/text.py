@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, Final
+
+from PIL import ImageFont
 
 from onnxray.errors.shown_text import terminal
 
@@ -16,6 +21,9 @@ ELLIPSIS = "…"
 
 
 _BLANKS = re.compile(r"[ \t\n\r\f\v\xa0]+")
+
+
+_SIGNS = re.compile(r"[/\\_.:,;=-]")
 
 
 # Beyond this nothing is readable in a picture, and measuring text takes time.
@@ -38,6 +46,31 @@ def shorten(text: str, fits: Callable[[str], bool]) -> str:
         tried = (kept + refused) // 2
         kept, refused = (tried, refused) if fits(_ends(text, tried)) else (kept, tried)
     return _ends(text, kept)
+
+
+def pieces(word: str, fits: Callable[[str], bool]) -> Iterator[str]:
+    """A word in pieces that fit, broken behind a sign where there is one: names go on in the next line."""
+    while not fits(word):
+        count = next((k for k in range(len(word) - 1, 1, -1) if fits(word[:k])), 1)
+        signs = [place.end() for place in _SIGNS.finditer(word[:count])]
+        count = signs[-1] if signs and signs[-1] > count // 2 else count
+        yield word[:count]
+        word = word[count:]
+    yield word
+
+
+@lru_cache(maxsize=16)
+def page_font(size: int, *, bold: bool = False) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """The font of all pictures with text, in pixels."""
+    # Pillow's own font has little beyond ASCII; matplotlib, which we depend on, ships one with accents, Greek, Cyrillic
+    # and arithmetic. Its files are found without importing it; some distributions leave them out.
+    package = find_spec("matplotlib")
+    if package is not None and package.origin is not None:
+        name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
+        path = Path(package.origin).parent / "mpl-data" / "fonts" / "ttf" / name
+        if path.is_file():
+            return ImageFont.truetype(str(path), size, layout_engine=ImageFont.Layout.BASIC)
+    return ImageFont.load_default(size=size)
 
 
 def _ends(text: str, count: int) -> str:

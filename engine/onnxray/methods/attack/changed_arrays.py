@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from onnxray.methods.array_variable import ArrayVariable
 from onnxray.methods.changed_sample import ChangedSample
+from onnxray.results.file_names import extended
 
 
 def of_arrays(
@@ -24,7 +25,7 @@ def of_arrays(
     }  # fmt: skip
     arrays, pictures = changed.saved(roles, "perturbation", "image", f"{method}, {goal}", "its perturbation")
     stems = {
-        f"{role} {name}": f"{stem if role == 'origin' else f'{stem}-{method}-{role}'}-{name}"
+        f"{role} {name}": extended(stem, None if role == "origin" else method, role, name)
         for role in (*roles, "figure")
         for name in variable.names
     }

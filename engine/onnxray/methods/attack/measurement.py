@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from onnxray.methods.attack.oracle import Oracle
 from onnxray.methods.attack.threat import Floats, Norm, norms_of
 from onnxray.methods.shots import Shots
 from onnxray.methods.variable import Variable
+from onnxray.results.file_names import extended, stem_of
 
 
 def measured(
@@ -39,7 +39,7 @@ def measured(
         judged = replace(judged, label=label)
         origin = replace(origin, label=oracle.criterion.label(variable.model, before))
     goal = oracle.criterion.describe(row)
-    stem = f"{Path(origin.path).stem if origin.path else 'image'}-{row}"
+    stem = stem_of(origin.path, row)
     if isinstance(variable, ArrayVariable):
         seen = of_arrays(variable, row, saved[0], stem, method, goal)
     else:
@@ -61,7 +61,7 @@ def _of_pixels(variable: Variable, row: int, image: Floats, stem: str, method: s
     pictures = {"origin": origin, "image": image, "perturbation": perturbation}
     return {
         "similarity": similarity, "ssim": ssim, "gain": gain, "reason": too_small, "images": pictures,
-        "stems": {role: stem if role == "origin" else f"{stem}-{method}-{role}" for role in pictures},
+        "stems": {role: extended(stem, None if role == "origin" else method, role) for role in pictures},
     }  # fmt: skip
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxray.notebooks.displayed import one_line, short_number
+from onnxray.results.file_names import extended
 from onnxray.results.item import Item
 
 _PLAIN = (
@@ -73,7 +74,7 @@ class ConceptItem(Item):
         found: dict[str, NDArray[Any]] = {
             "scores": self.scores, "random-scores": self.random_scores, "sensitivities": self.sensitivities,
         }  # fmt: skip
-        return {role: (f"{self.stem}-{role}", array) for role, array in found.items()}
+        return {role: (extended(self.stem, role), array) for role, array in found.items()}
 
     @classmethod
     def restore(cls, document: Mapping[str, Any], pictures: Mapping[str, NDArray[Any]]) -> Self:

@@ -36,6 +36,7 @@ from onnxray.model.model import Model
 from onnxray.objectives.gradients import layer_gradient
 from onnxray.objectives.objective import Objective
 from onnxray.objectives.targets import describe_scores, read_target
+from onnxray.results.file_names import stem_named
 
 Floats = NDArray[np.float64]
 
@@ -94,7 +95,8 @@ class TCAV(Method[ConceptItem]):
 
                 found = _item(shown, list(random.values()), slopes, trials, own.random, tick)
                 item = replace(
-                    found, concept=_name(folder, concepts), folder=folder, layer=layer, stem=f"{place}-{k}-tcav",
+                    found, concept=_name(folder, concepts), folder=folder, layer=layer,
+                    stem=stem_named(_name(folder, concepts), k, layer, "tcav"),
                     target=_target(objective, len(pixels)), significant=_below(found.p_value, tests),
                 )  # fmt: skip
                 if item.accuracy <= _CHANCE:

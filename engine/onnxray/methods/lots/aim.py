@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from onnxray.objectives.conditions import Condition, box_gone, is_comparison, re
 from onnxray.objectives.goals import Goal, Own, TargetImages, TargetValues
 from onnxray.objectives.representations import given_representations
 from onnxray.objectives.targets import class_index
+from onnxray.results.file_names import stem_of
 
 Representations = Mapping[str, NDArray[Any]]
 
@@ -87,6 +89,20 @@ class Aim:
         """How an origin is called in messages."""
         index = int(self.origin_of[pair])
         return self.origins.names[index] or f"origin {index}"
+
+    def stem(self, pair: int, layer: str, role: str) -> str:
+        """What the file of a role is called; an origin and a target have one each for all that is made of them."""
+        row, other = int(self.origin_of[pair]), int(self.target_of[pair])
+        if role == "target":
+            return stem_of(None if self.targets is None else self.targets.names[other], other, role)
+        name = self.origins.names[row]
+        if role == "origin":
+            return stem_of(name, row, role)
+        target: tuple[str | int, ...] = ()
+        if len(self) > len(self.origins.names):  # an origin goes to several targets
+            known = None if self.targets is None else self.targets.names[other]
+            target = ("to", PurePath(known).stem if known else "target", other)
+        return stem_of(name, row, *target, layer, "lots", role)
 
     def group(self, layers: Sequence[str], pairs: NDArray[np.int64]) -> Group:
         """Read the representations of a few neighbouring pairs, and check that each has something to do.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from onnxray.arrays import Image8
 from onnxray.images.distances import NO_PASS, PassScore
+from onnxray.images.drawing.page.palette import Palette
+from onnxray.images.drawing.samples import drawn_in
 from onnxray.methods.shots import Shown, change_measured_again
 from onnxray.notebooks.displayed import one_line, short_number
 from onnxray.results.item import Item
@@ -116,6 +118,10 @@ class LotsItem(Item):
     def arrays(self) -> dict[str, tuple[str, NDArray[Any]]]:
         """Of arrays: ``origin``, ``target``, ``image`` (what came of it) and ``perturbation`` of each, by name."""
         return {role: (self.stems[role], array) for role, array in self.arrays_.items()}
+
+    def drawn_in(self, palette: Palette, /) -> Self:
+        """The item with its figures of samples that are no pictures in other colours."""
+        return replace(self, images=drawn_in(self.images, palette))
 
     @classmethod
     def restore(cls, document: Mapping[str, Any], pictures: Mapping[str, NDArray[Any]]) -> Self:

@@ -99,13 +99,13 @@ def _of_pixels(aim: Aim, layer: str, pair: int, image: NDArray[Any]) -> dict[str
     origin = aim.origin(pair)
     similarity, unaligned, too_small = similarities(image, origin)
     perturbation, gain = signed_to_grey(image.astype(np.float64) - origin)
-    row, target = int(aim.origin_of[pair]), int(aim.target_of[pair])
-    stems, images = {"origin": f"origin-{row:04d}"}, {"origin": origin}
+    target = int(aim.target_of[pair])
+    images = {"origin": origin}
     if aim.targets is not None:
-        stems["target"], images["target"] = f"target-{target:04d}", aim.targets.images[target]
-    stems |= {role: f"{aim.mode}-{pair:04d}-{layer}-{role}" for role in ("image", "perturbation")}
+        images["target"] = aim.targets.images[target]
+    images |= {"image": image, "perturbation": perturbation}
     return {
         "l2": l2(image, origin), "linf": linf(image, origin), "similarity": similarity, "ssim": unaligned,
-        "gain": gain, "reason": too_small, "stems": stems,
-        "images": images | {"image": image, "perturbation": perturbation},
+        "gain": gain, "reason": too_small, "images": images,
+        "stems": {role: aim.stem(pair, layer, role) for role in images},
     }  # fmt: skip

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from onnxray.methods.array_variable import ArrayVariable
 from onnxray.methods.changed_sample import ChangedSample
 from onnxray.methods.lots.aim import Aim
+from onnxray.results.file_names import extended
 
 
 def of_arrays(aim: Aim, layer: str, pair: int, image: NDArray[Any]) -> dict[str, Any]:
@@ -21,13 +22,11 @@ def of_arrays(aim: Aim, layer: str, pair: int, image: NDArray[Any]) -> dict[str,
         "origin": changed.before, "image": changed.after,
         "perturbation": {name: changed.perturbation(name) for name in changed.after},
     }  # fmt: skip
-    run = f"{aim.mode}-{pair:04d}-{layer}"
-    begin = {"origin": f"origin-{row:04d}", "target": f"target-{other:04d}"}
     if isinstance(target, ArrayVariable):
         roles["target"] = {name: array[0] for name, array in target.parts(target.start[[other]]).items()}
     arrays, pictures = changed.saved(roles, "perturbation", "image", f"{aim.mode} at {layer}", "its perturbation")
     named = [(role, name) for role in (*roles, "figure") for name in variable.names]
-    stems = {f"{role} {name}": f"{begin.get(role, f'{run}-{role}')}-{name}" for role, name in named}
+    stems = {f"{role} {name}": extended(aim.stem(pair, layer, role), name) for role, name in named}
     score = changed.similarity
     similarity, reason = (None, score) if isinstance(score, str) else (score, None)
     return {

@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, final
 
 import numpy as np
@@ -29,6 +28,7 @@ from onnxray.objectives.gradients import judged, widened
 from onnxray.objectives.likeness import Similarity
 from onnxray.objectives.objective import Objective
 from onnxray.objectives.targets import describe_scores, read_target, targets_of
+from onnxray.results.file_names import stem_of
 
 # Images are worked on in groups: large enough to be fast, small enough to come out and to fit in memory.
 _GROUP = 16
@@ -142,14 +142,13 @@ class Saliency(Method[MapItem]):
         largest = np.abs(heat - np.float32(found.shown_from))
         shown_at = found.shown_from + (float(np.quantile(largest, found.quantile)) or float(largest.max()))
         name = pixels.names[row]
-        stem = f"{Path(name).stem if name else 'image'}-{place}"
         return MapItem(
             path=name,
             class_=None if said is None else said.class_, label=None if said is None else said.label,
             score=None if said is None else said.score, probability=None if said is None else said.probability,
             target=objective.describe(row), target_score=score, method=self.name, layer=found.layer,
             signed=found.signed, shown_at=shown_at, shown_from=found.shown_from,
-            numbers_=dict(found.numbers), reason=found.reason, stem=stem, heat=heat,
+            numbers_=dict(found.numbers), reason=found.reason, stem=stem_of(name, place), heat=heat,
             attribution=heat if found.attribution is None else np.ascontiguousarray(found.attribution, np.float32),
             more=found.arrays,
             images=SamplePictures(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -11,7 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxray.arrays import Image8
+from onnxray.images.drawing.page.palette import Palette
+from onnxray.images.drawing.samples import drawn_in
 from onnxray.notebooks.displayed import one_line, short_number
+from onnxray.results.file_names import extended, plain_name
 from onnxray.results.item import Item
 
 _DRAWINGS: Final = ("map", "overlay", "object", "class-map")
@@ -103,7 +106,7 @@ class MapItem(Item):
         times = dict.fromkeys(_DRAWINGS, self.enlarged)
         return {
             role: (
-                self.stem if role == "image" else f"{self._own_stem}-{role}",
+                extended(self.stem if role == "image" else self._own_stem, role),
                 picture.repeat(times.get(role, 1), 1).repeat(times.get(role, 1), 2),
             )
             for role, picture in shown.items()
@@ -112,12 +115,15 @@ class MapItem(Item):
     def arrays(self) -> dict[str, tuple[str, NDArray[Any]]]:
         """``heat``, ``attribution`` (float32) and what else the method gives, as .npy files."""
         found = {"heat": self.heat, "attribution": self.attribution, **self.more}
-        return {role: (f"{self._own_stem}-{role}", array) for role, array in found.items()}
+        return {role: (extended(self._own_stem, role), array) for role, array in found.items()}
 
     @property
     def _own_stem(self) -> str:
-        named = [name for name in (self.wrt, self.layer) if name]
-        return "-".join([self.stem, self.method, *named])
+        return extended(self.stem, self.wrt, self.layer, self.method)
+
+    def drawn_in(self, palette: Palette, /) -> Self:
+        """The item with its figures of samples that are no pictures in other colours."""
+        return replace(self, images=drawn_in(self.images, palette))
 
     @classmethod
     def restore(cls, document: Mapping[str, Any], pictures: Mapping[str, NDArray[Any]]) -> Self:
@@ -130,7 +136,7 @@ class MapItem(Item):
             **{name: document[name] for name in same},
             class_=document["class"],
             numbers_={name: document[name] for name in document["numbers"]},
-            stem=document["files"].get("image", "sample.png").removesuffix(".png"),
+            stem=_stem_in(document),
             heat=pictures["heat"],
             attribution=pictures["attribution"],
             object_=document["object"],
@@ -144,6 +150,15 @@ class MapItem(Item):
                 if role in drawn
             },
         )
+
+
+def _stem_in(document: Mapping[str, Any]) -> str:
+    """What the files of an item's image are called, read off their names."""
+    files = document["files"]
+    if "image" in files:  # before version 0.7 it had no role in its name
+        return str(files["image"]).removesuffix(".png").removesuffix("-image")
+    own = plain_name(extended("", document.get("wrt"), document["layer"], document["method"], "heat"))
+    return str(files["heat"]).removesuffix(".npy").removesuffix(f"-{own}")
 
 
 def to_levels(heat: NDArray[np.float32]) -> NDArray[np.uint16]:

@@ -27,6 +27,7 @@ from onnxray.methods.saliency.found_objects import (
 )
 from onnxray.methods.saliency.item import MapItem
 from onnxray.model.model import Model
+from onnxray.results.file_names import place_of
 from onnxray.results.result import Result
 
 _CAM_SHARE, _SHARE = 0.20, 0.15
@@ -106,8 +107,7 @@ def object_finder(
     """What adds the object of its map to an item. references: one an image, in order, or none. Errors: InputError."""
 
     def find(item: MapItem) -> MapItem:
-        place = int(item.stem.rpartition("-")[2])  # where the image stands among those that were given
-        reference = references[place] if references else None
+        reference = references[place_of(item.stem)] if references else None
         return with_object(item, model.profile, how, share=share, reference=reference, seed=seed)
 
     return find

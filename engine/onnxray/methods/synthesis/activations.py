@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, final
 
 import numpy as np
@@ -25,6 +24,7 @@ from onnxray.methods.synthesis.item import SynthesisItem
 from onnxray.model.layers.grid import read_space
 from onnxray.model.layers.scales import scales
 from onnxray.model.model import Model
+from onnxray.results.file_names import stem_of
 
 
 @final
@@ -67,7 +67,7 @@ class Activations(Synthesis):
                 run.progress(place + 1, len(pixels), grid.value)
                 yield self.item(
                     model, mosaic(grey), path=path, layer=grid.value, target=f"{grid.value}, by {self.normalise}",
-                    stem=f"{place}-{Path(path).stem if path else 'picture'}-{grid.value}",
+                    stem=stem_of(path, place, grid.value, self.name),
                     numbers={"channels": len(maps), "least": float(maps.min()), "largest": float(maps.max())},
                     beside={"origin": to_uint8(pixels.array[place])} if grid is grids[0] else {}, judged=False,
                 )  # fmt: skip

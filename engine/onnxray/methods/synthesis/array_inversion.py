@@ -10,7 +10,6 @@ of the sum of squares).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +23,7 @@ from onnxray.methods.run import Run
 from onnxray.methods.synthesis.item import SynthesisItem
 from onnxray.objectives.gradients import judged
 from onnxray.objectives.matching import Match, RepresentationPart, mask_of
+from onnxray.results.file_names import stem_of
 
 if TYPE_CHECKING:
     from onnxray.methods.synthesis.ascent.arrays import ClimbedArrays
@@ -88,6 +88,6 @@ def _item(
         label=None if now is None else now.label, probability=None if now is None else now.probability,
         steps=len(scores), trace={"objective": scores, "total": scores}, numbers_=numbers,
         reason="; ".join(filter(None, (climbed.reason, score if isinstance(score, str) else None))) or None,
-        stem=f"{Path(path).stem if path else 'inverted'}-{row}-{layer}-{k % samples}",
+        stem=stem_of(path, row, layer, name, k % samples),
         images=shown, moved=changed.numbers(), arrays_=arrays,
     )  # fmt: skip

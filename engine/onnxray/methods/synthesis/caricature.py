@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, final
 
 import numpy as np
@@ -27,6 +26,7 @@ from onnxray.model.layers.grid import read_space
 from onnxray.model.layers.scales import at_scale
 from onnxray.model.model import Model
 from onnxray.objectives.style import Direction
+from onnxray.results.file_names import stem_of
 
 if TYPE_CHECKING:
     from onnxray.methods.synthesis.ascent.loop import Ascent
@@ -80,7 +80,7 @@ class Caricature(Stepwise):
                 path = pixels.names[place]
                 climbed = climb(model, objective, plan, own, start=start, every=self.every)
                 yield from self.items(
-                    Pictures.of(model, climbed), stems=[f"{place}-{Path(path).stem if path else 'picture'}-{layer}"],
+                    Pictures.of(model, climbed), stems=[stem_of(path, place, layer, self.name)],
                     targets=[f"<max(phi0, 0), {layer}>"], layers=[layer], paths=[path],
                     beside=[{"origin": to_uint8(start[0])}],
                 )  # fmt: skip

@@ -25,6 +25,7 @@ from onnxray.methods.synthesis.item import SynthesisItem
 from onnxray.model.layers.grid import read_space
 from onnxray.model.layers.scales import at_scale
 from onnxray.model.model import Model
+from onnxray.results.file_names import stem_of
 
 if TYPE_CHECKING:
     from onnxray.methods.synthesis.parts.dream_loop import Excited
@@ -87,11 +88,11 @@ class DeepDream(Stepwise):
             if picture.array.shape[2] > high or picture.array.shape[3] > wide:
                 own.note(f"pictures larger than the model's {high} x {wide} are covered by tiles of that size")
             x, path = picture.array[0], picture.names[0]
-            stem = f"{place}-{Path(path).stem if path else 'picture'}"
             for frame in range(max(1, self.frames)):
                 dreamt = dream(model, wanted, x, plan, own, self.every)
                 yield self.item(
-                    model, to_uint8(dreamt.image), stem=f"{stem}-frame-{frame}" if self.frames else stem, path=path,
+                    model, to_uint8(dreamt.image), path=path,
+                    stem=stem_of(path, place, self.name, *(("frame", frame) if self.frames else ())),
                     target=target, layer=names, trace={"energy": dreamt.energies},
                     numbers={"frame": frame} if self.frames else {},
                     beside={"origin": to_uint8(picture.array[0])} if frame == 0 else {},

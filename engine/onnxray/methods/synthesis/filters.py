@@ -24,6 +24,7 @@ from onnxray.methods.run import Run
 from onnxray.methods.synthesis.base import Synthesis
 from onnxray.methods.synthesis.item import SynthesisItem
 from onnxray.model.model import Model
+from onnxray.results.file_names import stem_named
 
 
 @final
@@ -75,8 +76,9 @@ class Filters(Synthesis):
             shown = "a row a filter, a column a channel"
         numbers = {"shape": str(list(kernels.shape)), "largest": float(np.abs(kernels).max())}
         return self.item(
-            model, picture, stem=f"{place}-{name}", target=shown, layer=name, numbers=numbers, judged=False
-        )
+            model, picture, stem=stem_named(name, place, self.name), target=shown, layer=name, numbers=numbers,
+            judged=False,
+        )  # fmt: skip
 
 
 def _convolutions(model: Model) -> dict[str, tuple[Node, str]]:

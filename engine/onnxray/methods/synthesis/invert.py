@@ -12,7 +12,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, final
 
 import numpy as np
@@ -37,6 +36,7 @@ from onnxray.objectives.goals import TargetValues
 from onnxray.objectives.gradients import judged
 from onnxray.objectives.matching import Match, mask_of
 from onnxray.objectives.representations import given_representations
+from onnxray.results.file_names import stem_of
 
 if TYPE_CHECKING:
     from onnxray.methods.synthesis.parts.invert_presets import InvertSetting
@@ -131,7 +131,9 @@ class Invert(Stepwise):
         numbers, reason = self._measured(model, pictures, match, sources, own)
         yield from self.items(
             pictures,
-            stems=[f"{sources.stem(int(row))}-{layer}-{k % self.samples}" for k, row in enumerate(own)],
+            stems=[
+                stem_of(sources.names[row], int(row), layer, self.name, k % self.samples) for k, row in enumerate(own)
+            ],
             targets=[self.part] * len(own),
             layers=[layer] * len(own), paths=[sources.names[row] for row in own], numbers=numbers, reason=reason,
             beside=[{} if sources.images is None else {"original": sources.images[row]} for row in own],
@@ -254,8 +256,3 @@ class _Sources:
     images: NDArray[np.uint8] | None = None
     classes: NDArray[np.int64] | None = None
     labels: tuple[str, ...] = ()
-
-    def stem(self, row: int) -> str:
-        """What its files are called."""
-        name = self.names[row]
-        return f"{Path(name).stem if name else 'inverted'}-{row}"

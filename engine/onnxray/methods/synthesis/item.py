@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
 from numpy.typing import NDArray
 
 from onnxray.arrays import Image8
+from onnxray.images.drawing.page.palette import Palette
+from onnxray.images.drawing.samples import drawn_in
 from onnxray.notebooks.displayed import one_line, short_number
+from onnxray.results.file_names import extended
 from onnxray.results.item import Item
 
 
@@ -66,13 +69,19 @@ class SynthesisItem(Item):
 
     def pictures(self) -> dict[str, tuple[str, Image8]]:
         """The picture, what it is shown beside, and the snapshots."""
-        shown = {role: (f"{self.stem}-{role}", picture) for role, picture in self.images.items()}
-        kept = {f"step-{step}": (f"{self.stem}-step-{step}", picture) for step, picture in self.snapshots.items()}
+        shown = {role: (extended(self.stem, role), picture) for role, picture in self.images.items()}
+        kept = {
+            f"step-{step}": (extended(self.stem, "step", step), picture) for step, picture in self.snapshots.items()
+        }
         return {**shown, **kept}
 
     def arrays(self) -> dict[str, tuple[str, NDArray[Any]]]:
         """Of arrays: ``image``, what was made, and ``original`` of each, by name."""
-        return {role: (f"{self.stem}-{role}", array) for role, array in self.arrays_.items()}
+        return {role: (extended(self.stem, role), array) for role, array in self.arrays_.items()}
+
+    def drawn_in(self, palette: Palette, /) -> Self:
+        """The item with its figures of samples that are no pictures in other colours."""
+        return replace(self, images=drawn_in(self.images, palette))
 
     @classmethod
     def restore(cls, document: Mapping[str, Any], pictures: Mapping[str, NDArray[Any]]) -> Self:

@@ -30,6 +30,7 @@ from onnxray.objectives.gradients import judged
 from onnxray.objectives.objective import Objective
 from onnxray.objectives.style import Diversity
 from onnxray.objectives.target_lists import channels_of, direction_of, each_target
+from onnxray.results.file_names import stem_named
 
 if TYPE_CHECKING:
     from onnxray.methods.synthesis.ascent.generator_code import Generated
@@ -171,7 +172,10 @@ class Maximize(Stepwise):
             numbers[row] |= {"images": facet.count, "mean of": {str(k): pixels.names[k] for k in facet.nearest}}
         yield from self.items(
             pictures,
-            stems=[f"{first + int(k)}-{words[row]}-{row % copies}" for row, k in enumerate(own)],
+            stems=[
+                stem_named(words[row], first + int(k), self.name, row % copies)
+                for row, k in enumerate(own)
+            ],
             targets=words, layers=[part[-1][k].values[0] for k in own], numbers=numbers,
             beside=[{"mean": to_uint8(facet.mean)} for facet in found * len(part[0])] if found else None,
         )  # fmt: skip

@@ -23,6 +23,7 @@ from onnxray.methods.synthesis.item import SynthesisItem
 from onnxray.model.layers.grid import read_space
 from onnxray.model.layers.scales import at_scale
 from onnxray.model.model import Model
+from onnxray.results.file_names import stem_of
 
 _CONTENT_HALVINGS = 3
 
@@ -104,7 +105,7 @@ class StyleTransfer(Stepwise):
                 "weights": {loss.name: loss.weight for loss in losses},
             }
             yield from self.items(
-                pictures, stems=[f"{place}-{Path(path).stem if path else 'picture'}"], paths=[path],
+                pictures, stems=[stem_of(path, place, self.name)], paths=[path],
                 targets=[f"in the style of {Path(self.style).name}"], layers=[kept], numbers=[numbers],
                 beside=[{"origin": to_uint8(picture.array[0]), "style": to_uint8(model_style.array[0])}],
             )  # fmt: skip

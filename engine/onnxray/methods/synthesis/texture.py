@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, final
 
 from onnxray.errors import InputError
@@ -21,6 +20,7 @@ from onnxray.methods.synthesis.base import Pictures, Stepwise
 from onnxray.methods.synthesis.item import SynthesisItem
 from onnxray.model.layers.grid import read_space
 from onnxray.model.model import Model
+from onnxray.results.file_names import stem_of
 
 
 @final
@@ -68,7 +68,7 @@ class Texture(Stepwise):
                 after = measured(model, losses, pictures.pixels)
                 relative = sum(loss.weight * after[loss.name] for loss in losses)
                 yield from self.items(
-                    pictures, stems=[f"{place}-{Path(path).stem if path else 'picture'}-{sample}"], paths=[path],
+                    pictures, stems=[stem_of(path, place, self.name, sample)], paths=[path],
                     targets=["the picture's moments"], layers=[", ".join(grid.value for grid in layers)],
                     numbers=[{"relative error": relative, "losses": after}],
                     beside=[{"origin": to_uint8(picture.array[0])}],

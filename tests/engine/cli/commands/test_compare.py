@@ -50,7 +50,7 @@ def test_a_document_and_pictures(place: Path) -> None:
     assert found["models"][0]["path"].endswith("b.onnx")
     assert found["models"][0]["sha256"] == opened[1].graph.sha256
     assert found["method"]["options"]["method"]["name"] == "grad-cam"
-    assert found["files"] == ["layers.png", "sheet.png"]
+    assert found["files"] == ["index.html", "layers.png", "sheet.png"]
     for item in found["items"]:
         assert set(item["files"]) == {"image", "map-a", "map-b", "difference", "heat-a", "heat-b"}
         assert read_png(Path("r") / item["files"]["difference"]).shape == (3, 14, 14)

@@ -86,7 +86,7 @@ def test_several_inputs_move_together_and_pictures_are_pictures(tmp_path: Path) 
     made = document("invert", *given, "--layer", "f", "--preset", "plain", "--steps", 20, "-o", tmp_path / "i")
     assert made["items"][0]["files"]["image rgb"].endswith(".png")
     assert made["items"][0]["wrt"] == ["rgb", "depth"]
-    assert made["files"] == ["trace.png"]
+    assert made["files"] == ["index.html", "trace.png"]
 
 
 def test_an_aim_is_a_comparison_and_what_is_none_ends_in_a_line(tmp_path: Path) -> None:

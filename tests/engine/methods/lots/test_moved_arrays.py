@@ -194,7 +194,7 @@ def test_a_picture_that_is_given_for_one_of_several_inputs_is_saved_in_8_bits_an
         result = LOTS(layer="y", wrt=wrt)(model, given, "inhibit")
         (item,) = result.items
         result.save(tmp_path / "-".join(item.moved))
-        saved = np.asarray(Image.open(tmp_path / "-".join(item.moved) / "inhibit-0000-y-image-rgb.png"))
+        saved = np.asarray(Image.open(tmp_path / "-".join(item.moved) / "colour-0-y-lots-image-rgb.png"))
         np.testing.assert_array_equal(saved.transpose(2, 0, 1), item.images["image rgb"])
         fed = {"rgb": (saved.transpose(2, 0, 1)[None] / np.float32(255)).astype(np.float32), "depth": given["depth"]}
         if "depth" in item.moved:
