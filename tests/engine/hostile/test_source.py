@@ -77,6 +77,7 @@ ALLOWED: dict[tuple[str, str, str], str] = {
     (f"{_E}engines/agreement/verification.py", "_row", "getattr"): FIELDS,
     (f"{_E}methods/lots/summary.py", "LayerSummary.to_dict", "getattr"): FIELDS,
     (f"{_E}methods/as_typed.py", "plain_fields", "getattr"): FIELDS,
+    (f"{_E}images/drawing/page/palette.py", "palette_of", "getattr"): FIELDS,
     ("models/example.py", "write", "getattr"): "photographs of scikit-image, by a literal table",
     (f"{_E}methods/concepts/item.py", "ConceptItem.numbers", "getattr"): FIELDS,
     (f"{_E}cli/rerun/command.py", "_function", "FunctionType"): "it is asked whether one is a function; none is made",

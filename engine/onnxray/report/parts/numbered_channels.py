@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import ast
+import json
 import math
 from collections.abc import Mapping
 from typing import Any, Final
@@ -67,7 +67,7 @@ def _counts(item: SynthesisItem, most: int) -> tuple[int, int, int] | None:
     if item.method == "activations":
         shown = min(int(item.numbers_["channels"]), most)
     elif item.method == "filters":
-        filters, channels = ast.literal_eval(item.numbers_["shape"])[:2]
+        filters, channels = json.loads(item.numbers_["shape"])[:2]
         if item.target == "a row a filter, a column a channel":
             return min(filters, most), min(channels, most), 1
         shown = filters
