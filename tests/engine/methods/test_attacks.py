@@ -24,6 +24,7 @@ FAST: dict[str, dict[str, Any]] = {
     "bisection": {"setting": ("steps=10",), "first": 64.0},
     "carlini-wagner": {"steps": 60, "constants": 4, "constant": 0.1, "step_size": 0.1},
     "fmn": {"steps": 30},
+    "lbfgs": {"steps": 20, "constants": 4, "constant": 1.0},
     "pdpgd": {"steps": 60},
     "sigma-zero": {"steps": 60},
     "mifgsm": {"eps": 64.0},
