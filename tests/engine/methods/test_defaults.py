@@ -5,6 +5,7 @@ from typing import Any, get_type_hints
 
 from onnxray.methods.catalogue import methods
 from onnxray.methods.option_checks import described
+from support import attack_defaults
 
 STATED: dict[str, dict[str, tuple[float | None, str | None]]] = {
     "ablation_cam": {
@@ -263,7 +264,8 @@ def numbers(method: type[Any]) -> dict[str, tuple[float | None, str | None]]:
 
 
 def test_the_defaults_and_ranges_are_those_that_are_stated() -> None:
-    assert {name: found for name, method in methods().items() if (found := numbers(method))} == STATED
+    attacks = {name: attack_defaults.QUERIES | own for name, own in attack_defaults.STATED.items()}
+    assert {name: found for name, method in methods().items() if (found := numbers(method))} == STATED | attacks
 
 
 def test_options_are_given_by_name_alone() -> None:

@@ -40,7 +40,7 @@ class LBFGS(SmallestNorm):
     steps: Annotated[int, "iterations of L-BFGS, for each constant", Range(1, 100_000)] = 150
     constants: Annotated[int, "constants c tried", Range(1, 100)] = 12
     constant: Annotated[float, "c at the start", Range(1e-9, 1e9)] = 0.01
-    memory: Annotated[int, "pairs of steps and gradients that are remembered", Range(1, 1000)] = 15
+    pairs: Annotated[int, "pairs of steps and gradients that are remembered", Range(1, 1000)] = 15
 
     @property
     def measure(self) -> Norm:
@@ -86,7 +86,7 @@ class LBFGS(SmallestNorm):
             return float(u @ u) + c * value, 2 * u + c * slope * _UNIT * slopes.gradient[0].astype(np.float64)
 
         c, low, high = self.constant, 0.0, np.inf
-        options = {"maxiter": self.steps, "maxcor": self.memory, "ftol": 1e-12, "gtol": 1e-9}
+        options = {"maxiter": self.steps, "maxcor": self.pairs, "ftol": 1e-12, "gtol": 1e-9}
         for _ in range(self.constants):
             arrived = False
             minimize(asked, np.zeros(len(bounds)), (c,), "L-BFGS-B", jac=True, bounds=bounds, options=options)
