@@ -53,6 +53,19 @@ def test_the_smallest_of_a_linear_model_is_found(case: str) -> None:
             assert known <= item.linf <= np.floor(known) + 2
 
 
+def test_what_is_smaller_than_rounding_is_scaled_until_it_shows() -> None:
+    """A hundredth of a grey level is enough, and four times as much would still be rounded to nothing."""
+    image = pictures(1)
+    margin = float(np.diff(straight(2)[1] @ image.ravel())[0])
+    model, weights = straight(2, bias=(margin + 0.003, 0.0))
+    assert 0.003 / np.abs(np.diff(weights, axis=0)).sum() < 0.02
+    item = family(Attack)["fmn"](float_=True)(model, image).items[0]  # type: ignore[type-abstract]
+    assert item.unrounded is not None
+    assert item.unrounded["linf"] < 0.02
+    assert item.success
+    assert item.linf == 1
+
+
 @pytest.mark.parametrize("name", sorted(family(WithinBudget)))  # type: ignore[type-abstract]
 def test_each_sample_keeps_to_a_budget_of_its_own(name: str) -> None:
     """What a bisection needs, which asks of each sample another one."""
