@@ -34,6 +34,7 @@ FAST: dict[str, dict[str, Any]] = {
     "ddn": {"steps": 30},
     "feature-adversary": {"eps": 90.0, "steps": 80, "layer": "ip1", "ratio": 0.8},
     "hot-cold": {"search": "bisection"},
+    "fgv": {"search": "bisection"},
     "square": {"steps": 150, "eps": 64.0},
     "hopskipjump": {"steps": 4, "first_draws": 30},
     "rays": {"steps": 60},

@@ -22,7 +22,6 @@ OPTIONS: dict[str, tuple[dict[str, Any], float]] = {
     "fmn": ({}, 1.01),
     "fmn l2": ({"norm": "l2"}, 1.01),
     "fmn l1": ({"norm": "l1"}, 1.02),
-    "fgv": ({}, 1.02),
     "lbfgs": ({}, 1.03),
     "pdpgd": ({}, 1.03),
     "pdpgd l2": ({"norm": "l2"}, 1.04),
