@@ -65,13 +65,13 @@ def test_what_is_smaller_than_rounding_is_scaled_until_it_shows() -> None:
     assert item.linf == 1
 
 
-@pytest.mark.parametrize("name", sorted(family(WithinBudget)))  # type: ignore[type-abstract]
+@pytest.mark.parametrize("name", sorted(set(family(WithinBudget)) - {"feature-adversary"}))  # type: ignore[type-abstract]
 def test_each_sample_keeps_to_a_budget_of_its_own(name: str) -> None:
-    """What a bisection needs, which asks of each sample another one."""
+    """What a bisection needs, which asks of each sample another one (a feature adversary is asked for a guide)."""
     model, images = bent(5), pictures(4)
     method = family(WithinBudget)[name](eps=200.0)  # type: ignore[type-abstract]
     asked = attacked(model, images, 1.0)
-    asked.eps[:] = [0.5, 1.0, 2.0, 4.0]
+    asked.eps[:] = [1.0, 2.0, 4.0, 8.0]
     size = method.measure.size(method.perturb(asked).d)
     assert (size <= asked.eps * (1 + 1e-5)).all()
     assert (size > 0).all()
