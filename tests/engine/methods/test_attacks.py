@@ -109,11 +109,13 @@ def test_a_class_is_reached_and_arrays_are_moved(lenet: Any, name: str) -> None:
     for item in run(lenet, name, [NINE], goal=3):
         assert item.goal == "3"
         assert item.success == (item.judged.class_ == 3)
+    if name == "hot-cold":  # of two classes each, and no number has any
+        return
     weights = {"w": models.random(0, 8, 16, scale=1.0), "v": models.random(1, 16, 1, scale=1.0)}
     model, arrays = onnxray.open(models.parse(REGRESSOR, weights)), models.random(2, 3, 8, scale=1.0)
     most = model.values(arrays, ["y"])["y"].max() + 0.1
     for item in run(model, name, arrays, goal=f"y > {most:.3f}"):
-        moved = item.arrays_["image-x"]
+        moved = item.arrays_["image x"]
         assert item.success == (model.values(moved[None], ["y"])["y"][0, 0] > round(float(most), 3))
 
 
