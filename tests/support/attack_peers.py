@@ -5,8 +5,11 @@ In float64: their cross-entropy in float32 has lost the slope where a probabilit
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import sys
 import types
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +38,20 @@ def logits_module(model: Model, logits: str, folder: Path) -> Any:
     return Unit().eval().double()
 
 
-def adv_lib() -> Any:
-    """adv_lib, which imports visdom for a logger that nobody here wants. Errors: ImportError."""
-    if "visdom" not in sys.modules:
-        stub = types.ModuleType("visdom")
-        stub.Visdom = object  # type: ignore[attr-defined]
-        sys.modules["visdom"] = stub
-    import adv_lib.attacks
+def adv_lib(attack: str) -> Any:
+    """An attack of adv_lib, by its file: its package imports torchvision and visdom for what nobody here asks for.
 
-    return adv_lib.attacks
+    Errors: ImportError.
+    """
+    found = importlib.util.find_spec("adv_lib")
+    if found is None or not found.submodule_search_locations:
+        raise ImportError("adv_lib")
+    for name, folder in (("adv_lib.attacks", "attacks"), ("adv_lib.utils", "utils"), ("visdom", "")):
+        if name not in sys.modules:
+            stub = types.ModuleType(name)
+            stub.__path__ = [str(Path(found.submodule_search_locations[0]) / folder)]
+            stub.Visdom = object  # type: ignore[attr-defined]
+            sys.modules[name] = stub
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return importlib.import_module(f"adv_lib.attacks.{attack}")

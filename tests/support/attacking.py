@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -41,14 +42,12 @@ def attacked(model: Any, images: Any, eps: float, start: Any = None) -> Attacked
     )  # fmt: skip
 
 
-def straight(classes: int = 4, seed: int = 0) -> tuple[Any, Any]:
+def straight(classes: int = 4, seed: int = 0, bias: Sequence[float] = ()) -> tuple[Any, Any]:
     """A model that is linear in its pixels, with logits of a network's size, and its weights (classes, pixels)."""
     random = np.random.default_rng(seed)
     w = random.normal(0, 0.002, (SIDE * SIDE, classes)).astype(np.float32)
-    eye, zero = np.eye(classes, dtype=np.float32), np.zeros(classes, np.float32)
-    return onnxray.open(models.parse(TEXT.format(batch="N"), {"w": w, "v": eye, "b": zero}), RAW), w.T.astype(
-        np.float64
-    )
+    eye, b = np.eye(classes, dtype=np.float32), np.asarray(bias or [0.0] * classes, np.float32)
+    return onnxray.open(models.parse(TEXT.format(batch="N"), {"w": w, "v": eye, "b": b}), RAW), w.T.astype(np.float64)
 
 
 def nearest(weights: Any, image: Any, norm: str) -> float:

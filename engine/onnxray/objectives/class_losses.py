@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -44,7 +45,7 @@ class ClassLoss(Objective):
         """What the scores are read from."""
         return self._score.values
 
-    @property
+    @cached_property
     def _score(self) -> ClassScore:
         """Cross-entropy and margin, which are scores of the class that counts, up to their sign."""
         kind: Literal["log-probability", "margin"] = "log-probability" if self.kind == "cross-entropy" else "margin"

@@ -14,6 +14,7 @@ from onnxray.images.files import read_png
 from onnxray.images.pixels import Pixels
 from onnxray.methods.attack.base import Attack
 from onnxray.methods.catalogue import family
+from support import models
 from support.paths import ROOT
 
 SAMPLES = ROOT / "models" / "onnxray_models" / "lenet" / "samples"
@@ -24,6 +25,7 @@ FAST: dict[str, dict[str, Any]] = {
     "bisection": {"setting": ("steps=10",), "first": 64.0},
     "carlini-wagner": {"steps": 60, "constants": 4, "constant": 0.1, "step_size": 0.1},
     "fmn": {"steps": 30},
+    "lbfgs": {"steps": 20, "constants": 4, "constant": 1.0},
     "pdpgd": {"steps": 60},
     "sigma-zero": {"steps": 60},
     "mifgsm": {"eps": 64.0},
@@ -32,6 +34,7 @@ FAST: dict[str, dict[str, Any]] = {
     "ddn": {"steps": 30},
     "feature-adversary": {"eps": 90.0, "steps": 80, "layer": "ip1", "ratio": 0.8},
     "hot-cold": {"search": "bisection"},
+    "fgv": {"search": "bisection"},
     "square": {"steps": 150, "eps": 64.0},
     "hopskipjump": {"steps": 4, "first_draws": 30},
     "rays": {"steps": 60},
@@ -40,6 +43,13 @@ FAST: dict[str, dict[str, Any]] = {
     "noise": {"draws": 20, "eps": 200.0},
 }
 """Options under which an attack is quick and reaches its goal on one of the three digits; none: as it is."""
+REGRESSOR = """
+reg (float[N,8] x) => (float[N,1] y) {
+  h = MatMul (x, w)
+  t = Tanh (h)
+  y = MatMul (t, v)
+}
+"""
 ATTACKS = sorted(family(Attack))
 GOALS: dict[str, Any] = {"feature-adversary": str(SAMPLES / "7_0.png")}
 """What is asked of those that leave no class."""
@@ -50,9 +60,9 @@ def lenet() -> Any:
     return onnxray.open("lenet")
 
 
-def run(model: Any, name: str, images: list[str], **more: Any) -> list[Any]:
+def run(model: Any, name: str, images: Any, goal: Any = None, **more: Any) -> list[Any]:
     method = family(Attack)[name](**{**FAST.get(name, {}), **more})
-    return list(method(model, images, GOALS.get(name)).items)
+    return list(method(model, images, GOALS.get(name) if goal is None else goal).items)
 
 
 @pytest.mark.parametrize("name", ATTACKS)
@@ -91,6 +101,22 @@ def test_neither_batch_nor_order_changes_an_image(lenet: Any, name: str) -> None
 def test_the_cap_on_passes_is_kept(lenet: Any, name: str) -> None:
     for item in run(lenet, name, [FOUR], queries=7):
         assert sum(item.queries.values()) <= 7
+
+
+@pytest.mark.parametrize("name", [name for name in ATTACKS if name not in GOALS])
+def test_a_class_is_reached_and_arrays_are_moved(lenet: Any, name: str) -> None:
+    """What is asked for besides another class: one class, and a number beyond another, of an array without bounds."""
+    for item in run(lenet, name, [NINE], goal=3):
+        assert item.goal == "3"
+        assert item.success == (item.judged.class_ == 3)
+    if name == "hot-cold":  # of two classes each, and no number has any
+        return
+    weights = {"w": models.random(0, 8, 16, scale=1.0), "v": models.random(1, 16, 1, scale=1.0)}
+    model, arrays = onnxray.open(models.parse(REGRESSOR, weights)), models.random(2, 3, 8, scale=1.0)
+    most = model.values(arrays, ["y"])["y"].max() + 0.1
+    for item in run(model, name, arrays, goal=f"y > {most:.3f}"):
+        moved = item.arrays_["image x"]
+        assert item.success == (model.values(moved[None], ["y"])["y"][0, 0] > round(float(most), 3))
 
 
 def test_perturbations_agree_with_the_peer_on_the_same_start(lenet: Any, tmp_path: Path) -> None:

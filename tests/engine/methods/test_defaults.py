@@ -77,6 +77,11 @@ STATED: dict[str, dict[str, tuple[float | None, str | None]]] = {
         "queries": (None, "from 1 to 1000000000"),
         "eps": (8.0, "from 0.001 to 1e+09"),
     },
+    "fgv": {
+        "queries": (None, "from 1 to 1000000000"),
+        "max_scale": (1024, "from 1 to 65536"),
+        "beyond": (1.0, "from 1 to 100"),
+    },
     "filters": {
         "most": (32, "from 1 to 1000"),
     },
@@ -126,6 +131,13 @@ STATED: dict[str, dict[str, tuple[float | None, str | None]]] = {
         "samples": (1000, "from 2"),
         "width": (0.354, "from 1e-06 to 1e+06"),
         "ridge": (1.0, "from 0 to 1e+12"),
+    },
+    "lbfgs": {
+        "queries": (None, "from 1 to 1000000000"),
+        "steps": (150, "from 1 to 100000"),
+        "constants": (12, "from 1 to 100"),
+        "constant": (0.01, "from 1e-09 to 1e+09"),
+        "pairs": (15, "from 1 to 1000"),
     },
     "lots": {
         "steps": (1, "from 1 to 100000"),

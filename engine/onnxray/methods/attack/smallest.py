@@ -2,8 +2,9 @@
 
 An attack is steered by the twin, and ends on the boundary itself, where the judge need not agree and rounding moves a
 sample back. So a perturbation d is scaled, x_0 + s d, by the first s of 1, 1.01, 1.025, 1.0475, ... 4 that the judge
-takes, in floats and again in whole steps; the bracket before it is halved five times. A sample that no scale brings
-over is left as it is, and has failed.
+takes, in floats and again in whole steps, where they begin at the scale by which the largest number is half a step, if
+that is above 1: below it rounding leaves nothing. The bracket before s is halved five times. A sample that no scale
+brings over is left as it is, and has failed.
 """
 
 from __future__ import annotations
@@ -17,12 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxray.methods.attack.base import Attack, Attacked, Perturbations
-from onnxray.methods.attack.threat import Floats, Norm
+from onnxray.methods.attack.threat import NORMS, Floats, Norm
 from onnxray.methods.option_checks import Range
 from onnxray.methods.variable import Rows
 
 _FIRST = 0.01
 _LARGEST = 4.0
+_VISIBLE = 0.5
+"""Of a step: what is smaller is rounded to nothing."""
 _HALVINGS = 5
 
 
@@ -68,28 +71,32 @@ class SmallestNorm(Attack):
         def whole(d: Floats, rows: NDArray[np.int64]) -> Floats:
             return oracle.rounded(d, rows, norm)
 
-        floats = found.d if not self.float_ else _reached(attacked, norm, found.d, oracle.within)
+        once = np.ones(len(attacked))
+        floats = found.d if not self.float_ else _reached(attacked, norm, found.d, oracle.within, once)
         start = found.d if found.whole is None else found.whole
-        return replace(found, d=floats), _reached(attacked, norm, start, whole)
+        visible = np.maximum(_VISIBLE / np.maximum(NORMS["linf"].size(start), 1e-30), 1)
+        whole_steps = oracle.variable.whole_steps
+        return replace(found, d=floats), _reached(attacked, norm, start, whole, visible if whole_steps else once)
 
 
 def _reached(
-    attacked: Attacked, norm: Norm, d: Floats, shaped: Callable[[Floats, NDArray[np.int64]], Floats]
+    attacked: Attacked, norm: Norm, d: Floats, shaped: Callable[[Floats, NDArray[np.int64]], Floats], first: Floats
 ) -> Floats:
     """``shaped(s d)`` of the smallest scale s that the judge takes; d itself, shaped, where it takes none.
 
-    d that are in shape already are tried at s = 1 alone first, as everything is.
+    first: (n,) the s that is tried first, and that the others are counted from.
     """
     oracle, rows = attacked.oracle, attacked.rows
-    best, low = shaped(d, rows), np.ones(len(rows))
+    best, low = shaped(d, rows), first.copy()
     high = np.full(len(rows), np.nan)
     open_ = np.flatnonzero((norm.size(d) > 0) & oracle.left(rows))
     scale = 1.0
     while open_.size and scale <= _LARGEST:
-        tried = shaped(d[open_] * np.float32(scale), rows[open_])
+        s = scale * first[open_]
+        tried = shaped(d[open_] * s[:, None].astype(np.float32), rows[open_])
         met = oracle.met(tried, rows[open_])
-        best[open_[met]], high[open_[met]] = tried[met], scale
-        low[open_[~met]] = scale
+        best[open_[met]], high[open_[met]] = tried[met], s[met]
+        low[open_[~met]] = s[~met]
         open_ = open_[~met]
         open_ = open_[oracle.left(rows[open_])]
         scale = 1 + 1.5 * (scale - 1) + _FIRST

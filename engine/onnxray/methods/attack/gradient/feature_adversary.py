@@ -106,14 +106,15 @@ class FeatureAdversary(WithinBudget):
                 last[0] = x.astype(np.float32)
                 attacked.tell(place, len(attacked), f"image {place + 1} of {len(attacked)}")
 
-            bounds = Bounds(np.maximum(low[place], -self.eps), np.minimum(high[place], self.eps))
+            eps = attacked.eps[place]
+            bounds = Bounds(np.maximum(low[place], -eps), np.minimum(high[place], eps))
             with contextlib.suppress(_Spent):
                 minimize(
                     loss, np.zeros(oracle.numbers), jac=True, method="L-BFGS-B", bounds=bounds, callback=keep,
                     options={"maxiter": self.steps, "maxfun": self.steps, "ftol": 1e-12, "gtol": 1e-12},
                 )  # fmt: skip
             d[place] = last[0]
-        whole = oracle.rounded(d, attacked.rows, self.measure, np.full(len(attacked), self.eps))
+        whole = oracle.rounded(d, attacked.rows, self.measure, attacked.eps)
         return Perturbations(d=d, whole=whole, numbers=_distances(oracle, criterion, whole, attacked.rows))
 
 

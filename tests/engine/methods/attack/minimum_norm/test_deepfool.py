@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import onnxray
-from onnxray.methods.attack.gradient.deepfool import DeepFool
+from onnxray.methods.attack.minimum_norm.deepfool import DeepFool
 from support.attacking import attacked, bent
 from support.linear import pictures
 

@@ -101,10 +101,10 @@ class _Space:
     def of(cls, low: Floats, high: Floats) -> _Space:
         """Of the least and the greatest d."""
         bounded = np.isfinite(low) & np.isfinite(high)
-        half = np.where(bounded, (high - low) / 2, np.float32(127.5))
-        centre = np.where(bounded, -(high + low) / (high - low), 0)  # d = 0, between -1 and 1
-        start = np.where(bounded, np.arctanh(_INSIDE * centre.astype(np.float64)), 0)
-        return cls(start.astype(np.float32), half.astype(np.float32), bounded)
+        least, most = (np.where(bounded, end, other) for end, other in ((low, -127.5), (high, 127.5)))
+        centre = -(most + least).astype(np.float64) / (most - least)  # where d is 0, between -1 and 1
+        half = (most - least) / 2
+        return cls(np.arctanh(_INSIDE * centre).astype(np.float32), half.astype(np.float32), bounded)
 
     def moved(self, w: Floats, places: NDArray[np.int64]) -> tuple[Floats, Floats]:
         """d, and its slope by w; d is 0 at w_0."""

@@ -1,0 +1,1 @@
+"""The smallest perturbation of a norm, by gradients."""
