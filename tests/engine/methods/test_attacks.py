@@ -38,6 +38,7 @@ FAST: dict[str, dict[str, Any]] = {
     "nes": {"steps": 30, "eps": 100.0},
     "spsa": {"steps": 20, "eps": 64.0},
     "noise": {"draws": 20, "eps": 200.0},
+    "transfer": {"from_": "lenet", "setting": ("steps=10", "eps=64")},
 }
 """Options under which an attack is quick and reaches its goal on one of the three digits; none: as it is."""
 ATTACKS = sorted(family(Attack))
@@ -72,7 +73,7 @@ def test_success_is_what_the_judge_says_of_the_saved_picture(lenet: Any, name: s
         if entry["eps"] is not None:
             assert norms[entry["norm"]] <= entry["eps"] * (1 + 1e-9)
         if d.any():
-            assert sum(entry["queries"].values()) > 0
+            assert sum(entry["queries"].values()) + entry.get("other_passes", 0) > 0
         assert item.success == entry["success"]
     assert any(item.success for item in result.items)
 
