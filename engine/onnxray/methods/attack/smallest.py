@@ -45,10 +45,8 @@ class Best:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SmallestNorm(Attack):
-    """An attack that looks for the smallest perturbation of a norm."""
-
-    steps: Annotated[int, "gradients taken", Range(1, 100_000)] = 100
+class Minimal(Attack):
+    """An attack that gives the smallest perturbation of a norm, as far as it finds it."""
 
     @property
     @final
@@ -71,6 +69,13 @@ class SmallestNorm(Attack):
         floats = found.d if not self.float_ else _reached(attacked, norm, found.d, oracle.within)
         start = found.d if found.whole is None else found.whole
         return replace(found, d=floats), _reached(attacked, norm, start, whole)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SmallestNorm(Minimal):
+    """A minimal attack that gets there step by step."""
+
+    steps: Annotated[int, "gradients taken", Range(1, 100_000)] = 100
 
 
 def _reached(
