@@ -76,15 +76,10 @@ class Attacked:
         rows = self.rows[places]
         return self.oracle.met(self.oracle.rounded(d, rows, norm, self.eps[places]), rows)
 
-    def arrived(
-        self, d: Floats, places: Rows, likely: NDArray[np.bool_], norm: Norm, eps: float | None
-    ) -> NDArray[np.bool_]:
-        """(n,): whether the judge takes d, of the samples at these places, as it is saved; asked where it is likely."""
+    def arrived(self, d: Floats, places: Rows, likely: NDArray[np.bool_], norm: Norm) -> NDArray[np.bool_]:
+        """The same, asked where it is likely and a query is left; of the others no."""
         found = likely & self.oracle.left(self.rows[places])
-        if found.any():
-            rows = self.rows[places[found]]
-            bound = None if eps is None else np.full(len(rows), eps)
-            found[found] = self.oracle.met(self.oracle.rounded(d[found], rows, norm, bound), rows)
+        found[found] = self.saved(d[found], places[found], norm)
         return found
 
 

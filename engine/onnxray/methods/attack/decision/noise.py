@@ -46,9 +46,9 @@ class Noise(WithinBudget):
             open_ = open_[oracle.left(rows[open_], count)]
             if not open_.size:
                 break
-            d = np.stack([self._drawn(attacked.random[k], count, oracle.numbers) for k in open_.tolist()])
+            d = np.stack([self._drawn(attacked, k, count) for k in open_.tolist()])
             repeated = np.repeat(rows[open_], count)
-            eps = np.full(len(repeated), self.eps)
+            eps = np.repeat(attacked.eps[open_], count)
             whole = oracle.rounded(oracle.within(d.reshape(len(repeated), -1), repeated), repeated, self.measure, eps)
             met = oracle.met(whole, repeated).reshape(len(open_), count)
             first = np.where(met.any(1), met.argmax(1), count - 1)
@@ -58,10 +58,11 @@ class Noise(WithinBudget):
             attacked.tell(drawn, self.draws, f"draw {drawn}")
         return Perturbations(d=oracle.within(best, rows), numbers={"draws": made.tolist()})
 
-    def _drawn(self, random: np.random.Generator, count: int, numbers: int) -> Floats:
+    def _drawn(self, attacked: Attacked, place: int, count: int) -> Floats:
         """(count, numbers): of norm eps."""
+        random, shape = attacked.random[place], (count, attacked.oracle.numbers)
         if self.distribution == "gaussian":
-            z = random.standard_normal((count, numbers), np.float32)
+            z = random.standard_normal(shape, np.float32)
         else:
-            z = 2 * random.random((count, numbers), np.float32) - 1
-        return np.asarray(z * (self.eps / np.maximum(self.measure.size(z), 1e-30))[:, None], np.float32)
+            z = 2 * random.random(shape, np.float32) - 1
+        return np.asarray(z * (attacked.eps[place] / np.maximum(self.measure.size(z), 1e-30))[:, None], np.float32)

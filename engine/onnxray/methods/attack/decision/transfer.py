@@ -94,8 +94,7 @@ class Transfer(Attack):
         other = Oracle(variable=variable, criterion=criterion, queries=queries, limit=self.queries)
         found = self.made_by().perturb(replace(attacked, oracle=other, rows=everyone))
         passes = queries.total.tolist()
-        eps = None if self.budget is None else np.full(count, self.budget)
-        success = other.met(other.rounded(found.d, everyone, self.measure, eps), everyone)
+        success = other.met(other.rounded(found.d, everyone, self.measure, attacked.eps), everyone)
         numbers = {**found.numbers, "other_passes": passes, "other_success": success.tolist()}
         return Perturbations(d=oracle.within(found.d, attacked.rows), whole=found.whole, numbers=numbers)
 

@@ -38,11 +38,6 @@ class EstimatedDescent(WithinBudget):
         float | None, "a, in grey levels (of l2 the norm of a step); default: a tenth of eps", Range(1e-6, 1e9)
     ] = None  # fmt: skip
 
-    @property
-    def rate(self) -> float:
-        """a."""
-        return self.step_size or self.eps / 10
-
     @abstractmethod
     def directions(self, random: np.random.Generator, numbers: int) -> Floats:
         """(pairs, numbers): u."""
@@ -54,7 +49,10 @@ class EstimatedDescent(WithinBudget):
     def perturb(self, attacked: Attacked) -> Perturbations:
         """The formula at the top of the file."""
         oracle, rows = attacked.oracle, attacked.rows
-        d = np.zeros((len(rows), oracle.numbers), np.float32)
+        eps, d = attacked.eps, np.zeros((len(rows), oracle.numbers), np.float32)
+        if attacked.start is not None:
+            d = oracle.within(self.measure.project(attacked.start, eps), rows)
+        rate = np.asarray(eps / 10 if self.step_size is None else np.full(len(rows), self.step_size), np.float32)
         best, lowest, moments = d.copy(), np.full(len(rows), np.inf), np.zeros((2, *d.shape), np.float32)
         open_ = np.arange(len(rows))
         for step in range(self.steps):
@@ -62,13 +60,13 @@ class EstimatedDescent(WithinBudget):
             if not open_.size:
                 break
             gradient, own = self._estimated(attacked, open_, d[open_]), moments[:, open_]
-            moved = d[open_] - np.float32(self.rate) * self.followed(gradient, own, step)
+            moved = d[open_] - rate[open_, None] * self.followed(gradient, own, step)
             moments[:, open_] = own
-            d[open_] = oracle.within(self.measure.project(moved, np.full(len(open_), self.eps)), rows[open_])
+            d[open_] = oracle.within(self.measure.project(moved, eps[open_]), rows[open_])
             margins = oracle.margins(d[open_], rows[open_])
             lower = margins < lowest[open_]
             best[open_[lower]], lowest[open_[lower]] = d[open_[lower]], margins[lower]
-            arrived = attacked.arrived(d[open_], open_, margins < 0, self.measure, self.eps)
+            arrived = attacked.arrived(d[open_], open_, margins < 0, self.measure)
             best[open_[arrived]] = d[open_[arrived]]
             open_ = open_[~arrived]
             attacked.tell(step + 1, self.steps, f"step {step + 1}")

@@ -52,10 +52,13 @@ class Square(WithinBudget):
         steps = self.steps if self.queries is None else min(self.steps, self.queries)
         shape = (-1, *shape_of(oracle.variable.start.shape[1:]))
         low, high = (one.reshape(shape) for one in oracle.bounds(rows))
+        eps = attacked.eps[:, None, None, None]
         if self.norm == "linf":
-            eps = np.float32(math.floor(self.eps) if oracle.variable.whole_steps else self.eps)
+            eps = np.asarray(np.floor(eps) if oracle.variable.whole_steps else eps, np.float32)
             low, high = np.maximum(low, -eps), np.minimum(high, eps)
-        best = self._start(attacked, low, high)
+        best = self._start(attacked, low, high, eps)
+        if attacked.start is not None:
+            best = oracle.within(self.measure.project(attacked.start, attacked.eps), rows).reshape(low.shape)
         lowest, open_, drawn = np.full(len(rows), np.inf), np.arange(len(rows)), np.empty(0)
         for step in range(steps + 1):
             open_ = open_[oracle.left(rows[open_])]
@@ -67,12 +70,12 @@ class Square(WithinBudget):
                 if not ahead:
                     drawn = self._drawn(attacked, open_, best.shape[1])
                 side = math.sqrt(self.share_at(step - 1, steps) * best.shape[2] * best.shape[3])
-                tried = self._moved(tried, low[open_], high[open_], drawn[open_, ahead], side)
+                tried = self._moved(tried, low[open_], high[open_], drawn[open_, ahead], side, eps[open_])
             flat = tried.reshape(len(tried), -1)
             margins = oracle.margins(flat, rows[open_])
             lower = (margins < lowest[open_]) | (margins < 0)
             best[open_[lower]], lowest[open_[lower]] = tried[lower], margins[lower]
-            open_ = open_[~attacked.arrived(flat, open_, margins < 0, self.measure, self.eps)]
+            open_ = open_[~attacked.arrived(flat, open_, margins < 0, self.measure)]
             attacked.tell(step, steps, f"square {step}")
         return Perturbations(d=best.reshape(len(rows), -1))
 
@@ -88,7 +91,7 @@ class Square(WithinBudget):
             found[k] = attacked.random[k].random((_AHEAD, numbers))
         return found
 
-    def _start(self, attacked: Attacked, low: Floats, high: Floats) -> Floats:
+    def _start(self, attacked: Attacked, low: Floats, high: Floats, eps: Floats) -> Floats:
         _, channels, height, width = low.shape
         if self.norm == "linf":
             up = np.stack([random.random((channels, 1, width)) < 0.5 for random in attacked.random])
@@ -98,9 +101,9 @@ class Square(WithinBudget):
             for part in tiles(height, width, _RINGS):
                 ring = eta(*found[place, 0][part].shape)[int(random.random() < 0.5)]
                 found[(place, slice(None), *part)] = ring * _signs(random.random((1, channels)))[0]
-        return self._scaled(found, low, high)
+        return _scaled(found, low, high, eps)
 
-    def _moved(self, d: Floats, low: Floats, high: Floats, drawn: Floats, side: float) -> Floats:
+    def _moved(self, d: Floats, low: Floats, high: Floats, drawn: Floats, side: float, eps: Floats) -> Floats:
         """d' of samples that are at d. drawn: (n, numbers) uniform."""
         shape = d.shape[1:]
         size = square_of(side, shape[1], shape[2])
@@ -108,7 +111,7 @@ class Square(WithinBudget):
             size = odd(size[0], shape[1]), odd(size[1], shape[2])
             rings = eta(*size)[(drawn[:, 4] < 0.5).astype(np.intp), None] * _signs(drawn[:, 5:])
             windows = Window.at(drawn[:, :2], d.shape, size), Window.at(drawn[:, 2:4], d.shape, size)
-            return self._scaled(swapped(d, *windows, rings, self.eps), low, high)
+            return _scaled(swapped(d, *windows, rings, eps), low, high, eps)
         place = Window.at(drawn[:, :2], d.shape, size).index
         up = _signs(drawn[:, 2:]) > 0
         after = np.where(up, high[place], low[place])
@@ -118,11 +121,11 @@ class Square(WithinBudget):
         d[place] = after
         return d
 
-    def _scaled(self, d: Floats, low: Floats, high: Floats) -> Floats:
-        """The norm brought to eps, then within the bounds."""
-        size = NORMS["l2"].size(d.reshape(len(d), -1))
-        share = (self.eps / np.maximum(size, 1e-30)).reshape(-1, 1, 1, 1)
-        return np.asarray(np.clip(d * share, low, high), np.float32)
+
+def _scaled(d: Floats, low: Floats, high: Floats, eps: Floats) -> Floats:
+    """The norm brought to eps, then within the bounds."""
+    size = NORMS["l2"].size(d.reshape(len(d), -1)).reshape(-1, 1, 1, 1)
+    return np.asarray(np.clip(d * (eps / np.maximum(size, 1e-30)), low, high), np.float32)
 
 
 def _signs(drawn: Floats) -> Floats:

@@ -88,9 +88,10 @@ def eta(height: int, width: int) -> Floats:
     return both
 
 
-def swapped(d: Floats, where: Window, other: Window, rings: Floats, eps: float) -> Floats:
+def swapped(d: Floats, where: Window, other: Window, rings: Floats, eps: Floats) -> Floats:
     """(n, channels, height, width): d with ``rings`` in one window, which takes over the norm of another, now empty.
 
+    eps: (n, 1, 1, 1).
     Its norm in each channel is sqrt(max(eps^2 - ||d||^2, 0) / channels + ||d||^2 of both windows).
     """
     found, old = d.astype(np.float64), d[where.index].astype(np.float64)

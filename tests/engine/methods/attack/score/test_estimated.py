@@ -40,6 +40,7 @@ def test_the_estimate_points_down_the_margin(model: Any, kind: Any) -> None:
     attacked = Attacked(
         oracle=Oracle(variable=variable, criterion=criterion, queries=queries), rows=np.arange(4),
         random=[np.random.default_rng(k) for k in range(4)], tell=lambda *_: None,
+        eps=np.full(4, 8.0),
     )  # fmt: skip
     pairs = 5 * SIDE * SIDE
     seen = []

@@ -81,7 +81,7 @@ def test_a_window_takes_over_the_norm_of_another_that_is_emptied() -> None:
     other = Window.at(np.array([[0.5, 0.9], [0.0, 0.3]]), d.shape, (5, 5))
     ring = np.broadcast_to(eta(5, 5)[0], (2, 3, 5, 5))
     eps = float(np.linalg.norm(d[0])) * 1.5
-    found = swapped(d, where, other, ring, eps)
+    found = swapped(d, where, other, ring, np.full((2, 1, 1, 1), eps))
     for k, (place, away) in enumerate(
         [
             ((slice(0, 5), slice(0, 5)), (slice(4, 9), slice(7, 12))),
