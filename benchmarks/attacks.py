@@ -63,6 +63,12 @@ ROWS = (
     Row("lenet", "l2", "carlini-wagner", {}, "CW-9x1000"),
     Row("lenet", "l2", "lbfgs", {}, None),
     Row("lenet", "l2", "bisection", {"norm": "l2", "setting": APGD_T}, None),
+    Row("lenet", "linf", "rays", {"steps": 700}, "HopSkipJump-1000"),
+    Row("lenet", "linf", "rays", {"steps": 4500}, "HopSkipJump-5000"),
+    Row("lenet", "linf", "hopskipjump", {"norm": "linf", "steps": 5}, "HopSkipJump-1000"),
+    Row("lenet", "linf", "hopskipjump", {"norm": "linf", "steps": 16}, "HopSkipJump-5000"),
+    Row("lenet", "l2", "hopskipjump", {"steps": 5}, "HopSkipJump-1000"),
+    Row("lenet", "l2", "hopskipjump", {"steps": 16}, "HopSkipJump-5000"),
     Row("lenet", "l1", "fmn", {"norm": "l1", "steps": 300}, None),
     Row("lenet", "l1", "pdpgd", {}, None),
     Row("lenet", "l0", "fmn", {"norm": "l0", "steps": 300}, None),
@@ -171,13 +177,15 @@ def _squashed(name: str, zoo: Path) -> NDArray[np.uint8]:
 
 
 def speed() -> None:
-    """PGD-40 and DDN of the bundled LeNet beside foolbox's, on the same starts, in CPU time."""
+    """Attacks of the bundled LeNet beside foolbox's and torchattacks', as many passes each, in CPU time."""
     import tempfile
 
     import foolbox
     import torch
+    import torchattacks
 
-    sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+    # In place of this folder, whose support.py is another one.
+    sys.path[0] = str(Path(__file__).resolve().parent.parent / "tests")
     from support.attack_peers import logits_module
 
     model = onnxray.open("lenet")
@@ -188,6 +196,9 @@ def speed() -> None:
     x, labels = torch.from_numpy(images / np.float32(255)), torch.from_numpy(model.predict_classes(images).classes)
     pgd = foolbox.attacks.LinfPGD(rel_stepsize=0.05, steps=40, random_start=False)
     ddn = foolbox.attacks.DDNAttack(steps=100)
+    # A grey level flips none of them, so that all squares are tried.
+    square = torchattacks.Square(module.eval(), eps=1 / 255, n_queries=300)
+    jumps = foolbox.attacks.HopSkipJumpAttack(steps=4)
     work: tuple[tuple[str, Attack, Callable[[], Any]], ...] = (
         (
             "PGD-40",
@@ -195,10 +206,12 @@ def speed() -> None:
             lambda: pgd.run(peer, x, labels, epsilon=16 / 255),
         ),
         ("DDN-100", onnxray.methods.DDN(levels=False), lambda: ddn.run(peer, x, labels)),
+        ("Square-300", onnxray.methods.Square(eps=1.0, steps=299), lambda: square(x, labels)),
+        ("HopSkipJump-4", onnxray.methods.HopSkipJump(steps=4), lambda: jumps.run(peer, x, labels)),
     )
     for name, own, theirs in work:
         ratios, sizes = [], []
-        for _ in range(7):
+        for _ in range(7 if name in {"PGD-40", "DDN-100"} else 3):
             began = time.process_time()
             other = theirs()
             middle = time.process_time()
@@ -207,7 +220,7 @@ def speed() -> None:
             norm = np.linalg.norm(255 * (other - x).numpy().reshape(len(images), -1), axis=1)
             sizes.append((np.median(norm), np.median([item.l2 for item in items])))
         print(
-            f"{name}: ours / foolbox's CPU time {np.median(ratios):.2f} of {len(images)} images; median L2 of both",
+            f"{name}: ours / the peer's CPU time {np.median(ratios):.2f} of {len(images)} images; median L2 of both",
             end=" ",
         )
         print(f"{sizes[-1][0]:.2f}, {sizes[-1][1]:.2f}")
