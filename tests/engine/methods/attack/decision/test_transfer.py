@@ -102,6 +102,8 @@ def test_what_cannot_be_handed_over_is_refused(other: tuple[str, str], tmp_path:
         Transfer()
     with pytest.raises(InputError, match="repeat itself"):
         Transfer(from_=path, of="transfer")
+    with pytest.raises(InputError, match="feature-adversary has an aim of its own"):
+        Transfer(from_=path, of="feature-adversary", setting="layer=h")
     with pytest.raises(InputError, match="there is no method 'pgdd'; did you mean 'pgd'"):
         Transfer(from_=path, of="pgdd")
     with pytest.raises(InputError, match="pgd has no option 'step'"):
