@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -71,6 +72,12 @@ ROWS = (
     Row("lenet", "l1", "pdpgd", {}, None),
     Row("lenet", "l0", "fmn", {"norm": "l0", "steps": 300}, None),
     Row("lenet", "l0", "sigma-zero", {"steps": 300}, None),
+    Row("lenet", "linf", "rays", {"steps": 700}, "HopSkipJump-1000"),
+    Row("lenet", "linf", "rays", {"steps": 4500}, "HopSkipJump-5000"),
+    Row("lenet", "linf", "hopskipjump", {"norm": "linf", "steps": 5}, "HopSkipJump-1000"),
+    Row("lenet", "linf", "hopskipjump", {"norm": "linf", "steps": 16}, "HopSkipJump-5000"),
+    Row("lenet", "l2", "hopskipjump", {"steps": 5}, "HopSkipJump-1000"),
+    Row("lenet", "l2", "hopskipjump", {"steps": 16}, "HopSkipJump-5000"),
     Row("squeezenet", "linf", "fmn", {"steps": 30}, "FMN-30"),
     Row("squeezenet", "linf", "bisection", {"setting": ("steps=10",), "first": 1.0}, None),
     Row("squeezenet", "l2", "fmn", {"norm": "l2", "steps": 30}, "FMN-30"),
@@ -90,6 +97,7 @@ def main() -> None:
     given = parser.parse_args()
     if given.speed:
         speed()
+        speed_of_scores()
         return
     if given.zoo is None or given.base is None:
         parser.error("--zoo and --base are needed: the images, and what peers reached on them")
@@ -228,6 +236,42 @@ def speed() -> None:
                 f"{name}: {np.median(ratios):.2f} of foolbox's CPU time, module {kind}, {len(images)} images", end="; "
             )
             print(f"median L2 {np.median(np.linalg.norm(d, axis=1)):.2f}, foolbox's {np.median(norm):.2f}", flush=True)
+
+
+def speed_of_scores() -> None:
+    """Square and HopSkipJump of the bundled LeNet, by the judge alone, beside torchattacks' and foolbox's: CPU time."""
+    import tempfile
+
+    import foolbox
+    import torch
+    import torchattacks
+
+    # In place of this folder, whose support.py is another one.
+    sys.path[0] = str(Path(__file__).resolve().parent.parent / "tests")
+    from support.attack_peers import logits_module
+
+    model = onnxray.open("lenet")
+    images = np.random.default_rng(0).integers(0, 256, (64, 1, 28, 28)).astype(np.uint8)
+    with tempfile.TemporaryDirectory() as folder:
+        module = logits_module(model, "ip2", Path(folder)).float()
+    peer = foolbox.PyTorchModel(module, bounds=(0, 1))
+    x, labels = torch.from_numpy(images / np.float32(255)), torch.from_numpy(model.predict_classes(images).classes)
+    # A grey level flips none of them, so that all squares are tried.
+    square = torchattacks.Square(module.eval(), eps=1 / 255, n_queries=300)
+    jumps = foolbox.attacks.HopSkipJumpAttack(steps=4)
+    work: tuple[tuple[str, Attack, Callable[[], Any]], ...] = (
+        ("Square-300", onnxray.methods.Square(eps=1.0, steps=299), lambda: square(x, labels)),
+        ("HopSkipJump-4", onnxray.methods.HopSkipJump(steps=4), lambda: jumps.run(peer, x, labels)),
+    )
+    for name, own, theirs in work:
+        ratios = []
+        for _ in range(3):
+            began = time.process_time()
+            theirs()
+            middle = time.process_time()
+            _perturbed(own, model, images)
+            ratios.append((time.process_time() - middle) / (middle - began))
+        print(f"{name}: {np.median(ratios):.2f} of the peer's CPU time, {len(images)} images", flush=True)
 
 
 def _perturbed(method: Attack, model: onnxray.Model, images: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -29,6 +29,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "methods.attack",
         "methods.lots methods.saliency methods.concepts methods.synthesis.ascent",
         "methods.attack.gradient methods.attack.minimum_norm methods.attack.score methods.attack.decision",
+        "methods.attack.exact",
         "methods.saliency.gradient methods.synthesis.parts",
         "methods.saliency.activation methods.saliency.relevance methods.synthesis",
         "methods.saliency.perturbation",

@@ -48,10 +48,8 @@ class Best:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SmallestNorm(Attack):
-    """An attack that looks for the smallest perturbation of a norm."""
-
-    steps: Annotated[int, "gradients taken", Range(1, 100_000)] = 100
+class Minimal(Attack):
+    """An attack that gives the smallest perturbation of a norm, as far as it finds it."""
 
     @property
     @final
@@ -77,6 +75,13 @@ class SmallestNorm(Attack):
         visible = np.maximum(_VISIBLE / np.maximum(NORMS["linf"].size(start), 1e-30), 1)
         whole_steps = oracle.variable.whole_steps
         return replace(found, d=floats), _reached(attacked, norm, start, whole, visible if whole_steps else once)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SmallestNorm(Minimal):
+    """A minimal attack that gets there step by step."""
+
+    steps: Annotated[int, "gradients taken", Range(1, 100_000)] = 100
 
 
 def _reached(

@@ -7,12 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from onnxray.methods.array_variable import variable_of
-from onnxray.methods.attack.base import Attacked
-from onnxray.methods.attack.oracle import Oracle, Queries
 from onnxray.methods.attack.score.nes import NES
 from onnxray.methods.attack.score.spsa import SPSA
-from onnxray.methods.attack.success import criterion_of
+from support.attacking import attacked
 from support.linear import SIDE, Linear
 
 LINEAR = Linear.random(0, features=6, classes=2)
@@ -34,14 +31,7 @@ def smallest(order: float) -> Any:
 @pytest.mark.parametrize("kind", [NES, SPSA])
 def test_the_estimate_points_down_the_margin(model: Any, kind: Any) -> None:
     """With five times as many pairs as numbers its cosine with the gradient is near sqrt(q / (q + K))."""
-    variable = variable_of(model, model.pixels(IMAGES), None, [model.head.name])
-    criterion, _ = criterion_of(variable, None)
-    queries = Queries.none(4)
-    attacked = Attacked(
-        oracle=Oracle(variable=variable, criterion=criterion, queries=queries), rows=np.arange(4),
-        random=[np.random.default_rng(k) for k in range(4)], tell=lambda *_: None,
-        eps=np.full(4, 8.0),
-    )  # fmt: skip
+    asked = attacked(model, IMAGES, 8.0)
     pairs = 5 * SIDE * SIDE
     seen = []
 
@@ -50,14 +40,14 @@ def test_the_estimate_points_down_the_margin(model: Any, kind: Any) -> None:
             seen.append(gradient.copy())
             return super().followed(gradient, moments, step)
 
-    Watched(pairs=pairs, steps=1, spread=1.0).perturb(attacked)
+    Watched(pairs=pairs, steps=1, spread=1.0).perturb(asked)
     for image, gradient in zip(IMAGES, seen[0]):
         own = LINEAR.class_of(image)
         exact = W[own] - W[1 - own]
         cosine = gradient @ exact / np.linalg.norm(gradient) / np.linalg.norm(exact)
         assert cosine > 0.88
         assert gradient @ exact / (exact @ exact) == pytest.approx(1, abs=0.15)
-    assert (queries.judge <= 2 * pairs + 2).all()
+    assert (asked.oracle.queries.judge <= 2 * pairs + 2).all()
 
 
 @pytest.mark.parametrize("kind", [NES, SPSA])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,9 @@ import pytest
 
 import onnxray
 from onnxray.errors import InputError
+from onnxray.methods.attack.bisection import Bisection
 from onnxray.methods.attack.score.square import Square
+from support.attacking import attacked, bent
 from support.paths import ROOT
 
 SAMPLES = ROOT / "models" / "onnxray_models" / "lenet" / "samples"
@@ -56,3 +59,29 @@ def test_it_goes_to_a_class_that_is_wanted(lenet: Any) -> None:
 def test_norms_without_squares_are_refused() -> None:
     with pytest.raises(InputError, match="norm"):
         Square(norm="l1")  # type: ignore[arg-type]
+
+
+def test_each_sample_keeps_its_own_budget_and_begins_where_it_is_told() -> None:
+    model = bent(5)
+    images = np.random.default_rng(2).integers(60, 196, (3, 1, 12, 12)).astype(np.float32)
+    for norm in ("linf", "l2"):
+        square, budgets = Square(norm=norm, steps=30), np.array([4.0, 40.0, 400.0])
+        asked = replace(attacked(model, images, 1.0), eps=budgets)
+        sizes = square.measure.size(square.perturb(asked).d)
+        assert (sizes <= budgets * (1 + 1e-6)).all()
+        assert sizes[0] < sizes[1]
+    found = Square(eps=90.0, steps=300)
+    first = attacked(model, images, 90.0)
+    d = found.perturb(first).d
+    arrived = first.oracle.met(d, first.rows)
+    assert arrived.any()
+    again = attacked(model, images, 90.0, start=d)
+    assert np.array_equal(found.perturb(again).d[arrived], d[arrived])
+    assert (again.oracle.queries.judge[arrived] == 2).all()
+
+
+def test_its_budget_is_bisected_without_a_gradient(lenet: Any) -> None:
+    for item in Bisection(of="square", setting=("steps=60",), first=64.0)(lenet, DIGITS[1:3]).items:
+        assert item.success
+        assert item.linf < 80
+        assert item.queries["forward"] == item.queries["backward"] == 0

@@ -1,0 +1,1 @@
+"""Attacks whose smallest perturbation is computed, not searched for."""
