@@ -124,6 +124,13 @@ STATED: dict[str, dict[str, tuple[float | None, str | None]]] = {
         "batch_memory": (512, None),
         "samples": (None, "from 2"),
     },
+    "lbfgs": {
+        "queries": (None, "from 1 to 1000000000"),
+        "steps": (150, "from 1 to 100000"),
+        "constants": (12, "from 1 to 100"),
+        "constant": (0.01, "from 1e-09 to 1e+09"),
+        "pairs": (15, "from 1 to 1000"),
+    },
     "lime": {
         "segments": (None, "from 1"),
         "compactness": (None, "from 1e-06"),
@@ -132,12 +139,8 @@ STATED: dict[str, dict[str, tuple[float | None, str | None]]] = {
         "width": (0.354, "from 1e-06 to 1e+06"),
         "ridge": (1.0, "from 0 to 1e+12"),
     },
-    "lbfgs": {
+    "linear": {
         "queries": (None, "from 1 to 1000000000"),
-        "steps": (150, "from 1 to 100000"),
-        "constants": (12, "from 1 to 100"),
-        "constant": (0.01, "from 1e-09 to 1e+09"),
-        "pairs": (15, "from 1 to 1000"),
     },
     "lots": {
         "steps": (1, "from 1 to 100000"),
@@ -253,6 +256,9 @@ STATED: dict[str, dict[str, tuple[float | None, str | None]]] = {
         "every": (0, "from 0 to 1000000"),
         "samples": (1, "from 1 to 10000"),
         "steps": (400, "from 2 to 1000000"),
+    },
+    "transfer": {
+        "queries": (None, "from 1 to 1000000000"),
     },
     "value_occlusion": {
         "size": (1, "from 1"),
