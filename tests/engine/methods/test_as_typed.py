@@ -69,7 +69,7 @@ def test_several_methods_and_what_is_set_of_them() -> None:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("goal", [np.array([1]), [1, 2], True, 1.5, object()], ids=str)
+@pytest.mark.parametrize("goal", [np.array([1]), [1, 2], True, 1.5, object()], ids=lambda goal: type(goal).__name__)
 def test_targets_that_no_command_states(goal: object) -> None:
     with pytest.raises(Unstated, match="the target, given as"):
         target_text(goal)

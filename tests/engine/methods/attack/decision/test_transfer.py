@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from onnxray.methods.attack.gradient.ddn import DDN
 
 import onnxray
 from onnxray.errors import InputError, OnnxrayError
@@ -15,6 +14,7 @@ from onnxray.images.profile.profile import Profile
 from onnxray.images.profile.toml_form import toml_of
 from onnxray.methods.attack.decision.transfer import Transfer
 from onnxray.methods.attack.gradient.pgd import PGD
+from onnxray.methods.attack.minimum_norm.ddn import DDN
 from support import models
 from support.trees import forest
 
