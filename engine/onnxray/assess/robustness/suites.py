@@ -46,16 +46,17 @@ class Suite:
         return self.bounded[name](norm=norm, eps=eps, **self.options[name])
 
 
+_APGD_T: Final[Entry] = ("apgd-t", "bisection", {"of": "apgd", "setting": ("classes=9", "steps=20")})
+"""APGD-T at the smallest budget: of those measured it comes nearest to all others together."""
 _SMALLEST: Final[Mapping[NormName, tuple[Entry, ...]]] = MappingProxyType({
-    "linf": (("fmn", "fmn", {}),),
-    "l2": (("ddn", "ddn", {}),),
+    "linf": (("fmn", "fmn", {}), _APGD_T),
+    "l2": (("ddn", "ddn", {}), _APGD_T),
     "l1": (("pdpgd", "pdpgd", {}),),
     "l0": (("sigma-zero", "sigma-zero", {}),),
 })  # fmt: skip
 _BOUNDED: Final[Mapping[NormName, tuple[Entry, ...]]] = MappingProxyType({
     norm: (
-        ("apgd-ce", "apgd", {"loss": "cross-entropy"}), ("apgd-t", "apgd", {"classes": 9, "steps": 20}),
-        ("square", "square", {"steps": 1000}),
+        ("apgd-ce", "apgd", {"loss": "cross-entropy"}), ("square", "square", {"steps": 1000})
     ) if norm in {"linf", "l2"} else (("noise", "noise", {}),)
     for norm in ("linf", "l2", "l1", "l0")
 })  # fmt: skip
