@@ -106,7 +106,3 @@ class HeadFlipped(Criterion):
     def describe(self, row: int) -> str:
         """The head."""
         return self.score.describe(row)
-
-    def aimed(self) -> bool:
-        """It is one side of a number."""
-        return True

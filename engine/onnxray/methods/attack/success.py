@@ -55,10 +55,6 @@ class Criterion(ABC):
     def describe(self, row: int) -> str:
         """What is asked of one sample, in words."""
 
-    @abstractmethod
-    def aimed(self) -> bool:
-        """Whether one class, or one side of a number, is asked for, and not any other class."""
-
     def label(self, model: Model, samples: Pixels) -> str | None:
         """What the judge calls one sample, where it gives a label and no class."""
         return None
@@ -92,10 +88,6 @@ class OtherClass(Criterion):
         if self.wanted is None:
             return f"not {self.variable.whole.label(int(self.left[row]))}"
         return self.variable.whole.label(int(self.wanted[row]))
-
-    def aimed(self) -> bool:
-        """Where a class is wanted."""
-        return self.wanted is not None
 
     def towards(self, wanted: NDArray[np.int64]) -> OtherClass:
         """The same samples, each towards a class of its own."""
@@ -138,10 +130,6 @@ class OtherLabel(Criterion):
         """The label."""
         return f"not {self.left[row]}" if self.wanted is None else self.wanted[row]
 
-    def aimed(self) -> bool:
-        """Where a label is wanted."""
-        return self.wanted is not None
-
     def label(self, model: Model, samples: Pixels) -> str | None:
         """As the file gives it."""
         return labels_of(model, samples)[0]
@@ -174,10 +162,6 @@ class Compared(Criterion):
     def describe(self, row: int) -> str:
         """As it was stated."""
         return self.text
-
-    def aimed(self) -> bool:
-        """Always."""
-        return True
 
 
 @dataclass(frozen=True, eq=False)

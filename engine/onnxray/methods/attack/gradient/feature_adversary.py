@@ -194,7 +194,3 @@ class FeatureReached(Criterion):
     def describe(self, row: int) -> str:
         """How much of which distance."""
         return f"{self.distance.describe(row)} below {self.ratio:g} of what it was"
-
-    def aimed(self) -> bool:
-        """It is one side of a number."""
-        return True
