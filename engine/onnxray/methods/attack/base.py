@@ -133,6 +133,12 @@ class Attack(Method[AttackItem]):
         """What is asked of the samples, and what the judge says of them as they came. Errors: InputError."""
         return criterion_of(variable, goal)
 
+    @classmethod
+    @final
+    def has_own_goal(cls) -> bool:
+        """Whether what it asks is no class and no comparison, so that no other method can state it for it."""
+        return cls.asked is not Attack.asked
+
     @abstractmethod
     def perturb(self, attacked: Attacked) -> Perturbations:
         """Perturbations of the group's samples, within what they may hold."""
