@@ -29,8 +29,8 @@ class Range:
         return f"from {_number(self.least)} to {_number(self.most)}"
 
     def check(self, name: str, value: float) -> None:
-        """Refuse a number outside of it, NaN too. Errors: InputError."""
-        if not self.least <= value <= self.most:
+        """Refuse a number outside of it, NaN and infinity too, which no result could state. Errors: InputError."""
+        if not self.least <= value <= self.most or value == math.inf:
             kind = "whole number" if isinstance(self.least, int) else "number"
             raise InputError(f"{name} is {value!r}; a {kind} {self} was expected")
 

@@ -20,6 +20,7 @@ class Options:
     steps: Annotated[int, "steps", Range(1, 100)] = 1
     often: Annotated[int | None, "how often", Range(2)] = None
     share: Annotated[float, "a share", Range(0.25, 0.75)] = 0.5
+    most: Annotated[float, "how much", Range(1.0)] = 2.0
 
     def __post_init__(self) -> None:
         check_choices(self)
@@ -34,6 +35,7 @@ class Options:
         ({"steps": 2.0}, r"steps is 2\.0; a whole number was expected"),
         ({"often": 1}, "often is 1; a whole number from 2 was expected"),
         ({"often": "x"}, "often is 'x'; a whole number or None was expected"),
+        ({"most": math.inf}, "most is inf; a number from 1 was expected"),
         ({"share": 0.2}, r"share is 0\.2; a number from 0\.25 to 0\.75 was expected"),
         ({"share": math.nan}, r"share is nan; a number from 0\.25 to 0\.75 was expected"),
     ],

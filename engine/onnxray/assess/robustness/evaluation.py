@@ -57,8 +57,8 @@ class RobustnessEvaluation(Method[RobustnessItem]):
     ] = None
     reach: Annotated[
         float,
-        "how far above a budget an image's smallest norm may lie for the bounded attacks to be tried on it; inf: any",
-        Range(1.0),
+        "how far above a budget an image's smallest norm may lie for the bounded attacks to be tried on it; 1e9: any",
+        Range(1.0, 1e9),
     ] = 1.5
 
     trust_images: Annotated[
@@ -67,8 +67,10 @@ class RobustnessEvaluation(Method[RobustnessItem]):
 
     def __post_init__(self) -> None:
         check_choices(self)
-        self.budgets  # noqa: B018  refused before anything is opened
-        suite_of(self.norm, self.named)
+        suite = suite_of(self.norm, self.named)
+        for eps in self.budgets:  # what an attack does not take is refused before anything is opened
+            for name in suite.bounded:
+                suite.at(name, self.norm, eps)
 
     @property
     def named(self) -> tuple[str, ...]:

@@ -74,6 +74,8 @@ def suite_of(norm: NormName, names: Sequence[str] = ()) -> Suite:
     options: dict[str, Mapping[str, Any]] = {}
     for title, name, stated in chosen:
         method = known[name]
+        if method.has_own_goal():
+            raise InputError(f"{name} has an aim of its own, which is no class; name another attack (--attacks)")
         if issubclass(method, WithinBudget):
             bounded[title], options[title] = method, stated
             continue

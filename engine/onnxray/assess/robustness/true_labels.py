@@ -7,6 +7,7 @@ for the one picture of that name. A first row ``file,label`` is a heading. Label
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -41,13 +42,22 @@ def true_labels(names: Sequence[str | None], stated: str) -> list[str]:
         return [Path(str(name)).parent.name for name in names]
     path = Path(stated)
     rows = _rows(path)
+    _refuse_two_labels(path, rows)
     by_path = {_resolved(path.parent / name): label for name, label in rows}
     by_path |= {_resolved(Path(name)): label for name, label in rows if _resolved(Path(name)) not in by_path}
     by_name = {Path(name).name: label for name, label in rows if Path(name).name == name}
+    places = Counter(name for name, _ in {(Path(str(one)).name, _resolved(Path(str(one)))) for one in names})
     found, missing = list[str](), list[str]()
     for name in names:
         own = Path(str(name))
-        label = by_path.get(_resolved(own), by_name.get(own.name))
+        label = by_path.get(_resolved(own))
+        if label is None and own.name in by_name:
+            if places[own.name] > 1:
+                raise InputError(
+                    f"{path}: {short(own.name)} is the name of {places[own.name]} pictures in different folders; state "
+                    "each by its path"
+                )
+            label = by_name[own.name]
         if label is None:
             missing.append(own.name)
         found.append(label or "")
@@ -58,6 +68,17 @@ def true_labels(names: Sequence[str | None], stated: str) -> list[str]:
             f"({listed}{', ...' if missing[3:] else ''}); a row file,label for each was expected"
         )
     return found
+
+
+def _refuse_two_labels(path: Path, rows: Sequence[tuple[str, str]]) -> None:
+    """Errors: InputError where a file has a second label that is another."""
+    first: dict[str, str] = {}
+    for name, label in rows:
+        if first.setdefault(name, label) != label:
+            raise InputError(
+                f"{path}: {short(name)} has the labels {short(first[name])} and {short(label)}; one row for each "
+                "picture was expected"
+            )
 
 
 def _resolved(path: Path) -> str:

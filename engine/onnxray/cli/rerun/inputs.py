@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from onnxray.cli.rerun.old_result import OldResult
 from onnxray.errors import InputError, OnnxrayError, OutputError
+from onnxray.errors.short_values import short
 from onnxray.images.profile.profile import Profile
 from onnxray.images.profile.toml_form import toml_of
 from onnxray.model.sources import bundled
@@ -118,12 +119,17 @@ def _by_content(old: OldResult, path: str, written: Path) -> Path | None:
     names = _names(old)
     target = written / Path(path).name
     if option == "labels" and names is not None:
-        target.write_text(json.dumps(names), encoding="utf-8")
-        return target
-    if option == "profile":
-        target.write_text(_profile_text(old, names), encoding="utf-8")
-        return target
-    return None
+        text = json.dumps(names)
+    elif option == "profile":
+        text = _profile_text(old, names)
+    else:
+        return None
+    try:
+        target.write_text(text, encoding="utf-8")
+    except (OSError, UnicodeError) as error:  # the name is the document's, and may be that of no file
+        said = getattr(error, "strerror", None) or error
+        raise OutputError(f"{old.file}: the {option} {short(path)} is gone, and is no file's name ({said})") from None
+    return target
 
 
 def _names(old: OldResult) -> list[str] | None:

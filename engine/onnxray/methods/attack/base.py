@@ -2,7 +2,8 @@
 
 An attack is given an :class:`Oracle` and answers with perturbations in floats. What is saved of pixels is 8 bits, and
 whether that succeeds says the judge, on the saved picture alone. Random numbers come from a generator of each sample's
-own, seeded with the run's seed and the sample's bytes: neither the batch nor the order changes what an attack gives.
+own, seeded with the run's seed and the sample's bytes: neither the batch nor the order changes what an attack draws.
+What they change are the last bits of torch's gradients, which Adam (sigma-zero) may divide by.
 """
 
 from __future__ import annotations
@@ -132,6 +133,12 @@ class Attack(Method[AttackItem]):
     def asked(self, variable: Variable, goal: Any) -> tuple[Criterion, Shots]:
         """What is asked of the samples, and what the judge says of them as they came. Errors: InputError."""
         return criterion_of(variable, goal)
+
+    @classmethod
+    @final
+    def has_own_goal(cls) -> bool:
+        """Whether what it asks is no class and no comparison, so that no other method can state it for it."""
+        return cls.asked is not Attack.asked
 
     @abstractmethod
     def perturb(self, attacked: Attacked) -> Perturbations:

@@ -65,7 +65,8 @@ class Bisection(Attack):
         for setting in settings:
             if setting.partition("=")[0].replace("-", "_") in own:
                 raise InputError(f"the setting {setting!r} is {self.name}'s own; state it there, or leave it out")
-        known = family(WithinBudget)  # type: ignore[type-abstract]
+        budgeted = family(WithinBudget)  # type: ignore[type-abstract]
+        known = {name: method for name, method in budgeted.items() if not method.has_own_goal()}
         return replace(configured(known, (self.of,), [f"{self.of}.{one}" for one in settings])[0], norm=self.norm)
 
     @property

@@ -104,6 +104,23 @@ def test_a_file_of_labels_and_folders_of_classes(tmp_path: Path) -> None:
         true_labels(names, str(tmp_path / "none.csv"))
 
 
+def test_a_label_that_is_no_picture_s_for_sure_is_refused(tmp_path: Path) -> None:
+    for folder in ("cat", "dog"):
+        (tmp_path / folder).mkdir()
+        save_png(tmp_path / folder / "a.png", X[0].astype(np.uint8))
+    names = [str(tmp_path / folder / "a.png") for folder in ("cat", "dog")]
+    table = tmp_path / "labels.csv"
+    table.write_text("a.png,0\n")
+    with pytest.raises(InputError, match=r"'a\.png' is the name of 2 pictures in different folders"):
+        true_labels(names, str(table))
+    assert true_labels([names[0], names[0]], str(table)) == ["0", "0"]
+    table.write_text("cat/a.png,0\ndog/a.png,1\ncat/a.png,2\n")
+    with pytest.raises(InputError, match=r"'cat/a\.png' has the labels '0' and '2'"):
+        true_labels(names, str(table))
+    table.write_text("cat/a.png,0\ndog/a.png,1\ncat/a.png,0\n")
+    assert true_labels(names, str(table)) == ["0", "1"]
+
+
 @pytest.mark.parametrize("eps", ["0", "256", "1,1", "8,4", "", "a", "nan", "-1", "1,inf"])
 def test_budgets_that_are_none_are_refused(eps: str) -> None:
     with pytest.raises(InputError, match="eps is .* smallest first"):
@@ -115,6 +132,14 @@ def test_what_cannot_be_evaluated_is_one_line() -> None:
         RobustnessEvaluation(attacks="pgdd")
     with pytest.raises(InputError, match="keeps l2 small, and the evaluation is of linf"):
         RobustnessEvaluation(attacks="ddn")
+    with pytest.raises(InputError, match="feature-adversary has an aim of its own"):
+        RobustnessEvaluation(attacks="feature-adversary")
+    with pytest.raises(InputError, match="norm is 'l0'"):
+        RobustnessEvaluation(norm="l0", attacks="noise")
+    with pytest.raises(InputError, match=r"eps is 1e-05; a number from 0\.001"):
+        RobustnessEvaluation(eps="0.00001,1")
+    with pytest.raises(InputError, match="reach is inf; a number from 1 to"):
+        RobustnessEvaluation(reach=float("inf"))
     with pytest.raises(InputError, match="2 labels were given for 6 images"):
         RobustnessEvaluation()(linear(), X, [0, 1])
     with pytest.raises(InputError, match="there is no class '5'"):

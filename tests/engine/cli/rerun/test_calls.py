@@ -223,6 +223,22 @@ def test_profile_and_labels_stand_in_the_result(place: Path) -> None:
     assert sum("gone" in line for line in again.inputs) == 2
 
 
+@pytest.mark.parametrize("option", ["labels", "profile"])
+def test_a_name_that_no_file_can_have_is_one_line(option: str, place: Path) -> None:
+    """What is gone is written anew by its name, which is whatever the document says."""
+    Path("words.txt").write_text("\n".join("abcde"))
+    done("saliency", "gradient", "m.onnx", "a.png", "--labels", "words.txt", "-o", "r")
+    document = json.loads(Path("r/result.json").read_text())
+    options, gone = document["made_from"]["options"], f"/nowhere/{'a' * 300}"
+    for entry in document["made_from"]["files"]:
+        if entry["path"] == options[option]:
+            entry |= {"path": gone, "absolute": gone}
+    options[option] = gone
+    Path("r/result.json").write_text(json.dumps(document))
+    with pytest.raises(OutputError, match=f"the {option} .* is gone, and is no file's name"):
+        onnxray.rerun("r")
+
+
 OWN = """
 from typing import ClassVar
 from dataclasses import dataclass

@@ -62,7 +62,7 @@ class Transfer(Attack):
         settings = (self.setting,) if isinstance(self.setting, str) else self.setting
         known = family(Attack)  # type: ignore[type-abstract]
         (found,) = configured(known, (self.of,), [f"{self.of}.{one}" for one in settings])
-        if type(found).asked is not Attack.asked:
+        if found.has_own_goal():
             raise InputError(f"{self.of} has an aim of its own, which is no class; name another attack (--of)")
         return replace(found, float_=self.float_, queries=self.queries)
 
