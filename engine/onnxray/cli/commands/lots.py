@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -68,9 +70,10 @@ def lots(
     """
     goal = _goal(target, target_values, own, pairs)
     method = LOTS(**plain_options(options))
-    ending = Ending(sheets=_stability_pictures, table=_print_stability, extra=_stability)
+    advice = partial(_advice, steps=method.steps)
+    ending = Ending(sheets=_stability_pictures, table=_print_stability, extra=_stability, lines=advice)
     if not summary:
-        ending = Ending(sheets=_pictures, table=_print)
+        ending = Ending(sheets=_pictures, table=_print, lines=advice)
     run_method(
         method, shared.open(model), origins, goal, shared=shared, folder="lots", beside={"summary": summary},
         ending=ending,
@@ -87,6 +90,15 @@ def _goal(target: list[str] | None, values: Path | None, own: Any, pairs: Any) -
     if target:
         return TargetImages(images=target, pairing=pairs)
     return read_values(values) if values is not None else Own(mode=own)
+
+
+def _advice(result: Result[Any], steps: int) -> Iterator[str]:
+    """What to try where one gradient does not lead to the goal."""
+    missed = sum(not item.success for item in result.items)
+    if missed and steps == 1:
+        yield (
+            f"{missed} of {len(result.items)} not reached along one gradient; --steps 100 takes it anew after each step"
+        )
 
 
 def _pictures(result: Result[Any]) -> dict[str, bytes]:
