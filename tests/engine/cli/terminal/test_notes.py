@@ -20,7 +20,8 @@ def test_quiet_says_nothing_but_errors(tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
     path.write_bytes(models.lenet().SerializeToString())
     guessed = ["classify", str(path), FOUR, "--channels", "GREY"]
-    assert CliRunner().invoke(app, guessed).stderr.startswith("assumed profile")
+    said = CliRunner().invoke(app, guessed).stderr
+    assert said.startswith("assumed profile unit: a grey input")
     assert CliRunner().invoke(app, [*guessed, "-q"]).stderr == ""
     failed = CliRunner().invoke(app, ["classify", "lenet", "gone.png", "-q"])
     assert (failed.exit_code, len(failed.stderr.splitlines())) == (1, 1)
