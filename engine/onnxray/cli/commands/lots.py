@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -70,10 +70,9 @@ def lots(
     """
     goal = _goal(target, target_values, own, pairs)
     method = LOTS(**plain_options(options))
-    advice = partial(_advice, steps=method.steps)
-    ending = Ending(sheets=_stability_pictures, table=_print_stability, extra=_stability, lines=advice)
+    ending = Ending(sheets=_stability_pictures, table=_print_stability, extra=_stability, lines=_missed)
     if not summary:
-        ending = Ending(sheets=_pictures, table=_print, lines=advice)
+        ending = Ending(sheets=_pictures, table=_print, lines=_missed)
     run_method(
         method, shared.open(model), origins, goal, shared=shared, folder="lots", beside={"summary": summary},
         ending=ending,
@@ -92,13 +91,10 @@ def _goal(target: list[str] | None, values: Path | None, own: Any, pairs: Any) -
     return read_values(values) if values is not None else Own(mode=own)
 
 
-def _advice(result: Result[Any], steps: int) -> Iterator[str]:
-    """What to try where one gradient does not lead to the goal."""
-    missed = sum(not item.success for item in result.items)
-    if missed and steps == 1:
-        yield (
-            f"{missed} of {len(result.items)} not reached along one gradient; --steps 100 takes it anew after each step"
-        )
+def _missed(result: Result[Any]) -> Iterator[str]:
+    """Why goals were not reached, and what to try: each reason once."""
+    reasons = Counter(item.reason for item in result.items if not item.success and item.reason)
+    yield from (f"{count} of {len(result.items)}: {reason}" for reason, count in reasons.items())
 
 
 def _pictures(result: Result[Any]) -> dict[str, bytes]:
