@@ -186,7 +186,10 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, expose_value=False, help="Print the version.")
+        bool,
+        typer.Option(
+            "--version", "-V", callback=_version, is_eager=True, expose_value=False, help="Print the version."
+        ),
     ] = False,
     isolated: Annotated[
         bool, typer.Option("--isolated", help="Take nothing from onnxray.toml, pyproject.toml or ONNXRAY_ variables.")

@@ -58,7 +58,7 @@ LEAVES = dict(leaves(joined.Commands()))
 
 @pytest.mark.parametrize(
     ("arguments", "expected"),
-    [(("--help",), 0), (("--version",), 0), ((), 2), (("nonsense",), 2), (("--nonsense",), 2)],
+    [(("--help",), 0), (("--version",), 0), (("-V",), 0), ((), 2), (("nonsense",), 2), (("--nonsense",), 2)],
 )
 def test_the_program_answers_by_itself_without_anything_heavy(arguments: tuple[str, ...], expected: int) -> None:
     status, modules = ended(*arguments)

@@ -12,6 +12,7 @@ from onnxray.cli.parts.document import Work, print_json, write_document
 from onnxray.cli.parts.finishing import say_interrupted
 from onnxray.cli.parts.limits import limited
 from onnxray.cli.parts.shared_options import Opening, with_shared_options
+from onnxray.cli.terminal.notes import note, tell_notes
 from onnxray.cli.terminal.shown_names import shown_names
 
 if TYPE_CHECKING:
@@ -78,6 +79,9 @@ def classify(
         print_json(document)
     else:
         _show(items)
+    tell_notes(notes)
+    if opened.answering.labels is None and shared.labels is None and not shared.json:
+        note("the classes have no names here: --labels FILE, or --labels imagenet and the like, gives them")
     if interrupted:
         say_interrupted(resumes=False)
 
@@ -85,6 +89,7 @@ def classify(
 def _tell(shared: Opening, document: dict[str, Any], described: list[str]) -> None:
     """Write and print what is said by an output that is no classifier's."""
     document = write_document(document, shared.out)
+    tell_notes(document["image_notes"])
     if shared.json:
         print_json(document)
         return
@@ -95,10 +100,7 @@ def _tell(shared: Opening, document: dict[str, Any], described: list[str]) -> No
     table = Table("image", str(document["kind"]), title=f"output {document['output']}")
     for name, line in zip(shown_names([item["path"] for item in document["items"]]), described):
         table.add_row(name, line)
-    console = table_console()
-    console.print(table)
-    for note in document["image_notes"]:
-        console.print(note)
+    table_console().print(table)
 
 
 def _entry(prediction: Prediction) -> dict[str, Any]:

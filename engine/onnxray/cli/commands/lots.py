@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -68,9 +70,9 @@ def lots(
     """
     goal = _goal(target, target_values, own, pairs)
     method = LOTS(**plain_options(options))
-    ending = Ending(sheets=_stability_pictures, table=_print_stability, extra=_stability)
+    ending = Ending(sheets=_stability_pictures, table=_print_stability, extra=_stability, lines=_missed)
     if not summary:
-        ending = Ending(sheets=_pictures, table=_print)
+        ending = Ending(sheets=_pictures, table=_print, lines=_missed)
     run_method(
         method, shared.open(model), origins, goal, shared=shared, folder="lots", beside={"summary": summary},
         ending=ending,
@@ -87,6 +89,12 @@ def _goal(target: list[str] | None, values: Path | None, own: Any, pairs: Any) -
     if target:
         return TargetImages(images=target, pairing=pairs)
     return read_values(values) if values is not None else Own(mode=own)
+
+
+def _missed(result: Result[Any]) -> Iterator[str]:
+    """Why goals were not reached, and what to try: each reason once."""
+    reasons = Counter(item.reason for item in result.items if not item.success and item.reason)
+    yield from (f"{count} of {len(result.items)}: {reason}" for reason, count in reasons.items())
 
 
 def _pictures(result: Result[Any]) -> dict[str, bytes]:

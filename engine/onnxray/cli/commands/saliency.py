@@ -107,4 +107,5 @@ def _object_text(numbers: Mapping[str, Any]) -> str:
     if not numbers.get("box"):
         return str(numbers.get("reason") or "-")
     overlap = f", IoU {numbers['box_iou']:.2f}" if "box_iou" in numbers else ""
-    return ",".join(map(str, numbers["box"])) + overlap
+    doubt = f" ({numbers['reason']})" if numbers.get("reason") else ""
+    return ",".join(map(str, numbers["box"])) + overlap + doubt

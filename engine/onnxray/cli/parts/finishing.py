@@ -11,6 +11,7 @@ import typer
 
 from onnxray.cli.parts.document import command_line, made_from_this, print_json, with_page
 from onnxray.cli.terminal.notes import note as say
+from onnxray.cli.terminal.notes import tell_notes
 
 if TYPE_CHECKING:
     from onnxray.cli.parts.shared_options import Shared
@@ -52,9 +53,7 @@ def finish(result: Result[Any], model: Model, keep: Keeping, ending: Ending, *, 
     shown = {**dataclasses.replace(result, items=()).to_dict(), "items": keep.entries}
     document = keep.complete(result, with_page(shown, keep.path, sheets))
     told = profile_notes(model.profile)  # which was said when the model was opened
-    for note in result.provenance.notes:
-        if note not in told:
-            say(note)
+    tell_notes(note for note in result.provenance.notes if note not in told)
     if shared.json:
         print_json(document)
     else:

@@ -91,7 +91,7 @@ class Opening:
             }),
         )  # fmt: skip
         if opened.profile is not None and opened.profile.assumed:
-            reasons = "; ".join(opened.profile.reasons)
+            reasons = "; ".join(opened.profile.reasons).removeprefix(f"{opened.profile.name}: ")
             name = f"assumed profile {opened.profile.name}"
             note((name, "yellow"), f": {reasons}. State it with --profile.")
         if opened.profile is not None and opened.profile.labels_assumed is not None:

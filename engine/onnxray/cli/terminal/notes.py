@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -14,6 +14,7 @@ import typer
 from onnxray.errors.shown_text import terminal
 
 _LONGEST = 8000
+_SEVERAL = 3
 _QUIET: ContextVar[bool] = ContextVar("quiet", default=False)
 
 
@@ -27,6 +28,21 @@ def note(*parts: str | tuple[str, str]) -> None:
         text, colour = (part, None) if isinstance(part, str) else part
         shown.append(typer.style(terminal(text, _LONGEST), fg=colour if coloured else None, reset=coloured))
     print("".join(shown), file=sys.stderr)
+
+
+def tell_notes(lines: Iterable[str]) -> None:
+    """Say notes, one a line; what is said of ``_SEVERAL`` things and more in the same words, ``NAME: WORDS``, once."""
+    every = list(lines)
+    names: dict[str, list[str]] = {}
+    for line in every:
+        name, _, words = line.partition(": ")
+        names.setdefault(words, []).append(name)
+    for line in every:
+        name, _, words = line.partition(": ")
+        if not words or len(names[words]) < _SEVERAL:
+            note(line)
+        elif name == names[words][0]:
+            note(f"{name} and {len(names[words]) - 1} more: {words}")
 
 
 def is_quiet() -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import Any, final
 
 import typer
@@ -35,10 +36,18 @@ def refuse_usage(error: typer.TyperException, arguments: Sequence[str]) -> int:
     """Say what is wrong with what was typed, and where it is explained. Gives the exit status."""
     context = getattr(error, "ctx", None)
     command = "onnxray" if context is None else context.command_path
+    _suggest_near_options(error)
     said = one_line(error.format_message().rstrip(".") + _value_of(error))
     mark = "" if said.endswith(("?", "?)")) else "."
     refuse("UsageError", one_line(f"{said}{mark} See {command} --help"), error.exit_code, json="--json" in arguments)
     return error.exit_code
+
+
+def _suggest_near_options(error: Any) -> None:
+    """Suggest options that are near without their dashes: two of these alone make '--target' near to '--strict'."""
+    possible = {name.lstrip("-"): name for name in getattr(error, "possibilities", None) or ()}
+    if possible:
+        error.possibilities = [possible[name] for name in get_close_matches(error.option_name.lstrip("-"), possible)]
 
 
 def _value_of(error: typer.TyperException) -> str:

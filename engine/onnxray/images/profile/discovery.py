@@ -99,10 +99,14 @@ def _named(graph: Graph, option: Profile | str | os.PathLike[str]) -> Profile:
     except (OSError, ValueError):  # a name that no file can have
         there = False
     if not there:
+        if path.suffix.lower() == ".toml" or path.name != str(option):
+            raise ProfileError(
+                f"{short(str(option))}: no such file; give the path of a TOML file, or one of {', '.join(FAMILIES)}"
+            )
         near = difflib.get_close_matches(str(option)[:40], FAMILIES, n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""
         raise ProfileError(
-            f"no profile {short(str(option))}: {hint}Give the path of a TOML file or one of {', '.join(FAMILIES)}"
+            f"no profile {short(str(option))}: {hint}give the path of a TOML file or one of {', '.join(FAMILIES)}"
         )
     return read_profile(path)
 

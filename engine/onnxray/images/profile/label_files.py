@@ -39,7 +39,7 @@ def labels_in(text: str, path: Path) -> tuple[str, ...]:
     if first in ("[", "{", "("):
         found = read_class_names(text) or _of_json(path, text)
     else:
-        found = tuple(text.rstrip().splitlines())
+        found = _without_quotes(tuple(text.rstrip().splitlines()))
     if not found:
         raise ProfileError(
             f"{path}: holds no class names; expected one a line, a list, or a table of numbers and names"
@@ -47,6 +47,12 @@ def labels_in(text: str, path: Path) -> tuple[str, ...]:
     if len(found) > MAX_LABELS:
         raise ProfileError(f"{path}: {len(found)} lines; at most {MAX_LABELS} class names are taken, one a line")
     return found
+
+
+def _without_quotes(lines: tuple[str, ...]) -> tuple[str, ...]:
+    """The lines of a file that puts each of them into quotes, as numpy and Caffe's users write them, without these."""
+    quoted = [len(line) > 2 and line[0] == line[-1] and line[0] in "'\"" for line in map(str.strip, lines)]
+    return tuple(line.strip()[1:-1] for line in lines) if lines and all(quoted) else lines
 
 
 def _of_json(path: Path, text: str) -> tuple[str, ...] | None:

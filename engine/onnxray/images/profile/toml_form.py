@@ -146,7 +146,7 @@ def _labels(name: str, folder: Path | None, origin: str) -> tuple[str, ...]:
     """Class names in a side file, else those of a list by its name. Errors: ProfileError."""
     if name in LABEL_LISTS and not (folder is not None and (folder / name).exists()):
         return listed_labels(name)
-    path = _beside(folder, name, "labels", origin)
+    path = _beside(folder, name, "labels", origin, "; class names from elsewhere: --labels FILE")
     return labels_in(read_side_text(path), path)
 
 
@@ -164,7 +164,7 @@ def _head(table: object, folder: Path | None, origin: str) -> StatedOutput:
         raise ProfileError(f"{origin}: [head]: {error}") from None
 
 
-def _beside(folder: Path | None, name: str, key: str, origin: str) -> Path:
+def _beside(folder: Path | None, name: str, key: str, origin: str, otherwise: str = "") -> Path:
     """Return the path of a side file, which may not leave the folder of the TOML, by a link either."""
     if folder is None:
         raise ProfileError(
@@ -175,7 +175,7 @@ def _beside(folder: Path | None, name: str, key: str, origin: str) -> Path:
     except (OSError, ValueError, RuntimeError) as error:
         raise ProfileError(f"{origin}: {key} is {short(name)}; no such file ({error})") from error
     if not path.is_relative_to(root) or path == root:
-        raise ProfileError(f"{origin}: {key} is {short(name)}; expected a file in the folder of the profile")
+        raise ProfileError(f"{origin}: {key} is {short(name)}; expected a file in the folder of the profile{otherwise}")
     return path
 
 

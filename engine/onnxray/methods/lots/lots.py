@@ -47,7 +47,7 @@ from onnxray.objectives.goals import Own, TargetImages, as_goal
 
 INHIBITS = (
     "inhibit fades what the layer holds, all of it; it does not look for the smallest change that flips the class, and "
-    "what it does not reach is no sign of robustness"
+    "what it does not reach is no sign of robustness; `onnxray attack` looks for small changes"
 )
 UNTIL = ("auto", "target-class", "other-class", "linf", "distance")
 # Pairs share their gradients in groups: large enough to be fast, small enough to come out, and to fit in memory.

@@ -21,11 +21,14 @@ Way = Literal["grabcut", "threshold"]
 
 # OpenCV models each of object and background by as many Gaussians, and cannot fit them to fewer pixels.
 _GAUSSIANS = 5
+# An object that is cut off by so many sides of the image is doubtful: sky and floor are.
+_SIDES = 3
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FoundObject:
-    """What was found in one map: mask (height, width) and the box around it; None with a ``reason`` where nothing was.
+    """What was found in one map: mask (height, width) and the box around it; None with a ``reason`` where nothing was;
+    a ``reason`` beside a mask says why it is doubtful.
 
     share: the part of the image that the object takes.
     """
@@ -146,6 +149,9 @@ def _largest(how: Way, mask: Mask) -> FoundObject:
     found = FoundObject(how=how, mask=largest, box=box_around(largest))
     if largest.all():
         return replace(found, reason="the object fills the whole image")
+    sides = sum(bool(side.any()) for side in (largest[0], largest[-1], largest[:, 0], largest[:, -1]))
+    if sides >= _SIDES:
+        return replace(found, reason=f"the object reaches {sides} sides of the image: background may be in it")
     return found
 
 

@@ -127,3 +127,24 @@ def test_labels_that_do_not_fit_are_refused_with_both_numbers(names: int, count:
     assert ("ImageNet's 1000 names for 1001 outputs" in said) == (names == 1000)
     values = run("values", path, picture, "--value", "y", "-o", tmp_path / "v")
     assert values.exit_code == 0
+
+
+def test_what_was_left_out_and_assumed_is_said_beside_the_table(tmp_path: Path) -> None:
+    proto = models.parse(
+        "g (float[N,3,8,8] x) => (float[N,5] y) { f = Flatten (x) y = MatMul (f, v) }", {"v": models.random(1, 192, 5)}
+    )
+    path, picture, _ = saved(tmp_path, proto)
+    (tmp_path / "broken.png").write_bytes(picture.read_bytes()[:40])
+    for more in ((), ("--json",)):
+        result = run("classify", path, tmp_path, "--profile", "unit", "--output", "y=logits", *more)
+        assert (result.exit_code, "broken.png" in result.stdout) == (0, bool(more))
+        assert "left out" in result.stderr
+        assert "broken.png" in result.stderr
+        assert ("--labels" in result.stderr) is not bool(more)
+    (tmp_path / "names.txt").write_text("a\nb\nc\nd\ne\n")
+    named = run(
+        "classify", path, picture, "--profile", "unit", "--output", "y=logits", "--labels", tmp_path / "names.txt"
+    )
+    assert "--labels" not in named.stderr
+    declined = run("classify", path, picture, "--profile", "unit", "--output", "y=logits", "--labels", "none")
+    assert (declined.exit_code, "--labels" in declined.stderr) == (0, False)

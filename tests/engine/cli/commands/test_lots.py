@@ -112,3 +112,13 @@ def test_an_aim_is_a_comparison_and_what_is_none_ends_in_a_line(tmp_path: Path) 
     refused = run("invert", tmp_path / "m.onnx", tmp_path / "x.npz", "--layer", "h", "-o", tmp_path / "no")
     assert refused.exit_code == 1
     assert "--preset plain inverts them" in refused.output.replace("\n", " ")
+
+
+def test_a_goal_that_was_missed_is_said_with_what_to_try(tmp_path: Path) -> None:
+    four, nine = ("models/onnxray_models/lenet/samples/4_0.png", "models/onnxray_models/lenet/samples/9_0.png")
+    command = ("lots", "lenet", four, "--target", nine, "--layer", "ip2", "-o", tmp_path, "--overwrite")
+    missed = run(*command, "--max-scale", 1)
+    assert "1 of 1: the goal (target-class) was not reached" in missed.stderr
+    assert "try --steps 100" in missed.stderr
+    assert "try more --steps" in run(*command, "--steps", 2).stderr
+    assert "not reached" not in run(*command, "--max-scale", 255).stderr

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 import onnxray_models
 from onnxray.cli.app import app
 from onnxray.cli.parts.command_frame import progress_bar
-from onnxray.cli.terminal.notes import note, told_as
+from onnxray.cli.terminal.notes import note, tell_notes, told_as
 from support import models
 
 FOUR = next(str(path) for path in onnxray_models.samples("lenet") if path.stem == "4_0")
@@ -20,7 +20,8 @@ def test_quiet_says_nothing_but_errors(tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
     path.write_bytes(models.lenet().SerializeToString())
     guessed = ["classify", str(path), FOUR, "--channels", "GREY"]
-    assert CliRunner().invoke(app, guessed).stderr.startswith("assumed profile")
+    said = CliRunner().invoke(app, guessed).stderr
+    assert said.startswith("assumed profile unit: a grey input")
     assert CliRunner().invoke(app, [*guessed, "-q"]).stderr == ""
     failed = CliRunner().invoke(app, ["classify", "lenet", "gone.png", "-q"])
     assert (failed.exit_code, len(failed.stderr.splitlines())) == (1, 1)
@@ -53,3 +54,10 @@ def test_colour(stream: io.StringIO, no_colour: str, shown: str, monkeypatch: py
     monkeypatch.setenv("NO_COLOR", no_colour)
     note(("assumed", "yellow"), ": \x1b[2J")
     assert stream.getvalue().replace("\x1b[0m\x1b[0m", "\x1b[0m").rstrip("\n").removesuffix("\x1b[0m") == shown
+
+
+def test_what_is_said_of_many_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    tell_notes([*(f"{k}.png: resized" for k in range(3)), "no name", "a.png: cut", "b.png: cut", "no name"])
+    assert capsys.readouterr().err.splitlines() == [
+        "0.png and 2 more: resized", "no name", "a.png: cut", "b.png: cut", "no name",
+    ]  # fmt: skip

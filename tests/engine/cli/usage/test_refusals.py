@@ -15,6 +15,7 @@ FOUR = next(str(path) for path in onnxray_models.samples("lenet") if path.stem =
     ("arguments", "status", "kind", "said"),
     [
         (["classify", "lenet", FOUR, "--topp", "3"], 2, "UsageError", "No such option: --topp (Possible options: --top)"),
+        (["classify", "lenet", FOUR, "--target", "3"], 2, "UsageError", "No such option: --target. See"),
         (["classify", "lenet"], 2, "UsageError", "Missing argument 'IMAGE...'"),
         (["nonsense"], 2, "UsageError", "No such command 'nonsense'"),
         (["clasify"], 2, "UsageError", "Did you mean 'classify'?"),

@@ -218,7 +218,12 @@ def test_a_toml_given_wins_over_the_one_beside(tmp_path: Path) -> None:
     [
         ("torchvison", "no profile 'torchvison': did you mean 'torchvision'?"),
         ("", "no profile '': "),
-        ("absent.toml", "Give the path of a TOML file or one of caffe-imagenet, vgg-face"),
+        ("zzz", "give the path of a TOML file or one of caffe-imagenet, vgg-face"),
+        (
+            "absent.toml",
+            "'absent.toml': no such file; give the path of a TOML file, or one of caffe-imagenet, vgg-face",
+        ),
+        ("../torchvision", "'../torchvision': no such file; "),
         ("a\0b", "no profile"),
         ("lenet", "'lenet' is grey, the model's input 'input' has 3 channels"),
     ],

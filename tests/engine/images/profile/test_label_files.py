@@ -43,6 +43,16 @@ def test_synset_lines_stay_whole(tmp_path: Path) -> None:
     assert read_labels(tmp_path / "synset.txt") == ("n01440764 tench, Tinca tinca", "n01443537 goldfish")
 
 
+def test_quotes_around_each_line_are_no_part_of_the_names(tmp_path: Path) -> None:
+    """As the synset files of the model zoo have them; a line in quotes among others keeps them."""
+    (tmp_path / "synset.txt").write_text("'n01440764 tench, Tinca tinca'\n'n01443537 goldfish'\n")
+    assert read_labels(tmp_path / "synset.txt") == ("n01440764 tench, Tinca tinca", "n01443537 goldfish")
+    (tmp_path / "mixed.txt").write_text('"so-called"\ncat\n')
+    assert read_labels(tmp_path / "mixed.txt") == ('"so-called"', "cat")
+    (tmp_path / "odd.txt").write_text("'a\"\n'\n")
+    assert read_labels(tmp_path / "odd.txt") == ("'a\"", "'")
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

@@ -103,7 +103,8 @@ def test_what_is_stated_of_the_outputs(tmp_path: Path) -> None:
     [
         ("[]", "the labels of an output: "), ("[1]", "the labels of an output: 1; text expected"),
         ("3", "the labels of an output: 3; a list of class names, one a logit expected"),
-        ('"../l.txt"', "expected a file in the folder of the profile"), ('"none.txt"', "no such file"),
+        ('"../l.txt"', "expected a file in the folder of the profile; class names from elsewhere: --labels FILE"),
+        ('"none.txt"', "no such file"),
         (f'["{"x" * 1001}"]', "class names of at most 1000 characters, not 1001 expected"),
     ],
 )  # fmt: skip

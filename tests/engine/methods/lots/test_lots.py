@@ -388,7 +388,7 @@ def test_more_pairs_than_a_group_holds_come_in_order():
     origins = pictures(70, seed=11)
     items = LOTS(layer=("h", "z"), until="linf", linf=9)(NET.open(), origins, "magnify").items
     assert [(item.stems["origin"], item.layer) for item in items] == [
-        (f"origin-{index:04d}", layer) for index in range(70) for layer in ("h", "z")
+        (f"image/{index}/origin", layer) for index in range(70) for layer in ("h", "z")
     ]
     for index in (0, 63, 64, 69):
         eta = NET.eta(np.zeros_like(origins[index]), NET.h(origins[index]))

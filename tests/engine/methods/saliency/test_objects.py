@@ -122,6 +122,20 @@ def test_the_threshold_takes_the_largest_component() -> None:
         grabcut(np.zeros((3, 9, 12), np.uint8), heat, background=0.9, foreground=0.5)
 
 
+@pytest.mark.parametrize(
+    ("rows", "columns", "sides"),
+    [(slice(3, 9), slice(0, 9), 3), (slice(0, 9), slice(2, 9), 3), (slice(3, 9), slice(0, 8), 0), (slice(2, 5), slice(0, 9), 0)],
+)  # fmt: skip
+def test_an_object_that_three_sides_cut_off_is_doubtful(rows: slice, columns: slice, sides: int) -> None:
+    heat = np.zeros((9, 9), np.float32)
+    heat[rows, columns] = 1
+    found = threshold(heat, 0.5)
+    assert (found.mask == (heat > 0)).all()
+    assert found.reason == (
+        f"the object reaches {sides} sides of the image: background may be in it" if sides else None
+    )
+
+
 def test_overlaps_by_counting_pixels() -> None:
     rng = np.random.default_rng(3)
     for _ in range(50):

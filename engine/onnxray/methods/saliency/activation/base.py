@@ -32,6 +32,8 @@ from onnxray.objectives.objective import Objective
 
 Maps = NDArray[np.float64]
 
+_FEWEST = 4
+"""Rows and columns below which a map says little of where."""
 NO_EVIDENCE = "no positive evidence: the map is negative everywhere"
 
 
@@ -127,6 +129,12 @@ def layers_of(method: Any, model: Model, pixels: Pixels, objective: Objective, r
     given = method.layer or ()
     space = read_space(model, pixels)
     grids = choose_layers(space, objective.values, (given,) if isinstance(given, str) else given)
+    for grid in grids:
+        if min(grid.height, grid.width) < _FEWEST:
+            run.note(
+                f"layer {grid.value!r} has {grid.height} x {grid.width} places; a map of so few says little of where; "
+                "onnxray saliency layers MODEL lists larger ones"
+            )
     if not given:
         run.note(f"layer {grids[0].value!r} ({grids[0].kind}) was chosen; others: onnxray saliency layers MODEL")
     return grids

@@ -134,6 +134,15 @@ def test_the_default_layer_is_noted() -> None:
     assert any(note.startswith("layer 'f' (5 x 8, channels on axis 1) was chosen") for note in found.provenance.notes)
 
 
+def test_a_layer_of_few_rows_is_noted_for_its_map_says_little() -> None:
+    text = TEXT.replace("p = Glo", "n = MaxPool <kernel_shape = [2, 1], strides = [2, 1]> (f)  p = Glo").replace(
+        "(f)\n  flat", "(n)\n  flat"
+    )
+    model = opened(text=text)
+    notes = GradCAM(layer=("f", "n"))(model, pictures(), 2).provenance.notes
+    assert [note.split(";")[0] for note in notes if "places" in note] == ["layer 'n' has 2 x 8 places"]
+
+
 @pytest.mark.parametrize("kind", ["gemm", "matmul", "conv", "maps"])
 def test_cam_and_what_it_adds_up_to(kind: str) -> None:
     """M = sum_k w_ck F_k; its mean and the bias are the logit; Grad-CAM there is M over the number of places."""
