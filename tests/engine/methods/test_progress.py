@@ -22,7 +22,7 @@ QUICK: dict[str, dict[str, Any]] = {
 GOALS = {"lots": TargetImages(images=models.pictures(2, seed=1)), "maximize": 1}
 DREAMS = {"caricature", "deepdream", "style"}
 """Each picture is counted by itself."""
-UNFIT = {"attention_rollout", "cam", "filters"}
+UNFIT = {"feature_adversary", "linear", "transfer", "attention_rollout", "cam", "filters"}
 """Lenet has no attention, and no pooled head; filters are there already."""
 
 
