@@ -37,7 +37,6 @@ LabelsOption = Annotated[
     str | None,
     typer.Option(
         "--labels",
-        "--class-names",
         rich_help_panel="Model",
         envvar="ONNXRAY_LABELS",
         metavar="FILE|NAME",

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_args, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Final, get_args, get_type_hints
 
 from typer.models import OptionInfo
 
@@ -150,6 +150,10 @@ class Shared(Growing):
         palette_of(self.background)
 
 
+_INSTEAD: Final = {"--labels": "--class-names"}
+"""What an option of every command is called in one that means something else by its name."""
+
+
 def refuse_another_run(folder: Path) -> None:
     """Refuse a folder that a run has written to. Errors: OutputError."""
     from onnxray.results.earlier_run import holds_a_run
@@ -165,7 +169,8 @@ def _beside(hint: Any, taken: set[str]) -> Any:
     """An annotated option without the names that the command has options of its own for, where it has others."""
     kind, option = get_args(hint)
     named = (option.default, *(option.param_decls or ()))  # typer keeps the first name as a default, until it reads it
-    names = tuple(name for name in named if name not in taken)
+    left = tuple(name for name in named if name not in taken)
+    names = left or tuple(_INSTEAD[name] for name in named if name in _INSTEAD)
     if not names or names == named:
         return hint
     own = copy.copy(option)

@@ -18,7 +18,7 @@ from typing import Any
 import typer
 from typer.core import TyperOption
 
-from onnxray.cli.usage.options import longest_name
+from onnxray.cli.usage.options import is_shared, longest_name
 from onnxray.cli.usage.refusals import WrongUsage
 from onnxray.errors.near_misses import did_you_mean
 from onnxray.errors.short_values import short
@@ -55,7 +55,7 @@ def stated_in_file(
             _check_name(key, shared, f"{file}: outside of tables there is no option")
     outer = {key: value for key, value in table.items() if not isinstance(value, dict)}
     stated = {
-        **{key: value for key, value in outer.items() if key in options},
+        **{key: value for key, value in outer.items() if key in options and is_shared(options[key])},
         **{key: value for key, value in own.items() if not isinstance(value, dict)},
     }
     for key in stated:

@@ -143,3 +143,14 @@ def test_its_text_is_escaped_where_it_is_shown(here: Path) -> None:
     result = classify()
     assert result.exit_code == 2
     assert "\x1b" not in result.output
+
+
+def test_what_every_command_is_told_is_no_option_of_ones_own(here: Path) -> None:
+    """Outside of tables ``labels`` names classes; those of ``attack evaluate`` are the true ones."""
+    (here / "onnxray.toml").write_text('labels = "mnist"')
+    words = ["attack", "evaluate", "lenet", FOUR, "--attacks", "fgsm", "--eps", "8", "--trust-images", "0"]
+    result = CliRunner().invoke(app, [*words, "--json"])
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["items"][0]["correct"]
+    (here / "onnxray.toml").write_text('[attack.evaluate]\nlabels = "folders"')
+    assert "has no folders inside it" in CliRunner().invoke(app, words).stderr
