@@ -13,7 +13,6 @@ from onnxray.results.made_from import digest_of
 
 _APART: Final = frozenset({"seconds", "command", "made_from", "versions", "machine", "files"})
 """What is no result: times, how it was called, where. Files are compared by their bytes."""
-_PAGE: Final = ".html"
 """What shows where a result comes from, when and by which command."""
 _ELSEWHERE: Final = ("versions", "machine")
 
@@ -72,7 +71,7 @@ def _compare(
     own, others = ({key: value for key, value in one.items() if key != inner} for one in (there, here))
     found.lines += lines_of(own, others, name.rstrip("."))
     found.lines += lines_of(_labels(there), _labels(here), f"{name}labels")
-    items, again = _names(there.get("items")), _names(here.get("items"))
+    items, again = _list(there.get("items")), _list(here.get("items"))
     found.items += len(items)
     timed = False
     for place, (one, other) in enumerate(zip(items, again)):
@@ -80,13 +79,15 @@ def _compare(
         old, new = _table(_table(one).get("files")), _table(_table(other).get("files"))
         for role in dict.fromkeys([*old, *new]):
             _file(found, old.get(role), before, new.get(role), now, f"{name}items[{place}].files.{role}")
-    beside, besides = (_names(one.get("files")) for one in (there, here))
+    beside, besides = (_list(one.get("files")) for one in (there, here))
     drawn = [] if not there.get("command") else besides  # what was saved from Python has no sheets
     for file in dict.fromkeys(map(str, [*beside, *drawn])):
         one, other = (file if file in names else None for names in (beside, besides))
-        if one and other and (timed or file.endswith(_PAGE)):
-            said = "it states seconds and the command" if file.endswith(_PAGE) else "seconds are drawn on it"
-            found.untold.append(f"{file}: {said}, so its bytes are not compared")
+        if file == PAGE:  # which shows what stands in the document
+            if one and other:
+                found.untold.append(f"{file}: it states seconds and the command, so its bytes are not compared")
+        elif one and other and timed:
+            found.untold.append(f"{file}: seconds are drawn on it, so its bytes are not compared")
         else:
             _file(found, one, before, other, now, f"{name}files")
     runs, new_runs = _table(there.get(inner)), _table(here.get(inner))
@@ -137,6 +138,5 @@ def _table(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _names(value: Any) -> list[Any]:
-    """Files beside the items', without the page: all it says stands in the document, beside paths as they are now."""
-    return [name for name in value if name != PAGE] if isinstance(value, list) else []
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
