@@ -106,7 +106,7 @@ def test_the_cap_on_passes_is_kept(lenet: Any, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in ATTACKS if name not in GOALS])
-def test_a_class_is_reached_and_arrays_are_moved(lenet: Any, name: str) -> None:
+def test_a_class_is_reached_and_arrays_are_moved(lenet: Any, name: str, tmp_path: Path) -> None:
     """What is asked for besides another class: one class, and a number beyond another, of an array without bounds."""
     for item in run(lenet, name, [NINE], goal=3):
         assert item.goal == "3"
@@ -114,9 +114,12 @@ def test_a_class_is_reached_and_arrays_are_moved(lenet: Any, name: str) -> None:
     if name == "hot-cold":  # of two classes each, and no number has any
         return
     weights = {"w": models.random(0, 8, 16, scale=1.0), "v": models.random(1, 16, 1, scale=1.0)}
-    model, arrays = onnxray.open(models.parse(REGRESSOR, weights)), models.random(2, 3, 8, scale=1.0)
+    proto, arrays = models.parse(REGRESSOR, weights), models.random(2, 3, 8, scale=1.0)
+    (tmp_path / "other.onnx").write_bytes(proto.SerializeToString())
+    other = {"from_": str(tmp_path / "other.onnx")} if name == "transfer" else {}
+    model = onnxray.open(proto)
     most = model.values(arrays, ["y"])["y"].max() + 0.1
-    for item in run(model, name, arrays, goal=f"y > {most:.3f}"):
+    for item in run(model, name, arrays, goal=f"y > {most:.3f}", **other):
         moved = item.arrays_["image x"]
         assert item.success == (model.values(moved[None], ["y"])["y"][0, 0] > round(float(most), 3))
 

@@ -115,12 +115,12 @@ def test_one_target_for_all_one_each_and_every_pair(tmp_path: Path):
     def pairs(images: object, goal: object) -> list[tuple[str, str | None, str]]:
         items = method(model, images, goal).items
         for item in items:
-            origin, target = (int(item.stems[role].split("-")[1]) for role in ("origin", "target"))
+            origin, target = (int(item.stems[role].split("/")[1]) for role in ("origin", "target"))
             if item.layer == "h":
                 eta = NET.eta(origins[origin], NET.h(item.images["target"]))
                 assert np.array_equal(item.images["target"], targets[target])
                 assert np.array_equal(item.images["image"], moved(origins[origin], eta, 32))
-        return [(item.stems["origin"][-1], item.stems["target"][-1], item.layer) for item in items]
+        return [(*(item.stems[role].split("/")[1] for role in ("origin", "target")), item.layer) for item in items]
 
     def both(*indices: str) -> list[tuple[str, str, str]]:
         return [(pair[0], pair[1], layer) for pair in indices for layer in ("h", "z")]
