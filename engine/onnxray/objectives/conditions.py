@@ -10,6 +10,7 @@ cosine < 0.8              <a, a_0> / (|a| |a_0|); distance(NAME) and cosine(NAME
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,6 +54,17 @@ class Condition:
         """(n,): whether it holds. NaN meets nothing."""
         compare = {"<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal}[self.sign]
         return np.asarray(compare(scores, self.number))
+
+    def refuse_met(self, scores: NDArray[np.float64], text: str, names: Sequence[str | None], role: str) -> None:
+        """Refuse samples of which it holds already. text: as it was stated; role: what a sample without a name is.
+
+        Errors: InputError.
+        """
+        for row in np.flatnonzero(self.met(scores)).tolist():
+            raise InputError(
+                f"{names[row] or f'{role} {row}'}: {self.describe(row)} is {scores[row]:.6g}, so {text!r} holds "
+                "already; state another number"
+            )
 
     def describe(self, row: int) -> str:
         """What is compared, in words."""

@@ -51,9 +51,6 @@ def curve(found: Mapping[str, Any], items: Sequence[RobustnessItem], *, title: s
     low, high = ([row["interval"][k] for row in rows] for k in (0, 1))
     steps = [row["eps"] for row in rows]
     ax.vlines(steps, low, high, color=palette.soft_ink, linewidth=5, alpha=0.35, label="95 % interval")
-    guess = found.get("guess")
-    if guess:
-        ax.axhline(guess, color=palette.soft_ink, linewidth=0.8, linestyle=":", label="guessing")
     ax.set_xlim(0, end)
     ax.set_ylim(-0.02, 1.02)
     ax.set_xlabel(f"budget, {found['norm']} in grey levels", fontsize=9, color=palette.ink, **NO_MARKUP)

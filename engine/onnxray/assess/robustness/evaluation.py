@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from onnxray.assess.robustness.curves import summary
 from onnxray.assess.robustness.item import RobustnessItem
@@ -28,13 +27,13 @@ from onnxray.methods.array_variable import variable_of
 from onnxray.methods.as_typed import Unstated, path_texts, plain_fields
 from onnxray.methods.attack.base import Attack, group_size, seed_of
 from onnxray.methods.attack.oracle import Oracle, Queries
-from onnxray.methods.attack.success import Criterion, OtherClass, criterion_of
+from onnxray.methods.attack.success import OtherClass, criterion_of
 from onnxray.methods.attack.threat import NORMS, Floats, NormName
 from onnxray.methods.method import Method
 from onnxray.methods.option_checks import Range, check_choices
 from onnxray.methods.run import Run
 from onnxray.methods.shots import Shots
-from onnxray.methods.variable import PixelVariable, Rows, Variable
+from onnxray.methods.variable import PixelVariable, Rows
 from onnxray.model.model import Model
 from onnxray.results.file_names import stem_of
 from onnxray.results.finished_items import Tape
@@ -105,14 +104,13 @@ class RobustnessEvaluation(Method[RobustnessItem]):
     def run(self, model: Model, pixels: Pixels, goal: Any, run: Run) -> Iterator[RobustnessItem]:
         """Give an item for every image, in order. goal: the true classes, one an image; None: the model's own."""
         variable = variable_of(model, pixels, None, [model.head.name])
-        criterion, shots = criterion_of(variable, None, labels=goal)
+        criterion = criterion_of(variable, None, labels=goal)[0]
         if not isinstance(criterion, OtherClass):
             raise NotAClassifier(f"output {model.head.name!r} is {model.head.said()}; robust accuracy needs classes")
-        true = criterion.left
         if goal is None:
             run.note("labels: none were stated, so the model's own answers count as right")
         suite = suite_of(self.norm, self.named)
-        missing = why_no_gradient(variable, criterion)
+        missing = why_no_gradient(criterion)
         if missing is not None:
             suite = suite.without_gradients()
             run.note(f"attacks by gradients are left out: {missing}")
@@ -120,7 +118,7 @@ class RobustnessEvaluation(Method[RobustnessItem]):
         starts = [*range(0, len(variable), size), *([None] if self.trust_images else [])]
         for start, own in run.units(starts):
             if start is None:
-                self._test(variable, criterion, suite, own)
+                self._test(criterion, suite, own)
                 continue
             rows = np.arange(start, min(start + size, len(variable)))
 
@@ -128,24 +126,23 @@ class RobustnessEvaluation(Method[RobustnessItem]):
                 share = done / max(1, total) * count
                 run.progress(int(1000 * (first + share)), 1000 * len(variable), what)
 
-            group = _Group(self, suite, variable, criterion, shots, true, rows[shots.said.classes[rows] == true[rows]])
+            group = _Group(self, suite, criterion, rows[criterion.rightly[rows]])
             group.attack(own, tell)
             yield from (group.item(model, row) for row in rows.tolist())
         run.progress(1000 * len(variable), 1000 * len(variable), "evaluate: done")
 
-    def _test(self, variable: Variable, criterion: OtherClass, suite: Suite, run: Run) -> None:
+    def _test(self, criterion: OtherClass, suite: Suite, run: Run) -> None:
         """Whether the figure can be believed, on images spread evenly over those that are named rightly."""
-        right = np.flatnonzero(criterion.said.said.classes == criterion.left)
+        right = np.flatnonzero(criterion.rightly)
         if not right.size:
             return
         rows = right[np.unique(np.linspace(0, len(right) - 1, min(self.trust_images, len(right))).round().astype(int))]
-        oracle = Oracle(variable=variable, criterion=criterion, queries=Queries.none(len(variable)))
         black = next((name for name, method in suite.bounded.items() if not method.needs_gradients), None)
         evidence = Evidence(
-            oracle=oracle, norm=NORMS[self.norm], budgets=self.budgets, rows=rows, seed=seed_of(run),
+            oracle=asked_of(criterion), norm=NORMS[self.norm], budgets=self.budgets, rows=rows, seed=seed_of(run),
             black=None if black is None else lambda eps: suite.at(black, self.norm, eps),
         )  # fmt: skip
-        count = len(variable)
+        count = len(criterion.left)
         for test in trust_tests(evidence):
             run.progress(1000 * count, 1000 * count, f"trust: {test.name}")
             run.tell("trust", test.to_dict())
@@ -164,12 +161,8 @@ class RobustnessEvaluation(Method[RobustnessItem]):
 class _Group:
     """Images of a unit that are named rightly (``rows``), and the smallest that was found of each."""
 
-    def __init__(
-        self, evaluation: RobustnessEvaluation, suite: Suite, variable: Variable, criterion: Criterion, shots: Shots,
-        true: NDArray[np.int64], rows: Rows,
-    ) -> None:  # fmt: skip
-        self.evaluation, self.suite, self.rows = evaluation, suite, rows
-        self.variable, self.criterion, self.shots, self.true = variable, criterion, shots, true
+    def __init__(self, evaluation: RobustnessEvaluation, suite: Suite, criterion: OtherClass, rows: Rows) -> None:
+        self.evaluation, self.suite, self.criterion, self.rows = evaluation, suite, criterion, rows
         self.norm = NORMS[evaluation.norm]
         self.smallest = np.full(len(rows), np.inf)
         self.best: list[tuple[str, Floats] | None] = [None] * len(rows)
@@ -195,10 +188,7 @@ class _Group:
             return
         started = time.perf_counter()
         rows = self.rows[places]
-        oracle = Oracle(
-            variable=self.variable, criterion=self.criterion, queries=Queries.none(len(self.variable)),
-            limit=method.queries,
-        )  # fmt: skip
+        oracle = replace(asked_of(self.criterion), limit=method.queries)
 
         def part(step: int, steps: int, what: str) -> None:
             tell(done + step / max(1, steps), total, f"{name}: {what}")
@@ -220,20 +210,20 @@ class _Group:
     def item(self, model: Model, row: int) -> RobustnessItem:
         """What was found of one image, judged alone."""
         place = next(iter(np.flatnonzero(self.rows == row).tolist()), None)
-        origin, name = self.shots.shown(row), self.shots.names[row]
-        pictured, after, gain = isinstance(self.variable, PixelVariable), None, None
-        images = {"origin": self.variable.start[row]} if pictured else {}
+        variable, shots = self.criterion.variable, self.criterion.said
+        origin, name = shots.shown(row), shots.names[row]
+        pictured, after, gain = isinstance(variable, PixelVariable), None, None
+        images = {"origin": variable.start[row]} if pictured else {}
         found = None if place is None else self.best[place]
         if found is not None:
             rows = np.array([row])
-            oracle = Oracle(variable=self.variable, criterion=self.criterion, queries=Queries.none(row + 1))
-            saved = self.variable.saved(oracle.samples(found[1][None], rows))
-            said = self.variable.verdict(self.variable.fed(saved, rows))
+            saved = variable.saved(asked_of(self.criterion).samples(found[1][None], rows))
+            said = variable.verdict(variable.fed(saved, rows))
             after = Shots(images=saved, names=(None,), predictions=said).shown(0)
             if pictured:
                 perturbation, gain = signed_to_grey(saved[0].astype(np.float64) - images["origin"])
                 images |= {"image": saved[0], "perturbation": perturbation}
-        true = int(self.true[row])
+        true = int(self.criterion.left[row])
         smallest = None if found is None or place is None else float(self.smallest[place])
         return RobustnessItem(
             true=true, true_label=model.label(true), origin=origin, correct=place is not None,
@@ -245,10 +235,15 @@ class _Group:
         )  # fmt: skip
 
 
-def why_no_gradient(variable: Variable, criterion: Criterion) -> str | None:
+def asked_of(criterion: OtherClass) -> Oracle:
+    """The engines behind a count that begins at none."""
+    queries = Queries.none(len(criterion.variable))
+    return Oracle(variable=criterion.variable, criterion=criterion, queries=queries)
+
+
+def why_no_gradient(criterion: OtherClass) -> str | None:
     """Why the file has no gradient at the images; None where it has one."""
-    oracle = Oracle(variable=variable, criterion=criterion, queries=Queries.none(len(variable)))
-    rows = np.zeros(1, np.int64)
+    oracle, rows = asked_of(criterion), np.zeros(1, np.int64)
     try:
         oracle.slopes(np.zeros((1, oracle.numbers), np.float32), rows)
     except NO_GRADIENT as error:

@@ -81,8 +81,11 @@ class HeadFlipped(Criterion):
             inner = np.stack([norm.draw(random, oracle.numbers, eps) for _ in range(_INNER)])
             corner = norm.steepest(random.standard_normal((1, oracle.numbers)).astype(np.float32)) * np.float32(eps)
             d = oracle.within(np.concatenate([np.zeros_like(corner), inner, corner]), one)
-            fed = oracle.variable.fed(oracle.samples(d, one), one)
-            f = oracle.variable.model.values(fed, [feature])[feature].reshape(len(one), -1).astype(np.float64)
+            f = (
+                oracle.variable.model.values(oracle.fed(d, one), [feature])[feature]
+                .reshape(len(one), -1)
+                .astype(np.float64)
+            )
             w = f[-1] - f[0]
             along = (f - f[0]) @ w
             reach = float(along[:-1].max())

@@ -113,12 +113,14 @@ class Evidence:
     seed: int
     black: Callable[[float], WithinBudget] | None
 
-    def flipped(self, attack: WithinBudget, oracle: Oracle | None = None) -> NDArray[np.bool_]:
+    def flipped(self, attack: WithinBudget) -> NDArray[np.bool_]:
         """Which images an attack flips, as they are saved."""
-        asked = self.oracle if oracle is None else oracle
-        d = self.found(attack, asked)
-        eps = np.full(len(self.rows), attack.eps)
-        return asked.met(asked.rounded(d, self.rows, self.norm, eps), self.rows)
+        return self.saved(self.found(attack, self.oracle), attack.eps)
+
+    def saved(self, d: Floats, eps: float) -> NDArray[np.bool_]:
+        """Which images the judge takes for flipped, as they are saved within a budget."""
+        bounds = np.full(len(self.rows), eps)
+        return self.oracle.met(self.oracle.rounded(d, self.rows, self.norm, bounds), self.rows)
 
     def found(self, attack: WithinBudget, oracle: Oracle) -> Floats:
         """The perturbations of an attack, in floats."""
@@ -140,7 +142,8 @@ def trust_tests(evidence: Evidence) -> Iterator[TrustTest]:
         yield from (_not_run(name, "there is no gradient") for name in list(_OF)[4:])
         return
     yield dlr_gradients(evidence)
-    flips = {eps: evidence.flipped(evidence.pgd(eps)) for eps in evidence.budgets}
+    found = {eps: evidence.found(evidence.pgd(eps), evidence.oracle) for eps in evidence.budgets}
+    flips = {eps: evidence.saved(d, eps) for eps, d in found.items()}
     shares = {eps: float(flipped.mean()) for eps, flipped in flips.items()}
     yield rising(shares)
     middle = min(shares, key=lambda eps: (abs(shares[eps] - 0.5), eps))
@@ -150,7 +153,7 @@ def trust_tests(evidence: Evidence) -> Iterator[TrustTest]:
     yield noise(evidence, middle, flips[middle])
     yield black_box(evidence, middle, flips[middle])
     yield linear_head(evidence, middle)
-    yield twin_alone(evidence, middle)
+    yield twin_alone(evidence, middle, found[middle])
 
 
 def steady_outputs(evidence: Evidence) -> TrustTest:
@@ -166,7 +169,7 @@ def steady_outputs(evidence: Evidence) -> TrustTest:
 def unrounded_outputs(evidence: Evidence) -> TrustTest:
     """Rounded or clamped outputs: scores that three draws of one grey level of noise leave exactly alone."""
     oracle, rows = evidence.oracle, evidence.rows
-    still, start = np.ones(len(rows), bool), _scores(evidence, np.zeros((len(rows), oracle.numbers), np.float32))
+    still, start = np.ones(len(rows), bool), _scores(evidence, _start(evidence))
     for draw in range(3):
         random = np.random.default_rng([evidence.seed, draw])
         d = random.choice(np.array([-1.0, 1.0], np.float32), (len(rows), oracle.numbers))
@@ -183,8 +186,8 @@ def step_functions(evidence: Evidence) -> TrustTest:
 
 
 def _scores(evidence: Evidence, d: Floats) -> NDArray[np.float64]:
-    variable, rows = evidence.oracle.variable, evidence.rows
-    return variable.model.predict_classes(variable.fed(evidence.oracle.samples(d, rows), rows), scores=True).scores
+    oracle = evidence.oracle
+    return oracle.variable.model.predict_classes(oracle.fed(d, evidence.rows), scores=True).scores
 
 
 def gradients_reach(evidence: Evidence) -> TrustTest:
@@ -236,7 +239,7 @@ def noise(evidence: Evidence, eps: float, flipped: NDArray[np.bool_]) -> TrustTe
     for _ in range(_DRAWS):
         corners = np.stack([one.standard_normal(oracle.numbers) for one in random]).astype(np.float32)
         d = oracle.within(evidence.norm.steepest(corners) * np.float32(eps), rows)
-        hit |= oracle.met(oracle.rounded(d, rows, evidence.norm, np.full(len(rows), eps)), rows)
+        hit |= evidence.saved(d, eps)
     share = float((hit & ~flipped).mean())
     return _judged("noise", share, warns=share > 0, eps=eps)
 
@@ -262,10 +265,9 @@ def linear_head(evidence: Evidence, eps: float) -> TrustTest:
     return _judged("linear head", missed, warns=missed > _MISSED, eps=eps)
 
 
-def twin_alone(evidence: Evidence, eps: float) -> TrustTest:
-    """Flipped for the twin and not for the judge, on the very same floats."""
+def twin_alone(evidence: Evidence, eps: float, d: Floats) -> TrustTest:
+    """Flipped for the twin and not for the judge, on the very same floats: PGD's perturbations d."""
     oracle, rows = evidence.oracle, evidence.rows
-    d = evidence.found(evidence.pgd(eps), oracle)
     share = float(((oracle.slopes(d, rows).margin < 0) & ~oracle.met(d, rows)).mean())
     return _judged("twin alone", share, warns=share > _HELPS, eps=eps)
 

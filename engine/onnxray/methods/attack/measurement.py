@@ -68,7 +68,7 @@ def _of_pixels(variable: Variable, row: int, image: Floats, stem: str, method: s
 def _unrounded(oracle: Oracle, d: Floats, row: int) -> dict[str, Any]:
     """What the judge says of the sample before it was rounded, and its norms."""
     rows, variable = np.array([row]), oracle.variable
-    fed = variable.model.encoded(variable.fed(oracle.samples(d[None], rows), rows))
+    fed = variable.model.encoded(oracle.fed(d[None], rows))
     said = variable.verdict(fed)
     shown = Shots(images=d[None], names=(None,), predictions=said).shown(0)
     return {

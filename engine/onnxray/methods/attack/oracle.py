@@ -88,6 +88,10 @@ class Oracle:
         moved = origin + d.reshape(origin.shape) * self.variable.steps(rows).astype(origin.dtype)
         return self.variable.bounded(moved)
 
+    def fed(self, d: Floats, rows: Rows) -> Pixels:
+        """The same with what is held, as the model takes it."""
+        return self.variable.fed(self.samples(d, rows), rows)
+
     def within(self, d: Floats, rows: Rows) -> Floats:
         """d cut off where x_0 + d would leave what a sample may hold."""
         low, high = self.bounds(rows)
@@ -112,7 +116,7 @@ class Oracle:
         if not len(rows):
             return np.zeros(0, bool)
         np.add.at(self.queries.judge, rows, 1)
-        return self.criterion.met(self.variable.model, self._fed(d, rows), rows)
+        return self.criterion.met(self.variable.model, self.fed(d, rows), rows)
 
     def margins(self, d: Floats, rows: Rows) -> NDArray[np.float64]:
         """(n,): the margins by the judge."""
@@ -121,7 +125,7 @@ class Oracle:
     def judged(self, d: Floats, rows: Rows, objective: Objective) -> NDArray[np.float64]:
         """(n,): any objective by the judge."""
         np.add.at(self.queries.judge, rows, 1)
-        return judged(self.variable.model, self._fed(d, rows), objective)
+        return judged(self.variable.model, self.fed(d, rows), objective)
 
     def slopes(self, d: Floats, rows: Rows, kind: LossName = "margin") -> Slopes:
         """Loss and margin at x_0 + d and the loss's gradient; one forward and one backward pass of each."""
@@ -136,9 +140,6 @@ class Oracle:
         return Slopes(
             loss=scores[0], margin=scores[1], gradient=np.asarray(gradient, np.float32).reshape(len(rows), -1)
         )
-
-    def _fed(self, d: Floats, rows: Rows) -> Pixels:
-        return self.variable.fed(self.samples(d, rows), rows)
 
     def _steps(self, rows: Rows) -> NDArray[np.float64]:
         steps = self.variable.steps(rows)

@@ -89,6 +89,11 @@ class OtherClass(Criterion):
             return f"not {self.variable.whole.label(int(self.left[row]))}"
         return self.variable.whole.label(int(self.wanted[row]))
 
+    @property
+    def rightly(self) -> NDArray[np.bool_]:
+        """(N,): whether each sample as it came is given the class that is left."""
+        return np.asarray(self.said.said.classes == self.left)
+
     def towards(self, wanted: NDArray[np.int64]) -> OtherClass:
         """The same samples, each towards a class of its own."""
         return OtherClass(variable=self.variable, left=self.left, wanted=wanted, said=self.said)
@@ -288,13 +293,8 @@ def _other_label(variable: Variable, samples: Pixels, goal: object, shots: Shots
 
 def _compared(variable: Variable, samples: Pixels, text: str, shots: Shots) -> Compared:
     condition = read_condition(variable.model, samples, text)
-    rows = np.arange(len(variable))
-    scores = condition.scores(variable.model, samples, rows)
-    for row in np.flatnonzero(condition.met(scores)):
-        raise InputError(
-            f"{_name(shots, int(row))}: {condition.describe(int(row))} is {scores[row]:.6g}, so {text!r} holds "
-            "already; state another number"
-        )
+    scores = condition.scores(variable.model, samples, np.arange(len(variable)))
+    condition.refuse_met(scores, text, shots.names, "image")
     return Compared(condition=condition, text=text)
 
 

@@ -266,7 +266,7 @@ def prepare(variable: Variable, goal: Goal, layers: Sequence[str], stop: Stop) -
     before = None
     if condition is not None:
         before = condition.scores(variable.model, _as_they_came(variable), np.arange(len(variable)))
-        _refuse_met(condition, until, before, origins)
+        condition.refuse_met(before, until, origins.names, "origin")
     return Aim(
         mode=mode, sign=-1.0 if mode == "inhibit" else 1.0, until=until, stop=stop, variable=variable, origins=origins,
         targets=targets, target_variable=others, given=given, source=source, origin_of=origin_of, target_of=target_of,
@@ -278,12 +278,6 @@ def prepare(variable: Variable, goal: Goal, layers: Sequence[str], stop: Stop) -
 def _as_they_came(variable: Variable) -> Pixels:
     """The origins as they are fed."""
     return variable.fed(variable.start, np.arange(len(variable)))
-
-
-def _refuse_met(condition: Condition, text: str, scores: NDArray[np.float64], origins: Shots) -> None:
-    for row in np.flatnonzero(condition.met(scores)):
-        name, of = origins.names[row] or f"origin {row}", condition.describe(int(row))
-        raise InputError(f"{name}: {of} is {scores[row]:.6g}, so {text!r} holds already; state another number")
 
 
 def _read(variable: Variable, rows: NDArray[np.int64], layers: Sequence[str]) -> Representations:
