@@ -55,6 +55,12 @@ class Variable(ABC):
     def bounded(self, x: NDArray[Any]) -> NDArray[Any]:
         """x within what it may hold."""
 
+    def limits(self, rows: Rows) -> tuple[NDArray[Any], NDArray[Any]]:
+        """(n, ...): the least and the greatest change in steps; infinite where no bounds are known."""
+        origin, steps = self.floats(rows), self.steps(rows)
+        low, high = (self.bounded(np.full_like(origin, end)) - origin for end in (-np.inf, np.inf))
+        return low / steps, high / steps
+
     @abstractmethod
     def steps(self, rows: Rows) -> NDArray[np.float64]:
         """(n, ...): how much a step adds to each number of these samples, or to all of each."""
@@ -139,6 +145,11 @@ class PixelVariable(Variable):
     def bounded(self, x: NDArray[Any]) -> NDArray[Any]:
         """Within [0, 255]."""
         return np.asarray(np.clip(x, 0, 255))
+
+    def limits(self, rows: Rows) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Black and white, in grey levels: asked at every step of an attack."""
+        origin = self.floats(rows)
+        return 0 - origin, 255 - origin
 
     @property
     def whole_steps(self) -> bool:

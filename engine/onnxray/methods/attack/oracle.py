@@ -99,9 +99,7 @@ class Oracle:
 
     def bounds(self, rows: Rows) -> tuple[Floats, Floats]:
         """(n, numbers): the least and the greatest d; infinite of arrays, which have no bounds that are known."""
-        origin = self.variable.floats(rows)
-        found = (self.variable.bounded(np.full_like(origin, end)) - origin for end in (-np.inf, np.inf))
-        low, high = (np.asarray(one.reshape(len(rows), self.numbers) / self._steps(rows), np.float32) for one in found)
+        low, high = (np.asarray(one.reshape(len(rows), self.numbers), np.float32) for one in self.variable.limits(rows))
         return low, high
 
     def rounded(self, d: Floats, rows: Rows, norm: Norm, eps: Floats | None = None) -> Floats:
@@ -140,7 +138,3 @@ class Oracle:
         return Slopes(
             loss=scores[0], margin=scores[1], gradient=np.asarray(gradient, np.float32).reshape(len(rows), -1)
         )
-
-    def _steps(self, rows: Rows) -> NDArray[np.float64]:
-        steps = self.variable.steps(rows)
-        return steps.reshape(len(rows), math.prod(steps.shape[1:]))
