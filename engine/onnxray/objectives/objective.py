@@ -74,9 +74,9 @@ class Objective(ABC):
 
 @dataclass(frozen=True, eq=False)
 class Sum(Objective):
-    """sum_k w_k o_k."""
+    """sum_k w_k o_k. A weight is one number for all samples, or (N,), one for each."""
 
-    terms: tuple[tuple[float, Objective], ...]
+    terms: tuple[tuple[float | NDArray[np.float64], Objective], ...]
 
     @property
     def values(self) -> tuple[str, ...]:
@@ -95,16 +95,24 @@ class Sum(Objective):
 
     def score(self, values: Mapping[str, Any], place: slice) -> Any:
         """The weighted sum."""
-        parts = [weight * term.score(values, place) for weight, term in self.terms]
+        parts = [_weighted(weight, term.score(values, place), place) for weight, term in self.terms]
         return sum(parts[1:], start=parts[0])
 
     def rows(self, index: Index) -> Objective:
         """Each term's rows."""
-        return Sum(tuple((weight, term.rows(index)) for weight, term in self.terms))
+        return Sum(tuple((w[index] if isinstance(w, np.ndarray) else w, term.rows(index)) for w, term in self.terms))
 
     def describe(self, row: int) -> str:
         """Each term with its weight."""
-        return " + ".join(f"{weight:g} * {term.describe(row)}" for weight, term in self.terms)
+        own = [(weight[row] if isinstance(weight, np.ndarray) else weight, term) for weight, term in self.terms]
+        return " + ".join(f"{weight:g} * {term.describe(row)}" for weight, term in own)
+
+
+def _weighted(weight: float | NDArray[np.float64], score: Any, place: slice) -> Any:
+    if not isinstance(weight, np.ndarray):
+        return weight * score
+    own, xp = weight[place], namespace(score)
+    return (own if xp is np else xp.as_tensor(own).to(score)) * score
 
 
 def _objective(other: object) -> Objective:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from pathlib import PurePath
 from typing import Any, Self, TypeVar, final
 
 from numpy.typing import NDArray
@@ -44,6 +45,17 @@ class Item(Displayed, ABC):
     @abstractmethod
     def restore(cls, document: Mapping[str, Any], pictures: Mapping[str, NDArray[Any]]) -> Self:
         """Build the item again from its part of the document and its pictures (and arrays), by role."""
+
+
+def of_files(document: Mapping[str, Any], pictures: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
+    """``stems``, ``images`` and ``arrays_`` by role: what an item has of its files, whose arrays are .npy files."""
+    names = {role: PurePath(name) for role, name in document["files"].items()}
+    numbers = {role for role, name in names.items() if name.suffix == ".npy"}
+    return {
+        "stems": {role: name.stem for role, name in names.items()},
+        "images": {role: picture for role, picture in pictures.items() if role not in numbers},
+        "arrays_": {role: array for role, array in pictures.items() if role in numbers},
+    }
 
 
 ItemT = TypeVar("ItemT", bound=Item)

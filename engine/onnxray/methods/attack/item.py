@@ -15,7 +15,7 @@ from onnxray.images.drawing.page.palette import Palette
 from onnxray.images.drawing.samples import drawn_in
 from onnxray.methods.shots import Shown, change_measured_again
 from onnxray.notebooks.displayed import one_line, short_number
-from onnxray.results.item import Item
+from onnxray.results.item import Item, of_files
 
 _PLAIN = ("method", "goal", "norm", "eps", "success", "l2", "linf", "l1", "l0", "ssim", "reason")
 
@@ -101,15 +101,11 @@ class AttackItem(Item):
     @classmethod
     def restore(cls, document: Mapping[str, Any], pictures: Mapping[str, NDArray[Any]]) -> Self:
         """Build the item again from its part of result.json and its files."""
-        names = {role: Path(name) for role, name in document["files"].items()}
-        numbers = {role for role, name in names.items() if name.suffix == ".npy"}
         return cls(
             **{name: document[name] for name in _PLAIN},
             origin=Shown.restore(document["origin"]), judged=Shown.restore({**document, "path": None}),
             similarity=None if document["pass"] is None else PassScore.restore(document),
             queries=document["queries"], unrounded=document["float"], gain=document["perturbation_gain"],
             numbers_={name: document[name] for name in document["numbers"]},
-            stems={role: name.stem for role, name in names.items()}, moved=document.get("moved", {}),
-            images={role: picture for role, picture in pictures.items() if role not in numbers},
-            arrays_={role: array for role, array in pictures.items() if role in numbers},
+            moved=document.get("moved", {}), **of_files(document, pictures),
         )  # fmt: skip

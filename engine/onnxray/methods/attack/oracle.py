@@ -48,6 +48,10 @@ class Queries:
         }  # fmt: skip
 
 
+class Spent(Exception):
+    """No query is left, in the middle of a solver that is not asked."""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Slopes:
     """The twin's answer for n samples: (n,) loss and margin, and (n, numbers) the loss's gradient, a step."""
@@ -138,3 +142,9 @@ class Oracle:
         return Slopes(
             loss=scores[0], margin=scores[1], gradient=np.asarray(gradient, np.float32).reshape(len(rows), -1)
         )
+
+    def slopes_while_left(self, d: Floats, rows: Rows, objective: Objective) -> Slopes:
+        """As ``slopes_of``, for a solver that stops by itself alone. Errors: Spent where a sample has no query left."""
+        if not self.left(rows, 2).all():
+            raise Spent
+        return self.slopes_of(d, rows, objective)

@@ -15,7 +15,7 @@ from onnxray.images.drawing.page.palette import Palette
 from onnxray.images.drawing.samples import drawn_in
 from onnxray.methods.shots import Shown, change_measured_again
 from onnxray.notebooks.displayed import one_line, short_number
-from onnxray.results.item import Item
+from onnxray.results.item import Item, of_files
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -126,8 +126,6 @@ class LotsItem(Item):
     @classmethod
     def restore(cls, document: Mapping[str, Any], pictures: Mapping[str, NDArray[Any]]) -> Self:
         """Build the item again from its part of result.json and its files."""
-        names = {role: Path(name) for role, name in document["files"].items()}
-        numbers = {role for role, name in names.items() if name.suffix == ".npy"}
         plain = {f.name: document[f.name] for f in fields(cls) if f.name in document}
         plain |= {
             "class_": document["class"],
@@ -138,8 +136,6 @@ class LotsItem(Item):
             "cosine_before": document["cosine_similarity_before"],
             "cosine_after": document["cosine_similarity_after"],
             "gain": document["perturbation_gain"],
-            "stems": {role: name.stem for role, name in names.items()},
-            "images": {role: picture for role, picture in pictures.items() if role not in numbers},
-            "arrays_": {role: array for role, array in pictures.items() if role in numbers},
+            **of_files(document, pictures),
         }
         return cls(**plain)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from onnxray.errors import InputError
 from onnxray.images.pixels import Pixels
 from onnxray.methods.attack.base import Attacked, Perturbations, WithinBudget
-from onnxray.methods.attack.oracle import Oracle
+from onnxray.methods.attack.oracle import Oracle, Spent
 from onnxray.methods.attack.success import Beyond, Criterion
 from onnxray.methods.attack.threat import Floats, NormName
 from onnxray.methods.option_checks import Range
@@ -95,9 +95,7 @@ class FeatureAdversary(WithinBudget):
             square = replace(criterion.distance, squared=True).rows(one)
 
             def loss(x: NDArray[np.float64], one: Rows = one, square: Objective = square) -> tuple[float, Floats]:
-                if not oracle.left(one, 2)[0]:
-                    raise _Spent
-                slopes = oracle.slopes_of(x[None].astype(np.float32), one, square)
+                slopes = oracle.slopes_while_left(x[None].astype(np.float32), one, square)
                 return float(slopes.loss[0]), slopes.gradient[0].astype(np.float64)
 
             last = [d[place]]
@@ -108,7 +106,7 @@ class FeatureAdversary(WithinBudget):
 
             eps = attacked.eps[place]
             bounds = Bounds(np.maximum(low[place], -eps), np.minimum(high[place], eps))
-            with contextlib.suppress(_Spent):
+            with contextlib.suppress(Spent):
                 minimize(
                     loss, np.zeros(oracle.numbers), jac=True, method="L-BFGS-B", bounds=bounds, callback=keep,
                     options={"maxiter": self.steps, "maxfun": self.steps, "ftol": 1e-12, "gtol": 1e-12},
@@ -116,10 +114,6 @@ class FeatureAdversary(WithinBudget):
             d[place] = last[0]
         whole = oracle.rounded(d, attacked.rows, self.measure, attacked.eps)
         return Perturbations(d=d, whole=whole, numbers=_distances(oracle, criterion, whole, attacked.rows))
-
-
-class _Spent(Exception):
-    """The cap on queries is reached."""
 
 
 def _distances(oracle: Oracle, criterion: FeatureReached, whole: Floats, rows: Rows) -> dict[str, Sequence[Any]]:

@@ -9,12 +9,10 @@ what is meant. The smallest scale along d is looked for; ``beyond`` makes hard p
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Annotated, Any, ClassVar, final
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from onnxray.errors import InputError
 from onnxray.methods.attack.along import AlongDirection
@@ -23,7 +21,7 @@ from onnxray.methods.attack.success import OtherClass
 from onnxray.methods.attack.threat import Floats
 from onnxray.methods.option_checks import Range
 from onnxray.objectives.class_score import ClassScore
-from onnxray.objectives.objective import Index, Objective, namespace
+from onnxray.objectives.objective import Sum
 
 
 @final
@@ -44,47 +42,16 @@ class HotCold(AlongDirection):
         logits = criterion.said.said.scores[rows]
         cold, each = criterion.left[rows], np.arange(len(rows))
         if criterion.wanted is None:
-            others = logits.copy()
-            others[each, cold] = -np.inf
-            if self.rank >= others.shape[1]:
-                raise InputError(
-                    f"rank is {self.rank}, and there are {others.shape[1] - 1} other classes; give at most that"
-                )
-            hot = np.argsort(-others, axis=1, kind="stable")[:, self.rank - 1]
+            near = criterion.nearest(self.rank)[rows]
+            if near.shape[1] < self.rank:
+                raise InputError(f"rank is {self.rank}, and there are {near.shape[1]} other classes; give at most that")
+            hot = near[:, self.rank - 1]
         else:
             hot = criterion.wanted[rows]
         head = criterion.said.said.head
-        weighted = Weighted((
+        weighted = Sum((
             (np.abs(logits[each, hot]), ClassScore(head.logits.value, hot, "logit", (), head)),
             (-np.abs(logits[each, cold]), ClassScore(head.logits.value, cold, "logit", (), head)),
         ))  # fmt: skip
         gradient = oracle.slopes_of(np.zeros((len(rows), oracle.numbers), np.float32), rows, weighted).gradient
         return np.sign(gradient) if self.sign else gradient
-
-
-@dataclass(frozen=True, eq=False)
-class Weighted(Objective):
-    """sum_k w_k o_k with weights of each sample's own, held fixed."""
-
-    terms: tuple[tuple[NDArray[np.float64], ClassScore], ...]
-
-    @property
-    def values(self) -> tuple[str, ...]:
-        """What the scores are read from."""
-        return tuple(dict.fromkeys(name for _, score in self.terms for name in score.values))
-
-    def score(self, values: Mapping[str, Any], place: slice) -> Any:
-        """(n,)."""
-        xp = namespace(values[self.values[0]])
-        found = [(weights[place], score.score(values, place)) for weights, score in self.terms]
-        return sum((w if xp is np else xp.as_tensor(w).to(one)) * one for w, one in found)
-
-    def rows(self, index: Index) -> Weighted:
-        """The weights of these rows."""
-        return replace(
-            self, terms=tuple((w[index], replace(s, classes=s.of_samples(len(w))[index])) for w, s in self.terms)
-        )
-
-    def describe(self, row: int) -> str:
-        """Each score with its weight."""
-        return " + ".join(f"{w[row]:g} * {score.describe(row)}" for w, score in self.terms)

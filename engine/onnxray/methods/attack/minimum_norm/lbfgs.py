@@ -18,16 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxray.methods.attack.base import Attacked, Perturbations
+from onnxray.methods.attack.oracle import Spent
 from onnxray.methods.attack.smallest import Best, SmallestNorm
 from onnxray.methods.attack.success import Criterion, OtherClass
 from onnxray.methods.attack.threat import NORMS, Norm
 from onnxray.methods.option_checks import Range
 
 _UNIT = 255.0
-
-
-class _Spent(Exception):
-    """No query is left."""
 
 
 @final
@@ -56,7 +53,7 @@ class LBFGS(SmallestNorm):
         for place in range(len(attacked)):
             try:
                 self._weighed(attacked, criterion, place, best)
-            except _Spent:
+            except Spent:
                 continue
             finally:
                 attacked.tell(place + 1, len(attacked), f"sample {place + 1}")
@@ -73,10 +70,8 @@ class LBFGS(SmallestNorm):
 
         def asked(u: NDArray[np.float64], c: float) -> tuple[float, Any]:
             nonlocal arrived
-            if not oracle.left(rows, 2)[0]:
-                raise _Spent
             d = np.asarray(_UNIT * u[None], np.float32)
-            slopes = oracle.slopes_of(d, rows, loss)
+            slopes = oracle.slopes_while_left(d, rows, loss)
             there = slopes.margin < 0
             arrived = arrived or bool(there[0])
             best.keep(one, d, self.measure.size(d), there)
