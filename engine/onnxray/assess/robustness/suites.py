@@ -30,6 +30,10 @@ class Suite:
     bounded: Mapping[str, type[WithinBudget]]
     options: Mapping[str, Mapping[str, Any]]
 
+    def needs_gradients(self) -> bool:
+        """Whether any of them asks the twin."""
+        return any(method.needs_gradients for method in (*self.smallest.values(), *self.bounded.values()))
+
     def without_gradients(self) -> Suite:
         """Those that ask the judge alone. Errors: InputError where there are none."""
         smallest = {name: method for name, method in self.smallest.items() if not method.needs_gradients}
