@@ -32,7 +32,8 @@ class Suite:
 
     def needs_gradients(self) -> bool:
         """Whether any of them asks the twin."""
-        return any(method.needs_gradients for method in (*self.smallest.values(), *self.bounded.values()))
+        smallest = any(method.needs_gradients for method in self.smallest.values())
+        return smallest or any(method.needs_gradients for method in self.bounded.values())
 
     def without_gradients(self) -> Suite:
         """Those that ask the judge alone. Errors: InputError where there are none."""
