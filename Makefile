@@ -22,10 +22,12 @@ example: $(READY)
 		$(BIN)/python models/example.py example ; } || \
 		echo "no network for photographs could be had: digits alone (models/example.py says what is needed)" >&2
 
+# One thread a worker: the pools of several wait for each other, spinning (an attack on LeNet took twenty times the
+# processor time).
 test: check $(PACKAGES)
 	@$(BIN)/pip install --quiet --constraint constraints.txt pytest-xdist || \
 		echo "pytest-xdist could not be installed: the tests run one after the other" >&2
-	$(BIN)/pytest $$($(BIN)/python -c "import xdist" 2>/dev/null && echo --numprocesses $(WORKERS) --dist loadfile)
+	OMP_NUM_THREADS=1 $(BIN)/pytest $$($(BIN)/python -c "import xdist" 2>/dev/null && echo --numprocesses $(WORKERS) --dist loadfile)
 
 check: $(READY)
 	$(BIN)/ruff check engine adapters models tests benchmarks
