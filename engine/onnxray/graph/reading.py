@@ -19,12 +19,13 @@ from onnxray.graph.file.bodies import bodies_of, captured_by
 from onnxray.graph.file.checks import check_functions, check_opsets, check_tensors
 from onnxray.graph.file.container import Container, read_container
 from onnxray.graph.file.element_types import element_type_name
+from onnxray.graph.file.made_model import MadeModel
 from onnxray.graph.file.node_order import in_order
 from onnxray.graph.file.shape_inference import with_inferred_types
 
 
-def read_graph(source: str | os.PathLike[str] | bytes | onnx.ModelProto) -> Graph:
-    """Parse a model (path, bytes or ModelProto) without reading its weights.
+def read_graph(source: str | os.PathLike[str] | bytes | onnx.ModelProto | MadeModel) -> Graph:
+    """Parse a model (path, bytes, ModelProto, or what a converter made) without reading its weights.
 
     Errors: ModelFileError where it is no ONNX model, or where its nodes do not form a graph.
     """

@@ -144,7 +144,7 @@ class Container:
         return {location: found[self.external[location]] for location in sorted(self.external)}
 
 
-def read_container(source: str | os.PathLike[str] | bytes | onnx.ModelProto) -> Container:
+def read_container(source: str | os.PathLike[str] | bytes | onnx.ModelProto | MadeModel) -> Container:
     """Read a path, bytes or a ModelProto; of a path of another kind of file, what a converter makes of it.
 
     Errors: ModelFileError where the file is missing, empty, truncated, no ONNX model, or where its external data is
@@ -158,8 +158,11 @@ def read_container(source: str | os.PathLike[str] | bytes | onnx.ModelProto) -> 
     if isinstance(source, bytes):
         view = memoryview(source)
         return _container(None, source, None, lambda start, end: bytes(view[start:end]), len(source))
-    made = made_of(source)
-    return _read_path(Path(source)) if made is None else _read_made(made)
+    made = source if isinstance(source, MadeModel) else made_of(source)
+    if made is not None:
+        return _read_made(made)
+    assert not isinstance(source, MadeModel)
+    return _read_path(Path(source))
 
 
 def _read_made(made: MadeModel) -> Container:
