@@ -46,11 +46,6 @@ class Blob:
         """The shape as ONNX states it."""
         return ("N", *self.shape[1:]) if self.batched else self.shape
 
-    @property
-    def target(self) -> list[int]:
-        """The shape as a Reshape is given it: 0 keeps the number of samples."""
-        return [0, *self.shape[1:]] if self.batched else list(self.shape)
-
 
 class FixedBatch(Exception):
     """A layer states or mixes samples, so that the net can only have the batch that its prototxt states."""
@@ -185,9 +180,10 @@ class Scope:
     ) -> None:
         self.writer.nodes.append(onnx.helper.make_node(operator, list(reads), list(writes), name=name, **attributes))
 
-    def reshaped(self, value: str, target: Blob) -> Blob:
-        """A value in the shape of a top."""
-        shape = self.constant("shape", target.target, np.int64)
+    def reshaped(self, value: str, target: Blob, *, samples: int = 0) -> Blob:
+        """A value in the shape of a top. samples: 0 where they lie on the value's first axis, -1 to count them anew."""
+        dims = [samples, *target.shape[1:]] if target.batched else list(target.shape)
+        shape = self.constant("shape", dims, np.int64)
         self._node("Reshape", [value, shape], [target.name], target.name, {})
         return target
 

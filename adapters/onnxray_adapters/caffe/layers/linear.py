@@ -153,7 +153,7 @@ def inner_product(scope: Scope) -> tuple[Blob, ...]:
     if axis == 1:
         return (scope.result("Gemm", reads, top, transB=int(not transposed)),)
     product = scope.inner("Gemm", reads, "product", transB=int(not transposed))
-    return (scope.reshaped(product, scope.blob(top)),)
+    return (scope.reshaped(product, scope.blob(top), samples=-1),)
 
 
 def embed(scope: Scope) -> tuple[Blob, ...]:
