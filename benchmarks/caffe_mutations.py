@@ -20,7 +20,7 @@ import numpy as np
 
 sys.path[:1] = [str(Path(__file__).parents[1] / part) for part in ("engine", "adapters", "models", "tests")]
 
-from support.caffe_mutations import mutated
+from support.caffe_mutations import mutated  # noqa: E402
 
 SECONDS = 60.0
 ADDRESS_SPACE = 12 * 2**30
@@ -36,13 +36,16 @@ def work(connection: Connection) -> None:
 
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
     while True:
-        source, out = connection.recv()
+        try:
+            source, out = connection.recv()
+        except EOFError:
+            return
         try:
             convert_model(source, out, overwrite=True)
             said = "model"
         except OnnxrayError as error:
             said = f"line: {error}" if "\n" not in str(error) else f"LINES: {error}"
-        except BaseException as error:  # noqa: BLE001
+        except BaseException as error:
             said = f"FAULT {type(error).__name__}: {error}"
         connection.send((said, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))
 

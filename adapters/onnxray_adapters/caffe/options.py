@@ -28,7 +28,7 @@ class Options:
         known = KINDS[self.kind]
         for name, values in self.message.fields.items():
             if name not in known:
-                hint = did_you_mean(name, known) or "it would be passed over. "
+                hint = did_you_mean(name, known) or "mend it, for it would be passed over. "
                 raise ValueError(
                     f"line {self.message.line}: {self.kind} has no field {short(name[:80])}; {hint}".strip()
                 )
