@@ -9,7 +9,7 @@ PROTOTXT: Final = 4 * 2**20
 DEPTH: Final = 16
 """Messages in messages; Caffe's own go five deep."""
 LAYERS: Final = 20_000
-FIELDS: Final = 1_000_000
+FIELDS: Final = 200_000
 """Fields of a caffemodel that are walked over; blobs count as one each."""
 AXES: Final = 32
 """Caffe's own limit (kMaxBlobAxes)."""

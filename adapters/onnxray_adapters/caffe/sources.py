@@ -114,12 +114,10 @@ def _pair(source: str, stated: str | None) -> tuple[Path, Path]:
 
 
 def _parts(source: str) -> list[str]:
-    """Two files joined by a plus, each of which may have one in its name."""
-    for index in (index for index, sign in enumerate(source) if sign == "+"):
-        first, second = source[:index], source[index + 1 :]
-        if Path(first).suffix.lower() in (_PROTOTXT, _CAFFEMODEL) and second:
-            return [first, second]
-    return [source]
+    """Two files joined by a plus, each of which may have one in its name: the two that are there, if any are."""
+    pairs = [[source[:index], source[index + 1 :]] for index, sign in enumerate(source) if sign == "+"]
+    pairs = [pair for pair in pairs if all(Path(one).suffix.lower() in (_PROTOTXT, _CAFFEMODEL) for one in pair)]
+    return next((pair for pair in pairs if all(map(os.path.exists, pair))), pairs[0] if pairs else [source])
 
 
 def _beside(path: Path, suffix: str, what: str) -> Path:
