@@ -39,7 +39,7 @@ def _of_data(
         kind = "input" if one.layer is None else one.layer.type
         raise ValueError(
             f"its input {short(one.name[:80])} comes from a {kind} layer that does not tell {what}, as in a prototxt "
-            "for training; give the deploy prototxt, or state it: --size 224x224"
+            "for training; give the deploy prototxt, or state it: onnxray convert --size 224x224"
         )
     return replace(one, shape=(1, channels, *(size or stated)))
 

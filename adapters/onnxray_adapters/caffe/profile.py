@@ -55,13 +55,14 @@ def _means(options: Options) -> tuple[float, ...]:
 
 
 def profile_of(inputs: tuple[NetInput, ...], stated: Preprocessing, mean: Array | None, path: str) -> Profile | None:
-    """The profile; None where nothing is stated, or the input takes no pictures.
+    """The profile; None where nothing is stated, a mean file is that is not given, or the input takes no pictures.
 
     mean: (channels, height, width), blue first, as a binaryproto holds it; it counts in place of what is stated.
     path: of the file that a mean image is written to. Errors: ValueError; ProfileError.
     """
     shape = inputs[0].shape if len(inputs) == 1 else None
-    if shape is None or len(shape) != 4 or shape[1] not in (1, 3) or (mean is None and not stated.stated):
+    unknown = not stated.stated or stated.mean_file is not None
+    if shape is None or len(shape) != 4 or shape[1] not in (1, 3) or (mean is None and unknown):
         if mean is not None:
             raise ValueError("a mean is for a net of one input of pictures, of 1 or 3 channels")
         return None

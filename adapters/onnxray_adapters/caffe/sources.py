@@ -85,7 +85,7 @@ def _made(source: str, wishes: Wishes) -> MadeModel:
     if stated.mean_file is not None and wishes.mean is None:
         notes.append(
             f"the prototxt takes off a mean of the file {short(stated.mean_file[:200])}, which is not read unless it "
-            "is given: --mean mean.binaryproto"
+            "is given: onnxray convert --mean mean.binaryproto; until then the profile is none of the prototxt's"
         )
     location = _located(model, caffemodel, prototxt)
     again = f"{prototxt.absolute()}+{caffemodel.absolute()}"

@@ -55,7 +55,7 @@ _COMMANDS = {
         "Turn pictures into what an image-to-image network makes of them, by ONNX Runtime.",
     ),
     "convert": (
-        "onnxray.cli.commands.convert:convert",
+        "onnxray.cli.commands.files.convert:convert",
         "Write a model of another framework's files (Caffe) as an ONNX file, checked and run once by ONNX Runtime.",
     ),
     "rerun": (

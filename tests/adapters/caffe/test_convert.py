@@ -14,6 +14,7 @@ import onnxray
 from onnxray.cli.app import app
 from onnxray.errors import InputError, ModelFileError, OutputError
 from onnxray.graph.file.written_model import write_model
+from onnxray.images.profile.discovery import METADATA_KEY
 from onnxray.images.profile.mean_image import MeanImage
 from onnxray.model.converting import convert_model
 from support import caffe_nets
@@ -114,6 +115,7 @@ def test_a_mean_image_lies_beside_the_file(tmp_path: Path) -> None:
     out = tmp_path / "net.onnx"
     result = command(source, "-o", str(out))
     assert "a mean of the file '/home/me/mean.binaryproto', which is not read unless it is given" in result.stderr
+    assert METADATA_KEY not in onnxray.open(source).graph.metadata, "a mean of zero is not what it states"
     made = convert_model(source, out, mean=str(tmp_path / "mean.binaryproto"), overwrite=True)
     assert made.files == (out, tmp_path / "net.toml", tmp_path / "net.mean.npy")
     profile = onnxray.open(out).profile

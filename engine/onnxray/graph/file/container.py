@@ -42,7 +42,8 @@ class Container:
 
     ``path`` is as the caller wrote it, to be shown; ``absolute`` is what is read, wherever the process has moved since.
     ``files``: what regions lie in, as it was when it was opened. ``external``: location, as the model states it -> one
-    of these files. ``again``: what opens a model that was made of other files, which has both a path and bytes.
+    of these files. ``again``: what opens a model that was made of other files, which has both a path and bytes;
+    ``notes``: what is to be said of how it was made.
     """
 
     path: Path | None
@@ -53,6 +54,7 @@ class Container:
     files: Mapping[Path, OpenedFile] = field(default_factory=lambda: MappingProxyType({}))
     external: Mapping[str, Path] = field(default_factory=lambda: MappingProxyType({}))
     again: str | None = None
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def copies(self) -> PrivateCopies:
@@ -173,7 +175,7 @@ def _read_made(made: MadeModel) -> Container:
     except (OSError, ValueError) as error:
         raise ModelFileError(f"{made.path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
     found = _container(made.path, data, own, lambda start, end: data[start:end], len(data), external)
-    return replace(found, again=made.again)
+    return replace(found, again=made.again, notes=made.notes)
 
 
 def _read_path(path: Path) -> Container:
