@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import tarfile
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -26,6 +27,10 @@ def test_the_bundled_model_and_the_licences_are_shipped(target: str, tmp_path: P
     if target == "wheel":
         with zipfile.ZipFile(built) as archive:
             names = archive.namelist()
+            (entries,) = (archive.read(name).decode() for name in names if name.endswith("/entry_points.txt"))
+        stated = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["entry-points"]
+        converters = {f"{kind} = {place}" for kind, place in stated["onnxray.converters"].items()}
+        assert converters <= set(entries.splitlines())
         assert {f"{package}/py.typed" for package in ("onnxray", "onnxray_adapters", "onnxray_models")} <= set(names)
         assert not any(name.startswith(("tests/", "engine/", "models/")) for name in names)
     else:

@@ -54,6 +54,10 @@ _COMMANDS = {
         "onnxray.cli.commands.apply:apply",
         "Turn pictures into what an image-to-image network makes of them, by ONNX Runtime.",
     ),
+    "convert": (
+        "onnxray.cli.commands.files.convert:convert",
+        "Write a model of another framework's files (Caffe) as an ONNX file, checked and run once by ONNX Runtime.",
+    ),
     "rerun": (
         "onnxray.cli.rerun.rerun:rerun",
         "Do a run again from what its result.json says, and compare every number and every file. Status 1 if one "

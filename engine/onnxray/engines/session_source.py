@@ -31,11 +31,11 @@ class SessionSource:
 def file_source(container: Container) -> Iterator[SessionSource]:
     """The model itself, to make a session of within the context. Errors: ModelFileError where a file changed."""
     own = container.own_file
-    if own is None:
-        yield SessionSource(container.data or b"")
-    elif container.external:  # else ONNX Runtime would look for it by itself
+    if container.external:  # else ONNX Runtime would look for it by itself
         with cut_source(container, container.with_weights(_copy_of(container.skeleton))) as source:
             yield source
+    elif own is None or container.data is not None:
+        yield SessionSource(container.data or b"")
     else:
         with own.reading() as file:
             # The open handle by its name, so that it is this very file whatever the path leads to by now.

@@ -19,12 +19,13 @@ from onnxray.graph.file.bodies import bodies_of, captured_by
 from onnxray.graph.file.checks import check_functions, check_opsets, check_tensors
 from onnxray.graph.file.container import Container, read_container
 from onnxray.graph.file.element_types import element_type_name
+from onnxray.graph.file.made_model import MadeModel
 from onnxray.graph.file.node_order import in_order
 from onnxray.graph.file.shape_inference import with_inferred_types
 
 
-def read_graph(source: str | os.PathLike[str] | bytes | onnx.ModelProto) -> Graph:
-    """Parse a model (path, bytes or ModelProto) without reading its weights.
+def read_graph(source: str | os.PathLike[str] | bytes | onnx.ModelProto | MadeModel) -> Graph:
+    """Parse a model (path, bytes, ModelProto, or what a converter made) without reading its weights.
 
     Errors: ModelFileError where it is no ONNX model, or where its nodes do not form a graph.
     """
@@ -36,7 +37,7 @@ def read_graph(source: str | os.PathLike[str] | bytes | onnx.ModelProto) -> Grap
         raise ModelFileError(f"the model takes more {short} to open than there is") from None
 
 
-def _again(path: Path, identity: Mapping[str, str]) -> Graph:
+def _again(path: Path | str, identity: Mapping[str, str]) -> Graph:
     """The graph of a pickle, which holds no weights: it is read from its file. Errors: ModelFileError."""
     graph = read_graph(path)
     if dict(graph.identity) != dict(identity):
@@ -44,10 +45,10 @@ def _again(path: Path, identity: Mapping[str, str]) -> Graph:
     return graph
 
 
-def _pickled(graph: Graph) -> tuple[Callable[[Path, Mapping[str, str]], Graph], tuple[Path, dict[str, str]]]:
+def _pickled(graph: Graph) -> tuple[Callable[..., Graph], tuple[Path | str, dict[str, str]]]:
     if graph.path is None:
         raise ModelFileError("a model that was given as bytes cannot be pickled; save it to a file and open that")
-    return _again, (graph.path.absolute(), dict(graph.identity))
+    return _again, (graph.container.again or graph.path.absolute(), dict(graph.identity))
 
 
 copyreg.pickle(Graph, _pickled)  # where graphs are made, for they are read again by what makes them

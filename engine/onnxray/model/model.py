@@ -341,9 +341,9 @@ class Model(Displayed, CopiedAsItself):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What every result of this model says of the processor, where products are not exact, and of a copy judged."""
+        """What every result of this model says: of its making, of products that are not exact, and of a copy judged."""
         own = note(self._agreement) if self.saturates else reference_note(self._agreement)
-        return tuple(text for text in (copy_note(self.graph), own) if text is not None)
+        return tuple(text for text in (*self.graph.container.notes, copy_note(self.graph), own) if text is not None)
 
     def versions(self) -> dict[str, str]:
         """Versions and device that results depend on; stated with every result."""

@@ -125,10 +125,13 @@ def digest_of_names(names: Sequence[str]) -> str:
 
 
 def _model_entry(path: str, model: Model) -> dict[str, Any]:
-    """The model's file and those that hold its weights, as they were when it was opened."""
+    """The model's file and those that hold its weights, as they were when it was opened.
+
+    Of a model that was made of other files ``absolute`` is what makes it again: two of them, joined by a plus.
+    """
     identity = model.graph.identity
     external = {name.removeprefix("external:"): sha for name, sha in identity.items() if name != "sha256"}
-    absolute = os.path.abspath(str(model.graph.path))  # noqa: PTH100
+    absolute = model.graph.container.again or os.path.abspath(str(model.graph.path))  # noqa: PTH100
     return {
         "path": path, "absolute": absolute, "sha256": identity["sha256"], **({"external": external} if external else {})
     }  # fmt: skip

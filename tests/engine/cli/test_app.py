@@ -68,7 +68,7 @@ def test_the_program_answers_by_itself_without_anything_heavy(arguments: tuple[s
 
 
 @pytest.mark.parametrize(
-    "command", ["inspect", "verify", "classify", "values", "apply", "rerun", "demo", "saliency layers"]
+    "command", ["inspect", "verify", "classify", "values", "apply", "convert", "rerun", "demo", "saliency layers"]
 )
 def test_wrong_usage_of_a_command_without_a_method_imports_nothing_heavy(command: str) -> None:
     status, modules = ended(*command.split(), "--nonsense")
@@ -98,7 +98,7 @@ def test_the_lists() -> None:
     attacks, maps, pictures = (family(base) for base in (Attack, Saliency, Synthesis))  # type: ignore[type-abstract]
     paths = [" ".join(path) for path in LEAVES]
     assert paths == [
-        "inspect", "verify", "classify", "values", "lots", "invert", "tcav", "compare", "apply", "rerun", "demo",
+        "inspect", "verify", "classify", "values", "lots", "invert", "tcav", "compare", "apply", "convert", "rerun", "demo",
         *(f"attack {name}" for name in attacks), "attack evaluate",
         *(f"saliency {name}" for name in maps), "saliency layers", "saliency compare",
         *(f"saliency check {name}" for name in maps),
@@ -129,7 +129,7 @@ def test_a_method_that_is_a_command_elsewhere_is_none_of_the_family() -> None:
     assert "grad-cam" not in pictures, "a method of another family"
 
 
-@pytest.mark.parametrize("path", [path for path in LEAVES if path != ("rerun",)], ids="-".join)
+@pytest.mark.parametrize("path", [path for path in LEAVES if path not in (("rerun",), ("convert",))], ids="-".join)
 def test_every_command_opens_its_model_by_the_same_options(path: tuple[str, ...]) -> None:
     parameters = inspect.signature(function_at(path)).parameters
     assert set(Opening.__dataclass_fields__) <= set(parameters)

@@ -7,7 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
-ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help="An .onnx file, or a bundled model: lenet.")]
+ModelArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        help="An .onnx file, or a bundled model: lenet; Caffe's net.caffemodel or deploy.prototxt+net.caffemodel.",
+    ),
+]
 
 
 ImagesArgument = Annotated[

@@ -29,7 +29,8 @@ _OF_THE_RUN: Final = frozenset({
     "out", "overwrite", "resume", "json", "timeout", "memory", "quiet", "verbose", "context", "help",
 })  # fmt: skip
 """What a document does not decide: where a result goes, how it is told, what the work may take."""
-_NEVER: Final = frozenset({"rerun"})
+_NEVER: Final = frozenset({"rerun", "convert"})
+"""Commands whose results are no runs: one of a rerun, and a file that is written."""
 
 
 @dataclass(frozen=True, kw_only=True)

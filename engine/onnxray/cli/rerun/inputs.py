@@ -42,6 +42,9 @@ def find_inputs(old: OldResult, written: Path, *, changed: bool) -> FoundInputs:
         path = str(entry["path"])
         if any(path in word for word in old.command):  # the file of an own method, which is stated anew
             continue
+        if (pair := next((text for text in (path, str(entry["absolute"])) if _is_pair(text, entry)), None)) is not None:
+            instead[path] = path if _is_one_of(Path(path), entry) else pair
+            continue
         places = list(dict.fromkeys(_places(old, entry)))
         there = [place for place in places if exists(place)]
         same = next((place for place in there if _is_same(place, entry)), None)
@@ -100,6 +103,20 @@ def _is_same(place: Path, entry: Mapping[str, Any]) -> bool:
     weights = ((place.parent / name, sha) for name, sha in entry.get("external", {}).items())
     sound = all(exists(file) and digest_of(file) == sha for file, sha in weights)
     return sound and all(entry.get(key) == now.get(key) for key in ("sha256", "pictures"))
+
+
+def _is_pair(text: str, entry: Mapping[str, Any]) -> bool:
+    """Whether a model was made of the two files ``deploy.prototxt+net.caffemodel``, and they are what they were."""
+    if "+" not in text or exists(Path(text)) or not isinstance(entry.get("external"), dict):
+        return False
+    pairs = ((Path(text[:at]), Path(text[at + 1 :])) for at, sign in enumerate(text) if sign == "+")
+    expected = sorted(map(str, [entry.get("sha256"), *entry["external"].values()]))
+    return any(all(map(exists, pair)) and sorted(str(digest_of(one)) for one in pair) == expected for pair in pairs)
+
+
+def _is_one_of(place: Path, entry: Mapping[str, Any]) -> bool:
+    """Whether one file was stated of a pair, and lies there as it was: the other is found beside it again."""
+    return exists(place) and digest_of(place) in (entry.get("sha256"), *entry["external"].values())
 
 
 def _difference(place: Path, entry: Mapping[str, Any]) -> str:

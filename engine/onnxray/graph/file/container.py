@@ -12,7 +12,7 @@ import math
 import os
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from onnxray.errors import ModelFileError
 from onnxray.errors.shown_text import is_unicode
 from onnxray.graph.file.external_data import ExternalData, Region
+from onnxray.graph.file.made_model import MadeModel, made_of
 from onnxray.graph.file.opened_file import OpenedFile, fill, opened
 from onnxray.graph.file.private_copies import PrivateCopies
 from onnxray.graph.file.skeleton import INLINE_LIMIT, Read, skeleton_of
@@ -41,7 +42,8 @@ class Container:
 
     ``path`` is as the caller wrote it, to be shown; ``absolute`` is what is read, wherever the process has moved since.
     ``files``: what regions lie in, as it was when it was opened. ``external``: location, as the model states it -> one
-    of these files.
+    of these files. ``again``: what opens a model that was made of other files, which has both a path and bytes;
+    ``notes``: what is to be said of how it was made.
     """
 
     path: Path | None
@@ -51,6 +53,8 @@ class Container:
     absolute: Path | None = None
     files: Mapping[Path, OpenedFile] = field(default_factory=lambda: MappingProxyType({}))
     external: Mapping[str, Path] = field(default_factory=lambda: MappingProxyType({}))
+    again: str | None = None
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def copies(self) -> PrivateCopies:
@@ -142,8 +146,8 @@ class Container:
         return {location: found[self.external[location]] for location in sorted(self.external)}
 
 
-def read_container(source: str | os.PathLike[str] | bytes | onnx.ModelProto) -> Container:
-    """Read a path, bytes or a ModelProto.
+def read_container(source: str | os.PathLike[str] | bytes | onnx.ModelProto | MadeModel) -> Container:
+    """Read a path, bytes or a ModelProto; of a path of another kind of file, what a converter makes of it.
 
     Errors: ModelFileError where the file is missing, empty, truncated, no ONNX model, or where its external data is
     missing or lies outside the model's folder.
@@ -156,7 +160,25 @@ def read_container(source: str | os.PathLike[str] | bytes | onnx.ModelProto) -> 
     if isinstance(source, bytes):
         view = memoryview(source)
         return _container(None, source, None, lambda start, end: bytes(view[start:end]), len(source))
-    path = Path(source)
+    made = source if isinstance(source, MadeModel) else made_of(source)
+    if made is not None:
+        return _read_made(made)
+    assert not isinstance(source, MadeModel)
+    return _read_path(Path(source))
+
+
+def _read_made(made: MadeModel) -> Container:
+    """A model that was made of other files, whose weights lie in them. Errors: ModelFileError."""
+    data = made.model.SerializeToString()
+    try:
+        own, external = opened(made.path, str(made.path)), ExternalData(made.path, made.files)
+    except (OSError, ValueError) as error:
+        raise ModelFileError(f"{made.path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    found = _container(made.path, data, own, lambda start, end: data[start:end], len(data), external)
+    return replace(found, again=made.again, notes=made.notes)
+
+
+def _read_path(path: Path) -> Container:
     try:
         if path.is_dir():
             raise ModelFileError(f"{path} is a folder; give the .onnx file in it")
@@ -180,7 +202,10 @@ def read_container(source: str | os.PathLike[str] | bytes | onnx.ModelProto) -> 
         raise ModelFileError(f"{shown!r} cannot be read: {getattr(error, 'strerror', None) or error}") from None
 
 
-def _container(path: Path | None, data: bytes | None, own: OpenedFile | None, read: Read, size: int) -> Container:
+def _container(
+    path: Path | None, data: bytes | None, own: OpenedFile | None, read: Read, size: int,
+    external: ExternalData | None = None,
+) -> Container:  # fmt: skip
     name = str(path) if path else "the model's bytes"
     start = read(0, min(size, 8))
     if start == b"\x89PNG\r\n\x1a\n" or start[:3] == b"\xff\xd8\xff":
@@ -199,12 +224,12 @@ def _container(path: Path | None, data: bytes | None, own: OpenedFile | None, re
         raise ModelFileError(f"{name} has two initialisers called {twice!r}; a value may be defined once")
     regions: dict[str, Region] = {}
     place = path.resolve() if path else None
-    external = ExternalData(path)
+    external = external or ExternalData(path)
     for index, tensor in enumerate(model.graph.initializer):
         if tensor.data_location == onnx.TensorProto.EXTERNAL:
             regions[tensor.name] = external.take(tensor, f"weight {tensor.name!r}")
         elif index in spans:
-            regions[tensor.name] = Region(place, *spans[index])
+            regions[tensor.name] = Region(None if data is not None else place, *spans[index])
     external.put_in(model)
     files = {place: own, **external.files} if place is not None and own is not None else {}
     frozen = MappingProxyType

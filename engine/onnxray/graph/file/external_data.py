@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from types import MappingProxyType
 
 import numpy as np
 import onnx
 
 from onnxray.errors import ModelFileError
-from onnxray.graph.file.opened_file import OpenedFile, opened
+from onnxray.graph.file.opened_file import opened
 from onnxray.graph.file.tensors import inner_tensors
 
 LARGEST_INNER = 2**28
@@ -27,12 +29,15 @@ class Region:
 
 
 class ExternalData:
-    """The files beside one model. ``shown``: its path as the caller wrote it; None where it came as bytes."""
+    """The files beside one model. ``shown``: its path as the caller wrote it; None where it came as bytes.
 
-    def __init__(self, shown: Path | None) -> None:
+    ``named``: location -> a file that the caller named, wherever it lies. Errors: OSError.
+    """
+
+    def __init__(self, shown: Path | None, named: Mapping[str, Path] = MappingProxyType({})) -> None:
         self._shown = shown
-        self.files: dict[Path, OpenedFile] = {}
-        self.locations: dict[str, Path] = {}
+        self.files = {path.resolve(): opened(path, str(path)) for path in named.values()}
+        self.locations = {location: path.resolve() for location, path in named.items()}
 
     def take(self, tensor: onnx.TensorProto, described: str) -> Region:
         """Where the data of a tensor lies; the tensor itself no longer says so. Errors: ModelFileError."""

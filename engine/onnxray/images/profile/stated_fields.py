@@ -48,7 +48,7 @@ def read_fields(texts: Mapping[str, str | None]) -> dict[str, Any]:
         if text is None:
             continue
         if key == "size":
-            found[key] = _size(text)
+            found[key] = read_size(text)
         elif key == "scale":
             found[key] = _number(key, text)
         elif key in _NUMBERS:
@@ -63,7 +63,8 @@ def _of_channels(value: Any, count: int) -> Any:
     return tuple(values) * count if isinstance(values, tuple | list) and len(values) == 1 else values
 
 
-def _size(text: str) -> tuple[int, int]:
+def read_size(text: str) -> tuple[int, int]:
+    """Height and width, as ``224x320`` or one number for both. Errors: ProfileError."""
     parts = text.lower().replace("×", "x").split("x")
     if not 1 <= len(parts) <= 2 or not all(part.isdecimal() and len(part) < 6 for part in parts):
         raise ProfileError(f"--size is {short(text)}; HEIGHTxWIDTH, or one number for both, was expected")

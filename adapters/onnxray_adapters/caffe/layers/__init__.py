@@ -1,0 +1,1 @@
+"""Converters of layers, a file a family; ``catalogue.py`` has them by type."""
