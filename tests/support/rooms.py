@@ -8,7 +8,7 @@ LEAVES = ("_version", "errors", "arrays", "notebooks")
 """What stands above all rooms: it imports nothing of the engine but its kind."""
 
 ROOMS: dict[str, tuple[str, ...]] = {
-    "graph": ("graph.file", "graph", "graph.samples graph.inputs", "graph.outputs", "graph.classifier"),
+    "graph": ("graph.file", "graph", "graph.samples graph.inputs graph.receptive", "graph.outputs", "graph.classifier"),
     "importer": (
         "importer.nodes",
         "importer.ops.neural importer.ops.classical",
