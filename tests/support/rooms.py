@@ -27,7 +27,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "methods": (
         "methods",
         "methods.attack",
-        "methods.lots methods.saliency methods.concepts methods.synthesis.ascent",
+        "methods.lots methods.saliency methods.concepts methods.synthesis.ascent methods.features",
         "methods.attack.gradient methods.attack.minimum_norm methods.attack.score methods.attack.decision",
         "methods.attack.exact",
         "methods.saliency.gradient methods.synthesis.parts",
@@ -37,7 +37,14 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "assess": ("assess", "assess.maps assess.robustness", "assess.models"),
     "report": ("report.page report.parts", "report"),
     "display": ("display",),
-    "cli": ("cli.terminal", "cli.usage", "cli.parts", "cli.rerun", "cli.commands cli.commands.attack", "cli"),
+    "cli": (
+        "cli.terminal",
+        "cli.usage",
+        "cli.parts",
+        "cli.rerun",
+        "cli.commands cli.commands.attack cli.commands.features",
+        "cli",
+    ),
 }
 """The rooms from the top down, and in each its folders from the top down: a file imports only what stands above its own
 folder, or beside it in the folder. Folders in one row are apart: neither imports the other."""

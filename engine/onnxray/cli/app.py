@@ -86,7 +86,17 @@ _ATTACK_COMMANDS = {
     ),
 }
 
+_FEATURE_COMMANDS = {
+    "extract": (
+        "onnxray.cli.commands.features.extract:extract",
+        "Write named values of folders of pictures to one file, with names, sha256, labels and predictions.",
+    ),
+}
+
 _HELP = {
+    "features": "The feature space of a model, over folders of pictures: values, neighbours, what channels look for, "
+    "what layers ignore.\n\n"
+    "Examples: onnxray features neighbors net.onnx photos/; onnxray features patches --help",
     "saliency": "Maps of what a score depends on, by the methods of the literature, on any exported model.\n\n"
     "Examples: onnxray saliency grad-cam net.onnx photo.jpg; onnxray saliency grad-cam --help",
     "visualize": "Images made to order: what a class, a channel or a neuron looks for, dreams, textures, filters.\n\n"
@@ -126,7 +136,7 @@ def _listing() -> dict[str, Listed]:
     )
     return {
         **listed(_COMMANDS), "attack": _group("attack", attacks), "saliency": _group("saliency", saliency),
-        "visualize": _group("visualize", pictures),
+        "visualize": _group("visualize", pictures), "features": _group("features", listed(_FEATURE_COMMANDS)),
     }  # fmt: skip
 
 
