@@ -91,6 +91,10 @@ _FEATURE_COMMANDS = {
         "onnxray.cli.commands.features.extract:extract",
         "Write named values of folders of pictures to one file, with names, sha256, labels and predictions.",
     ),
+    "neighbors": (
+        "onnxray.cli.commands.features.neighbors:neighbors",
+        "Nearest neighbours of pictures in a layer's space, beside those in pixel space.",
+    ),
 }
 
 _HELP = {

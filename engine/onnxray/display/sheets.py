@@ -16,6 +16,7 @@ from onnxray.errors.short_values import short
 from onnxray.images.drawing.contact_sheet import Cell, Row
 from onnxray.methods.attack.item import AttackItem
 from onnxray.methods.concepts.item import ConceptItem
+from onnxray.methods.features.neighbors_item import NeighborsItem
 from onnxray.methods.lots.item import LotsItem
 from onnxray.methods.saliency.item import MapItem
 from onnxray.methods.synthesis.item import SynthesisItem
@@ -26,6 +27,7 @@ from onnxray.report import (
     lots_report,
     map_check_report,
     models_report,
+    neighbors_report,
     robustness_report,
     saliency_report,
     synthesis_report,
@@ -67,6 +69,7 @@ _SHEETS: Final[Mapping[type[Item], Callable[[Result[Any]], Mapping[str, bytes]]]
     RobustnessItem: robustness_report.pictures,
     ModelsItem: models_report.pictures,
     ConceptItem: concept_report.pictures,
+    NeighborsItem: neighbors_report.sheets,
 }
 _OF_A_METHOD: Final[Mapping[str, Callable[[Result[Any]], Mapping[str, bytes]]]] = {
     "compare": map_check_report.comparison_pictures,

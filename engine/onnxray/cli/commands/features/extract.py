@@ -34,7 +34,7 @@ def extract(
             help="What is kept of a value with rows and columns: all, or a number a channel.", rich_help_panel="Method"
         ),
     ] = "none",
-    format: Annotated[  # noqa: A002
+    format: Annotated[
         Literal["npz", "parquet"],
         typer.Option(help="npz: numpy's archive; parquet: a table with a row a picture.", rich_help_panel="Output"),
     ] = "npz",
