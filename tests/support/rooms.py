@@ -27,11 +27,11 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "methods": (
         "methods",
         "methods.attack",
-        "methods.lots methods.saliency methods.concepts methods.synthesis.ascent methods.features",
+        "methods.lots methods.saliency methods.concepts methods.synthesis.ascent",
         "methods.attack.gradient methods.attack.minimum_norm methods.attack.score methods.attack.decision",
         "methods.attack.exact",
         "methods.saliency.gradient methods.synthesis.parts",
-        "methods.saliency.activation methods.saliency.relevance methods.synthesis",
+        "methods.saliency.activation methods.saliency.relevance methods.synthesis methods.features",
         "methods.saliency.perturbation",
     ),
     "assess": ("assess", "assess.maps assess.robustness", "assess.models"),

@@ -95,6 +95,14 @@ _FEATURE_COMMANDS = {
         "onnxray.cli.commands.features.neighbors:neighbors",
         "Nearest neighbours of pictures in a layer's space, beside those in pixel space.",
     ),
+    "patches": (
+        "onnxray.cli.commands.features.patches:patches",
+        "What channels look for: the parts of pictures that activate them most, and what of them counts.",
+    ),
+    "units": (
+        "onnxray.cli.commands.features.units:units",
+        "How active each channel of a layer is over many pictures, how selective, and which of them are alike.",
+    ),
 }
 
 _HELP = {

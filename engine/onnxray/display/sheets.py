@@ -17,6 +17,8 @@ from onnxray.images.drawing.contact_sheet import Cell, Row
 from onnxray.methods.attack.item import AttackItem
 from onnxray.methods.concepts.item import ConceptItem
 from onnxray.methods.features.neighbors_item import NeighborsItem
+from onnxray.methods.features.patches_item import PatchesItem
+from onnxray.methods.features.units_item import UnitsItem
 from onnxray.methods.lots.item import LotsItem
 from onnxray.methods.saliency.item import MapItem
 from onnxray.methods.synthesis.item import SynthesisItem
@@ -28,9 +30,11 @@ from onnxray.report import (
     map_check_report,
     models_report,
     neighbors_report,
+    patches_report,
     robustness_report,
     saliency_report,
     synthesis_report,
+    units_report,
 )
 from onnxray.report.pages import drawn_pages
 from onnxray.results.item import Item
@@ -70,6 +74,8 @@ _SHEETS: Final[Mapping[type[Item], Callable[[Result[Any]], Mapping[str, bytes]]]
     ModelsItem: models_report.pictures,
     ConceptItem: concept_report.pictures,
     NeighborsItem: neighbors_report.sheets,
+    PatchesItem: patches_report.sheets,
+    UnitsItem: units_report.pictures,
 }
 _OF_A_METHOD: Final[Mapping[str, Callable[[Result[Any]], Mapping[str, bytes]]]] = {
     "compare": map_check_report.comparison_pictures,

@@ -20,8 +20,8 @@ class NeighborsItem(Item):
     """A query. place: among the pictures that could be read. label: as stated, None where there is none.
 
     neighbors, pixel_neighbors: the nearest first, each ``path``, ``distance`` and ``label``, in the layer's space and
-    in that of pixels. duplicate_of: paths of those that are near in both. reason: why there are fewer than were asked for.
-    pictures: the query and then both rows, where they are drawn.
+    in that of pixels. duplicate_of: paths of those that are near in both. reason: why there are fewer than were asked
+    for.
     """
 
     path: str | None
