@@ -103,6 +103,10 @@ _FEATURE_COMMANDS = {
         "onnxray.cli.commands.features.units:units",
         "How active each channel of a layer is over many pictures, how selective, and which of them are alike.",
     ),
+    "invariance": (
+        "onnxray.cli.commands.features.invariance:invariance",
+        "How much a layer's code moves with rotation, scale, light, blur and the like, and whether it follows them.",
+    ),
 }
 
 _HELP = {

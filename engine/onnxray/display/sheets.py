@@ -16,6 +16,7 @@ from onnxray.errors.short_values import short
 from onnxray.images.drawing.contact_sheet import Cell, Row
 from onnxray.methods.attack.item import AttackItem
 from onnxray.methods.concepts.item import ConceptItem
+from onnxray.methods.features.invariance_item import InvarianceItem
 from onnxray.methods.features.neighbors_item import NeighborsItem
 from onnxray.methods.features.patches_item import PatchesItem
 from onnxray.methods.features.units_item import UnitsItem
@@ -29,13 +30,11 @@ from onnxray.report import (
     lots_report,
     map_check_report,
     models_report,
-    neighbors_report,
-    patches_report,
     robustness_report,
     saliency_report,
     synthesis_report,
-    units_report,
 )
+from onnxray.report.features import invariance_report, neighbors_report, patches_report, units_report
 from onnxray.report.pages import drawn_pages
 from onnxray.results.item import Item
 from onnxray.results.result import Result
@@ -73,6 +72,7 @@ _SHEETS: Final[Mapping[type[Item], Callable[[Result[Any]], Mapping[str, bytes]]]
     RobustnessItem: robustness_report.pictures,
     ModelsItem: models_report.pictures,
     ConceptItem: concept_report.pictures,
+    InvarianceItem: invariance_report.pictures,
     NeighborsItem: neighbors_report.sheets,
     PatchesItem: patches_report.sheets,
     UnitsItem: units_report.pictures,

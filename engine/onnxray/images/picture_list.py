@@ -13,7 +13,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self, overload
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,8 +39,8 @@ class Read:
 
 @dataclass(frozen=True, eq=False)
 class PictureList(Sequence[Pixels]):
-    """Picture files, or ``held``: pixels that are in memory already. named: how many were named one by one, of the
-    files; the others come from folders. strict: whatever cannot be read is refused.
+    """Picture files, or ``held``: pixels that are in memory already. from_folder: of each file whether it was found in
+    a folder, and not named. strict: whatever cannot be read is refused.
     """
 
     files: tuple[str, ...]
@@ -75,11 +75,7 @@ class PictureList(Sequence[Pixels]):
         """The path of each, None of what came from memory."""
         return self.files if self.held is None else self.held.names
 
-    @overload
-    def __getitem__(self, place: int) -> Pixels: ...
-    @overload
-    def __getitem__(self, place: slice) -> Sequence[Pixels]: ...
-    def __getitem__(self, place: int | slice) -> Pixels | Sequence[Pixels]:
+    def __getitem__(self, place: Any) -> Any:
         """One picture, or some. Errors: ImageError."""
         if isinstance(place, slice):
             return [self[k] for k in range(*place.indices(len(self)))]

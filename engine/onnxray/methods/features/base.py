@@ -15,7 +15,7 @@ from onnxray.images.picture_list import PictureList, left_out_notes
 from onnxray.images.pixels import Pixels
 from onnxray.images.true_labels import FOLDERS, known_labels, pictures_in_folders
 from onnxray.methods.as_typed import path_texts, plain_fields
-from onnxray.methods.features.walk import Question, Walked, walk
+from onnxray.methods.features.parts.walk import Question, Walked, walk
 from onnxray.methods.method import Method
 from onnxray.methods.option_checks import check_choices
 from onnxray.methods.run import Run

@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 from onnxray.images.picture_list import PictureList
 from onnxray.images.pixels import Pixels
 from onnxray.methods.features.base import Features, asked, flat, labels_of, listed, pictures_of
-from onnxray.methods.features.nearest import Nearest, distances_to, nearest
 from onnxray.methods.features.neighbors_item import NeighborsItem
-from onnxray.methods.features.pixel_space import pixel_codes, pixel_words, reduced
-from onnxray.methods.features.walk import Block, Question, Walked
+from onnxray.methods.features.parts.nearest import Nearest, distances_to, nearest
+from onnxray.methods.features.parts.pixel_space import pixel_codes, pixel_words, reduced
+from onnxray.methods.features.parts.walk import Block, Question, Walked
 from onnxray.methods.option_checks import Range
 from onnxray.methods.run import Run
 from onnxray.model.model import Model

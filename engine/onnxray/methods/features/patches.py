@@ -5,8 +5,8 @@
 
 a: the layer, by ONNX Runtime. A patch is the unit's receptive field, told from the graph (graph/receptive), where the
 picture has it; a unit behind a linear layer or a global pooling sees all of the picture. Beside each patch stands what
-of it the unit answers to: its gradient with respect to the pixels, by the deconvnet's rule of the rectifiers where there
-are some (or guided backpropagation's, or the plain one).
+of it the unit answers to: its gradient with respect to the pixels, by the deconvnet's rule of the rectifiers where
+there are some (or guided backpropagation's, or the plain one).
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from onnxray.images.drawing.signed_grey import signed_to_grey
 from onnxray.images.eight_bits import to_uint8
 from onnxray.images.pixels import Pixels
 from onnxray.methods.features.base import Features, asked, pictures_of
-from onnxray.methods.features.effective_field import effective_field
+from onnxray.methods.features.parts.effective_field import effective_field
+from onnxray.methods.features.parts.unit_layers import UnitLayer, unit_layers
+from onnxray.methods.features.parts.walk import Block, Question, Walked
 from onnxray.methods.features.patches_item import PatchesItem
-from onnxray.methods.features.unit_layers import UnitLayer, unit_layers
-from onnxray.methods.features.walk import Block, Question, Walked
 from onnxray.methods.option_checks import Range
 from onnxray.methods.run import Run
 from onnxray.methods.saliency.gradient.rectifiers import rectifier_rules
@@ -205,7 +205,9 @@ class _Shower:
         room = tuple(max(box[k + 2] - box[k] for box in boxes) for k in (0, 1))
         high, wide = max(room[0], 1), max(room[1], 1)
         found = {
-            "patches": mosaic(np.stack([_cut(one, box, high, wide, self._size()) for one, box in zip(pictures, boxes)])),
+            "patches": mosaic(np.stack([
+                _cut(one, box, high, wide, self._size()) for one, box in zip(pictures, boxes)
+            ])),
             "whole": mosaic(np.stack([
                 self._marked(one, layer, place, box) for one, place, box in zip(pictures, at, boxes)
             ])),

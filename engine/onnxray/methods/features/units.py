@@ -5,9 +5,9 @@
     selectivity  (s_max - s_rest) / (s_max + s_rest)               (Morcos et al. 2018, arXiv 1803.06959)
     correlation  Pearson's, over pictures, of u_nc and u_nd,       u_nc = mean over places of a[n, c, y, x]
 
-s_max: the largest of the means of u over the pictures of one class each, s_rest: the mean over the classes of the others;
-it is defined of channels that are nowhere below 0 (behind a rectifier), between 0 (all classes alike) and 1 (one class
-alone). Classes are the labels, else what the file says of each picture. Values are ONNX Runtime's.
+s_max: the largest of the means of u over the pictures of one class each, s_rest: the mean of the others over their
+classes; it is defined of channels that are nowhere below 0 (behind a rectifier), between 0 (all classes alike) and 1
+(one class alone). Classes are the labels, else what the file says of each picture. Values are ONNX Runtime's.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from onnxray.errors import InputError
 from onnxray.images.pixels import Pixels
 from onnxray.methods.features.base import Features, asked, labels_of, pictures_of
-from onnxray.methods.features.unit_layers import UnitLayer, unit_layers
+from onnxray.methods.features.parts.unit_layers import UnitLayer, unit_layers
+from onnxray.methods.features.parts.walk import Block, Question, Walked
 from onnxray.methods.features.units_item import UnitsItem
-from onnxray.methods.features.walk import Block, Question, Walked
 from onnxray.methods.run import Run
 from onnxray.model.model import Model
 from onnxray.results.file_names import stem_named

@@ -18,8 +18,8 @@ _PLAIN = ("layer", "pictures_seen", "channels", "dead", "constant", "classes", "
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class UnitsItem(Item):
-    """A layer. channels: of each ``channel``, ``mean``, ``deviation`` (over pictures), ``largest``, ``zeros`` (the share
-    of its numbers that are 0), ``dead`` (all are), ``selectivity`` and ``class``, and ``correlated_with`` and
+    """A layer. channels: of each ``channel``, ``mean``, ``deviation`` (over pictures), ``largest``, ``zeros`` (the
+    share of its numbers that are 0), ``dead`` (all are), ``selectivity`` and ``class``, and ``correlated_with`` and
     ``correlation``: the other channel that goes with it most; what could not be had is null, with a ``reason``.
 
     dead: how many are; constant: how many others never change. classes: how many; labelled_by: labels or predictions.

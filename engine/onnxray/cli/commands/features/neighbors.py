@@ -26,7 +26,7 @@ def neighbors(
     onnxray features neighbors net.onnx classes/ --labels folders --metric cosine;
     onnxray features neighbors net.onnx test/ --among train/
     """
-    from onnxray.report.neighbors_report import sheets
+    from onnxray.report.features.neighbors_report import sheets
 
     run_features(
         Neighbors(true_labels=true_labels, **plain_options(options)), shared.open(model), images, shared=shared,

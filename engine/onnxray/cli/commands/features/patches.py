@@ -22,7 +22,7 @@ def patches(model: ModelArgument, images: FoldersArgument, *, shared: Shared, **
     Examples: onnxray features patches net.onnx photos/ --layer last-conv;
     onnxray features patches net.onnx photos/ --layer conv5_3 --channels 0-31 --picture guided
     """
-    from onnxray.report.patches_report import sheets
+    from onnxray.report.features.patches_report import sheets
 
     run_features(
         Patches(**plain_options(options)), shared.open(model), images, shared=shared,

@@ -27,7 +27,7 @@ def units(
     Examples: onnxray features units net.onnx photos/ --layer last-conv;
     onnxray features units net.onnx classes/ --labels folders --layer conv3 --layer conv4
     """
-    from onnxray.report.units_report import pictures
+    from onnxray.report.features.units_report import pictures
 
     run_features(
         Units(true_labels=true_labels, **plain_options(options)), shared.open(model), images, shared=shared,

@@ -83,7 +83,7 @@ def walk(model: Model, pictures: PictureList, question: Question, folder: Path, 
         done = min((found["block"] + 1) * size, len(pictures))
     tick(done, len(pictures))
     if done < len(pictures):
-        values = _values(model, question.layers)
+        values = values_of(model, question.layers)
         for number, given in _ahead(pictures, done // size, size):
             if given.pixels is not None:
                 hashes = tuple(map(pictures.sha256, given.places.tolist())) if question.hashed else ()
@@ -103,8 +103,11 @@ def block_size(model: Model) -> int:
     return chunk_size(model.graph, model.feeds(Pixels.blank(model.profile)), together=True)
 
 
-def _values(model: Model, layers: Sequence[str]) -> Callable[[Pixels], Mapping[str, Array]]:
-    """What gives the values of a block: by one session whose weights are packed, for it is asked often."""
+def values_of(model: Model, layers: Sequence[str]) -> Callable[[Pixels], Mapping[str, Array]]:
+    """What gives values of pictures, all at once: by one session whose weights are packed, for it is asked often.
+
+    Errors: InputError where a value has no row for each picture; those of the judge.
+    """
     if not layers:
         return lambda _: {}
     outputs = {output.name for output in model.graph.outputs}

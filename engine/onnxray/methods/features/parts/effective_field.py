@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxray.images.pixels import Pixels
-from onnxray.methods.features.unit_layers import UnitLayer
+from onnxray.methods.features.parts.unit_layers import UnitLayer
 from onnxray.model.model import Model
 
 _COUNTS: Final = 1 - 0.9545
