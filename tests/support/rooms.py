@@ -8,7 +8,7 @@ LEAVES = ("_version", "errors", "arrays", "notebooks")
 """What stands above all rooms: it imports nothing of the engine but its kind."""
 
 ROOMS: dict[str, tuple[str, ...]] = {
-    "graph": ("graph.file", "graph", "graph.samples graph.inputs", "graph.outputs", "graph.classifier"),
+    "graph": ("graph.file", "graph", "graph.samples graph.inputs graph.receptive", "graph.outputs", "graph.classifier"),
     "importer": (
         "importer.nodes",
         "importer.ops.neural importer.ops.classical",
@@ -30,19 +30,19 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "methods.lots methods.saliency methods.concepts methods.synthesis.ascent",
         "methods.attack.gradient methods.attack.minimum_norm methods.attack.score methods.attack.decision",
         "methods.attack.exact",
-        "methods.saliency.gradient methods.synthesis.parts",
-        "methods.saliency.activation methods.saliency.relevance methods.synthesis",
+        "methods.saliency.gradient methods.synthesis.parts methods.features.parts",
+        "methods.saliency.activation methods.saliency.relevance methods.synthesis methods.features",
         "methods.saliency.perturbation",
     ),
     "assess": ("assess", "assess.maps assess.robustness", "assess.models"),
-    "report": ("report.page report.parts", "report"),
+    "report": ("report.page report.parts", "report", "report.features"),
     "display": ("display",),
     "cli": (
         "cli.terminal",
         "cli.usage",
         "cli.parts",
         "cli.rerun",
-        "cli.commands cli.commands.attack cli.commands.files",
+        "cli.commands cli.commands.attack cli.commands.files cli.commands.features",
         "cli",
     ),
 }

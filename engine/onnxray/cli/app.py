@@ -90,7 +90,33 @@ _ATTACK_COMMANDS = {
     ),
 }
 
+_FEATURE_COMMANDS = {
+    "extract": (
+        "onnxray.cli.commands.features.extract:extract",
+        "Write named values of folders of pictures to one file, with names, sha256, labels and predictions.",
+    ),
+    "neighbors": (
+        "onnxray.cli.commands.features.neighbors:neighbors",
+        "Nearest neighbours of pictures in a layer's space, beside those in pixel space.",
+    ),
+    "patches": (
+        "onnxray.cli.commands.features.patches:patches",
+        "What channels look for: the parts of pictures that activate them most, and what of them counts.",
+    ),
+    "units": (
+        "onnxray.cli.commands.features.units:units",
+        "How active each channel of a layer is over many pictures, how selective, and which of them are alike.",
+    ),
+    "invariance": (
+        "onnxray.cli.commands.features.invariance:invariance",
+        "How much a layer's code moves with rotation, scale, light, blur and the like, and whether it follows them.",
+    ),
+}
+
 _HELP = {
+    "features": "The feature space of a model, over folders of pictures: values, neighbours, what channels look for, "
+    "what layers ignore.\n\n"
+    "Examples: onnxray features neighbors net.onnx photos/; onnxray features patches --help",
     "saliency": "Maps of what a score depends on, by the methods of the literature, on any exported model.\n\n"
     "Examples: onnxray saliency grad-cam net.onnx photo.jpg; onnxray saliency grad-cam --help",
     "visualize": "Images made to order: what a class, a channel or a neuron looks for, dreams, textures, filters.\n\n"
@@ -130,7 +156,7 @@ def _listing() -> dict[str, Listed]:
     )
     return {
         **listed(_COMMANDS), "attack": _group("attack", attacks), "saliency": _group("saliency", saliency),
-        "visualize": _group("visualize", pictures),
+        "visualize": _group("visualize", pictures), "features": _group("features", listed(_FEATURE_COMMANDS)),
     }  # fmt: skip
 
 

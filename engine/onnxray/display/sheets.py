@@ -16,6 +16,10 @@ from onnxray.errors.short_values import short
 from onnxray.images.drawing.contact_sheet import Cell, Row
 from onnxray.methods.attack.item import AttackItem
 from onnxray.methods.concepts.item import ConceptItem
+from onnxray.methods.features.invariance_item import InvarianceItem
+from onnxray.methods.features.neighbors_item import NeighborsItem
+from onnxray.methods.features.patches_item import PatchesItem
+from onnxray.methods.features.units_item import UnitsItem
 from onnxray.methods.lots.item import LotsItem
 from onnxray.methods.saliency.item import MapItem
 from onnxray.methods.synthesis.item import SynthesisItem
@@ -30,6 +34,7 @@ from onnxray.report import (
     saliency_report,
     synthesis_report,
 )
+from onnxray.report.features import invariance_report, neighbors_report, patches_report, units_report
 from onnxray.report.pages import drawn_pages
 from onnxray.results.item import Item
 from onnxray.results.result import Result
@@ -67,6 +72,10 @@ _SHEETS: Final[Mapping[type[Item], Callable[[Result[Any]], Mapping[str, bytes]]]
     RobustnessItem: robustness_report.pictures,
     ModelsItem: models_report.pictures,
     ConceptItem: concept_report.pictures,
+    InvarianceItem: invariance_report.pictures,
+    NeighborsItem: neighbors_report.sheets,
+    PatchesItem: patches_report.sheets,
+    UnitsItem: units_report.pictures,
 }
 _OF_A_METHOD: Final[Mapping[str, Callable[[Result[Any]], Mapping[str, bytes]]]] = {
     "compare": map_check_report.comparison_pictures,

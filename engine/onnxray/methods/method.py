@@ -127,6 +127,10 @@ class Method(ABC, Generic[ItemT]):
     def _read(self, model: Model, images: object) -> tuple[Pixels, Sequence[Pixels]]:
         """The images at the model's size, or one by one at their own."""
         longest = self.longest_side()
+        as_needed = self.read_as_needed(model, images)
+        if as_needed is not None:
+            assert model.profile is not None
+            return Pixels.blank(model.profile, 0), as_needed
         if model.profile is not None:
             if images is None and not self.needs_images:
                 return Pixels.blank(model.profile, 0), ()
@@ -140,6 +144,10 @@ class Method(ABC, Generic[ItemT]):
 
     def longest_side(self) -> int | None:
         """What pictures' longer side is reduced to, for a method that takes them at their own sizes; else None."""
+        return None
+
+    def read_as_needed(self, model: Model, images: object) -> Sequence[Pixels] | None:
+        """The images one by one, read when they are asked for, of a method that takes any number of them; else None."""
         return None
 
     def refuse_if_unfit(self, model: Model) -> None:

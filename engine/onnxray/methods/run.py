@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -48,6 +51,19 @@ class Run:
     def telling(self, progress: Progress) -> Run:
         """The same run, with its progress told otherwise."""
         return dataclasses.replace(self, progress=progress)
+
+    @contextmanager
+    def work_folder(self) -> Iterator[Path]:
+        """A folder for what the run computes on the way and does not hold in memory.
+
+        Where the run is kept it lies in its folder, and is there again when the run is gone on with.
+        """
+        keep = None if self.tape is None else self.tape.keep
+        if keep is not None:
+            yield keep.work
+            return
+        with tempfile.TemporaryDirectory(prefix="onnxray-") as folder:
+            yield Path(folder)
 
     def units(self, pieces: Iterable[Piece]) -> Iterator[tuple[Piece, Run]]:
         """Hand out the pieces of a run one after the other, each with a run of its own; units may have units.

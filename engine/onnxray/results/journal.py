@@ -12,15 +12,32 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 JOURNAL = "items.jsonl"
 
 Unit = tuple[int, ...]
 """Where a part of a run stands in it: its number, the number of a part of that, and so on; () is the whole run."""
+
+
+@final
+class Seldom:
+    """Does something as often as takes no more than a share of the time, and at least at the first call."""
+
+    def __init__(self, share: float) -> None:
+        self._share, self._next = share, 0.0
+
+    def __call__(self, work: Callable[[], None]) -> None:
+        """Do the work, if it is time."""
+        begun = time.perf_counter()
+        if begun >= self._next:
+            work()
+            ended = time.perf_counter()
+            self._next = ended + (ended - begun) / self._share
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,6 +15,7 @@ import contextlib
 import hashlib
 import json
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -29,7 +30,7 @@ from onnxray.errors import OutputError
 from onnxray.results.earlier_run import DOCUMENT, files_of_earlier_run
 from onnxray.results.file_names import FileNames
 from onnxray.results.item import Item, ItemT
-from onnxray.results.journal import JOURNAL, Ended, Entry, Journal, Unit, read_journal
+from onnxray.results.journal import JOURNAL, Ended, Entry, Journal, Seldom, Unit, read_journal
 from onnxray.results.loading import restored
 from onnxray.results.provenance import Provenance
 from onnxray.results.result import Result
@@ -44,6 +45,7 @@ from onnxray.results.saved_files import (
     write_checked,
 )
 
+_WORK = ".onnxray-work"
 _SHARE = 0.01
 """Share of a run's time that may go into writing result.json anew, and into waiting for the disk."""
 
@@ -63,13 +65,14 @@ class Keeping:
         self._names = FileNames()
         self._files: dict[str, str] = {}
         self._left: set[str] = set()
+        self._put: tuple[str, ...] = ()
         self._run: Mapping[str, Any] = {}
         self._stamp: Callable[[], Provenance] | None = None
         self._journal: int | None = None
         self._begun, self._before = time.perf_counter(), 0.0
-        self._told = _Seldom(_SHARE)
-        self._synced = _Seldom(_SHARE)
-        self._replaces = self._opened = self._complete = False
+        self._told = Seldom(_SHARE)
+        self._synced = Seldom(_SHARE)
+        self._replaces = self._opened = self._complete = self._works = self._goes_on = self._failed = False
 
     @classmethod
     @contextmanager
@@ -90,6 +93,9 @@ class Keeping:
         keep = cls(held, name, resume=resume, options=dict(options or {}))
         try:
             yield keep
+        except Exception:
+            keep._failed = True
+            raise
         finally:
             keep._close()
 
@@ -97,6 +103,19 @@ class Keeping:
     def path(self) -> Path:
         """The folder."""
         return self.folder.path
+
+    @property
+    def work(self) -> Path:
+        """For what the run computes on the way: there again where it is gone on with, gone when it is complete."""
+        path = self.path / _WORK
+        with told(self.path):
+            if not self._works:
+                if not self._goes_on:
+                    shutil.rmtree(path, ignore_errors=True)
+                path.mkdir(exist_ok=True)
+                self._works = True
+                self._open()
+        return path
 
     @property
     def count(self) -> int:
@@ -153,6 +172,7 @@ class Keeping:
                         "folder, or replace it with --overwrite in place of --resume"
                     )
                 self._take(found.sound(self.path))
+                self._goes_on = True
             else:
                 self._take(Journal(run=self._run, beside=tuple(sorted(files_of_earlier_run(self.path)))))
                 self._replaces = there
@@ -213,7 +233,7 @@ class Keeping:
 
     def complete_plain(self, document: Mapping[str, Any], sheets: Mapping[str, bytes]) -> dict[str, Any]:
         """As ``complete``, for a document that is plain already; ``interrupted`` in it leaves it incomplete."""
-        found: dict[str, Any] = plain_values(with_files(document, sheets))
+        found: dict[str, Any] = plain_values(with_files(document, {*sheets, *self._put}))
         interrupted = bool(found.get("interrupted"))
         if interrupted:
             items = found.pop("items")
@@ -226,12 +246,21 @@ class Keeping:
                 self.folder.put(name, data)
             self.folder.put(DOCUMENT, document_bytes(found))
             self._complete = True
-            for name in self._left - self._files.keys() - sheets.keys():
+            for name in self._left - self._files.keys() - sheets.keys() - {*self._put}:
                 (self.path / name).unlink(missing_ok=True)
             if not interrupted:
                 self._shut()
                 (self.path / JOURNAL).unlink()
+                shutil.rmtree(self.path / _WORK, ignore_errors=True)
         return found
+
+    def put_file(self, name: str, write: Callable[[Path], None]) -> None:
+        """Let ``write`` write a file that is too large to be held; it stands beside the items. Errors: OutputError."""
+        with told(self.path):
+            write(self.folder.staging / name)
+            self._write({"beside": [name]})
+            (self.folder.staging / name).replace(self.path / name)
+            self._put = (*self._put, name)
 
     def drop(self, names: Sequence[str]) -> None:
         """Let go of files that were kept on the way and stand in the complete result otherwise."""
@@ -297,6 +326,10 @@ class Keeping:
     def _close(self) -> None:
         """The end, whatever it was: what is finished is told; where that is nothing, nothing stays."""
         kept = self._complete or bool(self._entries or self._left) or self._replaces
+        if self._works and not self._complete:
+            if self._failed and not kept:
+                shutil.rmtree(self.path / _WORK, ignore_errors=True)
+            kept = kept or (self.path / _WORK).exists()
         with contextlib.suppress(OSError):
             if self._journal is not None and not self._complete and self._entries:
                 self._tell()
@@ -306,20 +339,6 @@ class Keeping:
                 with contextlib.suppress(OSError):
                     (self.path / name).unlink()
         self.folder.close(kept=kept)
-
-
-class _Seldom:
-    """Does something as often as takes no more than a share of the time, and at least at the first call."""
-
-    def __init__(self, share: float) -> None:
-        self._share, self._next = share, 0.0
-
-    def __call__(self, work: Callable[[], None]) -> None:
-        begun = time.perf_counter()
-        if begun >= self._next:
-            work()
-            ended = time.perf_counter()
-            self._next = ended + (ended - begun) / self._share
 
 
 def _line(line: Mapping[str, Any]) -> bytes:

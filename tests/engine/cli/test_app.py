@@ -68,7 +68,19 @@ def test_the_program_answers_by_itself_without_anything_heavy(arguments: tuple[s
 
 
 @pytest.mark.parametrize(
-    "command", ["inspect", "verify", "classify", "values", "apply", "convert", "rerun", "demo", "saliency layers"]
+    "command",
+    [
+        "inspect",
+        "verify",
+        "classify",
+        "values",
+        "apply",
+        "convert",
+        "rerun",
+        "demo",
+        "saliency layers",
+        "features extract",
+    ],
 )
 def test_wrong_usage_of_a_command_without_a_method_imports_nothing_heavy(command: str) -> None:
     status, modules = ended(*command.split(), "--nonsense")
@@ -103,6 +115,7 @@ def test_the_lists() -> None:
         *(f"saliency {name}" for name in maps), "saliency layers", "saliency compare",
         *(f"saliency check {name}" for name in maps),
         *(f"visualize {name}" for name in pictures if name != "invert"),
+        *(f"features {name}" for name in ("extract", "neighbors", "patches", "units", "invariance")),
     ]  # fmt: skip
     group: Any = typer.main.get_command(app)
     context = group.make_context("onnxray", ["--help"], resilient_parsing=True)

@@ -67,6 +67,7 @@ ALLOWED: dict[tuple[str, str, str], str] = {
         "legend",
     ): "its texts are set to be no markup before anything is drawn",
     (f"{_E}report/robustness_report.py", "curve", "legend"): "as above",
+    (f"{_E}report/features/invariance_report.py", "curves", "legend"): "as above",
     (f"{_E}engines/twin.py", "_as_input", "getattr"): "numpy's names of onnx's float types",
     (
         f"{_E}methods/saliency/activation/attention_rollout.py",
@@ -80,6 +81,10 @@ ALLOWED: dict[tuple[str, str, str], str] = {
     (f"{_E}images/drawing/page/palette.py", "palette_of", "getattr"): FIELDS,
     ("models/example.py", "write", "getattr"): "photographs of scikit-image, by a literal table",
     (f"{_E}methods/concepts/item.py", "ConceptItem.numbers", "getattr"): FIELDS,
+    (f"{_E}methods/features/invariance_item.py", "InvarianceItem.numbers", "getattr"): FIELDS,
+    (f"{_E}methods/features/neighbors_item.py", "NeighborsItem.numbers", "getattr"): FIELDS,
+    (f"{_E}methods/features/patches_item.py", "PatchesItem.numbers", "getattr"): FIELDS,
+    (f"{_E}methods/features/units_item.py", "UnitsItem.numbers", "getattr"): FIELDS,
     (f"{_E}cli/rerun/command.py", "_function", "FunctionType"): "it is asked whether one is a function; none is made",
     (f"{_E}methods/method.py", "Method.options", "getattr"): FIELDS,
     (f"{_E}methods/option_checks.py", "check_choices", "getattr"): FIELDS,

@@ -176,6 +176,12 @@ STATED: dict[str, dict[str, tuple[float | None, str | None]]] = {
         "restarts": (1, "from 1 to 10000"),
         "momentum": (1.0, "from 0 to 1"),
     },
+    "neighbors": {
+        "k": (5, "from 1 to 1000"),
+        "duplicate": (0.1, "from 0 to 1"),
+        "pixel_size": (64, "from 1 to 4096"),
+        "sheets": (40, "from 0 to 10000"),
+    },
     "nes": {
         "queries": (None, "from 1 to 1000000000"),
         "eps": (8.0, "from 0.001 to 1e+09"),
@@ -193,6 +199,10 @@ STATED: dict[str, dict[str, tuple[float | None, str | None]]] = {
         "size": (None, "from 1"),
         "stride": (None, "from 1"),
         "batch_memory": (512, None),
+    },
+    "patches": {
+        "most": (16, "from 1 to 10000"),
+        "patches": (9, "from 1 to 100"),
     },
     "pdpgd": {
         "queries": (None, "from 1 to 1000000000"),

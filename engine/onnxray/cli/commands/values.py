@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
-import zipfile
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal
-from urllib.parse import quote
+from typing import Annotated, Literal
 
 import typer
 
@@ -16,11 +12,6 @@ from onnxray.cli.parts.document import Work, print_json, with_page
 from onnxray.cli.parts.finishing import say_interrupted
 from onnxray.cli.parts.limits import limited
 from onnxray.cli.parts.shared_options import Growing, with_shared_options
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-_LONGEST = 200
 
 
 @limited
@@ -41,6 +32,7 @@ def values(
     Example: onnxray values lenet four.png --value conv1 --value features
     """
     from onnxray.cli.parts.kept_chunks import Chunks
+    from onnxray.results.npz_files import archive_key, write_npz
 
     opened = shared.open(model)
     options = {"value": value, "engine": engine}
@@ -58,7 +50,7 @@ def values(
                 raise
             interrupted, pixels = True, pixels.rows(slice(0, chunks.done))
             arrays = opened.values(pixels, value, engine=engine, through=chunks.through)
-        keys = {name: _key(name) for name in arrays}
+        keys = {name: archive_key(name) for name in arrays}
         items = [
             {
                 "name": name, "key": keys[name], "shape": list(array.shape), "dtype": str(array.dtype),
@@ -66,12 +58,13 @@ def values(
             }
             for name, array in arrays.items()
         ]  # fmt: skip
-        archive = _npz({keys[name]: array for name, array in arrays.items()})
+        archive = io.BytesIO()
+        write_npz(archive, ((keys[name], array) for name, array in arrays.items()))
         more = {"images": list(pixels.names), "engine": engine, "image_notes": notes}
         document = work.document(items, more, interrupted=interrupted, earlier=journal.seconds)
         if not interrupted:
             keep.drop(chunks.names)
-        document = keep.complete_plain(document, with_page(document, keep.path, {"values.npz": archive}))
+        document = keep.complete_plain(document, with_page(document, keep.path, {"values.npz": archive.getvalue()}))
     if shared.json:
         print_json(document)
     else:
@@ -85,24 +78,3 @@ def values(
         table_console().print(table)
     if interrupted:
         say_interrupted()
-
-
-def _key(name: str) -> str:
-    """A value's name in the archive: it leads into no folder, and is no longer than a file system takes."""
-    quoted = quote(name, safe=" :;,()[]{}=+-_@")
-    if len(quoted) <= _LONGEST:
-        return quoted
-    return f"{quoted[: _LONGEST // 2]}~{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()}"
-
-
-def _npz(arrays: Mapping[str, NDArray[Any]]) -> bytes:
-    """What np.savez writes, for keys that it takes for its own options as well; text as text, never as a pickle."""
-    import numpy as np
-
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w") as archive:
-        for key, array in arrays.items():
-            with archive.open(f"{key}.npy", "w", force_zip64=True) as member:
-                plain = array.astype(np.str_) if array.dtype == object else array
-                np.lib.format.write_array(member, np.asanyarray(plain), allow_pickle=False)
-    return stream.getvalue()

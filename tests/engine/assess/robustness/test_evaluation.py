@@ -11,11 +11,11 @@ import pytest
 
 import onnxray
 from onnxray.assess.robustness.evaluation import RobustnessEvaluation
-from onnxray.assess.robustness.true_labels import pictures_in_folders, true_labels
 from onnxray.errors import InputError, NotAClassifier
 from onnxray.images.files import read_png, save_png
 from onnxray.images.pixels import Pixels
 from onnxray.images.profile.profile import Profile
+from onnxray.images.true_labels import pictures_in_folders, true_labels
 from support import models
 from support.paths import ROOT
 

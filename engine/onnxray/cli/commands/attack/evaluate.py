@@ -43,8 +43,8 @@ def evaluate(
     onnxray attack evaluate net.onnx classes/ --labels folders --norm l2 --eps 64,128,255;
     onnxray attack evaluate net.onnx photos/ -o DIR --resume
     """
-    from onnxray.assess.robustness.true_labels import FOLDERS, pictures_in_folders
-    from onnxray.assess.robustness.true_labels import true_labels as labels_of
+    from onnxray.images.true_labels import FOLDERS, pictures_in_folders
+    from onnxray.images.true_labels import true_labels as labels_of
     from onnxray.report.robustness_report import pictures
 
     evaluation = RobustnessEvaluation(**plain_options(options))

@@ -37,7 +37,23 @@ def pictures_in_folders(images: Sequence[str]) -> list[str]:
 
 
 def true_labels(names: Sequence[str | None], stated: str) -> list[str]:
-    """A label for each picture by its path. stated: ``folders``, or the path of a CSV. Errors: InputError."""
+    """A label for each picture by its path. stated: ``folders``, or the path of a CSV.
+
+    Errors: InputError, also where one has none.
+    """
+    found = known_labels(names, stated)
+    missing = [Path(str(name)).name for name, label in zip(names, found) if label is None]
+    if missing:
+        listed = ", ".join(map(short, missing[:3]))
+        raise InputError(
+            f"{Path(stated)} has no label for {len(missing)} of {len(names)} pictures "
+            f"({listed}{', ...' if missing[3:] else ''}); a row file,label for each was expected"
+        )
+    return [str(label) for label in found]
+
+
+def known_labels(names: Sequence[str | None], stated: str) -> list[str | None]:
+    """The same, and None for a picture that has no label. Errors: InputError."""
     if stated == FOLDERS:
         return [Path(str(name)).parent.name for name in names]
     path = Path(stated)
@@ -47,7 +63,7 @@ def true_labels(names: Sequence[str | None], stated: str) -> list[str]:
     by_path |= {_resolved(Path(name)): label for name, label in rows if _resolved(Path(name)) not in by_path}
     by_name = {Path(name).name: label for name, label in rows if Path(name).name == name}
     places = Counter(name for name, _ in {(Path(str(one)).name, _resolved(Path(str(one)))) for one in names})
-    found, missing = list[str](), list[str]()
+    found = list[str | None]()
     for name in names:
         own = Path(str(name))
         label = by_path.get(_resolved(own))
@@ -58,15 +74,7 @@ def true_labels(names: Sequence[str | None], stated: str) -> list[str]:
                     "each by its path"
                 )
             label = by_name[own.name]
-        if label is None:
-            missing.append(own.name)
-        found.append(label or "")
-    if missing:
-        listed = ", ".join(map(short, missing[:3]))
-        raise InputError(
-            f"{path} has no label for {len(missing)} of {len(names)} pictures "
-            f"({listed}{', ...' if missing[3:] else ''}); a row file,label for each was expected"
-        )
+        found.append(label)
     return found
 
 
