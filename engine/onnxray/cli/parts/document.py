@@ -82,10 +82,10 @@ def write_document(document: Mapping[str, Any], folder: Path | None) -> dict[str
 
 def with_page(document: Mapping[str, Any], folder: Path, files: Mapping[str, bytes]) -> dict[str, bytes]:
     """Files of a run with the page that shows its items. folder: where those of the items lie."""
-    from onnxray.report.page.run_page import NAME, run_page
-    from onnxray.results.saved_files import plain_values
+    from onnxray.report.page.run_page import run_page
+    from onnxray.results.saved_files import PAGE, plain_values
 
-    return {**files, NAME: run_page(plain_values(document), folder, files)}
+    return {**files, PAGE: run_page(plain_values(document), folder, files)}
 
 
 def print_json(document: Mapping[str, Any]) -> None:

@@ -48,6 +48,7 @@ def command_from(name: str, function: Callable[..., None], *, isolated: bool = F
     for one in command.params:
         assert isinstance(one, TyperOption | TyperArgument)
         one.get_runtime_param = AsTyped(one).reader  # type: ignore[method-assign]
+        one.show_envvar = False  # the page has them all in one place
         if isolated and isinstance(one, TyperOption):
             one.envvar = None
     return command
