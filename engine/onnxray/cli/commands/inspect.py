@@ -143,7 +143,7 @@ def _aliases(model: Model) -> str:
 def _labels(labels: tuple[str, ...] | None, profile: Profile | None) -> str:
     if labels is None:
         return "none"
-    assumed = profile and profile.labels_assumed and f"; {profile.labels_assumed}; --labels none declines them" or ""
+    assumed = (profile and profile.labels_assumed and f"; {profile.labels_assumed}; --labels none declines them") or ""
     return f"{len(labels)}: {', '.join(labels[:5])}{', ...' if len(labels) > 5 else ''}{assumed}"
 
 
