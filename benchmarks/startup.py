@@ -4,7 +4,7 @@
 Pillow: decode, resize, run, print the five likeliest classes. `inspect` of the same file against `onnx.load` of it.
 What runs no model against an interpreter that imports typer, which the command line is made with. Aimed at were 0.30 s
 for `--version` and `--help`, 0.35 s for wrong usage, 1 s for `inspect`, and 1.25 for `classify`: the last is not
-reached. Importing onnx (which reads the graph), typer and rich alone is 1.18 of the script; `classify` was 1.40 when
+reached. Importing onnx (which reads the graph), typer and rich alone is 1.18 of the script; `classify` was 1.44 when
 that was measured. Modules are compiled before, as pip does: where Python is told not to write bytecode, a checkout's
 own are compiled anew at every start, which takes as long as the script.
 

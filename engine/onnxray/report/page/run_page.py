@@ -118,7 +118,7 @@ def _table(items: Sequence[Mapping[str, Any]], folder: Path) -> Iterator[str]:
     yield '<p class="filter" id="bar" hidden><label for="filter">Filter by text</label>'
     yield '<input id="filter" type="search" autocomplete="off"><output id="count" for="filter"></output></p>'
     yield '<div class="scroll"><table id="items">'
-    yield f"<caption>{len(items)} item(s); pictures open in their full size</caption>"
+    yield f"<caption>{_counted(len(items), 'item')}; pictures open in their full size</caption>"
     heads = [f'<th {_kind(table.numeric(name))} scope="col">{html_text(name)}</th>' for name in table.columns]
     yield f'<thead><tr><th scope="col">pictures</th>{"".join(heads)}</tr></thead><tbody>'
     drawn = _Thumbnails(folder)
@@ -126,6 +126,10 @@ def _table(items: Sequence[Mapping[str, Any]], folder: Path) -> Iterator[str]:
         cells = "".join(_cell(name, column[row], numeric=table.numeric(name)) for name, column in table.columns.items())
         yield f'<tr><td class="pictures">{drawn.of(item.get("files", {}))}</td>{cells}</tr>'
     yield "</tbody></table></div>"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _kind(numeric: bool) -> str:
@@ -179,7 +183,7 @@ def _folded(document: Mapping[str, Any], beside: Collection[str]) -> Iterator[st
     notes = document.get("notes", ())
     if notes:
         listed = "".join(f"<li>{html_text(str(note))}</li>" for note in notes)
-        yield f"<details><summary>{len(notes)} note(s)</summary><ul>{listed}</ul></details>"
+        yield f"<details><summary>{_counted(len(notes), 'note')}</summary><ul>{listed}</ul></details>"
     stated = {key: value for key, value in document.items() if key not in _LEFT_OUT}
     lines = "\n".join(html_text(line) for line in json_text(stated).split("\n"))
     yield f"<details><summary>Provenance</summary><pre>{lines}</pre></details>"
