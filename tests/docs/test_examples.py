@@ -6,6 +6,7 @@ How blocks are marked, and what is their output: tests/support/documents.py.
 import contextlib
 import importlib.util
 import io
+import json
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import pytest
 from PIL import Image
 
 import example as example_files
+import onnxray
 from support import efficientnet
 from support.documents import Block, blocks, inline, pages
 from support.paths import ROOT
@@ -26,7 +28,7 @@ from support.shown_commands import compare, look_up, run
 PAGES = pages()
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 QUICK = [name for name in NAMES if any(b.kind in ("commands", "python") and not b.slow for b in blocks(ROOT / name))]
-SLOW = [name for name in NAMES if any(block.slow for block in blocks(ROOT / name))]
+EVERY = [name for name in NAMES if any(block.kind in ("commands", "python") for block in blocks(ROOT / name))]
 ZOO = ROOT.parent / "shared" / "zoo"
 ELSEWHERE = {
     "squeezenet.onnx": "squeezenet-v1.1-onnx/squeezenet_v1.1_fp32_from_fp16.onnx",
@@ -94,8 +96,10 @@ def test_examples_run(page: str, desk: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", SLOW)
-def test_slow_examples_run(page: str, desk: Path, example: Path | None, any_model: Path) -> None:
+@pytest.mark.parametrize("page", EVERY)
+def test_slow_examples_run_and_what_they_write_is_made_again(
+    page: str, desk: Path, example: Path | None, any_model: Path
+) -> None:
     if example is not None:
         (desk / "example").symlink_to(example)
     for path in any_model.iterdir():
@@ -109,6 +113,7 @@ def test_slow_examples_run(page: str, desk: Path, example: Path | None, any_mode
         face(desk)
     every = blocks(ROOT / page)
     perform([block for block in every if all((desk / name).exists() for name in block.needs)])
+    make_again(desk)
     missing = {name for block in every for name in block.needs if not (desk / name).exists()}
     if missing:
         pytest.skip(f"not at hand: {', '.join(sorted(missing))}; all other examples of the page ran")
@@ -141,6 +146,20 @@ def test_what_is_not_printed_is_noticed(desk: Path) -> None:
         run(command, [shown[0].replace("21", "25")])
     with pytest.raises(AssertionError, match="prints no such line"):
         run(command, [*shown, *shown])
+
+
+def make_again(desk: Path) -> None:
+    """Every run that lies there is done again from its result.json, and gives the same numbers and bytes."""
+    runs = sorted(found.parent for found in desk.rglob("result.json") if not found.parent.is_symlink())
+    stated = {folder: json.loads((folder / "result.json").read_text(encoding="utf-8")) for folder in runs}
+    parts = {folder / name for folder, document in stated.items() for name in document.get("runs", ())}
+    told = []
+    for folder in runs:
+        if folder not in parts:  # a part of a run is made with the whole
+            again = onnxray.rerun(folder)
+            assert again.items or again.files, folder
+            told += [f"{folder.relative_to(desk)} ({' '.join(again.command)}): {line}" for line in again.differences]
+    assert not told, "\n".join(told)
 
 
 def face(desk: Path) -> None:

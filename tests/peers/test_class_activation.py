@@ -22,6 +22,7 @@ from torch import nn
 import onnxray
 import onnxray.images.interpolation
 from conformance import zoo
+from onnxray.images.interpolation import bilinear
 from onnxray.images.profile.profile import Profile
 from onnxray.methods.saliency.activation.cam import CAM
 from onnxray.methods.saliency.activation.eigen_cam import EigenCAM
@@ -271,6 +272,26 @@ def test_augmentation_smoothing_of_a_trained_network(method: str, squeezenet: An
         )  # fmt: skip
     for item, map_ in zip(ours(METHODS[method](layer="fire9/concat_1", augment=True), model, x, CLASSES), expected):
         same(item.heat, map_)
+
+
+@trained
+@needs("pytorch_grad_cam")
+@pytest.mark.parametrize("method", ["GradCAM", "LayerCAM"])
+def test_eigen_smoothing_of_a_trained_network(method: str, squeezenet: Any) -> None:
+    """But for the sign, which is LAPACK's there."""
+    import pytorch_grad_cam
+    from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+
+    model, net, x = squeezenet
+    with getattr(pytorch_grad_cam, method)(net.net, target_layers=[net.net.fire9]) as explain:
+        expected = explain(
+            torch.from_numpy(model.profile.encode(x)), targets=[ClassifierOutputTarget(c) for c in CLASSES],
+            eigen_smooth=True,
+        )  # fmt: skip
+    found = ours(METHODS[method](layer="fire9/concat_1", eigen_smooth=True), model, x, CLASSES)
+    for item, map_ in zip(found, expected):
+        negative = bilinear(np.maximum(-item.attribution.astype(np.float64), 0), map_.shape)
+        assert min(np.abs(scaled(heat) - map_).max() for heat in (item.heat, negative)) < TOLERANCE
 
 
 @trained

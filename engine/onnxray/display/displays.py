@@ -6,7 +6,8 @@ Named and not imported, so that what is shown pays for itself alone.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Final
 
 from PIL import Image
@@ -57,6 +58,21 @@ def sheet(result: Any, page: int) -> Image.Image:
     from onnxray.display.sheets import sheet as draw
 
     return draw(result, page)
+
+
+def beside(result: Any) -> Mapping[str, bytes]:
+    """File name -> bytes of the pictures that stand beside a result's items. Errors: OutputError."""
+    from onnxray.display.sheets import drawn
+
+    return drawn(result)
+
+
+def page(document: Mapping[str, Any], folder: Path, files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """The page of a run, by its name. folder: where the files of its items lie; files: what stands beside them."""
+    from onnxray.report.page.run_page import run_page
+    from onnxray.results.saved_files import PAGE
+
+    return {PAGE: run_page(document, folder, files)}
 
 
 def _looked_up(known: dict[str, str], value: object) -> Callable[[Any], Any] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from onnxray.engines.check_memory import Memory as Memory  # where scripts know 
 from onnxray.errors import InputError, RuntimeRefusal
 from onnxray.graph.facts import Graph, Value
 from onnxray.graph.fixed_batch import fixed_batch_of
+
+if TYPE_CHECKING:
+    Kind = Callable[[np.random.Generator, Array], Array]  # numpy imports its random numbers where they are first named
 
 SIZES = (2, 8, 32, 64, 224)
 """What free dimensions are tried at. Windows without padding need some room, halvings a power of two, heads 224."""
@@ -96,7 +99,6 @@ def _rest_first(array: Array) -> Array:
     return np.where(_counted(array, 0).astype(np.float64) == 0, -1, 1).astype(array.dtype)
 
 
-Kind = Callable[[np.random.Generator, Array], Array]
 _REAL: Final[tuple[Kind, ...]] = (
     lambda _, x: x,
     lambda generator, x: generator.uniform(0.1, 0.9, x.shape).astype(x.dtype),

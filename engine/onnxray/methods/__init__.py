@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from onnxray.methods.catalogue import look_up, names, serve_by_file
+from onnxray.methods.catalogue import look_up, methods, names, serve_by_file
 
 serve_by_file()
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__all__":  # from onnxray.methods import *
+        return [method.__name__ for method in methods().values()]
     if name.startswith("__"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return look_up(name)

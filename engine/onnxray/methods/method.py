@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import time
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, final
 
@@ -17,7 +17,7 @@ from onnxray.errors.type_checks import check_callable, check_kind
 from onnxray.images.pixels import Pixels, read_at_own_size
 from onnxray.methods.as_typed import call_of, path_texts, plain_fields, target_text
 from onnxray.methods.documentation import documentation
-from onnxray.methods.option_checks import refuse_without_images
+from onnxray.methods.option_checks import OptionsByName, refuse_without_images
 from onnxray.methods.own_methods import note_of_own
 from onnxray.methods.run import Progress, Run, silent
 from onnxray.model.model import Model
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from onnxray.results.keeping import Keeping
 
 
-class Method(ABC, Generic[ItemT]):
+class Method(Generic[ItemT], metaclass=OptionsByName):
     """A configured method. Subclasses are frozen keyword-only dataclasses, one file each.
 
     Calling one reads the images, seeds, runs, stamps provenance. With ``keep_partial`` an interruption (Ctrl-C) ends

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
+from abc import ABCMeta
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_args, get_origin, get_type_hints
 
 from onnxray.errors import InputError
+from onnxray.errors.near_misses import did_you_mean
+from onnxray.errors.short_values import short
 from onnxray.errors.type_checks import check_kind
 
 if TYPE_CHECKING:
@@ -71,3 +76,36 @@ def refuse_without_images(model: Model, demand: str) -> None:
             f"{demand}, and this model's input is no image (no profile fits it); "
             "state how pixels enter it with --profile"
         )
+
+
+class OptionsByName(ABCMeta):
+    """The kind of every method, which is given its options by their names: says what else it was given, or lacks."""
+
+    def __call__(cls, *nameless: Any, **options: Any) -> Any:
+        """A configured method. Errors: InputError."""
+        if dataclasses.is_dataclass(cls):
+            _refuse(cls, nameless, options)
+        return super().__call__(*nameless, **options)
+
+
+def _refuse(kind: type[Any], nameless: Sequence[Any], options: dict[str, Any]) -> None:
+    fields = {field.name: field for field in dataclasses.fields(kind) if field.init}
+    known = f"its options: {', '.join(fields)}" if fields else "it has no options"
+    if nameless:
+        first = "layer" if "layer" in fields else next(iter(fields), "")
+        example = f"{kind.__name__}({first}=...); " if fields else ""
+        raise InputError(f"{kind.__name__} was given {short(nameless[0])} without a name; {example}{known}")
+    for name in options:
+        if name not in fields:
+            raise InputError(f"{kind.__name__} has no option {short(name)}; {_meant(name, list(fields))}{known}")
+    empty = dataclasses.MISSING
+    needed = [name for name, one in fields.items() if one.default is empty and one.default_factory is empty]
+    missing = [name for name in needed if name not in options]
+    if missing:
+        raise InputError(f"{kind.__name__} needs {' and '.join(missing)}: {kind.__name__}({missing[0]}=...); {known}")
+
+
+def _meant(name: str, known: Sequence[str]) -> str:
+    """The option that a word is most like, or that stands in it: ``target_layers`` is pytorch-grad-cam's ``layer``."""
+    inside = [option for option in known if option in name or name in option]
+    return did_you_mean(name, known) or (f"did you mean {max(inside, key=len)!r}? " if inside else "")

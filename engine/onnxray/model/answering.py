@@ -23,7 +23,6 @@ from onnxray.graph.outputs.stated import StatedOutput, answered_with
 from onnxray.graph.value_names import resolve
 from onnxray.images.profile.profile import Profile
 from onnxray.model.answers.answer import Answer
-from onnxray.model.answers.reading import AnswerReader
 
 _EVEN = 0.5
 
@@ -76,6 +75,7 @@ class Answering:
 
     def answer(self, feeds: Arrays, samples: int, notes: tuple[str, ...]) -> Answer:
         """What is said of so many samples by an output that is not one score a class. Errors: InputError."""
+        from onnxray.model.answers.reading import AnswerReader
 
         def run(row: int | None, names: Sequence[str]) -> Arrays:
             own = feeds if row is None else {name: array[row : row + 1] for name, array in feeds.items()}

@@ -134,6 +134,7 @@ def trace_figure(result: Result[SynthesisItem]) -> Figure:
         legend = panels[0].legend(fontsize=8, frameon=False)
         for text in legend.get_texts():
             text.set(color=palette.ink, **NO_MARKUP)
-    title = f"{result.provenance.method['name']}: every step of {len(result.items)} image(s)"
+    count = len(result.items)
+    title = f"{result.provenance.method['name']}: every step of {count} image{'' if count == 1 else 's'}"
     figure.suptitle(clean_text(title), color=palette.ink, **NO_MARKUP)
     return figure

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -20,7 +21,7 @@ from onnxray.results.file_names import file_names
 from onnxray.results.item import Item, ItemT
 from onnxray.results.loading import SCHEMA, check_unchanged, refused, restored, stored_document
 from onnxray.results.provenance import AS_NEEDED, Provenance, check_provenance
-from onnxray.results.saved_files import item_entry, npy_bytes, plain_values, with_files, write_folder
+from onnxray.results.saved_files import PAGE, item_entry, npy_bytes, plain_values, with_files, write_folder
 
 
 @dataclass(frozen=True)
@@ -124,18 +125,21 @@ class Result(Displayed, Tabular, Generic[ItemT]):
         return plain
 
     def save(self, folder: str | os.PathLike[str], sheets: Mapping[str, bytes] | None = None) -> Self:
-        """Write PNGs, ``sheets`` (file name -> PNG bytes) and result.json; everything or nothing.
+        """Write what the command writes: PNGs, the contact sheet, index.html and result.json; everything or nothing.
 
-        A result that was there is replaced, its files too. Each PNG is read back and compared with what was judged.
-        Errors: OutputError.
+        sheets: file name -> PNG bytes, in place of the contact sheet. A result that was there is replaced, its files
+        too. Each PNG is read back and compared with what was judged. Errors: OutputError.
         """
         names = file_names(self.items)
         pictures = {names[stem]: image for item in self.items for stem, image in item.pictures().values()}
         arrays = {names[stem]: npy_bytes(array) for item in self.items for stem, array in item.arrays().values()}
         target = as_path("the folder", folder, OutputError)
         check_files("the sheets", {} if sheets is None else sheets)
-        saved = replace(self, folder=target, extra=with_files(self.extra, sheets or {}))
-        write_folder(target, saved.to_dict(), {**arrays, **(sheets or {})}, pictures)
+        beside: Mapping[str, bytes] = displays().beside(self) if sheets is None else sheets
+        saved = replace(self, folder=target, extra=with_files(self.extra, [*beside, PAGE]))
+        document = saved.to_dict()
+        page = functools.partial(displays().page, document, files=beside)
+        write_folder(target, document, {**arrays, **beside}, pictures, page)
         return saved
 
     @classmethod

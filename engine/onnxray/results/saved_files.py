@@ -5,9 +5,9 @@ from __future__ import annotations
 import io
 import math
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,9 @@ from onnxray.results.earlier_run import DOCUMENT, files_of_earlier_run
 from onnxray.results.item import Item
 from onnxray.results.journal import JOURNAL
 from onnxray.results.run_folder import RunFolder, told
+
+PAGE: Final = "index.html"
+"""What shows a run's items in a browser, which ``report/page/`` makes."""
 
 
 def item_entry(item: Item, names: Mapping[str, str]) -> dict[str, Any]:
@@ -38,10 +41,11 @@ def write_folder(
     document: Mapping[str, Any],
     files: Mapping[str, bytes],
     pictures: Mapping[str, NDArray[Any]] | None = None,
+    page: Callable[[Path], Mapping[str, bytes]] | None = None,
 ) -> None:
     """Write a run folder: result.json, ``files``, and ``pictures`` as PNGs that are read back; everything or nothing.
 
-    The files of a run that was there go. Errors: OutputError.
+    page: made of these, of the folder that they lie in. The files of a run that was there go. Errors: OutputError.
     """
     held = RunFolder.claim(folder)
     done = False
@@ -53,6 +57,8 @@ def write_folder(
             for name, picture in (pictures or {}).items():
                 write_checked(partial / name, picture)
             for name, data in files.items():
+                (partial / name).write_bytes(data)
+            for name, data in ({} if page is None else page(partial)).items():
                 (partial / name).write_bytes(data)
             (partial / DOCUMENT).write_bytes(document_bytes(document))
             _move(partial, held.path, earlier)

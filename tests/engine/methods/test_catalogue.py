@@ -93,3 +93,9 @@ def test_listing_them_imports_no_torch(code: str) -> None:
     program = f"import sys; sys.path[:0] = ['engine']; {code}; assert 'torch' not in sys.modules"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_star_import_gives_the_classes() -> None:
+    space: dict[str, object] = {}
+    exec("from onnxray.methods import *", space)
+    assert {kind.__name__ for kind in catalogue.methods().values()} == set(space) - {"__builtins__"}

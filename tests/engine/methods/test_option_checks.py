@@ -1,13 +1,19 @@
 """Options against their kinds and ranges: one statement beside the help text, read by the check and by --help."""
 
+import copy
 import dataclasses
 import math
+import pickle
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, get_args, get_type_hints
 
 import pytest
 from typer.testing import CliRunner
 
+from onnxray import methods as named
+from onnxray.assess.maps.check import Check
 from onnxray.cli.app import app
 from onnxray.errors import InputError
 from onnxray.methods.catalogue import methods
@@ -95,3 +101,25 @@ def test_what_is_out_of_range_on_the_command_line_ends_with_one_line(command: tu
     refused = CliRunner().invoke(app, command)
     assert refused.exit_code == 1
     assert f"onnxray: {message}" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: named.GradCAM("conv2"), "GradCAM was given 'conv2' without a name; GradCAM(layer=...); its options: "),
+        (
+            lambda: named.GradCAM(target_layers=["conv2"]),
+            "no option 'target_layers'; did you mean 'layer'? its options",
+        ),
+        (lambda: named.SmoothGrad(sampels=3), "SmoothGrad has no option 'sampels'; did you mean 'samples'? "),
+        (lambda: Check(), "Check needs method: Check(method=...); its options: curve_steps, "),
+    ],
+)
+def test_what_a_method_cannot_be_configured_with_is_said_in_words(make: Callable[[], object], said: str) -> None:
+    with pytest.raises(InputError, match=re.escape(said)):
+        make()
+
+
+def test_a_configured_method_is_pickled_copied_and_replaced() -> None:
+    one = named.GradCAM(layer="conv2")
+    assert pickle.loads(pickle.dumps(one)) == copy.deepcopy(one) == dataclasses.replace(one, layer="conv2") == one

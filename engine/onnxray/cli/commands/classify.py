@@ -16,7 +16,10 @@ from onnxray.cli.terminal.notes import note, tell_notes
 from onnxray.cli.terminal.shown_names import shown_names
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from onnxray.graph.classifier.predictions import Prediction
+    from onnxray.model.answers.answer import Answer
 
 
 @limited
@@ -46,8 +49,10 @@ def classify(
         answer = opened.predict(pixels)
         items = [{"path": name, **answer.numbers(k)} for k, name in enumerate(pixels.names)]
         told = list(dict.fromkeys([*notes, *answer.notes]))
-        document = work.document(items, {"kind": answer.kind, "output": answer.output, "image_notes": told})
-        _tell(shared, document, [answer.describe(k) for k in range(len(answer))])
+        _keep(shared, work, items, {"kind": answer.kind, "output": answer.output, "image_notes": told})
+        if not shared.json:
+            _show_others(answer, pixels.names)
+        tell_notes(told)
         return
     chunks = Chunks(len(pixels))
     try:
@@ -69,16 +74,10 @@ def classify(
         listed = [row_of(index, int(k)) for k in ranked]
         items.append({"path": pixels.names[index], **best, "top": listed})
     notes = list(dict.fromkeys([*notes, *predictions.notes]))
-    document = work.document(
-        items, {"kind": predictions.kind, "output": predictions.output, "image_notes": notes}, interrupted=interrupted
-    )
-    if interrupted:
-        document["incomplete"] = True
-    document = write_document(document, shared.out)
-    if shared.json:
-        print_json(document)
-    else:
-        _show(items)
+    facts = {"kind": predictions.kind, "output": predictions.output, "image_notes": notes}
+    _keep(shared, work, items, facts, interrupted=interrupted)
+    if not shared.json:
+        _show(items, named=opened.answering.labels is not None)
     tell_notes(notes)
     if opened.answering.labels is None and shared.labels is None and not shared.json:
         note("the classes have no names here: --labels FILE, or --labels imagenet and the like, gives them")
@@ -86,20 +85,28 @@ def classify(
         say_interrupted(resumes=False)
 
 
-def _tell(shared: Opening, document: dict[str, Any], described: list[str]) -> None:
-    """Write and print what is said by an output that is no classifier's."""
+def _keep(
+    shared: Opening, work: Work, items: list[dict[str, Any]], facts: dict[str, Any], *, interrupted: bool = False
+) -> None:
+    """Write and print the document where it was asked for; the file is hashed for it."""
+    if not shared.keeps:
+        work.say_notes()
+        return
+    document = work.document(items, facts, interrupted=interrupted) | ({"incomplete": True} if interrupted else {})
     document = write_document(document, shared.out)
-    tell_notes(document["image_notes"])
     if shared.json:
         print_json(document)
-        return
+
+
+def _show_others(answer: Answer, names: Sequence[str | None]) -> None:
+    """For people: what is said by an output that is no classifier's."""
     from rich.table import Table
 
     from onnxray.cli.parts.console import table_console
 
-    table = Table("image", str(document["kind"]), title=f"output {document['output']}")
-    for name, line in zip(shown_names([item["path"] for item in document["items"]]), described):
-        table.add_row(name, line)
+    table = Table("image", str(answer.kind), title=f"output {answer.output}")
+    for k, name in enumerate(shown_names(names)):
+        table.add_row(name, answer.describe(k))
     table_console().print(table)
 
 
@@ -113,16 +120,18 @@ def _entry(prediction: Prediction) -> dict[str, Any]:
     return entry | {"reason": "the file rules this class out"} if ruled_out else entry
 
 
-def _show(items: list[dict[str, Any]]) -> None:
-    """For people."""
+def _show(items: list[dict[str, Any]], *, named: bool) -> None:
+    """For people. named: whether the classes have names."""
     from rich.table import Table
 
     from onnxray.cli.parts.console import table_console
 
-    table = Table("image", "class", "label", "probability", "score")
+    label = ("label",) if named else ()
+    table = Table("image", "class", *label, "probability", "score")
     for item, image in zip(items, shown_names([item["path"] for item in items])):
         for rank, row in enumerate(item["top"]):
             name = image if rank == 0 else ""
             score = "-inf" if row["score"] is None else f"{row['score']:.3f}"
-            table.add_row(name, str(row["class"]), row["label"], f"{row['probability']:.4f}", score)
+            label = (row["label"],) if named else ()
+            table.add_row(name, str(row["class"]), *label, f"{row['probability']:.4f}", score)
     table_console().print(table)

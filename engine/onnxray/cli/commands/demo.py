@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from onnxray.cli.parts.command_frame import progress_bar
-from onnxray.cli.parts.document import Work, command_line, print_json, run_folder
+from onnxray.cli.parts.document import Work, command_line, print_json, run_folder, with_page
 from onnxray.cli.parts.limits import limited
 from onnxray.cli.parts.shared_options import Opening, with_shared_options
 
@@ -61,8 +61,9 @@ def demo(*, shared: Opening) -> None:
         "runs": {name: run.to_dict() for name, run in runs.items()},
     }
     sheets = pages(rows(shown), title="LOTS on the bundled LeNet", provenance=inhibited.provenance)
-    files = {**sheets, "stability.png": plot(inhibited, layers)}
-    document = with_files(work.document([], facts), files)
+    document = work.document([], facts)
+    files = with_page(document, folder, {**sheets, "stability.png": plot(inhibited, layers)})
+    document = with_files(document, files)
     write_folder(folder, document, files)
     if shared.json:
         print_json(document)
@@ -81,7 +82,8 @@ def demo(*, shared: Opening) -> None:
     console.print(line(("How stable is each layer?", "bold"), question))
     console.print(stability_table(layers))
     console.print(_pattern(layers))
-    console.print(f"pictures: {folder / 'sheet.png'} and {folder / 'stability.png'}")
+    pictures = f"pictures: {folder / 'sheet.png'} and {folder / 'stability.png'}"
+    console.print(f"{pictures}   page: {folder / 'index.html'}   numbers: {folder / 'result.json'}")
 
 
 def _of(result: Result[LotsItem], origin: str, target: str | None = None) -> list[LotsItem]:

@@ -54,7 +54,7 @@ def inspect(
     """
     from onnxray.graph.weight_layers import weight_layers
 
-    opened = shared.open(model)
+    opened = shared.open(model, silent=not shared.json)
     work = Work(opened, "inspect", {}, kept=shared.keeps)
     graph = opened.graph
     layers = weight_layers(graph)
@@ -108,7 +108,7 @@ def _summary(model: Model, facts: dict[str, Any]) -> dict[str, str]:
         "outputs": "; ".join(f"{value.name} {_shape(value)} {value.dtype}" for value in graph.outputs),
         "answer": f"{model.head.name}: {model.head.said()}; state another with --output NAME=KIND",
         "batch": _batch(facts["batch"], facts["mixing"]),
-        "aliases": ", ".join(f"{alias} = {name}" for alias, name in model.aliases.items()),
+        "aliases": _aliases(model),
     }
     named = {"labels": _labels(model.answering.labels, profile)}
     if profile is None:
@@ -117,7 +117,8 @@ def _summary(model: Model, facts: dict[str, Any]) -> dict[str, str]:
     std = ", ".join(f"{number:g}" for number in profile.std)
     height, width = profile.size
     via = "" if profile.resized is None else f" by way of {profile.resized[0]}x{profile.resized[1]}"
-    source = f"ASSUMED ({'; '.join(profile.reasons)})" if profile.assumed else profile.source
+    reasons = "; ".join(profile.reasons).removeprefix(f"{profile.name}: ")
+    source = f"ASSUMED ({reasons}); state it with --profile" if profile.assumed else profile.source
     return (
         entries
         | {
@@ -128,10 +129,21 @@ def _summary(model: Model, facts: dict[str, Any]) -> dict[str, str]:
     )
 
 
+def _aliases(model: Model) -> str:
+    """Other names of values; of a detector's outputs they are at the scores where no output is stated."""
+    names = ", ".join(f"{alias} = {name}" for alias, name in model.aliases.items())
+    several = len(model.graph.outputs) > 1
+    return (
+        f"{names}; at the output {model.answering.closing.output}, at another with --output NAME"
+        if names and several
+        else names
+    )
+
+
 def _labels(labels: tuple[str, ...] | None, profile: Profile | None) -> str:
     if labels is None:
         return "none"
-    assumed = "" if profile is None or profile.labels_assumed is None else f"; {profile.labels_assumed}"
+    assumed = (profile and profile.labels_assumed and f"; {profile.labels_assumed}; --labels none declines them") or ""
     return f"{len(labels)}: {', '.join(labels[:5])}{', ...' if len(labels) > 5 else ''}{assumed}"
 
 

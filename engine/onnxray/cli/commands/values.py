@@ -72,9 +72,10 @@ def values(
 
         from onnxray.cli.parts.console import table_console
 
-        table = Table("value", "shape", "type", title=str(keep.path / "values.npz"))
+        table = Table("value", "shape", "type")
         for name, array in arrays.items():
             table.add_row(name, str(list(array.shape)), str(array.dtype))
         table_console().print(table)
+        table_console().print(f"values: {keep.path / 'values.npz'}   numbers: {keep.path / 'result.json'}")
     if interrupted:
         say_interrupted()

@@ -43,6 +43,11 @@ class Work:
         seconds = round(time.perf_counter() - self.started + earlier, 3)
         return provenance(self.model, name=self.name, options=self.options, seed=0, seconds=seconds, notes=())
 
+    def say_notes(self) -> None:
+        """Say what every result of the model says of the processor and of a copy that is judged."""
+        for note in self.model.notes:
+            say(note)
+
     def document(
         self,
         items: Sequence[Mapping[str, Any]],
@@ -54,8 +59,7 @@ class Work:
         """The document, with the keys of a Result's. extra: what stands beside the items."""
         from onnxray.results.result import Result
 
-        for note in self.model.notes:
-            say(note)
+        self.say_notes()
         made = made_from_this(self.model) if self.kept else {}
         stamp = replace(
             self.provenance(earlier), command=tuple(command_line()), interrupted=interrupted, made_from=made
@@ -78,10 +82,10 @@ def write_document(document: Mapping[str, Any], folder: Path | None) -> dict[str
 
 def with_page(document: Mapping[str, Any], folder: Path, files: Mapping[str, bytes]) -> dict[str, bytes]:
     """Files of a run with the page that shows its items. folder: where those of the items lie."""
-    from onnxray.report.page.run_page import NAME, run_page
-    from onnxray.results.saved_files import plain_values
+    from onnxray.report.page.run_page import run_page
+    from onnxray.results.saved_files import PAGE, plain_values
 
-    return {**files, NAME: run_page(plain_values(document), folder, files)}
+    return {**files, PAGE: run_page(plain_values(document), folder, files)}
 
 
 def print_json(document: Mapping[str, Any]) -> None:

@@ -66,16 +66,16 @@ class Opening:
     out: OutOption = None
     overwrite: OverwriteOption = False
 
-    def open(self, model: str) -> Model:
-        """Open a model as these options say, and say where its profile was guessed.
+    def open(self, model: str, *, silent: bool = False) -> Model:
+        """Open a model as these options say, and say where its profile was guessed, unless that is said elsewhere.
 
         Errors: those of opening; OutputError where the folder holds another run, which none of them replaces.
         """
         if self.out is not None and not self.replaces:
             refuse_another_run(self.out)
-        return self.other(model, None)
+        return self.other(model, None, silent=silent)
 
-    def other(self, model: str, profile: str | None) -> Model:
+    def other(self, model: str, profile: str | None, *, silent: bool = False) -> Model:
         """The same of a further model. profile: its own, where it has one."""
         from onnxray.images.profile.stated_fields import read_fields
         from onnxray.model.inputs.stated import read_option
@@ -90,6 +90,8 @@ class Opening:
                 "mean": self.profile_mean, "std": self.profile_std, "scale": self.profile_scale,
             }),
         )  # fmt: skip
+        if silent:
+            return opened
         if opened.profile is not None and opened.profile.assumed:
             reasons = "; ".join(opened.profile.reasons).removeprefix(f"{opened.profile.name}: ")
             name = f"assumed profile {opened.profile.name}"

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, Final, final
 
 from onnxray.errors.short_values import short
-from onnxray.report.page.run_page import NAME as PAGE
 from onnxray.results.journal import is_plain_name
 from onnxray.results.made_from import digest_of
+from onnxray.results.saved_files import PAGE
 
 _APART: Final = frozenset({"seconds", "command", "made_from", "versions", "machine", "files"})
 """What is no result: times, how it was called, where. Files are compared by their bytes."""
@@ -20,10 +20,11 @@ _ELSEWHERE: Final = ("versions", "machine")
 @final
 class Differences:
     """lines: what differs. elsewhere: versions and processor. files, items: how many were compared. untold: files that
-    are not compared, and why.
+    are not compared, and why. moved: whether files that the run was made from lie elsewhere now.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, moved: bool) -> None:
+        self.moved = moved
         self.lines: list[str] = []
         self.elsewhere: list[str] = []
         self.untold: list[str] = []
@@ -35,7 +36,7 @@ def differences(
     there: Mapping[str, Any], before: Path, here: Mapping[str, Any], now: Path, instead: Mapping[str, str]
 ) -> Differences:
     """Compare two documents and the files in their folders. instead: path as it was stated -> the one that was used."""
-    found = Differences()
+    found = Differences(moved=bool(instead))
     for key in _ELSEWHERE:
         found.elsewhere += lines_of(there.get(key, {}), here.get(key, {}), key)
     _compare(found, there, before, _stated_again(here, instead), now, "")
@@ -80,14 +81,15 @@ def _compare(
         for role in dict.fromkeys([*old, *new]):
             _file(found, old.get(role), before, new.get(role), now, f"{name}items[{place}].files.{role}")
     beside, besides = (_list(one.get("files")) for one in (there, here))
-    drawn = [] if not there.get("command") else besides  # what was saved from Python has no sheets
+    drawn = (
+        [] if not there.get("command") else besides
+    )  # what is saved from Python has the sheets that its caller likes
     for file in dict.fromkeys(map(str, [*beside, *drawn])):
         one, other = (file if file in names else None for names in (beside, besides))
-        if file == PAGE:  # which shows what stands in the document
-            if one and other:
-                found.untold.append(f"{file}: it states seconds and the command, so its bytes are not compared")
-        elif one and other and timed:
+        if one and other and timed:
             found.untold.append(f"{file}: seconds are drawn on it, so its bytes are not compared")
+        elif one and other and file == PAGE and found.moved:
+            found.untold.append(f"{file}: it names files that lie elsewhere now, so its bytes are not compared")
         else:
             _file(found, one, before, other, now, f"{name}files")
     runs, new_runs = _table(there.get(inner)), _table(here.get(inner))

@@ -6,13 +6,17 @@ Written by typer's own formatter, without rich: a page is there in a fraction of
 from __future__ import annotations
 
 import inspect
+import re
 from typing import Any
 
-from typer.core import TyperArgument, TyperCommand
+from typer.core import TyperArgument, TyperCommand, TyperOption
 
 from onnxray.cli.usage.options import PANELS
 
 _EXAMPLES = ("Example: ", "Examples: ")
+_KIND = re.compile(r"<(?:list\[)?(str|int|float|path)\]?(?: range)?>")
+_WORDS = {"str": "TEXT", "int": "N", "float": "NUMBER", "path": "FILE"}
+"""What is typed, in place of Python's name for it."""
 
 
 class CommandWithPage(TyperCommand):
@@ -36,14 +40,26 @@ class CommandWithPage(TyperCommand):
         for one in parameters:
             record = None if isinstance(one, TyperArgument) else one.get_help_record(ctx)
             if record is not None:
+                record = _in_words(record)
                 panel = "Output" if one is self.get_help_option(ctx) else getattr(one, "rich_help_panel", None)
                 panels[panel or "Options"].append(record)
         for panel, records in panels.items():
             _write_list(panel, records, formatter)
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
-        """The examples, a line each."""
+        """Where options may be stated, too, and the examples, a line each."""
+        stated = [str(one.envvar) for one in self.get_params(ctx) if isinstance(one, TyperOption) and one.envvar]
+        if stated:
+            with formatter.section("Environment"):
+                formatter.write_text(f"{', '.join(stated)} state these options too, and so does onnxray.toml.")
         write_examples(self.help or "", formatter)
+
+
+def _in_words(record: tuple[str, str]) -> tuple[str, str]:
+    """An option's names and what is said of it, without Python's names of kinds and ranges."""
+    names, said = record
+    names = _KIND.sub(lambda found: _WORDS[found[1]], names)
+    return names, said.replace("x>=", "from ")
 
 
 def write_text(text: str, formatter: Any) -> None:

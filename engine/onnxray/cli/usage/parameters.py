@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, final
 
 import typer
-from typer.core import TyperCommand, TyperOption
+from typer.core import TyperArgument, TyperCommand, TyperOption
 
 from onnxray.cli.usage.defaults import stated_in_file
 from onnxray.cli.usage.help_pages import CommandWithPage
@@ -44,10 +45,43 @@ def command_from(name: str, function: Callable[..., None], *, isolated: bool = F
     program.command(name, cls=FunctionCommand)(function)
     command = typer.main.get_command(program)
     assert isinstance(command, TyperCommand)
-    for one in command.params if isolated else ():
-        if isinstance(one, TyperOption):
+    for one in command.params:
+        assert isinstance(one, TyperOption | TyperArgument)
+        one.get_runtime_param = AsTyped(one).reader  # type: ignore[method-assign]
+        one.show_envvar = False  # the page has them all in one place
+        if isolated and isinstance(one, TyperOption):
             one.envvar = None
     return command
+
+
+@final
+@dataclass(frozen=True)
+class AsTyped:
+    """Reads a parameter: text stays as it was typed and a default what it is. All else typer reads, and imports
+    pydantic for that, which takes as long as numpy.
+    """
+
+    parameter: TyperOption | TyperArgument
+
+    def reader(self) -> Any:
+        """In place of what typer makes at the first value, whatever it is."""
+        return self
+
+    def coerce(self, value: Any, param: Any, ctx: Any) -> Any:
+        """The value as the command gets it. Errors: typer.BadParameter."""
+        kind = self.parameter.type_descriptor.annotation
+        several = self.parameter.multiple or self.parameter.nargs == -1
+        if several and value is None:
+            return ()
+        if several and kind == list[str] and isinstance(value, list | tuple) and _all_text(value):
+            return list(value)
+        if not several and (value is None or value is self.parameter.default or (kind is str and _all_text([value]))):
+            return value
+        return TyperOption.get_runtime_param(self.parameter).coerce(value, param=param, ctx=ctx)
+
+
+def _all_text(values: Iterable[object]) -> bool:
+    return all(isinstance(value, str) for value in values)
 
 
 @final

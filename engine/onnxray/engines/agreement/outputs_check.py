@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -57,6 +56,8 @@ def check_outputs(
     Errors: MismatchError naming the first value that differs, or that is NaN throughout and so was not compared.
     """
     names = _compared(graph, ordered=ordered)
+    from concurrent.futures import ThreadPoolExecutor
+
     with ThreadPoolExecutor(1) as beside:
         prepared = beside.submit(prepare, names) if prepare is not None and graph.parameters < _SMALL else None
         expected = {name: _numbers(value) for name, value in judge(names).items()}

@@ -13,27 +13,29 @@ import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path, PurePath
-from typing import Any, Final
+from typing import Any
 from urllib.parse import quote
 
 from onnxray.errors.shown_text import html_text, json_text
 from onnxray.report.page.columns import Scalar, shown, table_of
 from onnxray.report.page.thumbnails import SIDE, Thumbnail, thumbnail
+from onnxray.results.saved_files import PAGE
 
-NAME: Final = "index.html"
 _MOST_THUMBNAILS = 2000
 _FIRST = ("image", "origin", "original", "target", "overlay", "map")
 """Roles of pictures that stand first."""
 _LEFT_OUT = (
     "items", "seconds", "command", "made_from", "machine", "versions", "files", "notes", "incomplete", "interrupted",
+    "runs",
 )  # fmt: skip
 """What stands elsewhere on the page, or differs from run to run."""
 
 
-def run_page(document: Mapping[str, Any], folder: Path, beside: Collection[str] = ()) -> bytes:
+def run_page(document: Mapping[str, Any], folder: Path, beside: Collection[str] | Mapping[str, bytes] = ()) -> bytes:
     """The page of a run. document: as it stands in result.json; folder: where its files lie; beside: further files.
 
-    Of the first two thousand pictures thumbnails are held, of the others there are links.
+    Of the first two thousand pictures thumbnails are held, of the others there are links. A run without items, whose
+    parts have folders of their own (``runs``), shows the pictures that are beside it.
     """
     style, script = (_own(name) for name in ("page.css", "page.js"))
     policy = (
@@ -47,7 +49,7 @@ def run_page(document: Mapping[str, Any], folder: Path, beside: Collection[str] 
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         '<meta name="referrer" content="no-referrer">',
         f"<title>{title}</title>", f"<style>{style}</style>", "</head>", "<body>", "<main>", f"<h1>{title}</h1>",
-        *_warnings(document), *_links(beside), *_table(document.get("items", ()), folder),
+        *_warnings(document), *_links(_named(document, beside)), *_content(document, folder, beside),
         *_folded(document, beside), "</main>", f"<script>{script}</script>", "</body>", "</html>", "",
     ]  # fmt: skip
     return "\n".join(parts).encode()
@@ -85,6 +87,22 @@ def _links(beside: Collection[str]) -> Iterator[str]:
     yield '<ul class="links">' + "".join(f"<li>{_link(name, html_text(name))}</li>" for name in names) + "</ul>"
 
 
+def _named(document: Mapping[str, Any], beside: Collection[str]) -> list[str]:
+    """What is linked: further files, and the pages of a run's parts."""
+    return [*beside, *(f"{name}/{PAGE}" for name in document.get("runs", ()))]
+
+
+def _content(document: Mapping[str, Any], folder: Path, beside: Collection[str] | Mapping[str, bytes]) -> Iterator[str]:
+    """The items; of a run whose parts stand elsewhere the pictures that tell of all."""
+    if "runs" not in document or not isinstance(beside, Mapping):
+        yield from _table(document.get("items", ()), folder)
+        return
+    for name, data in beside.items():
+        url = f"data:image/png;base64,{base64.b64encode(data).decode()}"
+        picture = f'<img src="{url}" alt="{html_text(name)}">'
+        yield f'<figure class="whole">{_link(name, picture)}</figure>'
+
+
 def _link(name: str, inside: str) -> str:
     return f'<a href="{html_text(quote(name.encode("utf-8", "surrogatepass")))}">{inside}</a>'
 
@@ -100,7 +118,7 @@ def _table(items: Sequence[Mapping[str, Any]], folder: Path) -> Iterator[str]:
     yield '<p class="filter" id="bar" hidden><label for="filter">Filter by text</label>'
     yield '<input id="filter" type="search" autocomplete="off"><output id="count" for="filter"></output></p>'
     yield '<div class="scroll"><table id="items">'
-    yield f"<caption>{len(items)} item(s); pictures open in their full size</caption>"
+    yield f"<caption>{_counted(len(items), 'item')}; pictures open in their full size</caption>"
     heads = [f'<th {_kind(table.numeric(name))} scope="col">{html_text(name)}</th>' for name in table.columns]
     yield f'<thead><tr><th scope="col">pictures</th>{"".join(heads)}</tr></thead><tbody>'
     drawn = _Thumbnails(folder)
@@ -108,6 +126,10 @@ def _table(items: Sequence[Mapping[str, Any]], folder: Path) -> Iterator[str]:
         cells = "".join(_cell(name, column[row], numeric=table.numeric(name)) for name, column in table.columns.items())
         yield f'<tr><td class="pictures">{drawn.of(item.get("files", {}))}</td>{cells}</tr>'
     yield "</tbody></table></div>"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _kind(numeric: bool) -> str:
@@ -161,11 +183,14 @@ def _folded(document: Mapping[str, Any], beside: Collection[str]) -> Iterator[st
     notes = document.get("notes", ())
     if notes:
         listed = "".join(f"<li>{html_text(str(note))}</li>" for note in notes)
-        yield f"<details><summary>{len(notes)} note(s)</summary><ul>{listed}</ul></details>"
+        yield f"<details><summary>{_counted(len(notes), 'note')}</summary><ul>{listed}</ul></details>"
     stated = {key: value for key, value in document.items() if key not in _LEFT_OUT}
     lines = "\n".join(html_text(line) for line in json_text(stated).split("\n"))
     yield f"<details><summary>Provenance</summary><pre>{lines}</pre></details>"
     yield f'<p class="soft">{html_text(_made_by(document))}</p>'
     names = {name for item in document.get("items", ()) for name in item.get("files", {}).values()}
-    listed = "".join(f"<li>{_link(name, html_text(name))}</li>" for name in sorted({*names, *beside, "result.json"}))
+    listed = "".join(
+        f"<li>{_link(name, html_text(name))}</li>"
+        for name in sorted({*names, *_named(document, beside), "result.json"})
+    )
     yield f"<details><summary>All files</summary><ul>{listed}</ul></details>"

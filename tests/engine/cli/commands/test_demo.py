@@ -26,3 +26,8 @@ def test_what_it_writes_can_be_loaded(tmp_path: Path, monkeypatch: pytest.Monkey
         assert len(part.items) == len(whole.extra["runs"][name]["items"]) == count
         assert part.provenance.model["sha256"] == whole.provenance.model["sha256"]
     assert whole.provenance.seconds >= whole.extra["runs"]["inhibit"]["seconds"]
+    page = (tmp_path / "run" / "index.html").read_text(encoding="utf-8")
+    for name in ("sheet.png", "stability.png", "inhibit/index.html", "magnify/index.html", "targeted/index.html"):
+        assert f'href="{name}"' in page
+        assert (tmp_path / "run" / name).is_file()
+    assert page.count("<img src=") == 2

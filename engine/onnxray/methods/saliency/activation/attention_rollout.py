@@ -35,6 +35,10 @@ class AttentionRollout(Saliency):
 
     heads: Annotated[Literal["mean", "max", "min"], "how the heads of a block are joined"] = "mean"
 
+    def map_unit(self, score: str, step: str) -> str:
+        """Of what reaches the token whose row it is."""
+        return "share of attention"
+
     def maps(self, model: Model, pixels: Pixels, objective: Objective, run: Run) -> Iterator[tuple[int, Map]]:
         """One map an image; images one by one, for their matrices are large."""
         found = find_attentions(read_space(model), objective.values)

@@ -21,6 +21,7 @@ from onnxray.errors import InputError, ZeroGradient
 from onnxray.images.interpolation import bilinear
 from onnxray.images.pixels import Pixels
 from onnxray.methods.run import Run
+from onnxray.methods.saliency.activation.principal_component import first_component
 from onnxray.methods.saliency.activation.views import VIEWS, View, scaled
 from onnxray.methods.saliency.base import Map, Saliency
 from onnxray.model.beginning import computed_from
@@ -53,6 +54,14 @@ class ClassActivation(Saliency):
     augment: Annotated[
         bool, "the mean over six views: flipped or not, the input times 0.9, 1 and 1.1; each map from 0 to 1"
     ] = False
+
+    def map_unit(self, score: str, step: str) -> str:
+        """What L is in; of several views each has its own largest."""
+        return "mean share of the largest" if self.augment else self.unit_of(score)
+
+    def unit_of(self, score: str) -> str:
+        """What L is in: where the weights have no unit, that of the layer's value."""
+        return "value of the layer"
 
     def subjects(self, model: Model) -> str | tuple[str, ...] | None:
         """Of several inputs those that hold a picture which the layers see."""
@@ -90,16 +99,36 @@ class ClassActivation(Saliency):
 
 @dataclass(frozen=True, kw_only=True)
 class GradientActivation(ClassActivation):
-    """A class activation map whose weights come from the gradient of the score at the layer."""
+    """A class activation map whose weights come from the gradient of the score at the layer.
+
+    ``eigen_smooth``, as in pytorch-grad-cam: the first principal component over the places of a_k A_k in place of their
+    sum, for what the channels have in common; of its two signs the one that goes along with the sum.
+    """
+
+    eigen_smooth: Annotated[
+        bool, "the first principal component of the weighed channels in place of their sum: what they have in common"
+    ] = False
+
+    def unit_of(self, score: str) -> str:
+        """Of a score: a derivative times what it is taken by."""
+        return score
 
     def attributions(self, model: Model, pixels: Pixels, objective: Objective, grid: Grid, run: Run) -> Maps:
         """From the layer's value and the gradient there."""
-        values, slopes = layer_maps(model, pixels, objective, grid)
-        return self.combined(values, slopes)
+        weighed = self.weighed(*layer_maps(model, pixels, objective, grid))
+        return _components(weighed) if self.eigen_smooth else np.asarray(weighed.sum(1))
 
     @abstractmethod
-    def combined(self, values: Maps, slopes: Maps) -> Maps:
-        """L (N, h, w) from A and g = dS/dA, both (N, channels, h, w)."""
+    def weighed(self, values: Maps, slopes: Maps) -> Maps:
+        """a_k A_k from A and g = dS/dA, all of them (N, channels, h, w)."""
+
+
+def _components(weighed: Maps) -> Maps:
+    """The first principal component of each image's channels, (N, h, w), signed as their sum goes."""
+    found = np.stack([first_component(image) for image in weighed])
+    total = weighed.sum(1)
+    along = (found * (total - total.mean((1, 2), keepdims=True))).sum((1, 2))
+    return np.where((along < 0)[:, None, None], -found, found)
 
 
 def pictures_seen(model: Model, layer: str | Sequence[str] | None) -> tuple[str, ...] | None:

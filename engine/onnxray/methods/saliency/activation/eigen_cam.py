@@ -18,6 +18,7 @@ import numpy as np
 from onnxray.images.pixels import Pixels
 from onnxray.methods.run import Run
 from onnxray.methods.saliency.activation.base import ClassActivation, Maps
+from onnxray.methods.saliency.activation.principal_component import first_component
 from onnxray.model.layers.grid import Grid
 from onnxray.model.model import Model
 from onnxray.objectives.objective import Objective
@@ -35,11 +36,7 @@ class EigenCAM(ClassActivation):
         values = grid.maps(model.judge.values(model.feeds(pixels), [grid.value])[grid.value]).astype(np.float64)
         found = np.empty((len(values), *values.shape[2:]))
         for row, image in enumerate(values):
-            places = image.reshape(len(image), -1).T
-            places = places - places.mean(0)
-            directions = np.linalg.svd(places, full_matrices=False)[2]
-            projected = places @ directions[0]
-            found[row] = projected.reshape(image.shape[1:])
+            found[row] = first_component(image)
             run.progress(row + 1, len(values), "principal components")
         flip = np.abs(found.min((1, 2))) > np.abs(found.max((1, 2)))
         return np.where(flip[:, None, None], -found, found)

@@ -22,12 +22,6 @@ class GradCAM(GradientActivation):
 
     name: ClassVar[str] = "grad-cam"
 
-    def combined(self, values: Maps, slopes: Maps) -> Maps:
+    def weighed(self, values: Maps, slopes: Maps) -> Maps:
         """The formula at the top of the file."""
-        return grad_cam(values, slopes)
-
-
-def grad_cam(values: Maps, slopes: Maps) -> Maps:
-    """L (N, h, w) from A and dS/dA, both (N, channels, h, w)."""
-    weights = slopes.mean((2, 3), keepdims=True)
-    return np.asarray((weights * values).sum(1))
+        return np.asarray(slopes.mean((2, 3), keepdims=True) * values)

@@ -26,10 +26,14 @@ class GradCAMPlusPlus(GradientActivation):
 
     name: ClassVar[str] = "grad-cam++"
 
-    def combined(self, values: Maps, slopes: Maps) -> Maps:
+    def unit_of(self, score: str) -> str:
+        """Of none: a_k adds 2 to a score, so that twice the score is not twice the map."""
+        return ""
+
+    def weighed(self, values: Maps, slopes: Maps) -> Maps:
         """The formula at the top of the file."""
         squared = slopes**2
         denominator = 2 * squared + slopes * squared * values.sum((2, 3), keepdims=True) + _EPSILON
         shares = np.where(slopes != 0, squared / denominator, 0)
         weights = (shares * np.maximum(slopes, 0)).sum((2, 3), keepdims=True)
-        return np.asarray((weights * values).sum(1))
+        return np.asarray(weights * values)

@@ -17,8 +17,8 @@ import numpy as np
 from onnxray.images.interpolation import bilinear
 from onnxray.images.pixels import Pixels
 from onnxray.methods.run import Run
-from onnxray.methods.saliency.activation.base import NO_EVIDENCE, layer_maps, layers_of, pictures_seen
-from onnxray.methods.saliency.activation.grad_cam import grad_cam
+from onnxray.methods.saliency.activation.base import NO_EVIDENCE, layers_of, pictures_seen
+from onnxray.methods.saliency.activation.grad_cam import GradCAM
 from onnxray.methods.saliency.base import Map, Saliency
 from onnxray.methods.saliency.gradient.base import CHANNELS, Channels, reduced
 from onnxray.methods.saliency.gradient.rectifiers import rectifier_rules
@@ -59,7 +59,7 @@ class GuidedGradCAM(Saliency):
         coarse = []
         for done, grid in enumerate(grids):
             run.progress(done, len(grids) + 1, f"at {grid.value}")
-            coarse.append(grad_cam(*layer_maps(model, pixels, objective, grid)))
+            coarse.append(GradCAM().attributions(model, pixels, objective, grid, run))
         last = channels_last(model, pixels)
         fine = gradient(model, pixels, objective, rules)
         for row, slopes in enumerate(fine):

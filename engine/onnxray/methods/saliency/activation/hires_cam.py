@@ -23,6 +23,6 @@ class HiResCAM(GradientActivation):
 
     name: ClassVar[str] = "hires-cam"
 
-    def combined(self, values: Maps, slopes: Maps) -> Maps:
+    def weighed(self, values: Maps, slopes: Maps) -> Maps:
         """The formula at the top of the file."""
-        return np.asarray((slopes * values).sum(1))
+        return np.asarray(slopes * values)

@@ -22,6 +22,6 @@ class LayerCAM(GradientActivation):
 
     name: ClassVar[str] = "layer-cam"
 
-    def combined(self, values: Maps, slopes: Maps) -> Maps:
+    def weighed(self, values: Maps, slopes: Maps) -> Maps:
         """The formula at the top of the file."""
-        return np.asarray((np.maximum(slopes, 0) * values).sum(1))
+        return np.asarray(np.maximum(slopes, 0) * values)

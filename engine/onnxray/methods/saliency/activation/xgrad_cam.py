@@ -25,8 +25,8 @@ class XGradCAM(GradientActivation):
 
     name: ClassVar[str] = "xgrad-cam"
 
-    def combined(self, values: Maps, slopes: Maps) -> Maps:
+    def weighed(self, values: Maps, slopes: Maps) -> Maps:
         """The formula at the top of the file."""
         totals = values.sum((2, 3), keepdims=True) + _EPSILON
         weights = (slopes * values / totals).sum((2, 3), keepdims=True)
-        return np.asarray((weights * values).sum(1))
+        return np.asarray(weights * values)

@@ -13,6 +13,7 @@ from torch.nn import functional
 from typer.testing import CliRunner
 
 import onnxray
+import onnxray_models
 from onnxray.cli.app import app
 from onnxray.errors import InputError, MismatchError, OnnxrayError, ZeroGradient
 from onnxray.images.profile.toml_form import toml_of
@@ -27,6 +28,7 @@ from onnxray.methods.saliency.activation.score_cam import ScoreCAM
 from onnxray.methods.saliency.activation.xgrad_cam import XGradCAM
 from onnxray.methods.saliency.gradient.guided_backpropagation import GuidedBackpropagation
 from onnxray.methods.saliency.item import MapItem
+from onnxray.objectives.class_score import ClassScore
 from support import kinds_of_input, models
 from support.trusted import trusted
 
@@ -134,6 +136,20 @@ def test_the_default_layer_is_noted() -> None:
     assert any(note.startswith("layer 'f' (5 x 8, channels on axis 1) was chosen") for note in found.provenance.notes)
 
 
+def test_maps_say_what_their_numbers_are_in() -> None:
+    """A derivative times what it is taken by has the score's unit: twice the score, twice the map."""
+    model = onnxray.open("lenet")
+    four = onnxray_models.samples("lenet")[:1]
+    for method in (GradCAM(), HiResCAM(), LayerCAM(), XGradCAM()):
+        (item,) = method(model, four).items
+        assert item.unit == "logit"
+        (twice,) = method(model, four, 2 * ClassScore("ip2", int(item.target[-1]))).items
+        assert np.allclose(twice.heat, 2 * item.heat, rtol=1e-4)
+    assert EigenCAM()(model, four).items[0].unit == "value of the layer"
+    assert GradCAMPlusPlus()(model, four).items[0].unit == ""
+    assert GradCAM(augment=True)(model, four).items[0].unit == "mean share of the largest"
+
+
 def test_a_layer_of_few_rows_is_noted_for_its_map_says_little() -> None:
     text = TEXT.replace("p = Glo", "n = MaxPool <kernel_shape = [2, 1], strides = [2, 1]> (f)  p = Glo").replace(
         "(f)\n  flat", "(n)\n  flat"
@@ -203,6 +219,20 @@ def test_eigen_cam_is_the_first_principal_component() -> None:
         direction = np.linalg.eigh(covariance)[1][:, -1]
         expected = (centred @ direction).reshape(item.attribution.shape)
         close(item.attribution, expected * np.sign(expected.flat[np.abs(expected).argmax()]))
+
+
+@pytest.mark.parametrize("method", [GradCAM, HiResCAM, LayerCAM])
+def test_eigen_smooth_is_the_first_principal_component_of_what_is_summed(method: Any) -> None:
+    """By the covariance of the channels; the sign is that of the sum."""
+    values, slopes = by_hand("f")
+    weights = {GradCAM: slopes.mean((2, 3), keepdims=True), HiResCAM: slopes, LayerCAM: np.maximum(slopes, 0)}[method]
+    for item, weighed in zip(items(method(layer="f", eigen_smooth=True)), weights * values):
+        places = weighed.reshape(len(weighed), -1)
+        places = places - places.mean(1, keepdims=True)
+        component = np.linalg.eigh(places @ places.T)[1][:, -1] @ places
+        component *= np.sign(component @ places.sum(0))
+        close(item.attribution, component.reshape(weighed.shape[1:]))
+        close(item.heat, upsampled(item.attribution.astype(np.float64)))
 
 
 def test_score_cam_scores_every_channel_s_mask() -> None:
