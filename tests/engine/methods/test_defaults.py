@@ -266,6 +266,12 @@ STATED: dict[str, dict[str, tuple[float | None, str | None]]] = {
         "style_weight": (20.0, "from 0 to 1e+12"),
         "steps": (300, "from 2 to 1000000"),
     },
+    "surrogate": {
+        "queries": (None, "from 1 to 1000000000"),
+        "copies": (20, "from 0 to 10000"),
+        "epochs": (20, "from 1 to 100000"),
+        "width": (32, "from 1 to 128"),
+    },
     "tcav": {
         "trials": (20, "from 2 to 10000"),
     },

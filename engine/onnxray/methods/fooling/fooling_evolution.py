@@ -126,6 +126,7 @@ class _Evolution:
             if not self.medians:
                 raise
             return True
+        self.progress((number + 1) * total, method.runs * total, f"run {number + 1} is finished")
         return False
 
     def told(self, number: int) -> dict[str, Any]:
