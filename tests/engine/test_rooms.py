@@ -76,7 +76,7 @@ def test_a_face_hands_names_on_and_defines_nothing(name: str) -> None:
 
 HEAVY = {
     "torch": r"importer(\..*)?|engines\.(twin|cotangents|relevance\..*|agreement\..*)|model\.to_torch|objectives\..*"
-    r"|methods\.synthesis\.ascent\..*",
+    r"|methods\.synthesis\.ascent\..*|methods\.attack\.decision\.surrogate_training",
     "onnx2torch": r"importer\.onnx2torch_bridge",
     "onnxruntime": r"engines\.(judge|machine|processor)",
     "matplotlib": r"images\.drawing\..*|report\..*",

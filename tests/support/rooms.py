@@ -32,7 +32,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "methods.attack.exact",
         "methods.saliency.gradient methods.synthesis.parts methods.features.parts",
         "methods.saliency.activation methods.saliency.relevance methods.synthesis methods.features",
-        "methods.saliency.perturbation",
+        "methods.saliency.perturbation methods.fooling",
     ),
     "assess": ("assess", "assess.maps assess.robustness", "assess.models"),
     "report": ("report.page report.parts", "report", "report.features"),

@@ -15,6 +15,7 @@ from onnxray.cli.usage.refusals import WrongUsage, refuse_usage
 _SALIENCY = "saliency", "onnxray.methods.saliency.base:Saliency"
 _SYNTHESIS = "synthesis", "onnxray.methods.synthesis.base:Synthesis"
 _ATTACK = "attack", "onnxray.methods.attack.base:Attack"
+_FOOLING = "fooling", "onnxray.methods.fooling.base:Fooling"
 """A family's folder, and its class."""
 
 _COMMANDS = {
@@ -152,6 +153,7 @@ def _listing() -> dict[str, Listed]:
     pictures = Family(*_SYNTHESIS, "onnxray.cli.commands.visualize:command_of", without=frozenset({"invert"}))
     attacks = Joined(
         Family(*_ATTACK, "onnxray.cli.commands.attack.method:command_of"),
+        Family(*_FOOLING, "onnxray.cli.commands.attack.fooling:command_of"),
         listed(_ATTACK_COMMANDS, "Beside the methods"),
     )
     return {

@@ -26,6 +26,7 @@ from onnxray.methods.synthesis.item import SynthesisItem
 from onnxray.report import (
     attack_report,
     concept_report,
+    fooling_report,
     inversion_report,
     lots_report,
     map_check_report,
@@ -80,6 +81,8 @@ _SHEETS: Final[Mapping[type[Item], Callable[[Result[Any]], Mapping[str, bytes]]]
 _OF_A_METHOD: Final[Mapping[str, Callable[[Result[Any]], Mapping[str, bytes]]]] = {
     "compare": map_check_report.comparison_pictures,
     "invert": inversion_report.sheets,
+    "fooling-gradient": fooling_report.sheets,
+    "fooling-evolution": fooling_report.sheets,
 }
 """Methods whose sheet is another than that of their kind of item."""
 

@@ -17,6 +17,7 @@ from onnxray.cli.parts.shared_options import Opening
 from onnxray.cli.usage.parameters import FunctionCommand
 from onnxray.methods.attack.base import Attack
 from onnxray.methods.catalogue import family
+from onnxray.methods.fooling.base import Fooling
 from onnxray.methods.saliency.base import Saliency
 from onnxray.methods.synthesis.base import Synthesis
 from support.children import child
@@ -107,14 +108,15 @@ def test_a_line_of_the_list_is_the_commands_own(path: tuple[str, ...]) -> None:
 
 
 def test_the_lists() -> None:
-    attacks, maps, pictures = (family(base) for base in (Attack, Saliency, Synthesis))  # type: ignore[type-abstract]
+    bases: tuple[type[Any], ...] = (Attack, Saliency, Synthesis, Fooling)
+    attacks, maps, pictures, fooling = map(family, bases)
     paths = [" ".join(path) for path in LEAVES]
     assert paths == [
         "inspect", "verify", "classify", "values", "lots", "invert", "tcav", "compare", "apply", "convert", "rerun", "demo",
-        *(f"attack {name}" for name in attacks), "attack evaluate",
+        *(f"attack {name}" for name in (*attacks, *fooling)), "attack evaluate",
         *(f"saliency {name}" for name in maps), "saliency layers", "saliency compare",
         *(f"saliency check {name}" for name in maps),
-        *(f"visualize {name}" for name in pictures if name != "invert"),
+        *(f"visualize {name}" for name in pictures if name not in {"invert", *fooling}),
         *(f"features {name}" for name in ("extract", "neighbors", "patches", "units", "invariance")),
     ]  # fmt: skip
     group: Any = typer.main.get_command(app)

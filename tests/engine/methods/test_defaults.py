@@ -91,6 +91,23 @@ STATED: dict[str, dict[str, tuple[float | None, str | None]]] = {
         "step_size": (255.0, "from 0.001 to 1e+06"),
         "gamma": (0.05, "from 0.001 to 0.9"),
     },
+    "fooling_evolution": {
+        "confidence": (0.99, "from 1e-06 to 1"),
+        "population": (200, "from 2 to 100000"),
+        "generations": (1000, "from 0 to 1000000"),
+        "runs": (1, "from 1 to 10000"),
+        "queries": (None, "from 1 to 1000000000000"),
+    },
+    "fooling_gradient": {
+        "confidence": (0.99, "from 1e-06 to 1"),
+        "samples": (1, "from 1 to 100000"),
+        "steps": (200, "from 1 to 100000"),
+        "rate": (1.0, "from 0.0001 to 255"),
+        "decay": (0.0, "from 0 to 1"),
+        "check": (5, "from 1 to 100000"),
+        "queries": (None, "from 1 to 1000000000"),
+        "together": (16, "from 1 to 10000"),
+    },
     "hopskipjump": {
         "queries": (None, "from 1 to 1000000000"),
         "steps": (32, "from 1 to 100000"),
@@ -258,6 +275,12 @@ STATED: dict[str, dict[str, tuple[float | None, str | None]]] = {
         "content_weight": (1.0, "from 0 to 1e+12"),
         "style_weight": (20.0, "from 0 to 1e+12"),
         "steps": (300, "from 2 to 1000000"),
+    },
+    "surrogate": {
+        "queries": (None, "from 1 to 1000000000"),
+        "copies": (20, "from 0 to 10000"),
+        "epochs": (20, "from 1 to 100000"),
+        "width": (32, "from 1 to 128"),
     },
     "tcav": {
         "trials": (20, "from 2 to 10000"),

@@ -17,12 +17,14 @@ QUICK: dict[str, dict[str, Any]] = {
     "caricature": {"steps": 3, "layer": "relu2"}, "deepdream": {"octaves": 2, "steps": 2, "layer": "relu2", "size": 28},
     "invert": {"steps": 4, "layer": "ip1"}, "maximize": {"steps": 3, "samples": 2, "together": 1}, "texture": {"steps": 3, "layer": "relu1"},
     "style": {"steps": 3, "layer": "relu1", "content_layer": "relu2"}, "activations": {"layer": "relu1"}, "lots": {"layer": "ip1", "steps": 2, "until": "linf", "linf": 4.0},
-    "value_occlusion": {"layer": "relu2"}, "lime": {"samples": 300}, "kernel_shap": {"samples": 300},
+    "value_occlusion": {"layer": "relu2"}, "lime": {"samples": 300}, "kernel_shap": {"samples": 300}, "fooling_gradient": {"samples": 3, "together": 2, "steps": 12},
+    "fooling_evolution": {"generations": 3, "population": 10, "runs": 2, "confidence": 0.3},
 }  # fmt: skip
 GOALS = {"lots": TargetImages(images=models.pictures(2, seed=1)), "maximize": 1}
+FROM_NOTHING = {"maximize", "fooling_gradient", "fooling_evolution"}
 DREAMS = {"caricature", "deepdream", "style"}
 """Each picture is counted by itself."""
-UNFIT = {"feature_adversary", "linear", "transfer", "attention_rollout", "cam", "filters"}
+UNFIT = {"feature_adversary", "linear", "transfer", "surrogate", "attention_rollout", "cam", "filters"}
 """Lenet has no attention, and no pooled head; filters are there already."""
 
 
@@ -39,7 +41,7 @@ def test_progress_counts_up_to_all(name: str, tmp_path: Path) -> None:
             for k, one in enumerate(models.pictures(6, seed=len(folder))):
                 save_png(tmp_path / folder / f"{k}.png", one.astype("uint8"))
         options = {"trials": 3, "concept": str(tmp_path / "concept"), "random": str(tmp_path / "random")}
-    method, given = methods()[name](**options), None if name == "maximize" else images[: 1 if name in DREAMS else 2]
+    method, given = methods()[name](**options), None if name in FROM_NOTHING else images[: 1 if name in DREAMS else 2]
     model = onnxray.open(models.lenet(), models.GREY)
     method(model, given, goal, progress=lambda done, total, _: seen.append((done, total)))
     assert seen

@@ -1,40 +1,26 @@
 """Transfer (Papernot, McDaniel, Goodfellow 2016, arXiv 1605.07277): what fools another file, tried on this one.
 
-    d = attack(other file, x_0, what is asked of this one),   judged on this file
-
-Any attack works on the other file, with options of its own; norm and budget are among them. What it gives is brought
-into [0, 255] and rounded within its budget; of an attack that looks for the smallest norm the direction is kept, and
-its length searched for on this file (smallest.py). Classes are those of this file, by number: both must number them
-alike. Passes of the other file are told apart (``other_passes``), and so is whether it was fooled itself
-(``other_success``): transfer fails where it was and this file was not.
+How the other file is attacked, and what is said of it: elsewhere.py.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, ClassVar, final
-
-import numpy as np
+from typing import Annotated, Any, ClassVar, final
 
 from onnxray.errors import InputError
 from onnxray.errors.short_values import short
-from onnxray.methods.array_variable import ArrayVariable, variable_of
-from onnxray.methods.attack.base import Attack, Attacked, Perturbations
-from onnxray.methods.attack.oracle import Oracle, Queries
-from onnxray.methods.attack.success import Compared, Criterion, OtherClass, criterion_of
-from onnxray.methods.attack.threat import Floats, Norm
-from onnxray.methods.option_checks import check_choices
-from onnxray.methods.options_from_text import configured
-from onnxray.methods.shots import Shots
-from onnxray.methods.variable import Variable
+from onnxray.methods.attack.base import Attacked
+from onnxray.methods.attack.decision.elsewhere import FromElsewhere
 from onnxray.model.model import Model
 from onnxray.model.opening import open_model
 
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class Transfer(Attack):
+class Transfer(FromElsewhere):
     """Transfer: perturbations made on another ONNX file, judged on this one."""
 
     name: ClassVar[str] = "transfer"
@@ -42,39 +28,13 @@ class Transfer(Attack):
 
     from_: Annotated[str | None, "the other ONNX file, which is needed"] = None
     from_profile: Annotated[str | None, "how pixels enter that file, where it does not say"] = None
-    of: Annotated[str, "the attack on it, by name"] = "pgd"
-    setting: Annotated[
-        str | tuple[str, ...], "an option of that attack, as OPTION=VALUE (norm=l2, eps=128); may be repeated"
-    ] = ()
 
     def __post_init__(self) -> None:
-        check_choices(self)
         if self.from_ is None:
             raise InputError("transfer was given no other model to make perturbations on; state it: --from other.onnx")
         if self.of == self.name:
             raise InputError("transfer was asked to repeat itself; name another attack (--of)")
-        self.made_by()
-
-    def made_by(self) -> Attack:
-        """The attack on the other file. Errors: InputError."""
-        from onnxray.methods.catalogue import family
-
-        settings = (self.setting,) if isinstance(self.setting, str) else self.setting
-        known = family(Attack)  # type: ignore[type-abstract]
-        (found,) = configured(known, (self.of,), [f"{self.of}.{one}" for one in settings])
-        if found.has_own_goal():
-            raise InputError(f"{self.of} has an aim of its own, which is no class; name another attack (--of)")
-        return replace(found, float_=self.float_, queries=self.queries)
-
-    @property
-    def measure(self) -> Norm:
-        """That of the attack."""
-        return self.made_by().measure
-
-    @property
-    def budget(self) -> float | None:
-        """That of the attack."""
-        return self.made_by().budget
+        super().__post_init__()
 
     @cached_property
     def other(self) -> Model:
@@ -82,54 +42,6 @@ class Transfer(Attack):
         assert self.from_ is not None
         return open_model(self.from_, self.from_profile)
 
-    def perturb(self, attacked: Attacked) -> Perturbations:
-        """The attack's, of the same samples on the other file."""
-        oracle, count = attacked.oracle, len(attacked)
-        variable = self._same_samples(oracle.variable, attacked)
-        if variable.start.shape[1:] != oracle.variable.start.shape[1:]:
-            raise InputError(
-                f"{short(self.from_)} takes samples of {list(variable.start.shape[1:])}, and this file of "
-                f"{list(oracle.variable.start.shape[1:])}; name one that takes the same"
-            )
-        queries, everyone = Queries.none(count), np.arange(count)
-        criterion = self._same_goal(oracle.criterion, variable, attacked)
-        other = Oracle(variable=variable, criterion=criterion, queries=queries, limit=self.queries)
-        found = self.made_by().perturb(replace(attacked, oracle=other, rows=everyone))
-        passes = queries.total.tolist()
-        success = other.met(other.rounded(found.d, everyone, self.measure, attacked.eps), everyone)
-        numbers = {**found.numbers, "other_passes": passes, "other_success": success.tolist()}
-        return Perturbations(d=oracle.within(found.d, attacked.rows), whole=found.whole, numbers=numbers)
-
-    def settled(self, attacked: Attacked, found: Perturbations) -> tuple[Perturbations, Floats]:
-        """As the attack does, by this file."""
-        return self.made_by().settled(attacked, found)
-
-    def _same_samples(self, variable: Variable, attacked: Attacked) -> Variable:
-        """Those of the group, as the other file takes them. Errors: InputError, ImageError."""
-        samples = variable.samples.rows(attacked.rows)
-        if isinstance(variable, ArrayVariable):
-            if variable.whole is not variable.model or len(variable.names) > 1 or samples.beside:
-                raise InputError(
-                    f"{', '.join(variable.names)} of this file cannot be handed to another file; transfer changes one "
-                    "picture, or the one array that a file takes"
-                )
-            return variable_of(self.other, self.other.pixels(samples.array), None, [self.other.head.name])
-        return variable_of(self.other, self.other.pixels(samples), None, [self.other.head.name])
-
-    def _same_goal(self, criterion: Criterion, variable: Variable, attacked: Attacked) -> Criterion:
-        """What is asked of this file, of the other. Errors: InputError."""
-        if isinstance(criterion, Compared):
-            return criterion_of(variable, criterion.text)[0]
-        if not isinstance(criterion, OtherClass):
-            raise InputError("this file gives labels alone, and another file's classes cannot be told by them")
-        said = Shots.of(variable)
-        left = criterion.left[attacked.rows]
-        wanted = None if criterion.wanted is None else criterion.wanted[attacked.rows]
-        most = int(max(left.max(), -1 if wanted is None else wanted.max()))
-        classes = 0 if said.predictions is None else said.predictions.probabilities.shape[1]
-        if most >= classes:
-            raise InputError(
-                f"{short(self.from_)} has {classes or 'no'} classes, and class {most} of this file is asked for; name "
-                "a file that numbers its classes alike"
-            )
-        return OtherClass(variable=variable, left=left, wanted=wanted, said=said)
+    def elsewhere(self, attacked: Attacked) -> tuple[Model, str, Mapping[str, Any]]:
+        """The other file."""
+        return self.other, short(self.from_), {}

@@ -6,7 +6,9 @@
 a_0 = 2 eps, d_0 on the sphere of radius eps. At the checkpoints, first after 0.22 N steps, then after 0.03 N fewer each
 time, 0.06 N at least, a_k is halved and d goes back to the lowest loss where the loss fell in at most 3/4 of the steps
 since the last one, or where a was kept there and the lowest loss has not changed. A sample ends with the first iterate
-that the judge takes as it is saved; where there is none the iterate of the lowest margin is given.
+that the judge takes as it is saved; where there is none the iterate of the lowest margin is given. Under l1 steps are
+others (sparse_steps.py), and come from larger budgets: 0.3 of them in 3 eps, 0.3 in 2 eps, each begun at what the last
+one came lowest with, and the rest in eps.
 
 ``classes`` = 9 is APGD-T: of each sample the classes nearest by score are aimed at, one after the other, and any other
 class counts. Where the gradient of the ratio of logits is exactly zero (it is constant where y ranks third), which is
@@ -15,20 +17,23 @@ looked for at every iterate, the sample goes down its margin from there on.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar, final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from onnxray.errors import InputError
 from onnxray.methods.attack.base import Attacked, Perturbations, WithinBudget
-from onnxray.methods.attack.oracle import Slopes
+from onnxray.methods.attack.gradient.auto_steps import AutoSteps
+from onnxray.methods.attack.gradient.sparse_steps import SparseSteps
 from onnxray.methods.attack.success import OtherClass
-from onnxray.methods.attack.threat import Floats
 from onnxray.methods.option_checks import Range
 from onnxray.methods.variable import Rows
 from onnxray.objectives.class_losses import LossName
+
+_LARGER = ((3, 0.3), (2, 0.3))
+"""Budgets that l1 begins in, of its own, and their share of the steps."""
 
 
 @final
@@ -48,11 +53,12 @@ class APGD(WithinBudget):
     rho: Annotated[float, "the share of steps that have to go down, for the step size to be kept", Range(0.0, 1.0)] = (
         0.75
     )
+    shrink: Annotated[bool, "under l1: begin in three times and two times the budget"] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.norm not in {"linf", "l2"}:
-            raise InputError(f"norm is {self.norm!r}; apgd keeps to linf or l2: for the others take pdpgd or fmn")
+        if self.norm == "l0":
+            raise InputError("norm is 'l0'; apgd keeps to linf, l2 or l1: take sigma-zero or fmn")
 
     def perturb(self, attacked: Attacked) -> Perturbations:
         """The formula at the top of the file."""
@@ -60,8 +66,8 @@ class APGD(WithinBudget):
         lowest, open_ = np.full(len(attacked), np.inf), np.arange(len(attacked))
         rounds = [(restart, aim) for restart in range(self.restarts) for aim in self._aims(attacked)]
         for count, (restart, aim) in enumerate(rounds):
-            run = _Descent(self, attacked, open_, aim, fresh=restart > 0, told=(count, len(rounds)))
-            run.descend()
+            told = (count * self.steps, len(rounds) * self.steps)
+            run = self._descended(attacked, open_, aim, fresh=restart > 0, told=told)
             lower = run.met | (run.lowest < lowest[open_])
             best[open_[lower]], lowest[open_[lower]] = run.nearest[lower], run.lowest[lower]
             open_ = open_[~run.met]
@@ -69,6 +75,25 @@ class APGD(WithinBudget):
             if not open_.size:
                 break
         return Perturbations(d=best)
+
+    def _descended(
+        self, attacked: Attacked, places: Rows, aim: OtherClass | None, *, fresh: bool, told: tuple[int, int]
+    ) -> AutoSteps:  # fmt: skip
+        """One run from one start towards one aim."""
+        kind, steps = (SparseSteps if self.norm == "l1" else AutoSteps), self.steps
+        if self.norm == "l1" and self.shrink and (fresh or attacked.start is None):
+            for times, share in _LARGER:
+                some = min(math.ceil(share * self.steps), max(steps - 1, 1))
+                wider = replace(attacked, eps=times * attacked.eps)
+                run = kind(self, wider, places, aim, some, fresh=fresh, asking=False, told=told)
+                run.descend()
+                start = np.zeros((len(attacked), attacked.oracle.numbers), np.float32)
+                start[places] = run.best_d
+                attacked, fresh, steps = replace(attacked, start=start), False, max(steps - some, 1)
+                told = (told[0] + some, told[1])
+        run = kind(self, attacked, places, aim, steps, fresh=fresh, told=told)
+        run.descend()
+        return run
 
     def _aims(self, attacked: Attacked) -> list[OtherClass | None]:
         """What is aimed at, one after the other; None: what is asked for."""
@@ -81,103 +106,3 @@ class APGD(WithinBudget):
                 f"{criterion.describe(0)!r} was asked for; leave it at 0"
             )
         return [criterion.towards(one) for one in criterion.nearest(self.classes).T]
-
-
-class _Descent:
-    """One run from one start towards one aim. (n, ...) each: nearest, the iterate that was taken or had the lowest
-    margin; lowest, that margin; met, whether the judge took it.
-    """
-
-    def __init__(
-        self, method: APGD, attacked: Attacked, places: Rows, aim: OtherClass | None, *, fresh: bool,
-        told: tuple[int, int],
-    ) -> None:  # fmt: skip
-        self.method, self.attacked, self.places, self.told = method, attacked, places, told
-        self.rows, self.eps = attacked.rows[places], attacked.eps[places]
-        self.aim = attacked.oracle.criterion if aim is None else aim
-        self.d = self._begun(fresh)
-        self.nearest, count = self.d.copy(), len(places)
-        self.lowest, self.met = np.full(count, np.inf), np.zeros(count, bool)
-        self.flat = np.zeros(count, bool)
-        """Samples whose ratio of logits has had no gradient."""
-
-    def descend(self) -> None:
-        """All steps, of the samples that are not taken yet."""
-        steps, oracle = self.method.steps, self.attacked.oracle
-        check, shorter, least = (max(int(share * steps), 1) for share in (0.22, 0.03, 0.06))
-        size, before = 2 * self.eps, self.d.copy()
-        left = np.flatnonzero(oracle.left(self.rows, 3))
-        gradient, loss = np.zeros_like(self.d), np.full(len(self.rows), np.inf)
-        left = self._asked(left, loss, gradient)
-        best, slope, d = loss.copy(), gradient.copy(), self.d.copy()
-        kept, at_check = np.zeros(len(self.rows), bool), best.copy()
-        fell, since = np.zeros(len(self.rows), np.int64), 0
-        for step in range(1, steps):
-            left = left[oracle.left(self.rows[left], 3)]
-            if not left.size:
-                return
-            self._stepped(left, gradient, size, before, 0.75 if step > 1 else 1.0)
-            last, flat = loss.copy(), self.flat.copy()
-            left = self._asked(left, loss, gradient)
-            best[self.flat & ~flat] = np.inf  # another loss from here on
-            fell[left] += loss[left] < last[left]
-            lower = left[loss[left] < best[left]]
-            best[lower], slope[lower], d[lower] = loss[lower], gradient[lower], self.d[lower]
-            since += 1
-            if since == check:
-                stuck = (fell <= self.method.rho * check) | (kept & (best >= at_check))
-                back = left[stuck[left]]
-                size[back] /= 2
-                self.d[back], gradient[back] = d[back], slope[back]
-                kept, at_check, since, check = ~stuck, best.copy(), 0, max(check - shorter, least)
-                fell[:] = 0
-            done, runs = self.told
-            self.attacked.tell(done * steps + step + 1, runs * steps, f"step {step + 1}")
-
-    def _begun(self, fresh: bool) -> Floats:
-        """d_0: what was handed over, at first; else on the sphere of radius eps."""
-        norm, oracle, start = self.method.measure, self.attacked.oracle, self.attacked.start
-        if start is not None and not fresh:
-            return oracle.within(norm.project(start[self.places], self.eps), self.rows)
-        random = (self.attacked.random[k] for k in self.places.tolist())
-        drawn = np.stack([norm.draw(one, oracle.numbers, 1.0) for one in random])
-        share = self.eps / np.maximum(norm.size(drawn), 1e-30)
-        return oracle.within(drawn * share[:, None].astype(np.float32), self.rows)
-
-    def _stepped(self, left: Rows, gradient: Floats, size: Floats, before: Floats, share: float) -> None:
-        """d_{k+1} of these, in place of d_k; d_k in place of d_{k-1}."""
-        norm, oracle = self.method.measure, self.attacked.oracle
-        rows, eps, d = self.rows[left], self.eps[left], self.d[left]
-        down = d - size[left, None].astype(np.float32) * norm.steepest(gradient[left])
-        z = oracle.within(norm.project(down, eps), rows)
-        moved = d + np.float32(share) * (z - d) + np.float32(1 - share) * (d - before[left])
-        before[left] = d
-        self.d[left] = oracle.within(norm.project(moved, eps), rows)
-
-    def _asked(self, left: Rows, loss: NDArray[np.float64], gradient: Floats) -> Rows:
-        """Loss and gradient at d; those of them that the judge does not take."""
-        slopes = self._slopes(left)
-        loss[left], gradient[left] = slopes.loss, slopes.gradient
-        lower = slopes.margin < self.lowest[left]
-        near = left[lower]
-        self.lowest[near], self.nearest[near] = slopes.margin[lower], self.d[near]
-        arrived = near[(slopes.margin[lower] < 0) & self.attacked.oracle.left(self.rows[near])]
-        self.met[arrived] = self.attacked.saved(self.d[arrived], self.places[arrived], self.method.measure)
-        return left[~self.met[left]]
-
-    def _slopes(self, left: Rows) -> Slopes:
-        """Those of the loss; of the margin where that has no gradient and the sample has not arrived."""
-        oracle, kind = self.attacked.oracle, self.method.loss
-        loss, margin = np.zeros(len(left)), np.zeros(len(left))
-        gradient = np.zeros((len(left), oracle.numbers), np.float32)
-        for margins in (False, True):
-            of = np.flatnonzero(self.flat[left] == margins)
-            of = of[oracle.left(self.rows[left[of]], 2)]
-            if not of.size:
-                continue
-            rows = self.rows[left[of]]
-            found = oracle.slopes_of(self.d[left[of]], rows, self.aim.loss("margin" if margins else kind, rows))
-            loss[of], margin[of], gradient[of] = found.loss, found.margin, found.gradient
-            if not margins and kind == "difference-of-logits-ratio":
-                self.flat[left[of[~found.gradient.any(1) & (found.margin >= 0)]]] = True
-        return Slopes(loss=loss, margin=margin, gradient=gradient)

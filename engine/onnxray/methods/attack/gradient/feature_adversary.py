@@ -4,7 +4,9 @@
 
 by L-BFGS-B (SciPy's, in float64) from x_0: the image keeps its looks and takes the guide g's representation f at a
 layer. Given: the distance to the guide at the layer before and after, and their ratio; the paper calls a ratio below
-0.5 nearer to the guide than to the source. Success: the ratio of the saved picture, by the judge, is below ``ratio``.
+0.5 nearer to the guide than to the source; ``source_ratio``, the distance to the source over the same. With
+``neighbours``, also whose neighbour the picture has become (neighbourhood.py). Success: the ratio of the saved picture,
+by the judge, is below ``ratio``.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from numpy.typing import NDArray
 from onnxray.errors import InputError
 from onnxray.images.pixels import Pixels
 from onnxray.methods.attack.base import Attacked, Perturbations, WithinBudget
+from onnxray.methods.attack.gradient.neighbourhood import NEAREST, Neighbourhood
 from onnxray.methods.attack.oracle import Oracle, Spent
 from onnxray.methods.attack.success import Beyond, Criterion
 from onnxray.methods.attack.threat import Floats, NormName
@@ -32,6 +35,7 @@ from onnxray.objectives.gradients import judged
 from onnxray.objectives.objective import Index, Objective, namespace
 
 _SAME = 1e-6
+_MEASURED = ("distance_after", "distance_ratio", "source_ratio")
 
 
 @final
@@ -46,6 +50,10 @@ class FeatureAdversary(WithinBudget):
     ratio: Annotated[
         float, "how much of the distance to the guide may be left", Range(1e-6, 1.0)
     ] = 0.5  # fmt: skip
+    neighbours: Annotated[
+        str | tuple[str, ...] | None,
+        "other pictures, or folders of them, among which the nearest at the layer are looked for; repeatable",
+    ] = None
     norm: Annotated[NormName, "the norm of the budget: linf alone, whose ball is a box"] = "linf"
     eps: Annotated[float, "the budget, in grey levels; the paper's is 10", Range(1e-3, 255.0)] = 10.0
 
@@ -80,7 +88,20 @@ class FeatureAdversary(WithinBudget):
         names = [str(name or f"guide {k}") for k, name in enumerate(guides.names)]
         names = names * len(variable) if len(names) == 1 else names
         distance = RelativeDistance(value, others, apart, tuple(names))
-        return FeatureReached(distance=distance, ratio=self.ratio), shots
+        return FeatureReached(
+            distance=distance, ratio=self.ratio, sources=own, neighbourhood=self._neighbourhood(model, value)
+        ), shots
+
+    def _neighbourhood(self, model: Model, value: str) -> Neighbourhood | None:
+        """Of the pictures that were stated. Errors: InputError where they are too few."""
+        if self.neighbours is None:
+            return None
+        stated = [self.neighbours] if isinstance(self.neighbours, str) else list(self.neighbours)
+        pixels = model.pixels(stated)
+        if len(pixels) < NEAREST:
+            raise InputError(f"{len(pixels)} pictures are among the neighbours; at least {NEAREST} are needed")
+        found = model.values(pixels, [value])[value].astype(np.float64)
+        return Neighbourhood(beside=found.reshape(len(pixels), -1))
 
     def perturb(self, attacked: Attacked) -> Perturbations:
         """The formula at the top of the file, sample by sample."""
@@ -117,18 +138,25 @@ class FeatureAdversary(WithinBudget):
 
 
 def _distances(oracle: Oracle, criterion: FeatureReached, whole: Floats, rows: Rows) -> dict[str, Sequence[Any]]:
-    """Distances to the guide at the layer, before and of what is saved, by the judge."""
+    """Where what is saved lies at the layer, by the judge, for one pass each; None where none is left."""
+    before, guides = criterion.distance.scales[rows], criterion.distance.references[rows]
     left = oracle.left(rows)
-    ratios = np.full(len(rows), np.nan)
+    each: list[dict[str, Any]] = [{} for _ in rows]
     if left.any():
-        ratios[left] = oracle.judged(whole[left], rows[left], criterion.distance.rows(rows[left]))
-    before = criterion.distance.scales[rows]
-    known = [None if np.isnan(ratio) else float(ratio) for ratio in ratios]
-    return {
-        "distance_before": before.tolist(),
-        "distance_after": [None if ratio is None else ratio * scale for ratio, scale in zip(known, before.tolist())],
-        "distance_ratio": known,
-    }
+        np.add.at(oracle.queries.judge, rows[left], 1)
+        name, fed = criterion.distance.value, oracle.fed(whole[left], rows[left])
+        found = oracle.variable.model.values(fed, [name])[name].astype(np.float64).reshape(int(left.sum()), -1)
+        for place, own in zip(np.flatnonzero(left).tolist(), found):
+            source = criterion.sources[rows[place]]
+            after, apart = float(np.linalg.norm(own - guides[place])), float(before[place])
+            each[place] = {
+                "distance_after": after, "distance_ratio": after / apart,
+                "source_ratio": float(np.linalg.norm(own - source)) / apart,
+            }  # fmt: skip
+            if criterion.neighbourhood is not None:
+                each[place] |= criterion.neighbourhood.numbers(own, source, guides[place])
+    names = list(dict.fromkeys(name for numbers in each for name in numbers)) or list(_MEASURED)
+    return {"distance_before": before.tolist(), **{name: [one.get(name) for one in each] for name in names}}
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,10 +196,12 @@ class RelativeDistance(Objective):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FeatureReached(Criterion):
-    """The distance to the guide is below a share of what it was."""
+    """The distance to the guide is below a share of what it was. sources: (N, numbers), of the images as they came."""
 
     distance: RelativeDistance
     ratio: float
+    sources: NDArray[np.float64]
+    neighbourhood: Neighbourhood | None = None
 
     def loss(self, kind: LossName, rows: Rows) -> Objective:
         """The distance."""

@@ -82,8 +82,8 @@ def test_a_ratio_without_slope_goes_on_by_the_margin() -> None:
 
 
 def test_what_it_cannot_do_is_refused() -> None:
-    with pytest.raises(InputError, match="norm is 'l1'; apgd keeps to linf or l2"):
-        APGD(norm="l1")
+    with pytest.raises(InputError, match="norm is 'l0'; apgd keeps to linf, l2 or l1"):
+        APGD(norm="l0")
     model, images = bent(5), pictures(1)
     other = (model.predict(model.pixels(images)).classes[0] + 1) % 5
     with pytest.raises(InputError, match="classes is 3: the nearest classes"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from scipy.optimize import lsq_linear
 
 import onnxray
 from onnxray.errors import InputError
+from onnxray.images.files import save_png
 from onnxray.images.profile.profile import Profile
 from onnxray.methods.attack.gradient.feature_adversary import FeatureAdversary
 from support import models
@@ -54,3 +56,35 @@ def test_one_guide_serves_all_and_none_is_refused() -> None:
             FeatureAdversary(layer="h")(network(), X, goal)
     with pytest.raises(InputError, match="bounded by linf"):
         FeatureAdversary(norm="l2")
+
+
+def test_ranks_among_neighbours_restated(tmp_path: Path) -> None:
+    """By lists that are sorted, on what is saved; the source is nearest where hardly anything was moved."""
+    model = network()
+    beside = RANDOM.integers(0, 256, (9, 3, 4, 4)).astype(np.uint8)
+    for k, image in enumerate(beside):
+        save_png(tmp_path / f"{k}.png", image)
+    matrix = WEIGHTS.T.astype(np.float64) / 255
+
+    def apart(a: Any, b: Any) -> float:
+        return float(np.linalg.norm(matrix @ (np.asarray(a, float) - b).ravel()))
+
+    for eps in (1.0, 60.0, 250.0):
+        method = FeatureAdversary(layer="h", eps=eps, neighbours=str(tmp_path))
+        for item, x, guide in zip(method(model, X, GUIDE).items, X, GUIDE):
+            own = item.images["image"].astype(float)
+            everyone = {**dict(enumerate(beside)), "source": x, "guide": guide}
+            order = sorted(everyone, key=lambda name: apart(everyone[name], own))
+            numbers = item.numbers_
+            assert numbers["guide_rank"] == order.index("guide") + 1
+            assert numbers["source_rank"] == order.index("source") + 1
+            around = [sorted(range(9), key=lambda k, of=of: apart(beside[k], of)) for of in (own, guide)]
+            near = around[0][:3]
+            assert numbers["neighbours_shared"] == pytest.approx(len({*near} & {*around[1][:3]}) / 3)
+            shift = np.mean([around[1].index(k) - around[0].index(k) for k in near])
+            assert numbers["rank_shift"] == pytest.approx(shift)
+            assert numbers["source_ratio"] == pytest.approx(apart(own, x) / apart(x, guide), rel=1e-3)
+            assert numbers["source_rank"] == 1 or eps > 1
+            assert numbers["guide_rank"] == 1 or eps < 250
+    with pytest.raises(InputError, match="2 pictures are among the neighbours; at least 3 are needed"):
+        FeatureAdversary(layer="h", neighbours=(str(tmp_path / "1.png"), str(tmp_path / "2.png")))(model, X, GUIDE)
