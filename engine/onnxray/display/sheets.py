@@ -15,6 +15,8 @@ from onnxray.errors import InputError, OutputError
 from onnxray.errors.short_values import short
 from onnxray.images.drawing.contact_sheet import Cell, Row
 from onnxray.methods.attack.item import AttackItem
+from onnxray.methods.attack.physical.patch_item import PatchItem
+from onnxray.methods.attack.universal.item import UniversalItem
 from onnxray.methods.concepts.item import ConceptItem
 from onnxray.methods.lots.item import LotsItem
 from onnxray.methods.saliency.item import MapItem
@@ -26,9 +28,11 @@ from onnxray.report import (
     lots_report,
     map_check_report,
     models_report,
+    patch_report,
     robustness_report,
     saliency_report,
     synthesis_report,
+    universal_report,
 )
 from onnxray.report.pages import drawn_pages
 from onnxray.results.item import Item
@@ -67,6 +71,8 @@ _SHEETS: Final[Mapping[type[Item], Callable[[Result[Any]], Mapping[str, bytes]]]
     RobustnessItem: robustness_report.pictures,
     ModelsItem: models_report.pictures,
     ConceptItem: concept_report.pictures,
+    UniversalItem: universal_report.sheets,
+    PatchItem: patch_report.sheets,
 }
 _OF_A_METHOD: Final[Mapping[str, Callable[[Result[Any]], Mapping[str, bytes]]]] = {
     "compare": map_check_report.comparison_pictures,

@@ -18,11 +18,12 @@ QUICK: dict[str, dict[str, Any]] = {
     "invert": {"steps": 4, "layer": "ip1"}, "maximize": {"steps": 3, "samples": 2, "together": 1}, "texture": {"steps": 3, "layer": "relu1"},
     "style": {"steps": 3, "layer": "relu1", "content_layer": "relu2"}, "activations": {"layer": "relu1"}, "lots": {"layer": "ip1", "steps": 2, "until": "linf", "linf": 4.0},
     "value_occlusion": {"layer": "relu2"}, "lime": {"samples": 300}, "kernel_shap": {"samples": 300},
+    "patch": {"steps": 2, "batch": 2, "trials": 3}, "eot": {"steps": 2, "draws": 2, "trials": 3},
 }  # fmt: skip
 GOALS = {"lots": TargetImages(images=models.pictures(2, seed=1)), "maximize": 1}
 DREAMS = {"caricature", "deepdream", "style"}
 """Each picture is counted by itself."""
-UNFIT = {"feature_adversary", "linear", "transfer", "attention_rollout", "cam", "filters"}
+UNFIT = {"apply", "feature_adversary", "linear", "transfer", "attention_rollout", "cam", "filters"}
 """Lenet has no attention, and no pooled head; filters are there already."""
 
 
