@@ -46,6 +46,8 @@ def test_a_perturbation_is_made_and_added_to_others(tmp_path: Path) -> None:
     applied = document("attack", "apply", "lenet", *FILES, "--perturbation", values, "-o", tmp_path / "applied")
     assert applied["fooling_rate"]["count"] == 20
     assert applied["fooling_rate"]["reached"] == item["fitted"]["reached"] + item["held_out"]["reached"]
+    told = run("attack", "apply", "lenet", *FILES, "--perturbation", values, "-o", tmp_path / "told")
+    assert f"{applied['fooling_rate']['reached']} of 20)" in told.stdout
     said = run("attack", "universal", "lenet", *FILES, *QUICK, "-o", tmp_path / "again")
     assert said.exit_code == 0
     assert "fooling rate" in said.stdout

@@ -90,4 +90,6 @@ def _print(result: Result[AttackItem]) -> None:
     reached = sum(item.success for item in result.items)
     arrays = any(item.moved for item in shown)
     what = "arrays; norms in 255ths of each sample's range" if arrays else "8-bit pictures"
+    if "fooling_rate" in result.extra:
+        console.print(f"fooling rate {rate_text(result.extra['fooling_rate'])}")
     console.print(f"{reached} of {len(result.items)} reached, by ONNX Runtime on the saved {what}")

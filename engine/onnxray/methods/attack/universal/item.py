@@ -16,7 +16,7 @@ from onnxray.notebooks.displayed import one_line
 from onnxray.results.item import Item
 
 STEM = "universal"
-_PLAIN = ("goal", "norm", "eps", "by", "wanted", "shown_of", "left_out", "queries", "reason")
+_PLAIN = ("goal", "norm", "eps", "by", "stop_at", "shown_of", "left_out", "queries", "reason")
 _RATES = ("fitted", "held_out", "random_fitted", "random_held_out")
 
 
@@ -26,7 +26,7 @@ class UniversalItem(Item):
 
     goal: what is asked of each picture, in words. rates: by set of pictures, ``fitted`` (what it was made of) and
     ``held_out`` (None where there are none), and ``random_...`` of random signs of the same norm: count, how many
-    reached the goal by the judge on the saved 8-bit picture, share, Wilson's 95 % interval. wanted: the share at which
+    reached the goal by the judge on the saved 8-bit picture, share, Wilson's 95 % interval. stop_at: the share at which
     it was done; history: the rate on what it was made of after each epoch. norms: of the perturbation in floats.
     classes: what the fooled pictures of ``shown_of`` are called now, the most frequent first; examples: some of them.
     left_out: pictures that were of the wanted class already. queries: passes of all pictures. gain: what the drawn
@@ -39,7 +39,7 @@ class UniversalItem(Item):
     by: str
     rates: Mapping[str, Mapping[str, Any] | None]
     history: tuple[Mapping[str, float], ...]
-    wanted: float
+    stop_at: float
     norms: Mapping[str, float]
     classes: tuple[Mapping[str, Any], ...]
     shown_of: str
@@ -62,7 +62,7 @@ class UniversalItem(Item):
     def numbers(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return {
-            "goal": self.goal, "norm": self.norm, "eps": self.eps, "by": self.by, "wanted": self.wanted,
+            "goal": self.goal, "norm": self.norm, "eps": self.eps, "by": self.by, "stop_at": self.stop_at,
             **{name: self.rates.get(name) for name in _RATES}, "history": list(self.history), **self.norms,
             "shown_of": self.shown_of, "classes": list(self.classes), "examples": list(self.examples),
             "left_out": dict(self.left_out), "queries": dict(self.queries), "perturbation_gain": self.gain,

@@ -206,7 +206,7 @@ class Universal(Method[UniversalItem]):
         }
         return UniversalItem(
             goal=fitted.goal, norm=self.norm, eps=eps, by=self.by, rates=rates, history=tuple(history),
-            wanted=self.fooling_rate, norms=norms_of(v, ("linf", "l2")), classes=tuple(classes), shown_of=(
+            stop_at=self.fooling_rate, norms=norms_of(v, ("linf", "l2")), classes=tuple(classes), shown_of=(
                 "fitted" if held is None else "held_out"
             ), left_out={name: one.left_out for name, one in sets.items()}, examples=tuple(examples), queries=queries,
             gain=gain, perturbation=v, images=images,
