@@ -1,7 +1,7 @@
 """What a picture may go through before a network sees it: each transformation a frozen value with its range.
 
     scale=0.9..1.1              factor of size, about the middle
-    rotation=-20..20            degrees, about the middle
+    rotation=-20..20            degrees counter-clockwise, about the middle
     translation=-0.05..0.05     shares of height and width, drawn for each of the two
     blur=0..1                   sigma of a Gaussian, in pixels
     contrast=0.8..1.2           factor about mid-grey, 127.5

@@ -70,9 +70,7 @@ def test_amounts_lie_within_their_ranges() -> None:
 
 def test_a_quarter_turn_and_a_shift_are_exact() -> None:
     x = pictures()
-    assert np.abs(viewed(x, [Draw(rotation=90.0)] * 2).array - np.rot90(x, -1, (2, 3))).max() < 1e-2 or (
-        np.abs(viewed(x, [Draw(rotation=90.0)] * 2).array - np.rot90(x, 1, (2, 3))).max() < 1e-2
-    )
+    assert np.abs(viewed(x, [Draw(rotation=90.0)] * 2).array - np.rot90(x, 1, (2, 3))).max() < 1e-2
     moved = viewed(x, [Draw(shift=(0.25, -0.125))] * 2).array
     assert np.abs(moved[:, :, 4:, :-2] - x[:, :, :-4, 2:]).max() < 1e-2
     assert np.abs(moved[:, :, 0] - moved[:, :, 3]).max() < 1e-2  # the edge, repeated

@@ -15,7 +15,7 @@ from onnxray.methods import Universal
 from onnxray.methods.attack.picture_sets import digests, generator_of_all
 from support import models
 from support.attacking import straight
-from support.linear import SIDE
+from support.linear import RAW, SIDE
 from support.paths import ROOT
 
 SAMPLES = ROOT / "models" / "onnxray_models" / "lenet" / "samples"
@@ -172,3 +172,19 @@ def test_a_model_without_pictures_is_refused() -> None:
     )
     with pytest.raises(InputError, match="universal works on images"):
         Universal()(model, np.zeros((3, 4), np.float32))
+
+
+@pytest.mark.parametrize("by", ["deepfool", "gradient"])
+def test_a_number_is_brought_beyond_another_for_all_pictures(by: Any) -> None:
+    """Of a linear model with one number: no perturbation raises it more than eps times the sum of its weights' sizes."""
+    w = np.random.default_rng(0).normal(0, 0.01, (SIDE * SIDE, 1)).astype(np.float32)
+    text = f"r (float[N,1,{SIDE},{SIDE}] x) => (float[N,1] y) {{ flat = Flatten (x) y = MatMul (flat, w) }}"
+    model, images = onnxray.open(models.parse(text, {"w": w}), RAW), grey_pictures(8)
+    before, most = images.reshape(8, -1) @ w[:, 0], 20.0 * np.abs(w).sum()
+    goal = float(before.max() + 0.5 * (before.min() + most - before.max()))  # within reach of all, and none is there
+    item = Universal(by=by, eps=20.0, batch=4)(model, images, f"y > {goal:.4f}").items[0]
+    assert item.goal == f"y > {goal:.4f}"
+    assert item.rates["fitted"]["share"] >= 0.8
+    after = (images.reshape(8, -1) + np.rint(item.perturbation.ravel())) @ w[:, 0]
+    assert item.rates["fitted"]["reached"] == (after > goal).sum()
+    assert item.classes == ()
