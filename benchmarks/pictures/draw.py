@@ -39,7 +39,7 @@ PLACES = {
     "ultraface.onnx": "ultraface/version-RFB-320.onnx",
     "mobilefacenet.onnx": "mobilefacenet-vface-onnx/mobilefacenet.onnx",
     "t10k-images-idx3-ubyte.gz": "data-mnist-t10k/t10k-images-idx3-ubyte.gz",
-    **{name: f"data-photos/{name}" for name in networks.PHOTOS},
+    **{name: f"data-photos/{name}" for name in (*networks.PHOTOS, *networks.MORE_PHOTOS)},
 }
 """Where the files lie in the folder of networks, by the names that commands use."""
 RECIPES = (*bundled.RECIPES, *networks.RECIPES)

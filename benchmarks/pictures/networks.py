@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from photographs import crops, others, twenty
 from PIL import Image
 from skimage.data import chelsea
 from studio import Recipe, Studio, row, stack
@@ -9,6 +10,7 @@ from studio import Recipe, Studio, row, stack
 CAFFE = ("--profile", "caffe-imagenet")
 METHODS = "gradient,input-x-gradient,integrated-gradients,smoothgrad,guided-backpropagation,grad-cam,cam"
 PHOTOS = ("cat.jpg", "dog.jpg", "hummingbird.jpg", "pelican.jpeg", "bald_eagle.jpeg")
+MORE_PHOTOS = ("bvlc_cat.jpg", "bvlc_fish-bike.jpg")
 BOXES = {
     "cat.jpg": "16,1,224,224", "dog.jpg": "32,15,155,220", "hummingbird.jpg": "3,0,200,224",
     "pelican.jpeg": "0,40,224,190", "bald_eagle.jpeg": "0,70,224,151", "chelsea.png": "0,0,224,224",
@@ -120,6 +122,26 @@ def models(studio: Studio) -> None:
     studio.save("compare-models-layers.png", run / "layers.png")
 
 
+def universal(studio: Studio) -> None:
+    named = others(studio.folder / "others", [studio.folder / name for name in (*PHOTOS, *MORE_PHOTOS)])
+    crops(studio.folder / "crops", named)
+    twenty(studio.folder / "twenty")
+    how = ("--by", "gradient", "--batch", 20, "--epochs", 6, "--fooling-rate", 0.95)
+    run = studio.run("attack", "universal", SQUEEZENET, "crops", *CAFFE, "--held-out", "twenty", *how)
+    studio.save("universal-squeezenet.jpg", studio.sheet(run))
+
+
+def patch(studio: Studio) -> None:
+    everything = others(studio.folder / "photographs", [studio.folder / name for name in (*PHOTOS, *MORE_PHOTOS)])
+    for path in twenty(studio.folder / "of-foolbox").iterdir():
+        path.rename(everything / path.name)
+    how = ("--target", "toaster", "--held-out", 0.33, "--steps", 150, "--batch", 8, "--step-size", 12)
+    run = studio.run("attack", "patch", LITE0, "photographs", *how)
+    studio.save("patch-efficientnet-lite0.jpg", studio.sheet(run))
+    with Image.open(run / "print.png") as page:
+        studio.save("patch-print.jpg", page.resize((620, 877), Image.Resampling.LANCZOS))
+
+
 SQUEEZENET = "squeezenet.onnx"
 QUANTISED = (SQUEEZENET, "squeezenet-uint8.onnx", "squeezenet-qdq-int8.onnx")
 RECIPES = (
@@ -137,4 +159,9 @@ RECIPES = (
     Recipe(("detector.jpg",), detector, ("ultraface.onnx", LITE0)),
     Recipe(("compare-models-squeezenet.jpg", "compare-models-layers.png"), models, (*QUANTISED, *PHOTOS)),
     Recipe(("embedding.jpg",), embedding, ("mobilefacenet.onnx", LITE0)),
+    Recipe(("universal-squeezenet.jpg",), universal, (SQUEEZENET, *PHOTOS, *MORE_PHOTOS), packages=("foolbox",)),
+    Recipe(
+        ("patch-efficientnet-lite0.jpg", "patch-print.jpg"), patch, (LITE0, *PHOTOS, *MORE_PHOTOS),
+        packages=("foolbox",),
+    ),
 )  # fmt: skip

@@ -29,7 +29,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "methods.attack",
         "methods.lots methods.saliency methods.concepts methods.synthesis.ascent",
         "methods.attack.gradient methods.attack.minimum_norm methods.attack.score methods.attack.decision",
-        "methods.attack.exact",
+        "methods.attack.exact methods.attack.universal methods.attack.physical",
         "methods.saliency.gradient methods.synthesis.parts methods.features.parts",
         "methods.saliency.activation methods.saliency.relevance methods.synthesis methods.features",
         "methods.saliency.perturbation methods.fooling",

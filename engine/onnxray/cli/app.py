@@ -89,6 +89,14 @@ _ATTACK_COMMANDS = {
         "onnxray.cli.commands.attack.evaluate:evaluate",
         "Robust accuracy on a folder of pictures: each image's smallest perturbation over several attacks.",
     ),
+    "universal": (
+        "onnxray.cli.commands.attack.universal:universal",
+        "A universal perturbation: one that, added to any picture, makes the file say something else.",
+    ),
+    "patch": (
+        "onnxray.cli.commands.attack.patch:patch",
+        "An adversarial patch: a square or a disc that, laid anywhere on a picture, makes the file say something else.",
+    ),
 }
 
 _FEATURE_COMMANDS = {
@@ -152,7 +160,8 @@ def _listing() -> dict[str, Listed]:
     # What is inverted has data arguments of its own, and is a command beside these.
     pictures = Family(*_SYNTHESIS, "onnxray.cli.commands.visualize:command_of", without=frozenset({"invert"}))
     attacks = Joined(
-        Family(*_ATTACK, "onnxray.cli.commands.attack.method:command_of"),
+        # What is made of many pictures is no attack on one, and its command stands beside these.
+        Family(*_ATTACK, "onnxray.cli.commands.attack.method:command_of", without=frozenset({"universal", "patch"})),
         Family(*_FOOLING, "onnxray.cli.commands.attack.fooling:command_of"),
         listed(_ATTACK_COMMANDS, "Beside the methods"),
     )

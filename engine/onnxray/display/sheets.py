@@ -15,6 +15,8 @@ from onnxray.errors import InputError, OutputError
 from onnxray.errors.short_values import short
 from onnxray.images.drawing.contact_sheet import Cell, Row
 from onnxray.methods.attack.item import AttackItem
+from onnxray.methods.attack.physical.patch_item import PatchItem
+from onnxray.methods.attack.universal.item import UniversalItem
 from onnxray.methods.concepts.item import ConceptItem
 from onnxray.methods.features.invariance_item import InvarianceItem
 from onnxray.methods.features.neighbors_item import NeighborsItem
@@ -31,9 +33,11 @@ from onnxray.report import (
     lots_report,
     map_check_report,
     models_report,
+    patch_report,
     robustness_report,
     saliency_report,
     synthesis_report,
+    universal_report,
 )
 from onnxray.report.features import invariance_report, neighbors_report, patches_report, units_report
 from onnxray.report.pages import drawn_pages
@@ -77,6 +81,8 @@ _SHEETS: Final[Mapping[type[Item], Callable[[Result[Any]], Mapping[str, bytes]]]
     NeighborsItem: neighbors_report.sheets,
     PatchesItem: patches_report.sheets,
     UnitsItem: units_report.pictures,
+    UniversalItem: universal_report.sheets,
+    PatchItem: patch_report.sheets,
 }
 _OF_A_METHOD: Final[Mapping[str, Callable[[Result[Any]], Mapping[str, bytes]]]] = {
     "compare": map_check_report.comparison_pictures,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from onnxray.images.drawing.contact_sheet import Cell, Row
 from onnxray.methods.attack.item import AttackItem
+from onnxray.methods.attack.rates import rate_text
 from onnxray.methods.shots import Shown
 from onnxray.report.pages import MOST_ROWS, drawn_pages, model_name, more_rows
 from onnxray.results.result import Result
@@ -35,6 +36,9 @@ def _row(item: AttackItem) -> Row:
         lines.append(f"{item.norm} {item.norms[item.norm]:.4g}")
     if not item.success:
         lines.append("goal not reached")
+    rate = item.numbers_.get("rate")
+    if rate is not None:
+        lines.append(f"over fresh draws: {rate_text(rate)}")
     lines.append(f"change drawn x {item.gain or 0:.3g}")
     after = Cell((item.images["image"], item.images["perturbation"]), tuple(lines), heading=("after",))
     return Row(f"{name}: {item.goal}", (before, after))

@@ -113,7 +113,8 @@ def test_the_lists() -> None:
     paths = [" ".join(path) for path in LEAVES]
     assert paths == [
         "inspect", "verify", "classify", "values", "lots", "invert", "tcav", "compare", "apply", "convert", "rerun", "demo",
-        *(f"attack {name}" for name in (*attacks, *fooling)), "attack evaluate",
+        *(f"attack {name}" for name in attacks), *(f"attack {name}" for name in fooling),
+        "attack evaluate", "attack universal", "attack patch",
         *(f"saliency {name}" for name in maps), "saliency layers", "saliency compare",
         *(f"saliency check {name}" for name in maps),
         *(f"visualize {name}" for name in pictures if name not in {"invert", *fooling}),

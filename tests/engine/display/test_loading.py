@@ -24,6 +24,8 @@ from onnxray.cli.app import app
 from onnxray.errors import OutputError
 from onnxray.images.files import png_bytes, read_png
 from onnxray.methods.attack.item import AttackItem
+from onnxray.methods.attack.physical.patch_item import PatchItem
+from onnxray.methods.attack.universal.item import UniversalItem
 from onnxray.methods.catalogue import methods
 from onnxray.methods.concepts.item import ConceptItem
 from onnxray.methods.lots.item import LotsItem
@@ -54,6 +56,9 @@ RUNS: dict[str, tuple[list[str], type[Item]]] = {
     "models": (["compare", "lenet", "lenet", FOUR, "--method", "gradient"], ModelsItem),
     "fgsm": (["attack", "fgsm", "lenet", FOUR, "--eps", "40"], AttackItem),
     "evaluate": (["attack", "evaluate", "lenet", FOUR, NINE, "--eps", "4,8", "--attacks", "fgsm"], RobustnessItem),
+    "universal": (["attack", "universal", "lenet", FOUR, NINE, "--by", "gradient", "--epochs", "2"], UniversalItem),
+    "patch": (["attack", "patch", "lenet", FOUR, NINE, "--steps", "2", "--batch", "2", "--trials", "4"], PatchItem),
+    "eot": (["attack", "eot", "lenet", FOUR, "--steps", "2", "--draws", "2", "--trials", "3"], AttackItem),
     "classify": (["classify", "lenet", FOUR, NINE], PlainItem),
     "values": (["values", "lenet", FOUR, NINE, "--value", "ip1", "--value", "prob"], PlainItem),
     "inspect": (["inspect", "lenet"], PlainItem),

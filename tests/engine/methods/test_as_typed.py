@@ -15,6 +15,8 @@ from onnxray.assess.robustness.evaluation import RobustnessEvaluation
 from onnxray.cli.app import function_at
 from onnxray.methods.as_typed import Unstated, call_of, methods_typed, opening, plain_fields, target_text
 from onnxray.methods.attack.base import Attack
+from onnxray.methods.attack.physical.patch import Patch
+from onnxray.methods.attack.universal.universal import Universal
 from onnxray.methods.catalogue import family
 from onnxray.methods.concepts.tcav import TCAV
 from onnxray.methods.lots.lots import LOTS
@@ -28,7 +30,7 @@ from support import models
 
 METHODS = [
     *(one for base in (Attack, Saliency, Synthesis) for one in family(base).values()),  # type: ignore[type-abstract]
-    LOTS, TCAV, Comparison, ModelComparison, RobustnessEvaluation,
+    LOTS, TCAV, Comparison, ModelComparison, RobustnessEvaluation, Universal, Patch,
 ]  # fmt: skip
 
 

@@ -21,6 +21,9 @@ STATED: dict[str, dict[str, tuple[float | None, str | None]]] = {
         "classes": (0, "from 0 to 100000"),
         "rho": (0.75, "from 0 to 1"),
     },
+    "apply": {
+        "queries": (None, "from 1 to 1000000000"),
+    },
     "bisection": {
         "queries": (None, "from 1 to 1000000000"),
         "first": (None, "from 0.001 to 1e+06"),
@@ -66,6 +69,14 @@ STATED: dict[str, dict[str, tuple[float | None, str | None]]] = {
     "deeplift": {
         "blur": (10.0, "from 0.1 to 1000"),
         "trials": (10, "from 1 to 10000"),
+    },
+    "eot": {
+        "queries": (None, "from 1 to 1000000000"),
+        "eps": (8.0, "from 0.001 to 1e+09"),
+        "draws": (10, "from 1 to 100000"),
+        "steps": (40, "from 1 to 100000"),
+        "step_size": (None, "from 1e-06 to 1e+09"),
+        "trials": (100, "from 1 to 1000000"),
     },
     "feature_adversary": {
         "queries": (None, "from 1 to 1000000000"),
@@ -217,6 +228,15 @@ STATED: dict[str, dict[str, tuple[float | None, str | None]]] = {
         "stride": (None, "from 1"),
         "batch_memory": (512, None),
     },
+    "patch": {
+        "share": (0.1, "from 0.0001 to 1"),
+        "steps": (300, "from 1 to 1000000"),
+        "batch": (16, "from 1 to 100000"),
+        "step_size": (8.0, "from 0.001 to 255"),
+        "trials": (100, "from 1 to 1000000"),
+        "print_mm": (100.0, "from 5 to 190"),
+        "dpi": (300, "from 72 to 600"),
+    },
     "patches": {
         "most": (16, "from 1 to 10000"),
         "patches": (9, "from 1 to 100"),
@@ -292,6 +312,16 @@ STATED: dict[str, dict[str, tuple[float | None, str | None]]] = {
     },
     "transfer": {
         "queries": (None, "from 1 to 1000000000"),
+    },
+    "universal": {
+        "eps": (10.0, "from 0.001 to 1e+09"),
+        "fooling_rate": (0.8, "from 0 to 1"),
+        "epochs": (10, "from 1 to 100000"),
+        "steps": (10, "from 2 to 100000"),
+        "candidates": (10, "from 2 to 100000"),
+        "overshoot": (0.02, "from 0 to 1"),
+        "batch": (32, "from 1 to 100000"),
+        "step_size": (None, "from 1e-06 to 1e+09"),
     },
     "value_occlusion": {
         "size": (1, "from 1"),

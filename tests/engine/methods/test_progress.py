@@ -19,12 +19,13 @@ QUICK: dict[str, dict[str, Any]] = {
     "style": {"steps": 3, "layer": "relu1", "content_layer": "relu2"}, "activations": {"layer": "relu1"}, "lots": {"layer": "ip1", "steps": 2, "until": "linf", "linf": 4.0},
     "value_occlusion": {"layer": "relu2"}, "lime": {"samples": 300}, "kernel_shap": {"samples": 300}, "fooling_gradient": {"samples": 3, "together": 2, "steps": 12},
     "fooling_evolution": {"generations": 3, "population": 10, "runs": 2, "confidence": 0.3},
+    "patch": {"steps": 2, "batch": 2, "trials": 3}, "eot": {"steps": 2, "draws": 2, "trials": 3},
 }  # fmt: skip
 GOALS = {"lots": TargetImages(images=models.pictures(2, seed=1)), "maximize": 1}
 FROM_NOTHING = {"maximize", "fooling_gradient", "fooling_evolution"}
 DREAMS = {"caricature", "deepdream", "style"}
 """Each picture is counted by itself."""
-UNFIT = {"feature_adversary", "linear", "transfer", "surrogate", "attention_rollout", "cam", "filters"}
+UNFIT = {"apply", "feature_adversary", "linear", "transfer", "surrogate", "attention_rollout", "cam", "filters"}
 """Lenet has no attention, and no pooled head; filters are there already."""
 
 

@@ -1,7 +1,7 @@
 """What the smallest norms of images say of a model, and of the attacks that found them.
 
 robust accuracy at eps   of all images, the share that is named rightly and has no success of norm <= eps
-interval                 Wilson's, of 95 %: (p + z^2/2n -+ z sqrt(p (1-p) / n + z^2/4n^2)) / (1 + z^2/n), z = 1.96
+interval                 Wilson's, of 95 %: methods/attack/rates.py
 optimality               1 - (m_a - m) / (e - m), m_a the mean over rightly named images of min(n_a, e), m that of the
                          smallest norm of all attacks, e the largest of those: 1 where an attack alone would have done
                          (AttackBench, Cina et al. 2025, arXiv 2404.19460, local optimality)
@@ -17,20 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxray.assess.robustness.item import RobustnessItem
-
-_Z = 1.959963984540054
+from onnxray.methods.attack.rates import share_of, share_with_interval, wilson
 
 Norms = NDArray[np.float64]
-
-
-def wilson(successes: int, count: int) -> tuple[float, float]:
-    """The 95 % interval of a share; (0, 1) of none."""
-    if not count:
-        return 0.0, 1.0
-    share, square = successes / count, _Z**2 / count
-    half = _Z * math.sqrt(share * (1 - share) / count + square / (4 * count))
-    middle = share + square / 2
-    return max(0.0, (middle - half) / (1 + square)), min(1.0, (middle + half) / (1 + square))
 
 
 def summary(
@@ -54,10 +43,10 @@ def summary(
         "clean_accuracy": share_with_interval(len(right), count),
         "curve": [
             {
-                "eps": bound, "robust_accuracy": _share(int((worst > bound).sum()), count),
+                "eps": bound, "robust_accuracy": share_of(int((worst > bound).sum()), count),
                 "interval": list(wilson(int((worst > bound).sum()), count)),
-                "attacks": {name: _share(int((by_attack[name] > bound).sum()), count) for name in own},
-                "after": {name: _share(int((norms > bound).sum()), count) for name, norms in after.items()},
+                "attacks": {name: share_of(int((by_attack[name] > bound).sum()), count) for name in own},
+                "after": {name: share_of(int((norms > bound).sum()), count) for name, norms in after.items()},
             }
             for bound in (0.0, *eps)
         ],
@@ -73,11 +62,6 @@ def summary(
         },
         "classes": _classes(items), "flips": _flips(right),
     }  # fmt: skip
-
-
-def share_with_interval(successes: int, count: int) -> dict[str, Any]:
-    """A share and its interval."""
-    return {"share": _share(successes, count), "interval": list(wilson(successes, count))}
 
 
 def optimality(norms: Norms, best: Norms) -> float | None:
@@ -102,16 +86,12 @@ def _norms(values: Sequence[float | None]) -> Norms:
     return np.array([math.inf if value is None else value for value in values], np.float64)
 
 
-def _share(successes: int, count: int) -> float | None:
-    return successes / count if count else None
-
-
 def _spread(norms: Norms) -> dict[str, Any]:
     """Median and quartiles over rightly named images, the share that was flipped."""
     flipped = int(np.isfinite(norms).sum())
     return {
         "median": quantile(norms, 0.5), "lower_quartile": quantile(norms, 0.25),
-        "upper_quartile": quantile(norms, 0.75), "flipped": _share(flipped, len(norms)),
+        "upper_quartile": quantile(norms, 0.75), "flipped": share_of(flipped, len(norms)),
     }  # fmt: skip
 
 

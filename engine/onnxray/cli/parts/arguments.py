@@ -189,3 +189,15 @@ BackgroundOption = Annotated[
 SeedOption = Annotated[
     int, typer.Option("--seed", help="Seed of whatever is random.", rich_help_panel="Method", envvar="ONNXRAY_SEED")
 ]
+
+
+OneTargetOption = Annotated[
+    str | None,
+    typer.Option(
+        "--target",
+        rich_help_panel="Target",
+        metavar="CLASS|COMPARISON",
+        help="The class to reach (number or label), or a comparison that shall hold: 'boxes[0].score < 0.3', "
+        "'output > 3'. Without it the class is left, whichever comes.",
+    ),
+]

@@ -131,3 +131,20 @@ def _summary_tables(summary: Sequence[Mapping[str, Any]]) -> list[Table]:
                 layers.add_row(spread["layer"], shown)
             tables.append(layers)
     return tables
+
+
+def print_rates(
+    what: str, of: str, rates: Mapping[str, Mapping[str, Any] | None], classes: Sequence[Mapping[str, Any]]
+) -> None:
+    """Print how often what was made of some pictures succeeds on them and on others, and what they are called now."""
+    from onnxray.methods.attack.rates import rate_text
+
+    table = Table("pictures", of, "random beside it", title=what)
+    for name, words in (("held_out", "held out"), ("fitted", "made of")):
+        rate, random = rates.get(name), rates.get(f"random_{name}")
+        if rate is not None and random is not None:
+            table.add_row(words, rate_text(rate), rate_text(random))
+    console = table_console()
+    console.print(table)
+    said = ", ".join(f"{one['label']} ({one.get('pictures', one.get('trials'))})" for one in classes[:5])
+    console.print(f"by ONNX Runtime on saved 8-bit pictures{f'; called now: {said}' if said else ''}")

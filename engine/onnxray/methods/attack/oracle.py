@@ -115,10 +115,14 @@ class Oracle:
 
     def met(self, d: Floats, rows: Rows) -> NDArray[np.bool_]:
         """(n,): whether the judge says that x_0 + d, as it is, has arrived."""
+        return self.met_at(self.samples(d, rows), rows)
+
+    def met_at(self, x: Floats, rows: Rows) -> NDArray[np.bool_]:
+        """(n,): the same of samples x that these have become, whatever else was done to them."""
         if not len(rows):
             return np.zeros(0, bool)
         np.add.at(self.queries.judge, rows, 1)
-        return self.criterion.met(self.variable.model, self.fed(d, rows), rows)
+        return self.criterion.met(self.variable.model, self.variable.fed(x, rows), rows)
 
     def margins(self, d: Floats, rows: Rows) -> NDArray[np.float64]:
         """(n,): the margins by the judge."""
@@ -135,10 +139,14 @@ class Oracle:
 
     def slopes_of(self, d: Floats, rows: Rows, objective: Objective) -> Slopes:
         """The same for an objective of one's own."""
+        return self.slopes_at(self.samples(d, rows), rows, objective)
+
+    def slopes_at(self, x: Floats, rows: Rows, objective: Objective) -> Slopes:
+        """The same at samples x that these have become, whatever else was done to them."""
         np.add.at(self.queries.forward, rows, 1)
         np.add.at(self.queries.backward, rows, 1)
         also = (objective, self.criterion.margin(rows))
-        scores, gradient = self.variable.slopes(self.samples(d, rows), rows, objective, also)
+        scores, gradient = self.variable.slopes(x, rows, objective, also)
         return Slopes(
             loss=scores[0], margin=scores[1], gradient=np.asarray(gradient, np.float32).reshape(len(rows), -1)
         )

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from onnxray.assess.robustness.curves import optimality, quantile, summary, wilson
+from onnxray.assess.robustness.curves import optimality, quantile, summary
 from onnxray.assess.robustness.item import RobustnessItem
+from onnxray.methods.attack.rates import wilson
 from onnxray.methods.shots import Shown
 
 

@@ -43,6 +43,11 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "robustness": (
         "attack", "evaluate", "m.onnx", "classes", "--labels", "folders", "--eps", "2,8", "--attacks", "fgsm,pgd",
     ),
+    "universal": ("attack", "universal", "m.onnx", "pictures", "--held-out", "others", "--by", "gradient", "--epochs", "2"),
+    "patch": (
+        "attack", "patch", "m.onnx", "pictures", "--transform", "rotation=-9..9", "--steps", "2", "--batch", "2",
+        "--trials", "4",
+    ),
     "concepts": (
         "tcav", "m.onnx", "a.png", "--concept", "shown", "--random", "others", "--layer", "conv1", "--trials", "2",
     ),

@@ -68,15 +68,18 @@ def _print(result: Result[AttackItem]) -> None:
     from onnxray.cli.parts.console import table_console
     from onnxray.cli.parts.tables import MOST_ROWS
     from onnxray.cli.terminal.shown_names import shown_names
+    from onnxray.methods.attack.rates import rate_text
 
     norm = result.items[0].norm if result.items else "linf"
     columns = list(dict.fromkeys((norm, "linf", "l2")))
-    table = Table("image", "class", "goal", "reached", "class now", "probability", *columns, "PASS", "passes")
     shown = result.items[:MOST_ROWS]
+    drawn = ["over fresh draws", "unchanged"] if any("rate" in item.numbers_ for item in shown) else []
+    table = Table("image", "class", "goal", "reached", "class now", "probability", *drawn, *columns, "PASS", "passes")
     for item, image in zip(shown, shown_names([item.origin.path for item in shown], "-")):
         table.add_row(
             image, item.origin.label or "-", item.goal, "yes" if item.success else Text("no", "red"),
             item.judged.label or "-", number_cell(item.judged.probability),
+            *(rate_text(item.numbers_[name]) for name in ("rate", "rate_before") if drawn),
             *(number_cell(item.norms[name]) for name in columns),
             "-" if item.similarity is None else f"{item.similarity.score:.4f}", str(sum(item.queries.values())),
         )  # fmt: skip
@@ -87,4 +90,6 @@ def _print(result: Result[AttackItem]) -> None:
     reached = sum(item.success for item in result.items)
     arrays = any(item.moved for item in shown)
     what = "arrays; norms in 255ths of each sample's range" if arrays else "8-bit pictures"
+    if "fooling_rate" in result.extra:
+        console.print(f"fooling rate {rate_text(result.extra['fooling_rate'])}")
     console.print(f"{reached} of {len(result.items)} reached, by ONNX Runtime on the saved {what}")

@@ -1,0 +1,1 @@
+"""Attacks that hold up when a picture is photographed: expectation over transformations, and patches."""

@@ -1,0 +1,1 @@
+"""One perturbation for all pictures: made, and applied to others."""
