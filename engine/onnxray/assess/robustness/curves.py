@@ -1,7 +1,7 @@
 """What the smallest norms of images say of a model, and of the attacks that found them.
 
 robust accuracy at eps   of all images, the share that is named rightly and has no success of norm <= eps
-interval                 Wilson's, of 95 %: (p + z^2/2n -+ z sqrt(p (1-p) / n + z^2/4n^2)) / (1 + z^2/n), z = 1.96
+interval                 Wilson's, of 95 % (assess/intervals.py)
 optimality               1 - (m_a - m) / (e - m), m_a the mean over rightly named images of min(n_a, e), m that of the
                          smallest norm of all attacks, e the largest of those: 1 where an attack alone would have done
                          (AttackBench, Cina et al. 2025, arXiv 2404.19460, local optimality)
@@ -16,21 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxray.assess.intervals import wilson
 from onnxray.assess.robustness.item import RobustnessItem
 
-_Z = 1.959963984540054
-
 Norms = NDArray[np.float64]
-
-
-def wilson(successes: int, count: int) -> tuple[float, float]:
-    """The 95 % interval of a share; (0, 1) of none."""
-    if not count:
-        return 0.0, 1.0
-    share, square = successes / count, _Z**2 / count
-    half = _Z * math.sqrt(share * (1 - share) / count + square / (4 * count))
-    middle = share + square / 2
-    return max(0.0, (middle - half) / (1 + square)), min(1.0, (middle + half) / (1 + square))
 
 
 def summary(
