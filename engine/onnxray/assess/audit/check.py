@@ -1,9 +1,9 @@
 """What a check is: a frozen value whose fields are its options; ``measure`` gives rows, ``summarise`` figures.
 
 A *row* is a JSON object. Where a check goes picture by picture (``chunk`` > 0) there is one a picture, in their order.
-Rows are kept by content (the model's bytes, its profile, check@version, options, seed, the pictures' bytes), and every
-later audit takes them over, so ``measure`` is a pure function of these: it does not depend on the order of the pictures,
-on how many are measured at a time, on their paths or on the process. Whoever changes what a row says raises ``version``.
+Rows are kept by content (the model's bytes, its profile, check@version, options, seed, the pictures' bytes), and later
+audits take them over, so ``measure`` is a pure function of these: it does not depend on the order of the pictures, on
+how many are measured at a time, on their paths or on the process. Whoever changes what a row says raises ``version``.
 What is random is seeded by :func:`seed_of`: the audit's seed, the check and the picture's bytes.
 """
 
@@ -84,7 +84,7 @@ class Figure:
 @final
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """What a check has to say beside its figures. ``error`` fails the check, whatever its figures; ``warning`` does not.
+    """What a check says beside its figures. ``error`` fails the check, whatever its figures are; ``warning`` does not.
 
     Text of a model in it is shown escaped by whoever shows it. node, value: the ONNX names that it is about.
     """
