@@ -15,16 +15,15 @@ import inspect
 import os
 import signal
 import sys
-import threading
 import traceback
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from onnxray.assess.jobs.children import end_with_the_parent, no_code_from_here
 from onnxray.cli.parts.command_frame import guarded
 from onnxray.cli.parts.document import called
 from onnxray.cli.parts.memory_limit import check_limits_memory, limit_memory, read_size
@@ -70,7 +69,6 @@ _ADDED: dict[str, tuple[Any, Any]] = {
 _GRACE = 5.0
 """Seconds that a child has to hear an interruption, and after which one whose parent is gone ends by itself."""
 _HEARD = b"heard"
-_SAFE = "PYTHONSAFEPATH"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +133,7 @@ def in_child(path: tuple[str, ...], limits: Limits, /, **values: Any) -> None:
     start = multiprocessing.get_context("spawn")
     answers, writer = start.Pipe(duplex=False)
     child = start.Process(target=_work, args=(writer, path, values, limits), daemon=True)
-    with _no_code_from_here():
+    with no_code_from_here():
         child.start()
     writer.close()
     interrupted = False
@@ -163,22 +161,6 @@ def in_child(path: tuple[str, ...], limits: Limits, /, **values: Any) -> None:
         raise _crashed(child.exitcode or 0, limits)
     if status:
         raise typer.Exit(status)
-
-
-@contextmanager
-def _no_code_from_here() -> Iterator[None]:
-    """Python starts a child by ``python -c``, which takes modules from the working folder: there may lie a stranger's
-    ``socket.py`` beside the model. Then the child's own list of folders becomes that of its parent.
-    """
-    before = os.environ.get(_SAFE)
-    os.environ[_SAFE] = "1"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[_SAFE]
-        else:
-            os.environ[_SAFE] = before
 
 
 def _interrupt(pid: int | None) -> None:
@@ -250,13 +232,4 @@ def _hear_the_parent(told: Connection) -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, interrupted)
-    threading.Thread(target=_end_with_the_parent, daemon=True).start()
-
-
-def _end_with_the_parent() -> None:
-    import multiprocessing
-
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+    end_with_the_parent()

@@ -18,7 +18,6 @@ from onnxray.assess.audit.check import Check, Figure, Outcome, Picture, Row, sli
 from onnxray.graph.outputs.facts import CLASS_KINDS
 from onnxray.methods.option_checks import Range
 from onnxray.model.model import Model
-from onnxray.objectives.targets import class_index
 
 
 @final
@@ -43,6 +42,8 @@ class Accuracy(Check):
 
     def measure(self, model: Model, pictures: Sequence[Picture], seed: int) -> list[Row]:  # noqa: ARG002
         """Of each picture its class as labelled and as named, and the confidence."""
+        from onnxray.objectives.targets import class_index  # imports torch
+
         said = model.predict_classes([picture.path for picture in pictures])
         count = said.probabilities.shape[1]
         true = {str(one.label): class_index(model, str(one.label), count) for one in pictures}
