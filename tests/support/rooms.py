@@ -41,9 +41,16 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "assess.audit",
         "assess.audit.checks",
     ),
-    "report": ("report.page report.parts", "report"),
+    "report": ("report.page report.parts report.audit", "report"),
     "display": ("display",),
-    "cli": ("cli.terminal", "cli.usage", "cli.parts", "cli.rerun", "cli.commands cli.commands.attack", "cli"),
+    "cli": (
+        "cli.terminal",
+        "cli.usage",
+        "cli.parts",
+        "cli.rerun",
+        "cli.commands cli.commands.attack cli.commands.audit",
+        "cli",
+    ),
 }
 """The rooms from the top down, and in each its folders from the top down: a file imports only what stands above its own
 folder, or beside it in the folder. Folders in one row are apart: neither imports the other."""

@@ -100,7 +100,7 @@ ALLOWED: dict[tuple[str, str, str], str] = {
     (f"{_E}methods/catalogue.py", "_method_in", "import_module"): METHODS,
     (
         f"{_E}assess/audit/catalogue.py",
-        "checks",
+        "_check_in",
         "import_module",
     ): "names that pkgutil finds in this package's own folder",
     (f"{_E}assess/audit/check.py", "Check.options", "getattr"): FIELDS,

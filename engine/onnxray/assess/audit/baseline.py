@@ -44,7 +44,7 @@ class Baseline:
 
     def __init__(self, told: Mapping[str, Any] | None, models: Sequence[str]) -> None:
         self._told = told
-        self._of = {} if told is None else _matched([str(one.get("path")) for one in told["models"]], models)
+        self._of = {} if told is None else matched([str(one.get("path")) for one in told["models"]], models)
 
     def __call__(self, path: str, use: Use, seed: int, pictures: str) -> Before:
         """Its figures, if they are of the same check, version, options and seed."""
@@ -67,7 +67,7 @@ class Baseline:
         return Before(figures=figures, same_pictures=same, reason="it has no value of it")
 
 
-def _matched(old: Sequence[str], new: Sequence[str]) -> dict[str, int]:
+def matched(old: Sequence[str], new: Sequence[str]) -> dict[str, int]:
     """Path of a new model -> number of the old one."""
     if len(old) == len(new) == 1:
         return {new[0]: 0}

@@ -205,7 +205,7 @@ def _use(table: Table, defaults: Table) -> Use:
     confidence = _either(table, defaults, "confidence", float, 0.95)
     if not 0.5 <= confidence < 1:
         raise table.error("confidence", confidence, "a number from 0.5, below 1")
-    least = _either(table, defaults, "min_images", int, 1)
+    least = _either(table, defaults, "min_images", int, 1) if kind.chunk else 1  # without pictures none are too few
     images = table.value("images", int)
     for key, value in (("min_images", least), ("images", images)):
         if value is not None and value < 1:

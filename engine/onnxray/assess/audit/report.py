@@ -81,12 +81,16 @@ class Audit(Tabular):
         held = RunFolder.claim(folder)
         done = False
         try:
-            with told(held.path):
-                for name, data in self.written().items():
-                    held.put(name, data)
+            self.put(held)
             done = True
         finally:
             held.close(kept=done)
+
+    def put(self, held: RunFolder) -> None:
+        """The same into a folder that is held. Errors: OutputError."""
+        with told(held.path):
+            for name, data in self.written().items():
+                held.put(name, data)
 
     def written(self) -> dict[str, bytes]:
         """File name -> bytes of all that ``save`` writes; the document last, so that what is cut short has none."""

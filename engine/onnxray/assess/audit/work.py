@@ -43,6 +43,7 @@ class Opening:
     inputs: tuple[str, ...] = ()
     picture: tuple[tuple[str, str | None], ...] = ()
     device: str = "cpu"
+    strict: bool = False
     approximate: bool = False
 
 

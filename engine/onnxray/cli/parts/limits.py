@@ -82,6 +82,7 @@ class Limits:
 def limited(command: Callable[..., None]) -> Callable[..., None]:
     """Make a function a command: with --timeout, --memory and --quiet, and errors as one line (:func:`guarded`).
 
+    A command that has a limit of its own by one of these names keeps it, and is not bounded by it as a whole.
     context: of what was typed; there is none in a child, which is given ``path``, how the command is called, and
     ``stated``: where options were stated elsewhere -> how they would have been typed.
     Errors: TimeLimitReached; MemoryLimitReached; RuntimeRefusal where a native library crashed in the child.
@@ -89,18 +90,19 @@ def limited(command: Callable[..., None]) -> Callable[..., None]:
     signature = inspect.signature(command, eval_str=True)
     parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in signature.parameters.values()]
     parameters.append(inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context))
+    added = {name: one for name, one in _ADDED.items() if name not in signature.parameters}
     parameters += [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
-        for name, (kind, default) in _ADDED.items()
+        for name, (kind, default) in added.items()
     ]
     alone = guarded(command)
 
     @functools.wraps(command)
     def run(
-        context: typer.Context | None = None, timeout: float | None = None, memory: int | None = None,
-        quiet: bool = False, verbose: bool = False, stated: Mapping[str, list[str]] = MappingProxyType({}),
-        path: tuple[str, ...] = (), **values: Any,
+        context: typer.Context | None = None, quiet: bool = False, verbose: bool = False,
+        stated: Mapping[str, list[str]] = MappingProxyType({}), path: tuple[str, ...] = (), **values: Any,
     ) -> None:  # fmt: skip
+        timeout, memory = (values.pop(name, None) if name in added else None for name in ("timeout", "memory"))
         if context is not None:
             stated, path = stated_elsewhere(context), tuple(path_of(context))
         with told_as(quiet=quiet, verbose=verbose), called(path, values, stated):
