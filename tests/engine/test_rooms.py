@@ -98,6 +98,7 @@ LOOKED_UP = {
     "assess.audit.catalogue": "the checks, by the files in the folder of its own",
     "notebooks.displayed": "what draws a value, when it is shown",
     "display.displays": "the files beside it",
+    "cli.commands.audit.run": "the adapter for Ray, where it is asked for",
     "cli.lazy_group": "commands, when they are called",
     "cli.parts.limits": "a command, in a process of its own",
     "importer.onnx2torch_bridge": "converters of onnx2torch",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import os
 import re
 from pathlib import Path
@@ -169,7 +170,13 @@ def _executor(jobs: int | None, ray: str | None, timeout: float | None, memory: 
         if timeout is not None or memory is not None or ray is not None:
             raise InputError("--jobs 0 works in this process, which --timeout, --memory and --ray have no hold on")
         return Inline()
-    return Processes(jobs or max(1, cores // 2), timeout=timeout, start=start)
+    count = jobs or max(1, cores // 2)
+    if ray is not None:  # an adapter, which is imported where it is asked for
+        actors: Executor = importlib.import_module("onnxray_adapters.ray_jobs").Ray(
+            ray, count, timeout=timeout, start=start
+        )
+        return actors
+    return Processes(count, timeout=timeout, start=start)
 
 
 def _show_policy(policy: Policy) -> None:
