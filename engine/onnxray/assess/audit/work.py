@@ -14,11 +14,12 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, final
 
 from onnxray.assess.audit.check import Check, Picture, Row
 from onnxray.assess.jobs.unit import Unit, canonical, digest
-from onnxray.engines.machine import describe_machine
+from onnxray.engines.machine import describe_machine, versions
 from onnxray.errors import ImageError, InputError, ModelFileError
 from onnxray.images.profile.profile import Profile
 from onnxray.images.profile.stated_fields import read_fields
@@ -99,7 +100,7 @@ def work(task: Task) -> bytes:
         task.pictures if task.check.labelled else tuple(replace(one, label=None, folder="") for one in task.pictures)
     )
     rows = _rows(task.check, model, plain, task.seed)
-    told = {"rows": rows, "seconds": time.perf_counter() - started, "machine": machine(model)}
+    told = {"rows": rows, "seconds": time.perf_counter() - started, "machine": dict(machine(model.device))}
     return json.dumps(told, allow_nan=False).encode()
 
 
@@ -132,10 +133,12 @@ def params_of(check: Check, seed: int) -> str:
         raise InputError(f"the options of {check.name}: {error}") from None
 
 
-def machine(model: Model) -> dict[str, Any]:
-    """What numbers were made on."""
+@functools.cache
+def machine(device: str) -> Mapping[str, Any]:
+    """What numbers were made on, asked once a process."""
     told = describe_machine()
-    return {**model.versions(), "processor": told["processor"], "flags": told["flags"], "cores": told["cores"]}
+    facts = {**versions(device), "processor": told["processor"], "flags": told["flags"], "cores": told["cores"]}
+    return MappingProxyType(facts)
 
 
 def _rows(check: Check, model: Model, pictures: Sequence[Picture], seed: int) -> list[Row]:
