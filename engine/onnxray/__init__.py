@@ -6,6 +6,7 @@
     onnxray.methods.LOTS(layer="conv1")(model, images, target)
     onnxray.load("run folder"), which result.to_pandas(), result.to_csv("table.csv") and result.show() go on from
     onnxray.compare(model, images, ["grad-cam", "rise"]), onnxray.check("grad-cam", model, images)
+    onnxray.audit(["a.onnx", "b.onnx"], "photos", "policy.toml", labels="labels.csv").passed
     onnxray.objectives.ClassScore("ip2", 4) - onnxray.objectives.ClassScore("ip2", 9)
 
 Importing this package imports neither torch nor onnxruntime: they are imported when an engine is first needed.
@@ -20,6 +21,7 @@ from onnxray._version import __version__
 
 if TYPE_CHECKING:
     from onnxray import errors, methods, objectives
+    from onnxray.assess.audit.calls import audit
     from onnxray.assess.maps.calls import check
     from onnxray.assess.models.calls import compare
     from onnxray.cli.rerun.calls import rerun
@@ -31,13 +33,14 @@ if TYPE_CHECKING:
     from onnxray.objectives import goals
 
 __all__ = [
-    "Model", "Profile", "__version__", "check", "compare", "errors", "goals", "load", "methods", "objectives", "open",
-    "rerun", "to_torch",
+    "Model", "Profile", "__version__", "audit", "check", "compare", "errors", "goals", "load", "methods", "objectives",
+    "open", "rerun", "to_torch",
 ]  # fmt: skip
 
 _LAZY = {
     "Model": ("onnxray.model.model", "Model"),
     "Profile": ("onnxray.images.profile.profile", "Profile"),
+    "audit": ("onnxray.assess.audit.calls", "audit"),
     "check": ("onnxray.assess.maps.calls", "check"),
     "compare": ("onnxray.assess.models.calls", "compare"),
     "errors": ("onnxray.errors", None),

@@ -95,8 +95,10 @@ def test_heavy_libraries_are_imported_in_their_own_rooms_alone(library: str) -> 
 LOOKED_UP = {
     "": "the face of all, which imports what is asked for",
     "methods.catalogue": "the methods, by the files in its own folder",
+    "assess.audit.catalogue": "the checks, by the files in the folder of its own",
     "notebooks.displayed": "what draws a value, when it is shown",
     "display.displays": "the files beside it",
+    "cli.commands.audit.run": "the adapter for Ray, where it is asked for",
     "cli.lazy_group": "commands, when they are called",
     "cli.parts.limits": "a command, in a process of its own",
     "importer.onnx2torch_bridge": "converters of onnx2torch",

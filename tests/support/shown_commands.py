@@ -56,6 +56,8 @@ def _look_up_words(command: str) -> None:
         if re.fullmatch(r"[A-Z.;]+|\[.*", word):
             return
         listed = found.get_command(typer.Context(found), word)
+        if listed is None and hasattr(found, "default"):
+            listed = found.get_command(typer.Context(found), found.default)
         assert listed is not None, f"there is no command {word!r}: {command}"
         found = listed.command()
         known |= set(_options(found))

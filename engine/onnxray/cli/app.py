@@ -9,7 +9,7 @@ from typing import Annotated, Any, cast, final
 import typer
 
 from onnxray._version import __version__
-from onnxray.cli.lazy_group import Command, Family, Joined, LazyGroup, Listed, listed
+from onnxray.cli.lazy_group import Command, Family, GroupWithDefault, Joined, LazyGroup, Listed, listed
 from onnxray.cli.usage.refusals import WrongUsage, refuse_usage
 
 _SALIENCY = "saliency", "onnxray.methods.saliency.base:Saliency"
@@ -122,10 +122,33 @@ _FEATURE_COMMANDS = {
     ),
 }
 
+_AUDIT_COMMANDS = {
+    "run": (
+        "onnxray.cli.commands.audit.run:run",
+        "Audit models on pictures by a policy: files, accuracy, robustness and more. Status 3 where it is not met.",
+    ),
+    "init": (
+        "onnxray.cli.commands.audit.init:init",
+        "Write a commented policy whose limits are what a first audit reached, to be read and set.",
+    ),
+    "explain": (
+        "onnxray.cli.commands.audit.explain:explain",
+        "Say what a check of the audit measures, by which formula, and which options it has.",
+    ),
+    "compare": (
+        "onnxray.cli.commands.audit.compare:compare",
+        "Tell what changed between two audits: models, states, figures. Status 0, whatever changed.",
+    ),
+}
+"""Those of the audit, of which ``run`` needs no name."""
+
 _HELP = {
     "features": "The feature space of a model, over folders of pictures: values, neighbours, what channels look for, "
     "what layers ignore.\n\n"
     "Examples: onnxray features neighbors net.onnx photos/; onnxray features patches --help",
+    "audit": "Audit models on pictures by a policy: files, accuracy, robustness and more. Status 3 where it "
+    "is not met.\n\nExamples: onnxray audit net.onnx --images photos/ --labels labels.csv; onnxray audit init; "
+    "onnxray audit explain accuracy",
     "saliency": "Maps of what a score depends on, by the methods of the literature, on any exported model.\n\n"
     "Examples: onnxray saliency grad-cam net.onnx photo.jpg; onnxray saliency grad-cam --help",
     "visualize": "Images made to order: what a class, a channel or a neuron looks for, dreams, textures, filters.\n\n"
@@ -166,9 +189,14 @@ def _listing() -> dict[str, Listed]:
         listed(_ATTACK_COMMANDS, "Beside the methods"),
     )
     return {
-        **listed(_COMMANDS), "attack": _group("attack", attacks), "saliency": _group("saliency", saliency),
-        "visualize": _group("visualize", pictures), "features": _group("features", listed(_FEATURE_COMMANDS)),
+        **listed(_COMMANDS), "audit": Listed("audit", _HELP["audit"], _audits), "attack": _group("attack", attacks),
+        "saliency": _group("saliency", saliency), "visualize": _group("visualize", pictures),
+        "features": _group("features", listed(_FEATURE_COMMANDS)),
     }  # fmt: skip
+
+
+def _audits() -> LazyGroup:
+    return GroupWithDefault(name="audit", help=_HELP["audit"], listing=listed(_AUDIT_COMMANDS), default="run")
 
 
 @final
@@ -248,5 +276,7 @@ def function_at(path: Sequence[str]) -> Command:
 
 
 def main() -> None:
-    """Run the program. Exit status: 0 done, 1 the request cannot be met, 2 wrong usage, 130 interrupted."""
+    """Run the program. Exit status: 0 done, 1 the request cannot be met, 2 wrong usage, 3 a policy is not
+    met, 130 interrupted.
+    """
     app(prog_name="onnxray")

@@ -6,6 +6,7 @@ import functools
 import importlib
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, Final, cast, final
 
 import typer
@@ -16,6 +17,7 @@ from onnxray.cli.usage.options import SWITCHES_OF_TYPER, is_isolated
 from onnxray.cli.usage.parameters import TextOption, command_from, text_option
 from onnxray.cli.usage.refusals import WrongUsage
 from onnxray.errors import OnnxrayError
+from onnxray.errors.near_misses import did_you_mean
 
 Command = Callable[..., None]
 OWN_METHOD: Final = "--method-file="
@@ -190,6 +192,21 @@ class LazyGroup(TyperGroup):
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
         """The examples, a line each."""
         write_examples(self.help or "", formatter)
+
+
+@final
+class GroupWithDefault(LazyGroup):
+    """A group of which one command is run where none of the others is named: ``audit net.onnx`` is ``audit run``."""
+
+    def __init__(self, *, default: str, **options: Any) -> None:
+        super().__init__(**options)
+        self.default = default
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the default's name before what begins with no command's, nor with what was meant as one."""
+        word = args[0] if args else ""
+        named = word in self.listing or (bool(did_you_mean(word, self.listing)) and not Path(word).exists())
+        return super().parse_args(ctx, args if named or ctx.resilient_parsing else [self.default, *args])
 
 
 def methods_with_option(listing: Mapping[str, Listed], option: str) -> list[str]:

@@ -55,6 +55,7 @@ def leaves(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, 
 
 
 LEAVES = dict(leaves(joined.Commands()))
+WITHOUT_A_MODEL = [("rerun",), ("convert",), *(("audit", name) for name in ("init", "explain", "compare"))]
 
 
 @pytest.mark.parametrize(
@@ -113,6 +114,7 @@ def test_the_lists() -> None:
     paths = [" ".join(path) for path in LEAVES]
     assert paths == [
         "inspect", "verify", "classify", "values", "lots", "invert", "tcav", "compare", "apply", "convert", "rerun", "demo",
+        "audit run", "audit init", "audit explain", "audit compare",
         *(f"attack {name}" for name in attacks), *(f"attack {name}" for name in fooling),
         "attack evaluate", "attack universal", "attack patch",
         *(f"saliency {name}" for name in maps), "saliency layers", "saliency compare",
@@ -145,7 +147,7 @@ def test_a_method_that_is_a_command_elsewhere_is_none_of_the_family() -> None:
     assert "grad-cam" not in pictures, "a method of another family"
 
 
-@pytest.mark.parametrize("path", [path for path in LEAVES if path not in (("rerun",), ("convert",))], ids="-".join)
+@pytest.mark.parametrize("path", [path for path in LEAVES if path not in WITHOUT_A_MODEL], ids="-".join)
 def test_every_command_opens_its_model_by_the_same_options(path: tuple[str, ...]) -> None:
     parameters = inspect.signature(function_at(path)).parameters
     assert set(Opening.__dataclass_fields__) <= set(parameters)

@@ -103,6 +103,18 @@ ALLOWED: dict[tuple[str, str, str], str] = {
     (f"{_E}methods/catalogue.py", "look_up", "import_module"): METHODS,
     (f"{_E}methods/catalogue.py", "ByFile.create_module", "import_module"): METHODS,
     (f"{_E}methods/catalogue.py", "_method_in", "import_module"): METHODS,
+    (
+        f"{_E}assess/audit/catalogue.py",
+        "_check_in",
+        "import_module",
+    ): "names that pkgutil finds in this package's own folder",
+    (f"{_E}assess/audit/check.py", "Check.options", "getattr"): FIELDS,
+    (f"{_E}assess/audit/work.py", "_opened", "getattr"): FIELDS,
+    (
+        f"{_E}assess/jobs/store.py",
+        "",
+        "import sqlite3",
+    ): "statements are literals, what is stored goes in as parameters",
     (f"{_E}display/displays.py", "_looked_up", "import_module"): "modules of a literal table, by classes of our own",
     (f"{_E}display/displays.py", "_looked_up", "getattr"): "functions of the same table",
     (f"{_E}methods/own_methods.py", "_module", "sys.modules"): OWN,

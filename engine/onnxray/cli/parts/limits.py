@@ -15,16 +15,15 @@ import inspect
 import os
 import signal
 import sys
-import threading
 import traceback
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from onnxray.assess.jobs.children import end_with_the_parent, no_code_from_here
 from onnxray.cli.parts.command_frame import guarded
 from onnxray.cli.parts.document import called
 from onnxray.cli.parts.memory_limit import check_limits_memory, limit_memory, read_size
@@ -70,7 +69,6 @@ _ADDED: dict[str, tuple[Any, Any]] = {
 _GRACE = 5.0
 """Seconds that a child has to hear an interruption, and after which one whose parent is gone ends by itself."""
 _HEARD = b"heard"
-_SAFE = "PYTHONSAFEPATH"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +82,7 @@ class Limits:
 def limited(command: Callable[..., None]) -> Callable[..., None]:
     """Make a function a command: with --timeout, --memory and --quiet, and errors as one line (:func:`guarded`).
 
+    A command that has a limit of its own by one of these names keeps it, and is not bounded by it as a whole.
     context: of what was typed; there is none in a child, which is given ``path``, how the command is called, and
     ``stated``: where options were stated elsewhere -> how they would have been typed.
     Errors: TimeLimitReached; MemoryLimitReached; RuntimeRefusal where a native library crashed in the child.
@@ -91,18 +90,19 @@ def limited(command: Callable[..., None]) -> Callable[..., None]:
     signature = inspect.signature(command, eval_str=True)
     parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in signature.parameters.values()]
     parameters.append(inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context))
+    added = {name: one for name, one in _ADDED.items() if name not in signature.parameters}
     parameters += [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
-        for name, (kind, default) in _ADDED.items()
+        for name, (kind, default) in added.items()
     ]
     alone = guarded(command)
 
     @functools.wraps(command)
     def run(
-        context: typer.Context | None = None, timeout: float | None = None, memory: int | None = None,
-        quiet: bool = False, verbose: bool = False, stated: Mapping[str, list[str]] = MappingProxyType({}),
-        path: tuple[str, ...] = (), **values: Any,
+        context: typer.Context | None = None, quiet: bool = False, verbose: bool = False,
+        stated: Mapping[str, list[str]] = MappingProxyType({}), path: tuple[str, ...] = (), **values: Any,
     ) -> None:  # fmt: skip
+        timeout, memory = (values.pop(name, None) if name in added else None for name in ("timeout", "memory"))
         if context is not None:
             stated, path = stated_elsewhere(context), tuple(path_of(context))
         with told_as(quiet=quiet, verbose=verbose), called(path, values, stated):
@@ -135,7 +135,7 @@ def in_child(path: tuple[str, ...], limits: Limits, /, **values: Any) -> None:
     start = multiprocessing.get_context("spawn")
     answers, writer = start.Pipe(duplex=False)
     child = start.Process(target=_work, args=(writer, path, values, limits), daemon=True)
-    with _no_code_from_here():
+    with no_code_from_here():
         child.start()
     writer.close()
     interrupted = False
@@ -163,22 +163,6 @@ def in_child(path: tuple[str, ...], limits: Limits, /, **values: Any) -> None:
         raise _crashed(child.exitcode or 0, limits)
     if status:
         raise typer.Exit(status)
-
-
-@contextmanager
-def _no_code_from_here() -> Iterator[None]:
-    """Python starts a child by ``python -c``, which takes modules from the working folder: there may lie a stranger's
-    ``socket.py`` beside the model. Then the child's own list of folders becomes that of its parent.
-    """
-    before = os.environ.get(_SAFE)
-    os.environ[_SAFE] = "1"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[_SAFE]
-        else:
-            os.environ[_SAFE] = before
 
 
 def _interrupt(pid: int | None) -> None:
@@ -250,13 +234,4 @@ def _hear_the_parent(told: Connection) -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, interrupted)
-    threading.Thread(target=_end_with_the_parent, daemon=True).start()
-
-
-def _end_with_the_parent() -> None:
-    import multiprocessing
-
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+    end_with_the_parent()

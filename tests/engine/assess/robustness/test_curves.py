@@ -7,19 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest
 
 from onnxray.assess.robustness.curves import optimality, quantile, summary
 from onnxray.assess.robustness.item import RobustnessItem
-from onnxray.methods.attack.rates import wilson
 from onnxray.methods.shots import Shown
-
-
-@pytest.mark.parametrize(("successes", "count"), [(0, 5), (3, 7), (200, 200), (991, 1000)])
-def test_the_interval_is_wilsons(successes: int, count: int) -> None:
-    other = binomtest(successes, count).proportion_ci(method="wilson")
-    assert wilson(successes, count) == pytest.approx((other.low, other.high), abs=1e-9)
-    assert wilson(0, 0) == (0.0, 1.0)
 
 
 def test_optimality_is_the_share_of_the_area_that_an_attack_alone_would_have_taken() -> None:

@@ -1,23 +1,24 @@
 """Shares of trials, with their uncertainty.
 
-interval   Wilson's, of 95 %: (p + z^2/2n -+ z sqrt(p (1-p) / n + z^2/4n^2)) / (1 + z^2/n), z = 1.96
+interval   Wilson's, of a share p of n: (p + z^2/2n -+ z sqrt(p (1-p) / n + z^2/4n^2)) / (1 + z^2/n), z the normal
+           distribution's quantile at (1 + confidence) / 2: 1.96 at 95 %
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from statistics import NormalDist
 from typing import Any
 
-_Z = 1.959963984540054
 
-
-def wilson(successes: int, count: int) -> tuple[float, float]:
-    """The 95 % interval of a share; (0, 1) of none."""
+def wilson(successes: int, count: int, confidence: float = 0.95) -> tuple[float, float]:
+    """The interval of a share; (0, 1) of none."""
     if not count:
         return 0.0, 1.0
-    share, square = successes / count, _Z**2 / count
-    half = _Z * math.sqrt(share * (1 - share) / count + square / (4 * count))
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    share, square = successes / count, z**2 / count
+    half = z * math.sqrt(share * (1 - share) / count + square / (4 * count))
     middle = share + square / 2
     low, high = (middle - half) / (1 + square), (middle + half) / (1 + square)
     return low if successes else 0.0, high if successes < count else 1.0  # but for the last digit of a float

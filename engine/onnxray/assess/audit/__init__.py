@@ -1,0 +1,1 @@
+"""The audit: models and pictures in, a verdict by a policy out."""

@@ -1,0 +1,82 @@
+"""The audit that drops are measured against: an audit.json of before."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePath
+from typing import Any, Final, final
+
+from onnxray.assess.audit.policy import Use
+from onnxray.assess.audit.verdicts import Before
+from onnxray.assess.audit.work import params_of
+from onnxray.errors import InputError
+from onnxray.errors.short_values import short
+
+SCHEMA: Final = 1
+_LARGEST: Final = 2**29
+
+
+def read_audit(path: Path) -> dict[str, Any]:
+    """An audit.json, or the one in a folder. Errors: InputError where it is none, or a newer version's."""
+    place = path / "audit.json" if path.is_dir() else path
+    try:
+        if place.stat().st_size > _LARGEST:
+            raise InputError(f"{place} has {place.stat().st_size} bytes; an audit.json was expected")
+        told: dict[str, Any] = json.loads(place.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"the audit {place} cannot be read ({error}); an audit.json was expected") from None
+    schema = told.get("schema") if isinstance(told, dict) and told.get("kind") == "audit" else None
+    if not isinstance(schema, int) or not isinstance(told.get("results"), list) or not isinstance(told["models"], list):
+        raise InputError(f"{place} is no audit.json; the document that `onnxray audit` writes was expected")
+    if schema > SCHEMA:
+        raise InputError(f"{place} is of schema {short(schema)}, written by a newer onnxray; {SCHEMA} was expected")
+    return told
+
+
+@final
+class Baseline:
+    """What an earlier audit has of a check on a model. None: there is none.
+
+    models: paths of this audit. A model is the earlier one of the same path, else of the same file name where both
+    audits have one of that name, else the only one where both have one model.
+    """
+
+    def __init__(self, told: Mapping[str, Any] | None, models: Sequence[str]) -> None:
+        self._told = told
+        self._of = {} if told is None else matched([str(one.get("path")) for one in told["models"]], models)
+
+    def __call__(self, path: str, use: Use, seed: int, pictures: str) -> Before:
+        """Its figures, if they are of the same check, version, options and seed."""
+        if self._told is None:
+            return Before()
+        number = self._of.get(path)
+        if number is None:
+            return Before(reason="it has no model of that path or name")
+        own = [one for one in self._told["results"] if one.get("model") == number and one.get("name") == use.name]
+        if not own:
+            return Before(reason=f"it has no check {use.name!r} of that model")
+        (result,) = own[:1]
+        made = f"{result.get('check')}@{result.get('version')}"
+        if made != f"{use.check.name}@{use.check.version}":
+            return Before(reason=f"it measured {made}, this audit {use.check.name}@{use.check.version}")
+        if result.get("params") != params_of(use.check, seed):
+            return Before(reason=f"it measured {made} with other options or another seed")
+        figures = tuple(one for one in result.get("figures", ()) if isinstance(one, dict))
+        same = result.get("pictures_sha256") == pictures
+        return Before(figures=figures, same_pictures=same, reason="it has no value of it")
+
+
+def matched(old: Sequence[str], new: Sequence[str]) -> dict[str, int]:
+    """Path of a new model -> number of the old one."""
+    if len(old) == len(new) == 1:
+        return {new[0]: 0}
+    found: dict[str, int] = {}
+    for path in new:
+        name = PurePath(path).name
+        same = [number for number, one in enumerate(old) if one == path]
+        named = [number for number, one in enumerate(old) if PurePath(one).name == name]
+        alone = len(named) == 1 and sum(PurePath(one).name == name for one in new) == 1
+        if len(same) == 1 or alone:
+            found[path] = same[0] if len(same) == 1 else named[0]
+    return found

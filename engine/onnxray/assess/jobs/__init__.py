@@ -1,0 +1,1 @@
+"""Units of work named by what goes into them: their store, and who does them."""

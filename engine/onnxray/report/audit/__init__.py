@@ -1,0 +1,1 @@
+"""What is written of an audit beside its document."""

@@ -1,0 +1,101 @@
+"""A commented policy of one's own, written from what a first audit measured."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from onnxray.assess.audit.document import OPEN
+from onnxray.errors.shown_text import terminal, toml_string
+
+_HEAD = """# A policy for `onnxray audit`, written from a first run by `onnxray audit init`.
+# Every limit below is what that run reached, rounded to the loose side: read each, and set what your release needs.
+# A limit is met by the bound of the confidence interval, so more pictures make it easier to meet, never luck.
+policy = 1
+name = "my-policy"
+
+[scope]
+# models = ["release/*.onnx"]
+# images = "validation/"
+# labels = "validation/labels.csv"      # or "folders"
+seed = SEED
+# profile = "required"                  # a preprocessing that was only guessed fails the audit
+
+[defaults]
+level = "block"                         # block | warn | record
+confidence = 0.95
+min_images = LEAST                      # figures of fewer pictures fail
+# sequential = true                     # stop measuring once every limit is cleared, or one is broken
+"""
+_TAIL = """
+# [baseline]                            # what max_drop and max_drop_relative are measured against
+# report = "audits/last/audit.json"
+
+# [[waiver]]                            # somebody answers for a failure, until a day
+# model = "release/legacy.onnx"
+# check = "accuracy"
+# reason = "retired 2027-01"
+# owner = "j.doe"
+# until = 2027-01-31
+"""
+
+
+def suggested_policy(document: Mapping[str, Any]) -> str:
+    """The text of a policy that this audit would have met, where its checks can be judged at all."""
+    by_name: dict[str, list[Mapping[str, Any]]] = {}
+    for result in document["results"]:
+        if result["name"] != OPEN:
+            by_name.setdefault(str(result["name"]), []).append(result)
+    counts = [result["images"] for results in by_name.values() for result in results if result["images"]]
+    head = _HEAD.replace("SEED", str(int(document["seed"]))).replace("LEAST", str(min(counts, default=1)))
+    parts = [head]
+    parts += [_check(name, results) for name, results in by_name.items()]
+    return "\n".join(parts) + _TAIL
+
+
+def _check(name: str, results: Sequence[Mapping[str, Any]]) -> str:
+    first = results[0]
+    lines = [f"[[check]]                               # {terminal(str(first['title']), 100)}"]
+    lines.append(f"use = {toml_string(str(first['check']))}")
+    if name != first["check"]:
+        lines.append(f"name = {toml_string(name)}")
+    limit = _limit(results)
+    lines += limit
+    judged = first["level"] != "record"
+    if not limit and not judged:
+        lines.append('level = "record"')
+    if first["images"]:
+        least = min(int(result["images"]) for result in results)
+        lines.append(f"# images = {least:<26} # at most so many pictures, drawn by the seed")
+    if any(figure["slice"] for figure in first["figures"]):
+        lines.append('# slices = { by = "class", min = 0.5, min_images = 20 }')
+    lines += [
+        f"# {key} = {_toml(value)}" for key, value in sorted(dict(first["options"]).items()) if _toml(value) is not None
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _limit(results: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A limit on the first figure that all models met, loose by two digits; a comment where none did."""
+    heads = [result["figures"][0] for result in results if result["figures"]]
+    if not heads or heads[0]["better"] is None:
+        return []
+    up = heads[0]["better"] == "higher"
+    bounds = [figure["low" if up else "high"] for figure in heads]
+    if any(bound is None for bound in bounds):
+        return []
+    worst = min(bounds) if up else max(bounds)
+    step = 10.0 ** (math.floor(math.log10(abs(worst))) - 1) if worst else 1.0
+    rounded = (math.floor(worst / step) if up else math.ceil(worst / step)) * step
+    missed = len(results) - len(heads)
+    said = f"{heads[0]['name']}: the worst model's bound was {worst:.6g}" + (f"; {missed} had none" if missed else "")
+    return [f"{'min' if up else 'max'} = {rounded:<33.4g} # {terminal(said, 90)}"]
+
+
+def _toml(value: Any) -> str | None:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return repr(value)
+    return toml_string(value) if isinstance(value, str) else None
