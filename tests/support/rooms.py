@@ -20,7 +20,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "importer.batches importer.relevance",
     ),
     "engines": ("engines", "engines.agreement engines.relevance"),
-    "images": ("images.profile", "images.drawing.page", "images", "images.drawing"),
+    "images": ("images.profile", "images.drawing.page", "images", "images.drawing images.corruptions"),
     "model": ("model.answers model.inputs", "model", "model.layers"),
     "objectives": ("objectives",),
     "results": ("results",),
