@@ -39,6 +39,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "assess.maps assess.robustness assess.jobs",
         "assess.models",
         "assess.audit",
+        "assess.audit.measures",
         "assess.audit.checks",
     ),
     "report": ("report.page report.parts report.audit", "report"),

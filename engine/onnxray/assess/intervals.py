@@ -10,8 +10,8 @@ import math
 from statistics import NormalDist
 
 
-def wilson(successes: int, count: int, confidence: float = 0.95) -> tuple[float, float]:
-    """The interval of a share; (0, 1) of none."""
+def wilson(successes: float, count: int, confidence: float = 0.95) -> tuple[float, float]:
+    """The interval of a share; (0, 1) of none. successes: whole, or a sum of numbers in [0, 1]."""
     if not count:
         return 0.0, 1.0
     z = NormalDist().inv_cdf((1 + confidence) / 2)
