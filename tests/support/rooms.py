@@ -42,7 +42,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "assess.audit.measures",
         "assess.audit.checks",
     ),
-    "report": ("report.page report.parts report.audit", "report"),
+    "report": ("report.page report.parts", "report.audit", "report"),
     "display": ("display",),
     "cli": (
         "cli.terminal",
