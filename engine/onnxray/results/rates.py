@@ -12,8 +12,8 @@ from statistics import NormalDist
 from typing import Any
 
 
-def wilson(successes: int, count: int, confidence: float = 0.95) -> tuple[float, float]:
-    """The interval of a share; (0, 1) of none."""
+def wilson(successes: float, count: int, confidence: float = 0.95) -> tuple[float, float]:
+    """The interval of a share; (0, 1) of none. successes: whole, or a sum of numbers in [0, 1]."""
     if not count:
         return 0.0, 1.0
     z = NormalDist().inv_cdf((1 + confidence) / 2)

@@ -1,17 +1,13 @@
 """``index.html``: a run's items as a table that can be sorted and filtered, with their pictures.
 
-One file: it loads nothing, and needs no network. Its policy lets a browser run the one script and the one style that
-stand in it, told by their hashes, and show pictures that it holds itself; nothing else, whatever its texts say. Every
-text goes through ``html_text``. It states no times of the run, not how it was called and not on what machine, so that a
-run that was gone on with, or made again, has the same page.
+One file, see whole_page.py. Every text goes through ``html_text``. It states no times of the run, not how it was
+called and not on what machine, so that a run that was gone on with, or made again, has the same page.
 """
 
 from __future__ import annotations
 
 import base64
-import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from importlib.resources import files
 from pathlib import Path, PurePath
 from typing import Any
 from urllib.parse import quote
@@ -19,6 +15,7 @@ from urllib.parse import quote
 from onnxray.errors.shown_text import html_text, json_text
 from onnxray.report.page.columns import Scalar, shown, table_of
 from onnxray.report.page.thumbnails import SIDE, Thumbnail, thumbnail
+from onnxray.report.page.whole_page import whole_page
 from onnxray.results.saved_files import PAGE
 
 _MOST_THUMBNAILS = 2000
@@ -37,30 +34,12 @@ def run_page(document: Mapping[str, Any], folder: Path, beside: Collection[str] 
     Of the first two thousand pictures thumbnails are held, of the others there are links. A run without items, whose
     parts have folders of their own (``runs``), shows the pictures that are beside it.
     """
-    style, script = (_own(name) for name in ("page.css", "page.js"))
-    policy = (
-        f"default-src 'none'; img-src data:; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
-        "base-uri 'none'; form-action 'none'"
-    )
-    title = html_text(_title(document))
+    title = _title(document)
     parts = [
-        "<!doctype html>", '<html lang="en">', "<head>", '<meta charset="utf-8">',
-        f'<meta http-equiv="Content-Security-Policy" content="{html_text(policy)}">',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        '<meta name="referrer" content="no-referrer">',
-        f"<title>{title}</title>", f"<style>{style}</style>", "</head>", "<body>", "<main>", f"<h1>{title}</h1>",
-        *_warnings(document), *_links(_named(document, beside)), *_content(document, folder, beside),
-        *_folded(document, beside), "</main>", f"<script>{script}</script>", "</body>", "</html>", "",
+        f"<h1>{html_text(title)}</h1>", *_warnings(document), *_links(_named(document, beside)),
+        *_content(document, folder, beside), *_folded(document, beside),
     ]  # fmt: skip
-    return "\n".join(parts).encode()
-
-
-def _own(name: str) -> str:
-    return files("onnxray.report.page").joinpath(name).read_text(encoding="utf-8")
-
-
-def _hash(text: str) -> str:
-    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+    return whole_page(title, parts, styles=("base.css", "page.css"), script="page.js")
 
 
 def _title(document: Mapping[str, Any]) -> str:

@@ -67,7 +67,7 @@ def test_an_audit_states_what_it_found(model: str, images: str, tmp_path: Path) 
     ]
     assert [one["state"] for one in found.results] == ["pass", "pass", "pass"]
     assert found.models[0]["sha256"] == onnxray.open(model).graph.sha256
-    assert (found.findings, len(found.rows())) == ([], 1 + 3 + len(accuracy["figures"]))
+    assert (found.findings, len(found.rows())) == ([], 1 + 5 + len(accuracy["figures"]))
     assert found.document["images"]["count"] == COUNT
 
 

@@ -2,10 +2,9 @@
 
     accuracy            mean_i [ argmax_k p_k(x_i) = y_i ],  with Wilson's interval; the same of each class and folder
     calibration error   sum_b n_b / n |mean confidence in b - accuracy in b|, b the bins of max_k p_k of equal width
-                        (Guo et al. 2017, On Calibration of Modern Neural Networks, eq. 3); of classes that exclude
-                        each other
+                        (Guo et al. 2017, On Calibration of Modern Neural Networks, eq. 3)
 
-p by ONNX Runtime on the file as it ships.
+p by ONNX Runtime on the file as it ships. A picture whose scores are no numbers is named wrongly, with no confidence.
 """
 
 from __future__ import annotations
@@ -14,8 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, final
 
-from onnxray.assess.audit.check import Check, Figure, Outcome, Picture, Row, slices_of
-from onnxray.graph.outputs.facts import CLASS_KINDS
+from onnxray.assess.audit.check import Check, Figure, Finding, Outcome, Picture, Row, slices_of
+from onnxray.assess.audit.measures.calibration import bootstrapped, calibration_error
+from onnxray.assess.audit.measures.reading import labelled_class, named, no_classes, row_of_each
+from onnxray.images.pixels import Pixels
 from onnxray.methods.option_checks import Range
 from onnxray.model.model import Model
 
@@ -36,41 +37,46 @@ class Accuracy(Check):
 
     def unfit(self, model: Model) -> str | None:
         """Only a classifier of pictures has it."""
-        if model.profile is None:
-            return "its input is no picture"
-        return None if model.head.kind in CLASS_KINDS else f"its output is {model.head.said()}, not one score a class"
+        return no_classes(model)
 
-    def measure(self, model: Model, pictures: Sequence[Picture], seed: int) -> list[Row]:  # noqa: ARG002
+    def measure(self, model: Model, pictures: Sequence[Picture], seed: int) -> list[Row]:
         """Of each picture its class as labelled and as named, and the confidence."""
-        from onnxray.objectives.targets import class_index  # imports torch
+        as_labelled = labelled_class(model)
 
-        said = model.predict_classes([picture.path for picture in pictures])
-        count = said.probabilities.shape[1]
-        true = {str(one.label): class_index(model, str(one.label), count) for one in pictures}
-        confidences = said.probabilities.max(1)
-        return [
-            {"true": true[str(picture.label)], "class": int(said.classes[k]), "confidence": float(confidences[k])}
-            for k, picture in enumerate(pictures)
-        ]
+        def measured(picture: Picture, pixels: Pixels) -> Row:
+            said = named(model, pixels)
+            if isinstance(said, str):
+                return {"true": None, "class": None, "confidence": 0.0, "reason": said}
+            true = as_labelled(picture, said.probabilities.shape[1])
+            confidence = float(said.probabilities[0, said.classes[0]])
+            return {"true": true, "class": int(said.classes[0]), "confidence": confidence}
+
+        return row_of_each(model, pictures, measured)
 
     def summarise(self, rows: Sequence[Row], pictures: Sequence[Picture], confidence: float) -> Outcome:
-        """Accuracy first, then the calibration error, then the slices."""
-        right = [row["class"] == row["true"] for row in rows]
+        """Accuracy first, then the calibration error, then the slices; pictures without a label are left out."""
+        known = [k for k, picture in enumerate(pictures) if picture.label is not None]
+        rows, pictures, left = [rows[k] for k in known], [pictures[k] for k in known], len(rows) - len(known)
+        right = [row["class"] is not None and row["class"] == row["true"] for row in rows]
         parts = [
             Figure.share("accuracy", sum(right[k] for k in places), len(places), confidence, slice=name)
             for name, places in slices_of(pictures).items()
         ]
         whole = Figure.share("accuracy", sum(right), len(rows), confidence)
-        return Outcome(figures=(whole, self._calibration(rows, right), *parts))
+        findings: tuple[Finding, ...] = ()
+        broken = [row["reason"] for row in rows if row["class"] is None]
+        if broken:
+            said = f"{len(broken)} pictures have no scores and count as wrong: {broken[0]}"
+            findings = (Finding(level="warning", message=said),)
+        notes = (f"{left} pictures have no label and are left out",) if left else ()
+        figures = (whole, self._calibration(rows, right, confidence), *parts)
+        return Outcome(figures=figures, findings=findings, notes=notes)
 
-    def _calibration(self, rows: Sequence[Row], right: Sequence[bool]) -> Figure:
-        """Without an interval: the error is biased upwards where bins hold few."""
-        sums: dict[int, float] = {}
-        for row, own in zip(rows, right):
-            place = min(self.bins - 1, int(row["confidence"] * self.bins))
-            sums[place] = sums.get(place, 0.0) + row["confidence"] - own
-        error = sum(map(abs, sums.values())) / len(rows) if rows else None
+    def _calibration(self, rows: Sequence[Row], right: Sequence[bool], confidence: float) -> Figure:
+        told = [row["confidence"] for row in rows]
+        low, high = bootstrapped(told, right, self.bins, confidence) if rows else (None, None)
         return Figure(
-            name="calibration error", value=error, low=None, high=None, count=len(rows), unit="share", better="lower",
-            reason=None if rows else "there are no pictures",
+            name="calibration error", value=calibration_error(told, right, self.bins) if rows else None, low=low,
+            high=high, count=len(rows), unit="share", better="lower",
+            reason=None if rows else "there are no pictures with a label",
         )  # fmt: skip

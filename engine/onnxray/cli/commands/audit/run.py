@@ -116,6 +116,7 @@ def run(
     from onnxray.assess.audit.policy import read_policy
     from onnxray.assess.audit.report import DOCUMENT
     from onnxray.assess.jobs.store import Store
+    from onnxray.report.audit.outputs import outputs
     from onnxray.results.run_folder import RunFolder
 
     chosen = default_policy() if policy is None else read_policy(policy)
@@ -131,6 +132,8 @@ def run(
     try:
         with Store.open(kept) as held, progress_bar() as tick:
             found = audit(plan, held, executor, tick)
+        for name, data in outputs(found.document, found.files).items():
+            folder.put(name, data)
         found.put(folder)
         done = True
     finally:

@@ -1,0 +1,149 @@
+"""Robustness: the share of pictures that are named rightly and stay so under every attack within a budget.
+
+    robust accuracy(eps) = mean_i [ C(x_i) = y_i  and no attack finds d, ||d|| <= eps, C(round(x_i + d)) != y_i ]
+
+The evaluation of ``attack evaluate``, picture by picture; success is ONNX Runtime's word on the saved 8-bit picture. It
+is an upper bound: a stronger attack may find more. Whether the attacks are weak because gradients are masked is tried
+by the evaluation's trust tests on one picture in ``trust_every``, chosen by its bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Annotated, Any, ClassVar, Final, final
+
+from onnxray.assess.audit.check import Check, Figure, Finding, Outcome, Picture, Row, seed_of, slices_of
+from onnxray.assess.audit.measures.reading import labelled_class, named, no_classes, row_of_each
+from onnxray.assess.robustness.evaluation import RobustnessEvaluation
+from onnxray.images.pixels import Pixels
+from onnxray.methods.attack.threat import NormName
+from onnxray.methods.option_checks import Range, check_choices
+from onnxray.model.model import Model
+
+_LET_PASS: Final[Mapping[str, float]] = MappingProxyType({
+    "randomised outputs": 1e-4, "more steps": 0.05, "restarts": 0.05, "success with budget": 0.05, "black box": 0.05,
+    "linear head": 0.05, "twin alone": 0.05,
+})  # fmt: skip
+"""The mean of a trust test's number over pictures that is no warning, as in robustness/trust.py; 0 of the others."""
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Robustness(Check):
+    """Robust accuracy within a budget, by several attacks, and whether that figure can be believed."""
+
+    name: ClassVar[str] = "robustness"
+    version: ClassVar[int] = 1
+    title: ClassVar[str] = "the share of pictures that are named rightly whatever an attack adds within a budget"
+    chunk: ClassVar[int] = 8
+    labelled: ClassVar[bool] = True
+
+    norm: Annotated[NormName, "the norm that perturbations are measured by"] = "linf"
+    eps: Annotated[float, "the budget, in grey levels", Range(1e-3, 1e9)] = 2.0
+    attacks: Annotated[str, "attacks by name, with commas; 'standard': those of `attack evaluate`"] = "pgd,apgd"
+    trust: Annotated[bool, "a trust test that warns fails the check; else it is a warning"] = False
+    trust_every: Annotated[
+        int, "one picture in so many is put to the trust tests, chosen by its bytes; 0: none", Range(0, 1_000_000)
+    ] = 8
+
+    def __post_init__(self) -> None:
+        check_choices(self)
+        self._evaluation(0)
+
+    def unfit(self, model: Model) -> str | None:
+        """Only a classifier of pictures has it."""
+        return no_classes(model)
+
+    def measure(self, model: Model, pictures: Sequence[Picture], seed: int) -> list[Row]:
+        """Of each picture the smallest norm of a success, by attack, and the trust tests. Unlabelled: its own class."""
+        as_labelled = labelled_class(model)
+
+        def measured(picture: Picture, pixels: Pixels) -> Row:
+            said = named(model, pixels)
+            if isinstance(said, str):
+                return {"true": None, "correct": False, "smallest": None, "norms": {}, "trust": [], "reason": said}
+            stated = as_labelled(picture, said.probabilities.shape[1])
+            true = int(said.classes[0]) if stated is None else stated
+            tested = self.trust_every > 0 and int(picture.sha256[:15], 16) % self.trust_every == 0
+            evaluation = self._evaluation(int(tested))
+            result = evaluation(model, pixels, [true], seed=seed_of(seed, self, picture))
+            (item,) = result.items
+            after = None if item.after is None else item.after.class_
+            return {
+                "true": true, "correct": item.correct, "smallest": item.smallest, "norms": dict(item.norms),
+                "after": after, "trust": [
+                    {"name": one["name"], "number": one["number"], "verdict": one["verdict"], "reason": one["reason"]}
+                    for one in result.extra["robustness"]["trust"]
+                ],
+            }  # fmt: skip
+
+        return row_of_each(model, pictures, measured)
+
+    def summarise(self, rows: Sequence[Row], pictures: Sequence[Picture], confidence: float) -> Outcome:
+        """Robust accuracy, then clean accuracy, the trust tests, what is left after each attack, and the slices."""
+        count = len(rows)
+        stands = [bool(row["correct"]) and not self._flipped(row["smallest"]) for row in rows]
+        figures = [
+            Figure.share("robust accuracy", sum(stands), count, confidence),
+            Figure.share("clean accuracy", sum(bool(row["correct"]) for row in rows), count, confidence),
+        ]
+        tests = {name: list(_numbers(rows, name)) for name in dict.fromkeys(_names(rows))}
+        tested = sum(bool(row["trust"]) for row in rows)
+        warned = [_warning(name, rows) for name, numbers in tests.items() if _warns(name, numbers)]
+        figures.append(Figure(
+            name="trust warnings", value=len(warned) if tested else None, low=len(warned) if tested else None,
+            high=len(warned) if tested else None, count=tested, unit="tests", better="lower",
+            reason=None if tested else "no picture was put to the trust tests",
+        ))  # fmt: skip
+        run = list[str]()
+        for attack in dict.fromkeys(name for row in rows for name in row["norms"]):
+            run.append(attack)
+            left = sum(
+                bool(row["correct"]) and not any(self._flipped(row["norms"].get(one)) for one in run) for row in rows
+            )
+            figures.append(Figure.share("robust accuracy", left, count, confidence, slice=f"after={attack}"))
+        figures += [
+            Figure.share("robust accuracy", sum(stands[k] for k in places), len(places), confidence, slice=name)
+            for name, places in slices_of(pictures).items()
+        ]
+        findings = tuple(Finding(level="error" if self.trust else "warning", message=text) for text in warned)
+        unlabelled = sum(picture.label is None for picture in pictures)
+        notes = [f"{self.norm} {self.eps:g} grey levels, attacks: {self.attacks}"]
+        notes += [f"{unlabelled} pictures have no label; their own class counts as right"] if unlabelled else []
+        return Outcome(figures=tuple(figures), findings=findings, notes=tuple(notes))
+
+    def _flipped(self, norm: float | None) -> bool:
+        return norm is not None and norm <= self.eps
+
+    def _evaluation(self, trust_images: int) -> RobustnessEvaluation:
+        attacks = None if self.attacks == "standard" else self.attacks
+        return RobustnessEvaluation(
+            norm=self.norm, eps=repr(float(self.eps)), attacks=attacks, trust_images=trust_images
+        )
+
+
+def _names(rows: Sequence[Row]) -> Iterable[str]:
+    return (test["name"] for row in rows for test in row["trust"])
+
+
+def _of(rows: Sequence[Row], name: str) -> Iterable[Mapping[str, Any]]:
+    return (test for row in rows for test in row["trust"] if test["name"] == name)
+
+
+def _numbers(rows: Sequence[Row], name: str) -> Iterable[Mapping[str, Any]]:
+    return (test for test in _of(rows, name) if test["verdict"] != "not run")
+
+
+def _warns(name: str, tests: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a test's number is too large over all pictures; where one has no number, its own word counts."""
+    if any(test["number"] is None and test["verdict"] == "WARN" for test in tests):
+        return True
+    numbers = [test["number"] for test in tests if test["number"] is not None]
+    return bool(numbers) and sum(numbers) / len(numbers) > _LET_PASS.get(name, 0.0)
+
+
+def _warning(name: str, rows: Sequence[Row]) -> str:
+    why = next((test["reason"] for test in _of(rows, name) if test["verdict"] == "WARN"), "")
+    return f"trust test '{name}' warns: {why}"

@@ -1,0 +1,1 @@
+"""What checks measure with: pictures read one by one, labels as classes, figures with their intervals."""

@@ -1,0 +1,1 @@
+"""Pictures made worse: noise, blur, weather and digital corruptions at five severities (Hendrycks, Dietterich 2019)."""
