@@ -152,9 +152,7 @@ class RobustnessEvaluation(Method[RobustnessItem]):
         seconds: dict[str, float] = {}
         for fact in tape.facts("seconds"):
             seconds[fact["attack"]] = seconds.get(fact["attack"], 0.0) + fact["seconds"]
-        suite = suite_of(self.norm, self.named)
-        alone = [*suite.smallest, *(suite.bounded if not suite.smallest and len(suite.bounded) == 1 else ())]
-        found = summary(tape.items, self.budgets, seconds, alone)
+        found = summary(tape.items, self.budgets, seconds, suite_of(self.norm, self.named).alone)
         return {"robustness": {"norm": self.norm, **found, "trust": list(tape.facts("trust"))}}
 
 
@@ -193,7 +191,8 @@ class _Group:
         def part(step: int, steps: int, what: str) -> None:
             tell(done + step / max(1, steps), total, f"{name}: {what}")
 
-        attacked = method.on(oracle, rows, seed, part)
+        reached = {"start": self._reached(places), "reached": self.smallest[places]} if method.goes_on else {}
+        attacked = method.on(oracle, rows, seed, part, **reached)
         whole = method.settled(attacked, method.perturb(attacked))[1]
         met = oracle.met(whole, rows)
         sizes = np.where(met, self.norm.size(whole), np.inf)
@@ -206,6 +205,15 @@ class _Group:
             if sizes[k] < self.smallest[place]:
                 self.smallest[place], self.best[place] = sizes[k], (name, whole[k])
         run.tell("seconds", {"attack": name, "seconds": time.perf_counter() - started})
+        said = oracle.queries.said(rows)
+        if said is not None:
+            run.note(f"{name}: {said}")
+
+    def _reached(self, places: Rows) -> Floats:
+        """(n, numbers): the smallest so far of these images, 0 where there is none."""
+        none = np.zeros(int(np.prod(self.criterion.variable.start.shape[1:])), np.float32)
+        found = (self.best[place] for place in places.tolist())
+        return np.stack([none if one is None else one[1] for one in found])
 
     def item(self, model: Model, row: int) -> RobustnessItem:
         """What was found of one image, judged alone."""

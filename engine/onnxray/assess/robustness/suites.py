@@ -30,6 +30,13 @@ class Suite:
     bounded: Mapping[str, type[WithinBudget]]
     options: Mapping[str, Mapping[str, Any]]
 
+    @property
+    def alone(self) -> tuple[str, ...]:
+        """Those that are tried on every image whatever the others found, and have a curve of their own."""
+        if not self.smallest:
+            return tuple(self.bounded) if len(self.bounded) == 1 else ()
+        return tuple(name for k, (name, method) in enumerate(self.smallest.items()) if not (k and method.goes_on))
+
     def without_gradients(self) -> Suite:
         """Those that ask the judge alone. Errors: InputError where there are none."""
         smallest = {name: method for name, method in self.smallest.items() if not method.needs_gradients}
@@ -66,6 +73,8 @@ def suite_of(norm: NormName, names: Sequence[str] = ()) -> Suite:
     """The attacks of a norm, or those that are named. Errors: InputError."""
     known = family(Attack)  # type: ignore[type-abstract]
     for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"the attack {name!r} is named {names.count(name)} times; name each once")
         if name not in known:
             raise InputError(f"there is no attack {name!r}; {did_you_mean(name, known)}there are: {', '.join(known)}")
     chosen: Sequence[Entry] = [(name, name, {}) for name in names] or (*_SMALLEST[norm], *_BOUNDED[norm])

@@ -56,8 +56,9 @@ class Perturbations:
 class Attacked:
     """Samples of a group: what is asked of the oracle, by ``rows``, with a generator for each.
 
-    eps: (n,) the budget of each, infinite where the smallest is looked for. start: (n, numbers) perturbations to begin
-    at, None where the attack begins as it does by itself.
+    eps: (n,) the budget of each; where the smallest is looked for the norm that is reached already, infinite where none
+    is: an attack may look below it alone. start: (n, numbers) perturbations to begin at, None where the attack begins
+    as it does by itself.
     """
 
     oracle: Oracle
@@ -92,6 +93,8 @@ class Attack(Method[AttackItem]):
     images_only: ClassVar[bool] = False
     needs_gradients: ClassVar[bool] = True
     """Whether it asks the twin; where not, any file that ONNX Runtime opens can be attacked, without torch."""
+    goes_on: ClassVar[bool] = False
+    """Whether it looks below a norm that is reached already, from there, where it is handed one."""
 
     wrt: Annotated[
         str | tuple[str, ...] | None,
@@ -119,11 +122,18 @@ class Attack(Method[AttackItem]):
         """eps, in grey levels; None where the attack looks for the smallest."""
 
     @final
-    def on(self, oracle: Oracle, rows: Rows, seed: int, tell: Tell, start: Floats | None = None) -> Attacked:
-        """Samples as this attack is given them, each with its budget and its generator. start: where to begin."""
+    def on(
+        self, oracle: Oracle, rows: Rows, seed: int, tell: Tell, start: Floats | None = None,
+        reached: NDArray[np.float64] | None = None,
+    ) -> Attacked:  # fmt: skip
+        """Samples as this attack is given them, each with its budget and its generator. start: where to begin.
+
+        reached: (n,) norms below which the smallest is looked for.
+        """
+        smallest = np.full(len(rows), np.inf) if reached is None else reached
         return Attacked(
             oracle=oracle, rows=rows, random=generators_of(oracle.variable.start[rows], seed), tell=tell,
-            eps=np.full(len(rows), np.inf if self.budget is None else self.budget), start=start,
+            eps=smallest if self.budget is None else np.full(len(rows), self.budget), start=start,
         )  # fmt: skip
 
     def looked_at(self, model: Model) -> Sequence[str]:
@@ -179,6 +189,9 @@ class Attack(Method[AttackItem]):
                     oracle, shots, row, whole[place], found.d[place] if self.float_ else None, method=self.name,
                     norm=self.measure, eps=self.budget, numbers=numbers,
                 )  # fmt: skip
+            said = queries.said(rows)
+            if said is not None:
+                own.note(said)
         run.progress(1000 * len(variable), 1000 * len(variable), f"{self.name}: done")
 
     def settled(self, attacked: Attacked, found: Perturbations) -> tuple[Perturbations, Floats]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from onnxray.errors import NotFinite
 from onnxray.images.distances import similarities
 from onnxray.images.drawing.signed_grey import signed_to_grey
 from onnxray.methods.array_variable import ArrayVariable
@@ -24,7 +25,24 @@ def measured(
     oracle: Oracle, shots: Shots, row: int, whole: Floats, unrounded: Floats | None, *, method: str, norm: Norm,
     eps: float | None, numbers: Mapping[str, Any],
 ) -> AttackItem:  # fmt: skip
-    """Judge and measure what came of one sample. whole, unrounded: its perturbation as it is saved, and in floats."""
+    """Judge and measure what came of one sample. whole, unrounded: its perturbation as it is saved, and in floats.
+
+    Where the judge says NaN or infinity of it, it is left as it was.
+    """
+    more: dict[str, Any] = {"method": method, "norm": norm, "eps": eps, "numbers": numbers}
+    try:
+        return _measured(oracle, shots, row, whole, unrounded, **more)
+    except NotFinite as error:
+        left = _measured(
+            oracle, shots, row, np.zeros_like(whole), None if unrounded is None else np.zeros_like(unrounded), **more
+        )
+        return replace(left, reason=f"{left.reason}: {error}")
+
+
+def _measured(
+    oracle: Oracle, shots: Shots, row: int, whole: Floats, unrounded: Floats | None, *, method: str, norm: Norm,
+    eps: float | None, numbers: Mapping[str, Any],
+) -> AttackItem:  # fmt: skip
     rows = np.array([row])
     queries, variable = oracle.queries.row(row), oracle.variable
     saved = variable.saved(oracle.samples(whole[None], rows))
