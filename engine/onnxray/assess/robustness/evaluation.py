@@ -9,7 +9,7 @@ image that is named wrongly as it came is counted apart and not attacked.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, final
 
@@ -18,6 +18,7 @@ import numpy as np
 from onnxray.assess.robustness.curves import summary
 from onnxray.assess.robustness.item import RobustnessItem
 from onnxray.assess.robustness.suites import Suite, suite_of
+from onnxray.assess.robustness.transfers import opened_beside, transfer_table
 from onnxray.assess.robustness.trust import NO_GRADIENT, Evidence, trust_tests
 from onnxray.errors import InputError, NotAClassifier
 from onnxray.errors.short_values import short
@@ -60,6 +61,10 @@ class RobustnessEvaluation(Method[RobustnessItem]):
         Range(1.0, 1e9),
     ] = 1.5
 
+    transfer: Annotated[
+        str | tuple[str, ...], "another ONNX file: what is made on one of the files is judged on the other; repeatable"
+    ] = ()
+
     trust_images: Annotated[
         int, "on how many images it is tried whether the figure can be believed; 0: on none", Range(0, 100_000)
     ] = 16
@@ -67,6 +72,10 @@ class RobustnessEvaluation(Method[RobustnessItem]):
     def __post_init__(self) -> None:
         check_choices(self)
         suite = suite_of(self.norm, self.named)
+        if self.others and self.norm == "l0":
+            raise InputError(
+                "--transfer goes by MI-FGSM, which keeps to linf, l2 or l1; leave it out, or state another norm"
+            )
         for eps in self.budgets:  # what an attack does not take is refused before anything is opened
             for name in suite.bounded:
                 suite.at(name, self.norm, eps)
@@ -75,6 +84,11 @@ class RobustnessEvaluation(Method[RobustnessItem]):
     def named(self) -> tuple[str, ...]:
         """The attacks that are named."""
         return () if self.attacks is None else tuple(part.strip() for part in self.attacks.split(","))
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """The other files."""
+        return (self.transfer,) if isinstance(self.transfer, str) else tuple(self.transfer)
 
     @property
     def budgets(self) -> tuple[float, ...]:
@@ -115,10 +129,11 @@ class RobustnessEvaluation(Method[RobustnessItem]):
             suite = suite.without_gradients()
             run.note(f"attacks by gradients are left out: {missing}")
         size = group_size(int(np.prod(variable.start.shape[1:])))
-        starts = [*range(0, len(variable), size), *([None] if self.trust_images else [])]
-        for start, own in run.units(starts):
-            if start is None:
-                self._test(criterion, suite, own)
+        others = opened_beside(model, self.others) if self.others else {}
+        after = [*([self._test] if self.trust_images else []), *([self._transferred] if others else [])]
+        for start, own in run.units([*range(0, len(variable), size), *after]):
+            if not isinstance(start, int):
+                start(criterion, suite, own, others)
                 continue
             rows = np.arange(start, min(start + size, len(variable)))
 
@@ -131,7 +146,14 @@ class RobustnessEvaluation(Method[RobustnessItem]):
             yield from (group.item(model, row) for row in rows.tolist())
         run.progress(1000 * len(variable), 1000 * len(variable), "evaluate: done")
 
-    def _test(self, criterion: OtherClass, suite: Suite, run: Run) -> None:
+    def _transferred(self, criterion: OtherClass, _: Suite, run: Run, others: Mapping[str, Model]) -> None:
+        """What is made on one file and judged on another."""
+        count = len(criterion.left)
+        for cell in transfer_table(criterion, others, self.norm, self.budgets, seed_of(run)):
+            run.progress(1000 * count, 1000 * count, f"transfer: {cell['made_on']} to {cell['judged_by']}")
+            run.tell("transfer", cell)
+
+    def _test(self, criterion: OtherClass, suite: Suite, run: Run, _: Mapping[str, Model]) -> None:
         """Whether the figure can be believed, on images spread evenly over those that are named rightly."""
         right = np.flatnonzero(criterion.rightly)
         if not right.size:
@@ -153,7 +175,8 @@ class RobustnessEvaluation(Method[RobustnessItem]):
         for fact in tape.facts("seconds"):
             seconds[fact["attack"]] = seconds.get(fact["attack"], 0.0) + fact["seconds"]
         found = summary(tape.items, self.budgets, seconds, suite_of(self.norm, self.named).alone)
-        return {"robustness": {"norm": self.norm, **found, "trust": list(tape.facts("trust"))}}
+        beside = {name: list(tape.facts(name)) for name in ("trust", "transfer")}
+        return {"robustness": {"norm": self.norm, **found, **beside}}
 
 
 class _Group:
