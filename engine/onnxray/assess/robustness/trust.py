@@ -37,9 +37,9 @@ _COARSE, _MANY = 32, 1000
 """Levels at most that many numbers are brought to where rounding is coarse: 5 bits."""
 _UNSTEADY = 1e-4
 _HELPS = 0.05
+"""The share above which a weakness counts, where it is of more than one image: one is no evidence."""
 _DRAWS = 100
 _STEPS = 20
-_MISSED = 0.05
 NO_GRADIENT = (NotDifferentiable, MismatchError, UnsupportedOperator)
 
 
@@ -74,7 +74,7 @@ _OF: Final[Mapping[str, tuple[str, str]]] = MappingProxyType({
         "noise does better than the gradient",
     ),
     "black box": (
-        "share of images that an attack without gradients flips and PGD does not", "gradients are masked"
+        "share of images that an attack without gradients flips and none of those PGDs does", "gradients are masked"
     ),
     "linear head": (
         "share of heads with an adversarial example in which PGD misses it",
@@ -157,11 +157,13 @@ def trust_tests(evidence: Evidence) -> Iterator[TrustTest]:
     shares = {eps: float(flipped.mean()) for eps, flipped in flips.items()}
     yield rising(shares)
     middle = min(shares, key=lambda eps: (abs(shares[eps] - 0.5), eps))
-    yield helps(evidence, "more steps", flips[middle], evidence.pgd(middle, steps=4 * _STEPS))
-    yield helps(evidence, "restarts", flips[middle], evidence.pgd(middle, restarts=4))
+    longer = evidence.flipped(evidence.pgd(middle, steps=4 * _STEPS))
+    again = evidence.flipped(evidence.pgd(middle, restarts=4))
+    yield helps("more steps", flips[middle], longer, middle)
+    yield helps("restarts", flips[middle], again, middle)
     yield unbounded(evidence)
     yield noise(evidence, middle, flips[middle])
-    yield black_box(evidence, middle, flips[middle])
+    yield black_box(evidence, middle, flips[middle] | longer | again)
     yield linear_head(evidence, middle)
     yield twin_alone(evidence, middle, found[middle])
 
@@ -247,10 +249,10 @@ def rising(shares: Mapping[float, float]) -> TrustTest:
     return _judged("success with budget", max(0.0, fall), warns=fall > _HELPS)
 
 
-def helps(evidence: Evidence, name: str, before: NDArray[np.bool_], stronger: PGD) -> TrustTest:
+def helps(name: str, before: NDArray[np.bool_], after: NDArray[np.bool_], eps: float) -> TrustTest:
     """Four times the steps, or four starts, must not help by more than a twentieth."""
-    gain = float(evidence.flipped(stronger).mean() - before.mean())
-    return _judged(name, gain, warns=gain > _HELPS, eps=stronger.eps)
+    gain = float(after.mean() - before.mean())
+    return _judged(name, gain, warns=_many(gain, len(before)), eps=eps)
 
 
 def unbounded(evidence: Evidence) -> TrustTest:
@@ -278,7 +280,7 @@ def black_box(evidence: Evidence, eps: float, flipped: NDArray[np.bool_]) -> Tru
     if evidence.black is None:
         return _not_run("black box", "the suite has no such attack")
     share = float((evidence.flipped(evidence.black(eps)) & ~flipped).mean())
-    return _judged("black box", share, warns=share > _HELPS, eps=eps)
+    return _judged("black box", share, warns=_many(share, len(flipped)), eps=eps)
 
 
 def linear_head(evidence: Evidence, eps: float) -> TrustTest:
@@ -291,14 +293,18 @@ def linear_head(evidence: Evidence, eps: float) -> TrustTest:
     oracle = replace(evidence.oracle, criterion=head, queries=Queries.none(len(variable)))
     d = evidence.found(evidence.pgd(eps, steps=2 * _STEPS), oracle)
     missed = float((~oracle.met(d, evidence.rows)).mean())
-    return _judged("linear head", missed, warns=missed > _MISSED, eps=eps)
+    return _judged("linear head", missed, warns=_many(missed, len(evidence.rows)), eps=eps)
 
 
 def twin_alone(evidence: Evidence, eps: float, d: Floats) -> TrustTest:
     """Flipped for the twin and not for the judge, on the very same floats: PGD's perturbations d."""
     oracle, rows = evidence.oracle, evidence.rows
     share = float(((oracle.slopes(d, rows).margin < 0) & ~oracle.met(d, rows)).mean())
-    return _judged("twin alone", share, warns=share > _HELPS, eps=eps)
+    return _judged("twin alone", share, warns=_many(share, len(rows)), eps=eps)
+
+
+def _many(share: float, count: int) -> bool:
+    return share > _HELPS and round(share * count) > 1
 
 
 def _start(evidence: Evidence) -> Floats:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, ClassVar, final
 
 import numpy as np
@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from onnxray.images.pixels import Pixels
 from onnxray.methods.array_variable import variable_of
 from onnxray.methods.as_typed import path_texts, plain_fields, target_text
+from onnxray.methods.attack.applicable import left_out
 from onnxray.methods.attack.item import AttackItem
-from onnxray.methods.attack.measurement import measured
+from onnxray.methods.attack.measurement import measured, not_asked
 from onnxray.methods.attack.oracle import Oracle, Queries
 from onnxray.methods.attack.success import Criterion, criterion_of
 from onnxray.methods.attack.threat import NORMS, Floats, Norm, NormName
@@ -168,6 +169,11 @@ class Attack(Method[AttackItem]):
     def run(self, model: Model, pixels: Pixels, goal: Any, run: Run) -> Iterator[AttackItem]:
         """Give an item for every sample, in order."""
         variable = variable_of(model, pixels, self.wrt, self.looked_at(model))
+        left = left_out(variable, goal)
+        everyone, kept = variable, np.setdiff1d(np.arange(len(variable)), [*left])
+        if left:
+            variable = replace(variable, samples=variable.samples.rows(kept))
+            run.note(f"{len(left)} of {len(everyone)} samples are left out: {next(iter(left.values()))}")
         criterion, shots = self.asked(variable, goal)
         for note in variable.notes("linf, l2 and l1 count 255ths, and `moved` has them in the arrays' own units"):
             run.note(note)
@@ -184,15 +190,24 @@ class Attack(Method[AttackItem]):
             attacked = self.on(oracle, rows, seed_of(own), tell)
             found, whole = self.settled(attacked, self.perturb(attacked))
             for place, row in enumerate(rows.tolist()):
+                yield from self._left(everyone, left, kept, row)
                 numbers = {name: values[place] for name, values in found.numbers.items()}
                 yield measured(
-                    oracle, shots, row, whole[place], found.d[place] if self.float_ else None, method=self.name,
-                    norm=self.measure, eps=self.budget, numbers=numbers,
+                    oracle, shots, row, whole[place], found.d[place] if self.float_ else None,
+                    place=int(kept[row]), method=self.name, norm=self.measure, eps=self.budget, numbers=numbers,
                 )  # fmt: skip
+            if rows[-1] == len(variable) - 1:
+                yield from self._left(everyone, left, kept, len(variable))
             said = queries.said(rows)
             if said is not None:
                 own.note(said)
         run.progress(1000 * len(variable), 1000 * len(variable), f"{self.name}: done")
+
+    def _left(self, variable: Variable, left: Mapping[int, str], kept: Rows, row: int) -> Iterator[AttackItem]:
+        """Those that are left out between the sample of this row and the one before it."""
+        first = int(kept[row - 1]) + 1 if row else 0
+        for place in range(first, int(kept[row]) if row < len(kept) else len(variable)):
+            yield not_asked(variable, place, left[place], method=self.name, norm=self.measure, eps=self.budget)
 
     def settled(self, attacked: Attacked, found: Perturbations) -> tuple[Perturbations, Floats]:
         """What is saved of perturbations, beside them: whole steps within the budget."""
