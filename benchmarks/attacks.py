@@ -3,6 +3,7 @@
 python benchmarks/attacks.py --zoo ZOO --base attack-base.json                     all rows, 20 images of each network
 python benchmarks/attacks.py --zoo ZOO --base attack-base.json --images 200 fmn    rows with such a name, all images
 python benchmarks/attacks.py --speed                                               against foolbox, in one process
+python benchmarks/attacks.py --zoo ZOO --evaluate --images 200                     against torchattacks' AutoAttack
 
 ZOO holds MNIST's test digits, photographs and SqueezeNet; the base states which peer reached which norm on which image.
 """
@@ -94,7 +95,11 @@ def main() -> None:
     parser.add_argument("--base", type=Path)
     parser.add_argument("--images", type=int, default=20)
     parser.add_argument("--speed", action="store_true", help="times beside foolbox's, and no norms")
+    parser.add_argument("--evaluate", action="store_true", help="evaluations of digits beside AutoAttack, and no norms")
     given = parser.parse_args()
+    if given.evaluate and given.zoo is not None:
+        speed_of_evaluation(given.zoo, given.images)
+        return
     if given.speed:
         speed()
         speed_of_scores()
@@ -272,6 +277,50 @@ def speed_of_scores() -> None:
             _perturbed(own, model, images)
             ratios.append((time.process_time() - middle) / (middle - began))
         print(f"{name}: {np.median(ratios):.2f} of the peer's CPU time, {len(images)} images", flush=True)
+
+
+def speed_of_evaluation(zoo: Path, count: int) -> None:
+    """Evaluations of the LeNet beside torchattacks' AutoAttack on the same digits: CPU time, robust accuracy.
+
+    Both judged by ONNX Runtime, ours on the saved 8-bit pictures, theirs on floats. An evaluation gives all budgets at
+    once and is made of one as well; AutoAttack is run at each.
+    """
+    import tempfile
+
+    import torch
+    import torchattacks
+
+    sys.path[0] = str(Path(__file__).resolve().parent.parent / "tests")
+    from onnxray.assess.robustness.evaluation import RobustnessEvaluation
+    from support.attack_peers import logits_module
+
+    model = onnxray.open("lenet")
+    images = digits(model, zoo, count)
+    own = model.predict_classes(images).classes
+    with tempfile.TemporaryDirectory() as folder:
+        module = logits_module(model, "ip2", Path(folder)).float()
+    x, labels = torch.from_numpy(images / np.float32(255)), torch.from_numpy(own)
+    budgets, theirs = (16, 25, 38, 76), {}
+    for eps in budgets:
+        began = time.process_time()
+        attack = torchattacks.AutoAttack(module, norm="Linf", eps=eps / 255, version="standard", n_classes=10, seed=0)
+        found = attack(x, labels)
+        seconds = time.process_time() - began
+        robust = float((model.predict_classes(255 * found.detach().numpy()).classes == own).mean())
+        theirs[eps] = seconds
+        mine, accuracy = _evaluated(RobustnessEvaluation, str(eps), model, images)
+        print(
+            f"at {eps}: {mine / seconds:.2f} of AutoAttack's time ({mine:.1f} and {seconds:.1f} s, {count} digits); "
+            f"robust accuracy {accuracy[float(eps)]:.3f}, AutoAttack's {robust:.3f}", flush=True,
+        )  # fmt: skip
+    mine, accuracy = _evaluated(RobustnessEvaluation, ",".join(map(str, budgets)), model, images)
+    print(f"all of them in one evaluation: {mine / sum(theirs.values()):.2f} of the four ({mine:.1f} s); {accuracy}")
+
+
+def _evaluated(evaluation: Any, eps: str, model: onnxray.Model, images: NDArray[np.uint8]) -> tuple[float, Any]:
+    began = time.process_time()
+    found = evaluation(eps=eps, trust_images=0)(model, images).extra["robustness"]["curve"]
+    return time.process_time() - began, {row["eps"]: row["robust_accuracy"] for row in found}
 
 
 def _perturbed(method: Attack, model: onnxray.Model, images: NDArray[np.uint8]) -> NDArray[np.float32]:
