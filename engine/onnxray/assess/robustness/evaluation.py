@@ -22,6 +22,7 @@ from onnxray.assess.robustness.transfers import opened_beside, transfer_table
 from onnxray.assess.robustness.trust import NO_GRADIENT, Evidence, trust_tests
 from onnxray.errors import InputError, NotAClassifier
 from onnxray.errors.short_values import short
+from onnxray.graph.outputs.facts import CLASS_KINDS
 from onnxray.images.drawing.signed_grey import signed_to_grey
 from onnxray.images.pixels import Pixels
 from onnxray.methods.array_variable import variable_of
@@ -59,7 +60,7 @@ class RobustnessEvaluation(Method[RobustnessItem]):
         float,
         "how far above a budget an image's smallest norm may lie for the bounded attacks to be tried on it; 1e9: any",
         Range(1.0, 1e9),
-    ] = 1.5
+    ] = 1.2
 
     transfer: Annotated[
         str | tuple[str, ...], "another ONNX file: what is made on one of the files is judged on the other; repeatable"
@@ -117,10 +118,14 @@ class RobustnessEvaluation(Method[RobustnessItem]):
 
     def run(self, model: Model, pixels: Pixels, goal: Any, run: Run) -> Iterator[RobustnessItem]:
         """Give an item for every image, in order. goal: the true classes, one an image; None: the model's own."""
+        if model.head.kind not in CLASS_KINDS:
+            raise NotAClassifier(
+                f"output {model.head.name!r} is {model.head.said()}; robust accuracy needs classes; of other outputs ask "
+                "an attack by itself what it takes to reach a goal: onnxray attack fmn --target"
+            )
         variable = variable_of(model, pixels, None, [model.head.name])
         criterion = criterion_of(variable, None, labels=goal)[0]
-        if not isinstance(criterion, OtherClass):
-            raise NotAClassifier(f"output {model.head.name!r} is {model.head.said()}; robust accuracy needs classes")
+        assert isinstance(criterion, OtherClass)
         if goal is None:
             run.note("labels: none were stated, so the model's own answers count as right")
         suite = suite_of(self.norm, self.named)
