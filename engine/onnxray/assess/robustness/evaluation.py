@@ -120,7 +120,7 @@ class RobustnessEvaluation(Method[RobustnessItem]):
         """Give an item for every image, in order. goal: the true classes, one an image; None: the model's own."""
         if model.head.kind not in CLASS_KINDS:
             raise NotAClassifier(
-                f"output {model.head.name!r} is {model.head.said()}; robust accuracy needs classes; of other outputs ask "
+                f"output {model.head.name!r} is {model.head.said()}; robust accuracy needs classes; of others ask "
                 "an attack by itself what it takes to reach a goal: onnxray attack fmn --target"
             )
         variable = variable_of(model, pixels, None, [model.head.name])
