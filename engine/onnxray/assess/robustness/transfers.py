@@ -37,9 +37,9 @@ def opened_beside(model: Model, paths: Sequence[str]) -> dict[str, Model]:
     """
     found = {_name(model.graph.name): model}
     for path in paths:
-        other = open_model(path)
+        other = open_model(path, device=model.device, approximate=model.approximate)
         if other.profile is None or other.profile.assumed:
-            other = open_model(path, model.profile)
+            other = open_model(path, model.profile, device=model.device, approximate=model.approximate)
         name = _name(path)
         if name in found:
             raise InputError(f"two of the files are named {short(name)}; give each a name of its own")
@@ -61,7 +61,7 @@ def transfer_table(
         attack = MIFGSM(norm=norm, eps=eps)
         for source, oracle in oracles.items():
             rows = np.flatnonzero(rightly[source])
-            d = _made(attack, oracle, rows, seed)
+            d, why = _made(attack, oracle, rows, seed)
             for judge, other in oracles.items():
                 both = rightly[judge][rows]
                 shared = rows[both]
@@ -71,7 +71,7 @@ def transfer_table(
                     "eps": eps, "made_on": source, "judged_by": judge, "images": len(shared),
                     "flipped": None if flipped is None or not len(shared) else flipped / len(shared),
                     "interval": None if flipped is None else list(wilson(flipped, len(shared))),
-                    "reason": "the file has no gradient" if d is None else None,
+                    "reason": why,
                 }  # fmt: skip
 
 
@@ -98,16 +98,16 @@ def _on(criterion: OtherClass, model: Model) -> Oracle:
     return Oracle(variable=variable, criterion=criterion, queries=Queries.none(len(variable)))
 
 
-def _made(attack: MIFGSM, oracle: Oracle, rows: NDArray[np.int64], seed: int) -> Floats | None:
-    """(n, numbers): perturbations as they are saved; None where the file has no gradient."""
+def _made(attack: MIFGSM, oracle: Oracle, rows: NDArray[np.int64], seed: int) -> tuple[Floats | None, str | None]:
+    """(n, numbers): perturbations as they are saved; None where the file has no gradient, and why."""
     found, size = [np.zeros((0, oracle.numbers), np.float32)], group_size(oracle.numbers)
     try:
         for start in range(0, len(rows), size):
             attacked = attack.on(oracle, rows[start : start + size], seed, silent)
             found.append(attack.settled(attacked, attack.perturb(attacked))[1])
-    except NO_GRADIENT:
-        return None
-    return np.concatenate(found)
+    except NO_GRADIENT as error:
+        return None, f"the file has no gradient: {error}"
+    return np.concatenate(found), None
 
 
 def _met(oracle: Oracle, d: Floats, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
