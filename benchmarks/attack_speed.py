@@ -1,8 +1,8 @@
 """Attacks on the bundled LeNet against foolbox's and torchattacks', the same steps from the same start, in CPU time.
 
-64 digits, of which 20 are different. The others are given the torch module that `to_torch` makes of the file, between
 64 digits, of which 20 are different. The others are given the torch module that `to_torch` makes of the file, from the
 pixels to the logits; ours counts queries, judges what is saved by ONNX Runtime, and measures no picture. Square and
+HopSkipJump ask ONNX Runtime for every answer, the others their torch module. One thread each. PGD's perturbations are
 compared number by number, DDN's by their median norm. Nearly nine tenths of PGD's and DDN's time is torch's own forward
 and backward pass, which both sides run.
 Needs foolbox and torchattacks: pip install --no-deps foolbox torchattacks.
