@@ -3,7 +3,8 @@
 64 digits, of which 20 are different. The others are given the torch module that `to_torch` makes of the file, from the
 pixels to the logits; ours counts queries, judges what is saved by ONNX Runtime, and measures no picture. Square and
 HopSkipJump ask ONNX Runtime for every answer, the others their torch module. One thread each. PGD's perturbations are
-compared number by number, DDN's by their median norm. Nearly nine tenths of PGD's and DDN's time is torch's own forward
+compared number by number, DDN's by their median norm, with the others' module in float64: in float32 their loss has no
+slope where a probability is nearly 1. Nearly nine tenths of PGD's and DDN's time is torch's own forward
 and backward pass, which both sides run.
 Needs foolbox and torchattacks: pip install --no-deps foolbox torchattacks.
 """
@@ -36,9 +37,7 @@ def main() -> None:
 
 
 def measure(chosen: Setting) -> list[Row]:
-    import foolbox
     import torch
-    import torchattacks
     from attacks import perturbed
 
     # In place of this folder, whose support.py is another one.
@@ -52,30 +51,43 @@ def measure(chosen: Setting) -> list[Row]:
     some = model.pixels([str(path) for path in onnxray_models.samples("lenet")]).array.astype(np.uint8)
     images = np.resize(some, (COUNT, *some.shape[1:]))
     with tempfile.TemporaryDirectory() as folder:
-        module = logits_module(model, "ip2", Path(folder)).float().eval()
-    x, labels = torch.from_numpy(images / np.float32(255)), torch.from_numpy(model.predict_classes(images).classes)
-    peer = foolbox.PyTorchModel(module, bounds=(0, 1))
+        exact = logits_module(model, "ip2", Path(folder))
+    labels = torch.from_numpy(model.predict_classes(images).classes)
     pgd = methods.PGD(eps=EPS, step_size=STEP, random_start=False)
-    fools = foolbox.attacks.LinfPGD(rel_stepsize=STEP / EPS, steps=40, random_start=False)
-    torches = torchattacks.PGD(module, eps=EPS / 255, alpha=STEP / 255, steps=40, random_start=False)
-    ddn, jump = foolbox.attacks.DDNAttack(steps=100), foolbox.attacks.HopSkipJumpAttack(steps=4)
-    # A grey level flips none of them, so that all squares are tried.
-    square = torchattacks.Square(module, eps=1 / 255, n_queries=300)
     ours = partial(perturbed, model=model, images=images)
-    work: tuple[tuple[str, str, Any, Callable[[], Any], Callable[[Any, Any], bool] | None, float], ...] = (
-        ("PGD-40", "foolbox", pgd, lambda: fools.run(peer, x, labels, epsilon=EPS / 255), same, 0.59),
-        ("PGD-40", "torchattacks", pgd, lambda: torches(x, labels), same, 0.77),
-        ("DDN-100", "foolbox", methods.DDN(levels=False), lambda: ddn.run(peer, x, labels), as_small, 0.7),
-        ("Square-300", "torchattacks", methods.Square(eps=1.0, steps=299), lambda: square(x, labels), None, 0.5),
-        ("HopSkipJump-4", "foolbox", methods.HopSkipJump(steps=4), lambda: jump.run(peer, x, labels), None, 0.5),
+    work: tuple[tuple[str, str, Any, Callable[[Any, Any], bool] | None, float], ...] = (
+        ("PGD-40", "foolbox", pgd, same, 0.59),
+        ("PGD-40", "torchattacks", pgd, same, 0.77),
+        ("DDN-100", "foolbox", methods.DDN(levels=False), as_small, 0.7),
+        # A grey level flips none of them, so that all squares are tried.
+        ("Square-300", "torchattacks", methods.Square(eps=1.0, steps=299), None, 0.5),
+        ("HopSkipJump-4", "foolbox", methods.HopSkipJump(steps=4), None, 0.5),
     )
-    rows = []
-    for name, against, own, theirs, check, aim in work:
+    x = torch.from_numpy(images / 255)
+    for (name, against, own, check, _), theirs in zip(work, others(exact, x, labels)):
         if check is not None and not check(ours(own), 255 * (theirs() - x).detach().numpy().reshape(COUNT, -1)):
             raise SystemExit(f"{name}: ours and {against}'s are not the same work")
+    rows = []
+    for (name, against, own, _, aim), theirs in zip(work, others(exact.float(), x.float(), labels)):
         pairs = [(_seconds(partial(ours, own)), _seconds(theirs)) for _ in range(chosen.rounds(5))]
         rows.append(row_of(name, against, "s", pairs, aim=aim))
     return rows
+
+
+def others(module: Any, x: Any, labels: Any) -> list[Callable[[], Any]]:
+    """What the other libraries do, on a module from pictures in [0, 1] to logits."""
+    import foolbox
+    import torchattacks
+
+    peer = foolbox.PyTorchModel(module, bounds=(0, 1))
+    fools = foolbox.attacks.LinfPGD(rel_stepsize=STEP / EPS, steps=40, random_start=False)
+    torches = torchattacks.PGD(module, eps=EPS / 255, alpha=STEP / 255, steps=40, random_start=False)
+    ddn, jump = foolbox.attacks.DDNAttack(steps=100), foolbox.attacks.HopSkipJumpAttack(steps=4)
+    square = torchattacks.Square(module, eps=1 / 255, n_queries=300)
+    return [
+        lambda: fools.run(peer, x, labels, epsilon=EPS / 255), lambda: torches(x, labels),
+        lambda: ddn.run(peer, x, labels), lambda: square(x, labels), lambda: jump.run(peer, x, labels),
+    ]  # fmt: skip
 
 
 def same(mine: Any, other: Any) -> bool:

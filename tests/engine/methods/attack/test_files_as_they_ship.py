@@ -15,6 +15,7 @@ import onnxray
 from onnxray.assess.robustness.evaluation import RobustnessEvaluation
 from onnxray.images.profile.profile import Profile
 from onnxray.methods.attack.decision.noise import Noise
+from onnxray.methods.attack.gradient.fgsm import FGSM
 from onnxray.methods.attack.gradient.pgd import PGD
 from support import models, quantised
 
@@ -82,3 +83,27 @@ def test_what_is_said_of_a_saved_picture_is_the_runtimes_word(name: str) -> None
             saved = item.images["image"].astype(float)
             assert classes(item.images["image"]) != item.true
             assert np.abs(saved - item.images["origin"]).max() == item.smallest
+
+
+def test_rounded_probabilities_are_attacked_by_their_logits() -> None:
+    """Quantised to 1/16 most are zero, and so is the own class's once it is left: cross-entropy is that of the logits."""
+    text = TEXT.format(kind="float", batch="N", shape=f"3,{SIDE},{SIDE}", more="").replace("[N,4] y)", "[N,4] p)")
+    text = text.replace(
+        " }", " s = Softmax (y) q = QuantizeLinear (s, step, none) p = DequantizeLinear (q, step, none) }"
+    )
+    weights = {
+        "w": models.random(0, 108, 16, scale=0.4), "v": models.random(1, 16, 4, scale=3.0), "step": np.float32(1 / 16),
+        "none": np.uint8(0),
+    }  # fmt: skip
+    rounded = onnxray.open(models.parse(text, weights).SerializeToString(), profile())
+    images = np.random.default_rng(3).integers(40, 216, (3, 3, SIDE, SIDE)).astype(np.float32)
+    assert (rounded.predict_classes(images).probabilities == 0).any()
+    plain_weights = {name: weights[name] for name in ("w", "v")}
+    smooth = onnxray.open(
+        models.parse(TEXT.format(kind="float", batch="N", shape=f"3,{SIDE},{SIDE}", more=""), plain_weights)
+        .SerializeToString(), profile(), output="y=logits",
+    )  # fmt: skip
+    for ours, other in zip(*(FGSM(eps=20.0)(model, images).items for model in (rounded, smooth))):
+        np.testing.assert_array_equal(ours.images["image"], other.images["image"])
+    found = PGD(eps=80.0, steps=20)(rounded, images).items
+    assert any(item.success for item in found)
