@@ -2,7 +2,7 @@
 
 python benchmarks/attacks.py --zoo ZOO --base attack-base.json                     all rows, 20 images of each network
 python benchmarks/attacks.py --zoo ZOO --base attack-base.json --images 200 fmn    rows with such a name, all images
-python benchmarks/attacks.py --speed                                               against foolbox, in one process
+python benchmarks/attacks.py --zoo ZOO --evaluate --images 200                     against torchattacks' AutoAttack
 
 ZOO holds MNIST's test digits, photographs and SqueezeNet; the base states which peer reached which norm on which image.
 """
@@ -14,13 +14,12 @@ import gzip
 import json
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -93,11 +92,10 @@ def main() -> None:
     parser.add_argument("--zoo", type=Path)
     parser.add_argument("--base", type=Path)
     parser.add_argument("--images", type=int, default=20)
-    parser.add_argument("--speed", action="store_true", help="times beside foolbox's, and no norms")
+    parser.add_argument("--evaluate", action="store_true", help="evaluations of digits beside AutoAttack, and no norms")
     given = parser.parse_args()
-    if given.speed:
-        speed()
-        speed_of_scores()
+    if given.evaluate and given.zoo is not None:
+        speed_of_evaluation(given.zoo, given.images)
         return
     if given.zoo is None or given.base is None:
         parser.error("--zoo and --base are needed: the images, and what peers reached on them")
@@ -182,99 +180,51 @@ def _squashed(name: str, zoo: Path) -> NDArray[np.uint8]:
     return np.asarray(small).transpose(2, 0, 1)
 
 
-def speed() -> None:
-    """PGD-40 and DDN of the bundled LeNet beside foolbox's, on the same starts: CPU time, without measuring pictures.
+def speed_of_evaluation(zoo: Path, count: int) -> None:
+    """Evaluations of the LeNet beside torchattacks' AutoAttack on the same digits: CPU time, robust accuracy.
 
-    foolbox is given the same torch module, as it is and with parameters that have gradients, as a module that was
-    trained has them: foolbox computes these too.
+    Both judged by ONNX Runtime, ours on the saved 8-bit pictures, theirs on floats. An evaluation gives all budgets at
+    once and is made of one as well; AutoAttack is run at each.
     """
     import tempfile
 
-    import foolbox
-    import torch
-
-    model = onnxray.open("lenet")
-    images = np.random.default_rng(0).integers(0, 256, (64, 1, 28, 28)).astype(np.uint8)
-    with tempfile.TemporaryDirectory() as folder:
-        cut = str(Path(folder) / "logits.onnx")
-        onnx.utils.extract_model(str(model.graph.path), cut, [model.graph.inputs[0].name], ["ip2"])
-        plain, trained = onnxray.to_torch(cut), onnxray.to_torch(cut, trainable=True)
-    profile = model.profile
-    assert profile is not None
-
-    class Unit(torch.nn.Module):
-        def __init__(self, inner: Any) -> None:
-            super().__init__()
-            self.inner = inner
-
-        def forward(self, pictures: Any) -> Any:
-            return self.inner(profile.encode(255 * pictures))
-
-    x, labels = torch.from_numpy(images / np.float32(255)), torch.from_numpy(model.predict_classes(images).classes)
-    pgd = foolbox.attacks.LinfPGD(rel_stepsize=0.05, steps=40, random_start=False)
-    ddn = foolbox.attacks.DDNAttack(steps=100)
-    work: tuple[tuple[str, Attack, Callable[[Any], Any]], ...] = (
-        (
-            "PGD-40",
-            onnxray.methods.PGD(eps=16.0, step_size=0.8, random_start=False),
-            lambda peer: pgd.run(peer, x, labels, epsilon=16 / 255),
-        ),
-        ("DDN-100", onnxray.methods.DDN(levels=False), lambda peer: ddn.run(peer, x, labels)),
-    )
-    for name, own, theirs in work:
-        for kind, module in (("as it is", plain), ("trainable", trained)):
-            peer = foolbox.PyTorchModel(Unit(module).eval(), bounds=(0, 1))
-            ratios = []
-            for _ in range(3):
-                began = time.process_time()
-                other = theirs(peer)
-                middle = time.process_time()
-                d = _perturbed(own, model, images)
-                ratios.append((time.process_time() - middle) / (middle - began))
-            norm = np.linalg.norm(255 * (other - x).numpy().reshape(len(images), -1), axis=1)
-            print(
-                f"{name}: {np.median(ratios):.2f} of foolbox's CPU time, module {kind}, {len(images)} images", end="; "
-            )
-            print(f"median L2 {np.median(np.linalg.norm(d, axis=1)):.2f}, foolbox's {np.median(norm):.2f}", flush=True)
-
-
-def speed_of_scores() -> None:
-    """Square and HopSkipJump of the bundled LeNet, by the judge alone, beside torchattacks' and foolbox's: CPU time."""
-    import tempfile
-
-    import foolbox
     import torch
     import torchattacks
 
-    # In place of this folder, whose support.py is another one.
     sys.path[0] = str(Path(__file__).resolve().parent.parent / "tests")
+    from onnxray.assess.robustness.evaluation import RobustnessEvaluation
     from support.attack_peers import logits_module
 
     model = onnxray.open("lenet")
-    images = np.random.default_rng(0).integers(0, 256, (64, 1, 28, 28)).astype(np.uint8)
+    images = digits(model, zoo, count)
+    own = model.predict_classes(images).classes
     with tempfile.TemporaryDirectory() as folder:
         module = logits_module(model, "ip2", Path(folder)).float()
-    peer = foolbox.PyTorchModel(module, bounds=(0, 1))
-    x, labels = torch.from_numpy(images / np.float32(255)), torch.from_numpy(model.predict_classes(images).classes)
-    # A grey level flips none of them, so that all squares are tried.
-    square = torchattacks.Square(module.eval(), eps=1 / 255, n_queries=300)
-    jumps = foolbox.attacks.HopSkipJumpAttack(steps=4)
-    work: tuple[tuple[str, Attack, Callable[[], Any]], ...] = (
-        ("Square-300", onnxray.methods.Square(eps=1.0, steps=299), lambda: square(x, labels)),
-        ("HopSkipJump-4", onnxray.methods.HopSkipJump(steps=4), lambda: jumps.run(peer, x, labels)),
-    )
-    for name, own, theirs in work:
-        ratios = []
-        for _ in range(3):
-            began = time.process_time()
-            theirs()
-            middle = time.process_time()
-            _perturbed(own, model, images)
-            ratios.append((time.process_time() - middle) / (middle - began))
-        print(f"{name}: {np.median(ratios):.2f} of the peer's CPU time, {len(images)} images", flush=True)
+    x, labels = torch.from_numpy(images / np.float32(255)), torch.from_numpy(own)
+    budgets, theirs = (16, 25, 38, 76), {}
+    for eps in budgets:
+        began = time.process_time()
+        attack = torchattacks.AutoAttack(module, norm="Linf", eps=eps / 255, version="standard", n_classes=10, seed=0)
+        found = attack(x, labels)
+        seconds = time.process_time() - began
+        robust = float((model.predict_classes(255 * found.detach().numpy()).classes == own).mean())
+        theirs[eps] = seconds
+        mine, accuracy = _evaluated(RobustnessEvaluation, str(eps), model, images)
+        print(
+            f"at {eps}: {mine / seconds:.2f} of AutoAttack's time ({mine:.1f} and {seconds:.1f} s, {count} digits); "
+            f"robust accuracy {accuracy[float(eps)]:.3f}, AutoAttack's {robust:.3f}", flush=True,
+        )  # fmt: skip
+    mine, accuracy = _evaluated(RobustnessEvaluation, ",".join(map(str, budgets)), model, images)
+    print(f"all of them in one evaluation: {mine / sum(theirs.values()):.2f} of the four ({mine:.1f} s); {accuracy}")
 
 
-def _perturbed(method: Attack, model: onnxray.Model, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+def _evaluated(evaluation: Any, eps: str, model: onnxray.Model, images: NDArray[np.uint8]) -> tuple[float, Any]:
+    began = time.process_time()
+    found = evaluation(eps=eps, trust_images=0)(model, images).extra["robustness"]["curve"]
+    return time.process_time() - began, {row["eps"]: row["robust_accuracy"] for row in found}
+
+
+def perturbed(method: Attack, model: onnxray.Model, images: NDArray[np.uint8]) -> NDArray[np.float32]:
     """What an attack gives, judged, and not measured."""
     variable = variable_of(model, model.pixels(images), None, [model.head.name])
     criterion, shots = criterion_of(variable, None)

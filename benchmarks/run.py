@@ -21,12 +21,12 @@ HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "docs" / "benchmarks.md"
 BENCHMARKS = (
     "pullback", "forward_gradient", "line_search", "opening", "startup", "saliency", "saliency_cams",
-    "saliency_perturbation", "visualize", "visualize_lucent",
+    "saliency_perturbation", "visualize", "visualize_lucent", "attack_speed",
 )  # fmt: skip
 TABLES = ("hostile", "mutations")
 PACKAGES = (
     "numpy", "torch", "onnx", "onnxruntime", "onnxruntime-gpu", "onnx2torch", "timm", "captum", "grad-cam", "dianna",
-    "torch-lucent",
+    "torch-lucent", "foolbox", "torchattacks",
 )  # fmt: skip
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
+
+import numpy as np
 from photographs import crops, others, twenty
 from PIL import Image
 from skimage.data import chelsea
@@ -32,6 +35,18 @@ def saliency(studio: Studio) -> None:
         six = [word for photo in every for word in (photo, "--reference-box", boxes[photo])]
         run = studio.run("saliency", "grad-cam", *model, *six, "--object", "grabcut")
         studio.save(f"saliency-objects-{name}.jpg", studio.sheet(run))
+
+
+def robustness(studio: Studio) -> None:
+    """The first 200 test digits, all of which the file names rightly."""
+    packed = gzip.decompress((studio.folder / "t10k-images-idx3-ubyte.gz").read_bytes())
+    digits = studio.folder / "robust"
+    digits.mkdir()
+    for k, digit in enumerate(np.frombuffer(packed, np.uint8)[16:].reshape(-1, 28, 28)[:200]):
+        Image.fromarray(digit).save(digits / f"{k:04d}.png")
+    run = studio.run("attack", "evaluate", "lenet", digits, "--eps", "8,16,25,38,51")
+    studio.save("robustness-lenet.png", run / "curve.png")
+    studio.save("robustness-sheet-lenet.png", run / "sheet.png")
 
 
 def inversion(studio: Studio) -> None:
@@ -149,6 +164,7 @@ RECIPES = (
         tuple(f"saliency-{kind}-{name}.jpg" for name in ("squeezenet", "efficientnet-lite0")
               for kind in ("compare", "objects")), saliency, (SQUEEZENET, LITE0, *PHOTOS),
     ),
+    Recipe(("robustness-lenet.png", "robustness-sheet-lenet.png"), robustness, ("t10k-images-idx3-ubyte.gz",)),
     Recipe(("inversion-squeezenet.jpg",), inversion, (SQUEEZENET, LITE0)),
     Recipe(("dreams.jpg",), dreams, (SQUEEZENET, LITE0, "cat.jpg", "pelican.jpeg", "hummingbird.jpg")),
     Recipe(("dream-zoom.jpg",), zoom, (SQUEEZENET, "dog.jpg")),

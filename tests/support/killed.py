@@ -40,6 +40,10 @@ COMMANDS: dict[str, list[str]] = {
         "visualize", "maximize", "lenet", "--steps", "60", "--together", "2",
         *(part for number in range(8) for part in ("--target", f"class:{number}")),
     ],
+    "attack evaluate": [
+        "attack", "evaluate", "lenet", *DIGITS * 4, "--norm", "l2", "--eps", "255,510", "--attacks", "fgsm,noise",
+        "--trust-images", "1",
+    ],
     "values": ["values", "lenet", *(DIGITS * 8)[:_CHUNKS], "--value", "conv1", "--value", "conv2", "--value", "ip1"],
 }  # fmt: skip
 
@@ -145,26 +149,29 @@ def contents(folder: Path, *, completed: bool = False) -> dict[str, Any]:
         name = str(path.relative_to(folder))
         if path.name == "result.json":
             found[name] = without_times(json.loads(path.read_bytes()))
-        elif path.name in ("sheet.png", "index.html") and (folder / "result.json").exists() and _says_seconds(folder):
+        elif path.name in _says_seconds(folder):
             found[name] = _drawn_without_seconds(folder)[path.name]
         elif not completed or not (name == JOURNAL or name.startswith((STAGING, "part-"))):
             found[name] = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
     return found
 
 
-def _says_seconds(folder: Path) -> bool:
-    return bool(json.loads((folder / "result.json").read_bytes())["method"]["name"] == "compare")
+def _says_seconds(folder: Path) -> Sequence[str]:
+    """The files that state seconds."""
+    if not (folder / "result.json").exists():
+        return ()
+    method = json.loads((folder / "result.json").read_bytes())["method"]["name"]
+    return {"compare": ("sheet.png", "index.html"), "evaluate": ("index.html",)}.get(method, ())
 
 
 def _drawn_without_seconds(folder: Path) -> dict[str, str]:
-    """The sheet and the page of a comparison state seconds; drawn again without them they are compared too."""
-    result = Result.load(folder, CheckedItem)
-    items = tuple(replace(item, figures={**item.figures, "seconds": 0.0}) for item in result.items)
+    """The sheet of a comparison and the pages of some runs state seconds; drawn again without them they are compared."""
     document = without_times(json.loads((folder / "result.json").read_bytes()))
-    drawn = {
-        "sheet.png": comparison_pictures(replace(result, items=items))["sheet.png"],
-        "index.html": run_page(document, folder, document["files"]),
-    }
+    drawn = {"index.html": run_page(document, folder, document["files"])}
+    if "sheet.png" in _says_seconds(folder):
+        result = Result.load(folder, CheckedItem)
+        items = tuple(replace(item, figures={**item.figures, "seconds": 0.0}) for item in result.items)
+        drawn["sheet.png"] = comparison_pictures(replace(result, items=items))["sheet.png"]
     return {name: hashlib.sha256(data).hexdigest() for name, data in drawn.items()}
 
 

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from onnxray.engines.casting import as_array
-from onnxray.errors import InputError, NotDifferentiable
+from onnxray.errors import InputError, NotDifferentiable, NotFiniteGradient
 from onnxray.errors.short_values import short
 from onnxray.errors.type_checks import check_callable
 
@@ -100,7 +100,7 @@ def gradients(
     slopes = torch.autograd.grad(root, variables, allow_unused=True)
     found = [torch.zeros_like(v) if slope is None else slope for v, slope in zip(variables, slopes)]
     if not all(bool(torch.isfinite(gradient).all()) for gradient in found):
-        raise NotDifferentiable(
+        raise NotFiniteGradient(
             f"the gradient of {', '.join(map(repr, values))} holds NaN or infinity; are there NaN in the "
             "weights, or in the values on the way?"
         )

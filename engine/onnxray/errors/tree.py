@@ -7,11 +7,13 @@ OnnxrayError
 |-- MismatchError           the torch twin and ONNX Runtime disagree; no gradient is given
 |-- UnknownValue            no value of that name, or no such channel of it
 |-- NotDifferentiable       the value has no gradient with respect to the input
+|   `-- NotFiniteGradient   it has one, which holds NaN or infinity at these samples
 |-- ZeroGradient            the gradient is zero everywhere, no direction can be taken from it
 |-- ProfileError            the profile is wrong, missing or does not fit the model
 |-- ImageError              an image cannot be read or does not fit the profile
 |-- InputError              an array, a cotangent, a target or an option does not fit
-|   `-- NotAClassifier      the model's output is not one score a class for each sample, so there is no verdict
+|   |-- NotAClassifier      the model's output is not one score a class for each sample, so there is no verdict
+|   `-- NotFinite           the scores of these samples hold NaN or infinity, so there is no verdict on them
 |-- DeviceError             the device asked for is not there
 |-- TimeLimitReached        the work was not done in the time that was given for it
 |-- MemoryLimitReached      the work needs more memory than there is, or than was given for it
@@ -52,6 +54,10 @@ class NotDifferentiable(OnnxrayError):
     """The value has no gradient with respect to the input."""
 
 
+class NotFiniteGradient(NotDifferentiable):
+    """The gradient at these samples holds NaN or infinity."""
+
+
 class ZeroGradient(OnnxrayError):
     """The gradient is zero everywhere, so no direction can be taken from it."""
 
@@ -70,6 +76,10 @@ class InputError(OnnxrayError):
 
 class NotAClassifier(InputError):
     """The model's output is not one score a class for each sample, so there is no verdict."""
+
+
+class NotFinite(InputError):
+    """The scores of these samples hold NaN or infinity, so there is no verdict on them."""
 
 
 class NoSuchAnswer(NotAClassifier, AttributeError):

@@ -47,10 +47,15 @@ class ClassLoss(Objective):
 
     @cached_property
     def _score(self) -> ClassScore:
-        """Cross-entropy and margin, which are scores of the class that counts, up to their sign."""
+        """Cross-entropy and margin, which are scores of the class that counts, up to their sign.
+
+        Where the file rounds its probabilities, cross-entropy is that of the logits: a zero has no logarithm.
+        """
         kind: Literal["log-probability", "margin"] = "log-probability" if self.kind == "cross-entropy" else "margin"
-        classes = self.left if self.wanted is None else self.wanted
-        return ClassScore(self.head.logits.value, classes, kind, (), self.head)
+        classes, head = self.left if self.wanted is None else self.wanted, self.head
+        if head.probabilities.form == "probability" and head.probabilities.value != head.logits.value:
+            head = replace(head, probabilities=head.logits)
+        return ClassScore(head.logits.value, classes, kind, (), head)
 
     @property
     def count(self) -> int:

@@ -94,6 +94,15 @@ def read_condition(model: Model, pixels: Pixels, text: str) -> Condition:
     return Condition(objective=objective, sign=found["sign"], number=number, place=place)
 
 
+def box_asked_for(goal: object) -> int | None:
+    """The place of the box that a comparison is of; the best where nothing is stated; None where it is of none."""
+    if goal is None or (isinstance(goal, str) and goal.strip().lower() == "untargeted"):
+        return 0
+    compared = _COMPARISON.fullmatch(goal) if isinstance(goal, str) else None
+    box = None if compared is None else BOX.fullmatch(compared["target"])
+    return None if box is None else int(box["place"])
+
+
 def box_gone(model: Model, pixels: Pixels) -> str | None:
     """The condition that the best box of a detector is not listed any more; None where the model is no detector.
 

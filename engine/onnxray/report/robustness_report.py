@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +38,9 @@ def curve(found: Mapping[str, Any], items: Sequence[RobustnessItem], *, title: s
     figure.set_layout_engine("constrained")
     ax = figure.subplots()
     right, count, rows = [item for item in items if item.correct], max(1, len(items)), found["curve"]
-    names = list(rows[0]["attacks"]) if rows else []
     end = max((row["eps"] for row in rows), default=1.0)
-    for k, name in enumerate(names):
-        x, y = _steps([item.norms.get(name) for item in right], count, end)
+    for k, (name, norms) in enumerate(_lines(found, right)):
+        x, y = _steps(norms, count, end)
         ax.plot(
             x, y, drawstyle="steps-post", color=colours[k % len(colours)], linewidth=1.2, label=legible(name, 40),
             linestyle=_DASHES[k // len(colours) % len(_DASHES)],
@@ -69,6 +68,21 @@ def curve(found: Mapping[str, Any], items: Sequence[RobustnessItem], *, title: s
     figure.suptitle(title_lines(title, 90), x=0.012, ha="left", fontsize=12, weight="bold", color=ink, **NO_MARKUP)
     ax.set_title(said, loc="left", fontsize=8, color=palette.soft_ink, **NO_MARKUP)
     return png_of(figure, palette=palette)
+
+
+def _lines(found: Mapping[str, Any], right: Sequence[RobustnessItem]) -> Iterator[tuple[str, Sequence[float | None]]]:
+    """Attacks with a curve of their own, and what is left after each other one, where that has found something."""
+    own = found["curve"][0]["attacks"] if found["curve"] else {}
+    least: list[float | None] = [None] * len(right)
+    for name in found["attacks"]:
+        norms = [item.norms.get(name) for item in right]
+        known = ([one for one in pair if one is not None] for pair in zip(least, norms))
+        after = [min(pair, default=None) for pair in known]
+        if name in own:
+            yield name, norms
+        elif after != least:
+            yield f"after {name}", after
+        least = after
 
 
 def _steps(norms: Sequence[float | None], count: int, end: float) -> tuple[list[float], list[float]]:

@@ -80,6 +80,15 @@ def test_a_killed_run_leaves_what_is_finished_and_is_gone_on_with(tmp_path: Path
     assert told.runs == 2
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_an_evaluation_that_is_killed_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
+    """Two units of pictures and one of tests."""
+    told = killed("attack evaluate", tmp_path, [(0.6, signal.SIGKILL)])
+    assert not told.faults
+    assert told.runs == 1
+
+
 RUNS: dict[str, tuple[object, ...]] = {
     "lots": LOTS_RUN,
     "adjust": (*LOTS_RUN, "--steps", 3, "--until", "linf", "--linf", 2, "--layer", "ip1"),

@@ -9,7 +9,7 @@ image that is named wrongly as it came is counted apart and not attacked.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, final
 
@@ -18,9 +18,11 @@ import numpy as np
 from onnxray.assess.robustness.curves import summary
 from onnxray.assess.robustness.item import RobustnessItem
 from onnxray.assess.robustness.suites import Suite, suite_of
+from onnxray.assess.robustness.transfers import opened_beside, transfer_table
 from onnxray.assess.robustness.trust import NO_GRADIENT, Evidence, trust_tests
 from onnxray.errors import InputError, NotAClassifier
 from onnxray.errors.short_values import short
+from onnxray.graph.outputs.facts import CLASS_KINDS
 from onnxray.images.drawing.signed_grey import signed_to_grey
 from onnxray.images.pixels import Pixels
 from onnxray.methods.array_variable import variable_of
@@ -58,7 +60,11 @@ class RobustnessEvaluation(Method[RobustnessItem]):
         float,
         "how far above a budget an image's smallest norm may lie for the bounded attacks to be tried on it; 1e9: any",
         Range(1.0, 1e9),
-    ] = 1.5
+    ] = 1.2
+
+    transfer: Annotated[
+        str | tuple[str, ...], "another ONNX file: what is made on one of the files is judged on the other; repeatable"
+    ] = ()
 
     trust_images: Annotated[
         int, "on how many images it is tried whether the figure can be believed; 0: on none", Range(0, 100_000)
@@ -67,6 +73,10 @@ class RobustnessEvaluation(Method[RobustnessItem]):
     def __post_init__(self) -> None:
         check_choices(self)
         suite = suite_of(self.norm, self.named)
+        if self.others and self.norm == "l0":
+            raise InputError(
+                "--transfer goes by MI-FGSM, which keeps to linf, l2 or l1; leave it out, or state another norm"
+            )
         for eps in self.budgets:  # what an attack does not take is refused before anything is opened
             for name in suite.bounded:
                 suite.at(name, self.norm, eps)
@@ -75,6 +85,11 @@ class RobustnessEvaluation(Method[RobustnessItem]):
     def named(self) -> tuple[str, ...]:
         """The attacks that are named."""
         return () if self.attacks is None else tuple(part.strip() for part in self.attacks.split(","))
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """The other files."""
+        return (self.transfer,) if isinstance(self.transfer, str) else tuple(self.transfer)
 
     @property
     def budgets(self) -> tuple[float, ...]:
@@ -103,10 +118,14 @@ class RobustnessEvaluation(Method[RobustnessItem]):
 
     def run(self, model: Model, pixels: Pixels, goal: Any, run: Run) -> Iterator[RobustnessItem]:
         """Give an item for every image, in order. goal: the true classes, one an image; None: the model's own."""
+        if model.head.kind not in CLASS_KINDS:
+            raise NotAClassifier(
+                f"output {model.head.name!r} is {model.head.said()}; robust accuracy needs classes; of others ask "
+                "an attack by itself what it takes to reach a goal: onnxray attack fmn --target"
+            )
         variable = variable_of(model, pixels, None, [model.head.name])
         criterion = criterion_of(variable, None, labels=goal)[0]
-        if not isinstance(criterion, OtherClass):
-            raise NotAClassifier(f"output {model.head.name!r} is {model.head.said()}; robust accuracy needs classes")
+        assert isinstance(criterion, OtherClass)
         if goal is None:
             run.note("labels: none were stated, so the model's own answers count as right")
         suite = suite_of(self.norm, self.named)
@@ -115,10 +134,11 @@ class RobustnessEvaluation(Method[RobustnessItem]):
             suite = suite.without_gradients()
             run.note(f"attacks by gradients are left out: {missing}")
         size = group_size(int(np.prod(variable.start.shape[1:])))
-        starts = [*range(0, len(variable), size), *([None] if self.trust_images else [])]
-        for start, own in run.units(starts):
-            if start is None:
-                self._test(criterion, suite, own)
+        others = opened_beside(model, self.others) if self.others else {}
+        after = [*([self._test] if self.trust_images else []), *([self._transferred] if others else [])]
+        for start, own in run.units([*range(0, len(variable), size), *after]):
+            if not isinstance(start, int):
+                start(criterion, suite, own, others)
                 continue
             rows = np.arange(start, min(start + size, len(variable)))
 
@@ -131,7 +151,14 @@ class RobustnessEvaluation(Method[RobustnessItem]):
             yield from (group.item(model, row) for row in rows.tolist())
         run.progress(1000 * len(variable), 1000 * len(variable), "evaluate: done")
 
-    def _test(self, criterion: OtherClass, suite: Suite, run: Run) -> None:
+    def _transferred(self, criterion: OtherClass, _: Suite, run: Run, others: Mapping[str, Model]) -> None:
+        """What is made on one file and judged on another."""
+        count = len(criterion.left)
+        for cell in transfer_table(criterion, others, self.norm, self.budgets, seed_of(run)):
+            run.progress(1000 * count, 1000 * count, f"transfer: {cell['made_on']} to {cell['judged_by']}")
+            run.tell("transfer", cell)
+
+    def _test(self, criterion: OtherClass, suite: Suite, run: Run, _: Mapping[str, Model]) -> None:
         """Whether the figure can be believed, on images spread evenly over those that are named rightly."""
         right = np.flatnonzero(criterion.rightly)
         if not right.size:
@@ -152,10 +179,9 @@ class RobustnessEvaluation(Method[RobustnessItem]):
         seconds: dict[str, float] = {}
         for fact in tape.facts("seconds"):
             seconds[fact["attack"]] = seconds.get(fact["attack"], 0.0) + fact["seconds"]
-        suite = suite_of(self.norm, self.named)
-        alone = [*suite.smallest, *(suite.bounded if not suite.smallest and len(suite.bounded) == 1 else ())]
-        found = summary(tape.items, self.budgets, seconds, alone)
-        return {"robustness": {"norm": self.norm, **found, "trust": list(tape.facts("trust"))}}
+        found = summary(tape.items, self.budgets, seconds, suite_of(self.norm, self.named).alone)
+        beside = {name: list(tape.facts(name)) for name in ("trust", "transfer")}
+        return {"robustness": {"norm": self.norm, **found, **beside}}
 
 
 class _Group:
@@ -193,7 +219,8 @@ class _Group:
         def part(step: int, steps: int, what: str) -> None:
             tell(done + step / max(1, steps), total, f"{name}: {what}")
 
-        attacked = method.on(oracle, rows, seed, part)
+        reached = {"start": self._reached(places), "reached": self.smallest[places]} if method.goes_on else {}
+        attacked = method.on(oracle, rows, seed, part, **reached)
         whole = method.settled(attacked, method.perturb(attacked))[1]
         met = oracle.met(whole, rows)
         sizes = np.where(met, self.norm.size(whole), np.inf)
@@ -206,6 +233,15 @@ class _Group:
             if sizes[k] < self.smallest[place]:
                 self.smallest[place], self.best[place] = sizes[k], (name, whole[k])
         run.tell("seconds", {"attack": name, "seconds": time.perf_counter() - started})
+        said = oracle.queries.said(rows)
+        if said is not None:
+            run.note(f"{name}: {said}")
+
+    def _reached(self, places: Rows) -> Floats:
+        """(n, numbers): the smallest so far of these images, 0 where there is none."""
+        none = np.zeros(int(np.prod(self.criterion.variable.start.shape[1:])), np.float32)
+        found = (self.best[place] for place in places.tolist())
+        return np.stack([none if one is None else one[1] for one in found])
 
     def item(self, model: Model, row: int) -> RobustnessItem:
         """What was found of one image, judged alone."""

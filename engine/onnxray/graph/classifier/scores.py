@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxray.arrays import Array
-from onnxray.errors import InputError, NotAClassifier
+from onnxray.errors import InputError, NotAClassifier, NotFinite
 from onnxray.graph.classifier.output import Closing, class_labels
 from onnxray.graph.classifier.predictions import ClassScores
 from onnxray.graph.classifier.readings import Form, Head, Reading, both_classes, reading_of, steps
@@ -26,7 +26,7 @@ def per_class(graph: Graph, name: str, raw: Array) -> NDArray[np.float64]:
     """(N, K) from (N, K), (N, K, 1, 1), (N, 1, 1, K) or a ZipMap's N dictionaries; anything else is no classifier's.
 
     Whole numbers that were quantised become the real numbers that they stand for.
-    Errors: NotAClassifier for another shape or type; InputError for NaN, or infinity as a largest score.
+    Errors: NotAClassifier for another shape or type; NotFinite for NaN, or infinity as a largest score.
     """
     if raw.dtype == object and raw.size and all(isinstance(one, Mapping) for one in raw.flat):
         classes = class_labels(graph, name) or tuple(raw.flat[0])
@@ -43,9 +43,9 @@ def per_class(graph: Graph, name: str, raw: Array) -> NDArray[np.float64]:
             f"output {name!r} has the shape {list(raw.shape)}, not one score a class; read it with `onnxray values`"
         )
     if np.isnan(scores).any():
-        raise InputError(f"output {name!r} holds NaN, so no class can be told; are there NaN in the weights?")
+        raise NotFinite(f"output {name!r} holds NaN, so no class can be told; are there NaN in the weights?")
     if np.isinf(scores.max(1)).any():  # minus infinity marks a class that is ruled out, beside others
-        raise InputError(f"output {name!r} holds infinity as its largest score, so no class can be told")
+        raise NotFinite(f"output {name!r} holds infinity as its largest score, so no class can be told")
     return scores
 
 

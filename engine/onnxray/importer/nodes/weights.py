@@ -18,6 +18,17 @@ from onnxray.graph.node_attributes import constant
 from onnxray.importer.nodes.attribute_names import DEEPEST
 
 
+def _channels_innermost(kernel: torch.Tensor) -> torch.Tensor:
+    """The kernel with its channels innermost. Of one channel both layouts are the same numbers in the same order, and
+    torch takes it for the other: a grey network then goes on in that layout, which takes half as long again.
+    """
+    found = kernel.contiguous(memory_format=torch.channels_last)
+    if found.shape[1] != 1 or not found.numel():
+        return found
+    _, _, height, width = found.shape
+    return found.contiguous().as_strided(found.shape, (height * width, 1, width, 1))
+
+
 class Weights:
     """Every constant of the graph as one torch tensor, read when first asked for and shared by all who ask.
 
@@ -57,7 +68,7 @@ class Weights:
         if name not in self._tensors:
             tensor = torch_tensor(self._array(name), f"constant {name!r}")
             if self._channels_last and tensor.ndim == 4:
-                tensor = tensor.contiguous(memory_format=torch.channels_last)
+                tensor = _channels_innermost(tensor)
             if tensor.is_floating_point() and name in self._graph.initializers:
                 tensor = nn.Parameter(tensor, requires_grad=self._trainable)
             self._tensors[name] = tensor

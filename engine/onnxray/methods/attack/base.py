@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, ClassVar, final
 
 import numpy as np
@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from onnxray.images.pixels import Pixels
 from onnxray.methods.array_variable import variable_of
 from onnxray.methods.as_typed import path_texts, plain_fields, target_text
+from onnxray.methods.attack.applicable import left_out
 from onnxray.methods.attack.item import AttackItem
-from onnxray.methods.attack.measurement import measured
+from onnxray.methods.attack.measurement import measured, not_asked
 from onnxray.methods.attack.oracle import Oracle, Queries
 from onnxray.methods.attack.success import Criterion, criterion_of
 from onnxray.methods.attack.threat import NORMS, Floats, Norm, NormName
@@ -56,8 +57,9 @@ class Perturbations:
 class Attacked:
     """Samples of a group: what is asked of the oracle, by ``rows``, with a generator for each.
 
-    eps: (n,) the budget of each, infinite where the smallest is looked for. start: (n, numbers) perturbations to begin
-    at, None where the attack begins as it does by itself.
+    eps: (n,) the budget of each; where the smallest is looked for the norm that is reached already, infinite where none
+    is: an attack may look below it alone. start: (n, numbers) perturbations to begin at, None where the attack begins
+    as it does by itself.
     """
 
     oracle: Oracle
@@ -92,6 +94,8 @@ class Attack(Method[AttackItem]):
     images_only: ClassVar[bool] = False
     needs_gradients: ClassVar[bool] = True
     """Whether it asks the twin; where not, any file that ONNX Runtime opens can be attacked, without torch."""
+    goes_on: ClassVar[bool] = False
+    """Whether it looks below a norm that is reached already, from there, where it is handed one."""
 
     wrt: Annotated[
         str | tuple[str, ...] | None,
@@ -119,11 +123,18 @@ class Attack(Method[AttackItem]):
         """eps, in grey levels; None where the attack looks for the smallest."""
 
     @final
-    def on(self, oracle: Oracle, rows: Rows, seed: int, tell: Tell, start: Floats | None = None) -> Attacked:
-        """Samples as this attack is given them, each with its budget and its generator. start: where to begin."""
+    def on(
+        self, oracle: Oracle, rows: Rows, seed: int, tell: Tell, start: Floats | None = None,
+        reached: NDArray[np.float64] | None = None,
+    ) -> Attacked:  # fmt: skip
+        """Samples as this attack is given them, each with its budget and its generator. start: where to begin.
+
+        reached: (n,) norms below which the smallest is looked for.
+        """
+        smallest = np.full(len(rows), np.inf) if reached is None else reached
         return Attacked(
             oracle=oracle, rows=rows, random=generators_of(oracle.variable.start[rows], seed), tell=tell,
-            eps=np.full(len(rows), np.inf if self.budget is None else self.budget), start=start,
+            eps=smallest if self.budget is None else np.full(len(rows), self.budget), start=start,
         )  # fmt: skip
 
     def looked_at(self, model: Model) -> Sequence[str]:
@@ -158,6 +169,11 @@ class Attack(Method[AttackItem]):
     def run(self, model: Model, pixels: Pixels, goal: Any, run: Run) -> Iterator[AttackItem]:
         """Give an item for every sample, in order."""
         variable = variable_of(model, pixels, self.wrt, self.looked_at(model))
+        left = left_out(variable, goal)
+        everyone, kept = variable, np.setdiff1d(np.arange(len(variable)), [*left])
+        if left:
+            variable = replace(variable, samples=variable.samples.rows(kept))
+            run.note(f"{len(left)} of {len(everyone)} samples are left out: {next(iter(left.values()))}")
         criterion, shots = self.asked(variable, goal)
         for note in variable.notes("linf, l2 and l1 count 255ths, and `moved` has them in the arrays' own units"):
             run.note(note)
@@ -174,12 +190,24 @@ class Attack(Method[AttackItem]):
             attacked = self.on(oracle, rows, seed_of(own), tell)
             found, whole = self.settled(attacked, self.perturb(attacked))
             for place, row in enumerate(rows.tolist()):
+                yield from self._left(everyone, left, kept, row)
                 numbers = {name: values[place] for name, values in found.numbers.items()}
                 yield measured(
-                    oracle, shots, row, whole[place], found.d[place] if self.float_ else None, method=self.name,
-                    norm=self.measure, eps=self.budget, numbers=numbers,
+                    oracle, shots, row, whole[place], found.d[place] if self.float_ else None,
+                    place=int(kept[row]), method=self.name, norm=self.measure, eps=self.budget, numbers=numbers,
                 )  # fmt: skip
+            if rows[-1] == len(variable) - 1:
+                yield from self._left(everyone, left, kept, len(variable))
+            said = queries.said(rows)
+            if said is not None:
+                own.note(said)
         run.progress(1000 * len(variable), 1000 * len(variable), f"{self.name}: done")
+
+    def _left(self, variable: Variable, left: Mapping[int, str], kept: Rows, row: int) -> Iterator[AttackItem]:
+        """Those that are left out between the sample of this row and the one before it."""
+        first = int(kept[row - 1]) + 1 if row else 0
+        for place in range(first, int(kept[row]) if row < len(kept) else len(variable)):
+            yield not_asked(variable, place, left[place], method=self.name, norm=self.measure, eps=self.budget)
 
     def settled(self, attacked: Attacked, found: Perturbations) -> tuple[Perturbations, Floats]:
         """What is saved of perturbations, beside them: whole steps within the budget."""

@@ -4,7 +4,9 @@
 
 of the largest that failed and the smallest that did not: under linf whole grey levels, until they are neighbours; under
 l2 until they are ``precision`` of each other apart. Each run begins at the perturbation that a larger budget gave,
-brought into its own, where there is one (and where the attack takes a start). Success is the judge's, of what is saved;
+brought into its own, where there is one (and where the attack takes a start). Where a norm is reached already
+(``Attacked.eps``), what is below it alone is looked for, first the next below, then 2, 4, ... further down. Success is
+the judge's, of what is saved;
 with ``float_`` the bisection goes on for the unrounded samples. What is given is the smallest that was met:
 an attack may well fail with a larger budget.
 """
@@ -38,6 +40,7 @@ class Bisection(Attack):
     """The smallest budget with which an attack succeeds, in whole grey levels."""
 
     name: ClassVar[str] = "bisection"
+    goes_on: ClassVar[bool] = True
 
     of: Annotated[str, "attack within a budget, by name"] = "apgd"
     setting: Annotated[
@@ -104,15 +107,19 @@ class _Search:
         corner = np.minimum(np.maximum(-low, high), np.float32(_LARGEST))
         self.furthest = self.norm.size(corner)
         """The norm beyond which nothing is left to change, or, of arrays without bounds, nothing more is tried."""
+        if attacked.start is not None and not method.float_:
+            self.float[:], self.size[False][:] = attacked.start, attacked.eps
 
     def go(self, *, whole: bool) -> None:
         """Bisect, by what is saved or in floats; floats begin a step below what is saved."""
-        high = self.size[whole].copy()
+        high = np.minimum(self.size[whole], self.attacked.eps) if whole else self.size[whole].copy()
+        reached, further = whole & np.isfinite(high), np.ones(len(high))
         low = np.zeros(len(high)) if whole else self._below(high)
         grid = whole and self.method.norm == "linf" and self.attacked.oracle.variable.whole_steps
         first = self.method.first or {"linf": 8.0, "l2": 128.0}[self.method.norm]
         while True:
-            apart = high - low > (1 if grid else self.method.precision * np.minimum(high, self.furthest))
+            step = 1 if grid else self.method.precision * np.minimum(high, self.furthest)
+            apart = high - low > step * (1 + 1e-9)
             open_ = np.flatnonzero(
                 apart & (low < self.furthest) & self.attacked.oracle.left(self.attacked.rows, _FEWEST)
             )
@@ -120,6 +127,9 @@ class _Search:
                 return
             doubled = np.maximum(np.minimum(2 * low[open_], self.furthest[open_]), first)
             eps = np.where(np.isinf(high[open_]), doubled, (low[open_] + np.minimum(high[open_], 1e30)) / 2)
+            below = np.minimum(high, 1e30) - further * step
+            eps = np.where(reached[open_], np.maximum(eps, below[open_]), eps)
+            further *= 2
             eps = np.maximum(np.floor(eps), 1) if grid else eps
             started = ~np.isinf(self.size[False][open_])
             for places, budgets in ((open_[started], eps[started]), (open_[~started], eps[~started])):

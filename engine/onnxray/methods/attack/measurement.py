@@ -8,23 +8,58 @@ from typing import Any
 
 import numpy as np
 
+from onnxray.errors import NotFinite
 from onnxray.images.distances import similarities
 from onnxray.images.drawing.signed_grey import signed_to_grey
 from onnxray.methods.array_variable import ArrayVariable
 from onnxray.methods.attack.changed_arrays import of_arrays
 from onnxray.methods.attack.item import AttackItem
-from onnxray.methods.attack.oracle import Oracle
+from onnxray.methods.attack.oracle import Oracle, Queries
 from onnxray.methods.attack.threat import Floats, Norm, norms_of
-from onnxray.methods.shots import Shots
+from onnxray.methods.shots import Shots, Shown
 from onnxray.methods.variable import Variable
 from onnxray.results.file_names import extended, stem_of
 
 
+def not_asked(variable: Variable, row: int, why: str, *, method: str, norm: Norm, eps: float | None) -> AttackItem:
+    """A sample that nothing can be asked of, as it came."""
+    path, saved = variable.samples.names[row], variable.start[row]
+    shown, stem = Shown(path=path, class_=None, label=None, score=None, probability=None), stem_of(path, row)
+    if isinstance(variable, ArrayVariable):
+        seen = of_arrays(variable, row, saved, stem, method, why)
+    else:
+        seen = _of_pixels(variable, row, saved, stem, method)
+    none = norms_of(np.zeros(1, np.float32))
+    return AttackItem(
+        method=method, goal=why, norm=norm.name, eps=eps, origin=shown, judged=replace(shown, path=None), success=False,
+        queries=Queries.none(1).row(0), unrounded=None, numbers_={}, **{**seen, **none, "reason": why},
+    )  # fmt: skip
+
+
 def measured(
-    oracle: Oracle, shots: Shots, row: int, whole: Floats, unrounded: Floats | None, *, method: str, norm: Norm,
-    eps: float | None, numbers: Mapping[str, Any],
+    oracle: Oracle, shots: Shots, row: int, whole: Floats, unrounded: Floats | None, *, place: int, method: str,
+    norm: Norm, eps: float | None, numbers: Mapping[str, Any],
 ) -> AttackItem:  # fmt: skip
-    """Judge and measure what came of one sample. whole, unrounded: its perturbation as it is saved, and in floats."""
+    """Judge and measure what came of one sample. whole, unrounded: its perturbation as it is saved, and in floats.
+
+    place: where the sample stands in the run, those that are left out counted.
+
+    Where the judge says NaN or infinity of it, it is left as it was.
+    """
+    more: dict[str, Any] = {"place": place, "method": method, "norm": norm, "eps": eps, "numbers": numbers}
+    try:
+        return _measured(oracle, shots, row, whole, unrounded, **more)
+    except NotFinite as error:
+        left = _measured(
+            oracle, shots, row, np.zeros_like(whole), None if unrounded is None else np.zeros_like(unrounded), **more
+        )
+        return replace(left, reason=f"{left.reason}: {error}")
+
+
+def _measured(
+    oracle: Oracle, shots: Shots, row: int, whole: Floats, unrounded: Floats | None, *, place: int, method: str,
+    norm: Norm, eps: float | None, numbers: Mapping[str, Any],
+) -> AttackItem:  # fmt: skip
     rows = np.array([row])
     queries, variable = oracle.queries.row(row), oracle.variable
     saved = variable.saved(oracle.samples(whole[None], rows))
@@ -39,7 +74,7 @@ def measured(
         judged = replace(judged, label=label)
         origin = replace(origin, label=oracle.criterion.label(variable.model, before))
     goal = oracle.criterion.describe(row)
-    stem = stem_of(origin.path, row)
+    stem = stem_of(origin.path, place)
     if isinstance(variable, ArrayVariable):
         seen = of_arrays(variable, row, saved[0], stem, method, goal)
     else:

@@ -1,17 +1,21 @@
 """What an attack asks of a model, and how often: the judge's word, the twin's slopes, counted for each sample.
 
 A query is one pass of one sample. They are counted apart: forward by the judge, forward by the twin, backward.
+
+What an engine answers with NaN or infinity says nothing: a sample has not arrived there, its margin is infinite and its
+gradient zero. That is counted, and concerns none of the samples that it was asked about with.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxray.errors import NotFinite, NotFiniteGradient
 from onnxray.images.pixels import Pixels
 from onnxray.methods.attack.success import Criterion
 from onnxray.methods.attack.threat import Floats, Norm
@@ -23,18 +27,17 @@ from onnxray.objectives.objective import Objective
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Queries:
-    """(N,) each: how often each sample was asked about."""
+    """(N,) each: how often each sample was asked about; unreadable: how often the answer was NaN or infinity."""
 
     judge: NDArray[np.int64]
     forward: NDArray[np.int64]
     backward: NDArray[np.int64]
+    unreadable: NDArray[np.int64]
 
     @classmethod
     def none(cls, count: int) -> Queries:
         """Before the first."""
-        return cls(
-            judge=np.zeros(count, np.int64), forward=np.zeros(count, np.int64), backward=np.zeros(count, np.int64)
-        )
+        return cls(**{one.name: np.zeros(count, np.int64) for one in fields(cls)})
 
     @property
     def total(self) -> NDArray[np.int64]:
@@ -46,6 +49,16 @@ class Queries:
         return {
             "judge": int(self.judge[index]), "forward": int(self.forward[index]), "backward": int(self.backward[index])
         }  # fmt: skip
+
+    def said(self, rows: Rows) -> str | None:
+        """What is to be said of these samples; None where every answer could be read."""
+        some = int((self.unreadable[rows] > 0).sum())
+        if not some:
+            return None
+        return (
+            f"of {some} sample(s) scores or gradients were NaN or infinity somewhere on the way, which counts as not "
+            "arrived there"
+        )
 
 
 class Spent(Exception):
@@ -122,11 +135,27 @@ class Oracle:
         if not len(rows):
             return np.zeros(0, bool)
         np.add.at(self.queries.judge, rows, 1)
-        return self.criterion.met(self.variable.model, self.variable.fed(x, rows), rows)
+        return self._met(x, rows)
+
+    def _met(self, x: Floats, rows: Rows) -> NDArray[np.bool_]:
+        try:
+            return self.criterion.met(self.variable.model, self.variable.fed(x, rows), rows)
+        except NotFinite:
+            if len(rows) == 1:
+                self.queries.unreadable[rows] += 1
+                return np.zeros(1, bool)
+        halves = np.array_split(np.arange(len(rows)), 2)
+        return np.concatenate([self._met(x[half], rows[half]) for half in halves])
 
     def margins(self, d: Floats, rows: Rows) -> NDArray[np.float64]:
         """(n,): the margins by the judge."""
-        return self.judged(d, rows, self.criterion.margin(rows))
+        return self._readable(self.judged(d, rows, self.criterion.margin(rows)), rows)
+
+    def _readable(self, numbers: NDArray[np.float64], rows: Rows) -> NDArray[np.float64]:
+        """Infinite where they are no numbers."""
+        finite = np.isfinite(numbers)
+        np.add.at(self.queries.unreadable, rows[~finite], 1)
+        return np.where(finite, numbers, np.inf)
 
     def judged(self, d: Floats, rows: Rows, objective: Objective) -> NDArray[np.float64]:
         """(n,): any objective by the judge."""
@@ -145,11 +174,27 @@ class Oracle:
         """The same at samples x that these have become, whatever else was done to them."""
         np.add.at(self.queries.forward, rows, 1)
         np.add.at(self.queries.backward, rows, 1)
+        return self._slopes(x, rows, objective)
+
+    def _slopes(self, x: Floats, rows: Rows, objective: Objective) -> Slopes:
         also = (objective, self.criterion.margin(rows))
-        scores, gradient = self.variable.slopes(x, rows, objective, also)
-        return Slopes(
-            loss=scores[0], margin=scores[1], gradient=np.asarray(gradient, np.float32).reshape(len(rows), -1)
-        )
+        try:
+            scores, gradient = self.variable.slopes(x, rows, objective, also)
+        except NotFiniteGradient:
+            if len(rows) == 1:
+                if np.array_equal(x, self.variable.floats(rows)):  # the sample itself has none: nothing to begin with
+                    raise
+                self.queries.unreadable[rows] += 1
+                nothing = np.zeros((1, self.numbers), np.float32)
+                return Slopes(loss=np.full(1, np.inf), margin=np.full(1, np.inf), gradient=nothing)
+            halves = np.array_split(np.arange(len(rows)), 2)
+            parts = [self._slopes(x[half], rows[half], objective.rows(half)) for half in halves]
+            return Slopes(
+                **{one.name: np.concatenate([getattr(part, one.name) for part in parts]) for one in fields(Slopes)}
+            )
+        margin = scores[1] if np.isfinite(scores[1]).all() else self._readable(scores[1], rows)
+        gradient = np.asarray(gradient, np.float32).reshape(len(rows), -1)
+        return Slopes(loss=scores[0], margin=margin, gradient=gradient)
 
     def slopes_while_left(self, d: Floats, rows: Rows, objective: Objective) -> Slopes:
         """As ``slopes_of``, for a solver that stops by itself alone. Errors: Spent where a sample has no query left."""

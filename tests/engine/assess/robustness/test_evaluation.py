@@ -47,6 +47,58 @@ def test_the_smallest_norm_of_a_linear_classifier() -> None:
         assert row["robust_accuracy"] == np.mean([item.smallest > row["eps"] for item in result.items])
 
 
+def test_a_bisection_goes_on_below_what_is_reached() -> None:
+    """What it finds is smaller than what the first attack found, or nothing; and it has no curve of its own."""
+    model = onnxray.open("lenet")
+    images = [SAMPLES / f"{k}_0.png" for k in (1, 4, 6, 9)]
+    result = RobustnessEvaluation(eps="8", attacks="fmn,bisection", trust_images=0)(model, images)
+    improved = 0
+    for item in result.items:
+        before, after = item.norms["fmn"], item.norms["bisection"]
+        assert before is not None
+        assert item.smallest == (before if after is None else after)
+        assert after is None or after < before
+        improved += after is not None
+        free = onnxray.methods.Bisection()(model, [item.origin.path]).items[0]
+        assert sum(item.queries["bisection"].values()) < sum(free.queries.values())
+    found = result.extra["robustness"]
+    assert found["attacks"]["bisection"]["optimality"] is None
+    assert found["attacks"]["bisection"]["best_of"] == improved
+    assert set(found["curve"][0]["attacks"]) == {"fmn"}
+
+
+def test_what_is_made_on_one_file_is_judged_on_the_others(tmp_path: Path) -> None:
+    """Linear files: MI-FGSM goes along the sign of w_0 - w_1, and flips the file itself where that reaches the plane."""
+    slopes = {"own.onnx": WEIGHTS, "turned.onnx": WEIGHTS[:, ::-1].copy(), "other.onnx": models.random(5, 48, 2)}
+    for name, weights in slopes.items():
+        (tmp_path / name).write_bytes(models.parse(LINEAR, {"w": weights}).SerializeToString())
+    model = onnxray.open(tmp_path / "own.onnx", PROFILE, output="y=logits")
+    evaluation = RobustnessEvaluation(
+        eps="4,40",
+        attacks="fgsm",
+        trust_images=0,
+        transfer=[str(tmp_path / "other.onnx"), str(tmp_path / "turned.onnx")],
+    )
+    cells = evaluation(model, X).extra["robustness"]["transfer"]
+    assert len(cells) == 2 * 3 * 3
+    scores = {name: X.reshape(6, -1) / 255 @ w for name, w in slopes.items()}
+    own = scores["own.onnx"].argmax(1)
+    for cell in cells:
+        made, judge = slopes[cell["made_on"]], scores[cell["judged_by"]]
+        rows = (scores[cell["made_on"]].argmax(1) == own) & (judge.argmax(1) == own)
+        assert cell["images"] == rows.sum()
+        if not rows.any():
+            assert cell["flipped"] is None
+            continue
+        sign = np.sign(made[:, 1] - made[:, 0]) * np.where(own == 0, 1, -1)[:, None]
+        moved = np.clip(X.reshape(6, -1) + cell["eps"] * sign, 0, 255) / 255 @ slopes[cell["judged_by"]]
+        assert cell["flipped"] == pytest.approx((moved.argmax(1) != own)[rows].mean())
+        low, high = cell["interval"]
+        assert 0 <= low <= cell["flipped"] + 1e-9 <= high + 2e-9
+    with pytest.raises(InputError, match="two of the files are named 'own.onnx'"):
+        RobustnessEvaluation(attacks="fgsm", eps="4", trust_images=0, transfer=str(tmp_path / "own.onnx"))(model, X)
+
+
 def test_labels_decide_what_counts_as_right() -> None:
     model = linear()
     own = model.predict(X).classes
@@ -130,6 +182,10 @@ def test_budgets_that_are_none_are_refused(eps: str) -> None:
 def test_what_cannot_be_evaluated_is_one_line() -> None:
     with pytest.raises(InputError, match="there is no attack 'pgdd'; did you mean"):
         RobustnessEvaluation(attacks="pgdd")
+    with pytest.raises(InputError, match="the attack 'pgd' is named 2 times; name each once"):
+        RobustnessEvaluation(attacks="pgd, fgsm,pgd")
+    with pytest.raises(InputError, match="transfer goes by MI-FGSM"):
+        RobustnessEvaluation(norm="l0", attacks="sigma-zero", transfer="other.onnx")
     with pytest.raises(InputError, match="keeps l2 small, and the evaluation is of linf"):
         RobustnessEvaluation(attacks="ddn")
     with pytest.raises(InputError, match="feature-adversary has an aim of its own"):

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 import pytest
 from onnx import helper, numpy_helper
+from typer.testing import CliRunner
 
 import onnxray
 from onnxray.assess.robustness.evaluation import RobustnessEvaluation
+from onnxray.cli.app import app
 from support.paths import ROOT
 
 LENET = ROOT / "models" / "onnxray_models" / "lenet"
@@ -18,6 +22,11 @@ DIGITS = [str(LENET / "samples" / f"{k}_0.png") for k in (1, 4, 6, 9)]
 
 
 def masked(kind: str) -> Any:
+    """The same, opened."""
+    return onnxray.open(masked_proto(kind).SerializeToString(), "lenet")
+
+
+def masked_proto(kind: str) -> Any:
     """The bundled LeNet, made hard to attack by gradients, not hard to flip."""
     proto = onnx.load(next(LENET.glob("*.onnx")))
     graph = proto.graph
@@ -54,17 +63,18 @@ def masked(kind: str) -> Any:
             helper.make_node("Sigmoid", ["steep"], ["step"]),
             helper.make_node("Mul", ["step", number("back", 10.0)], [logits]),
         ])  # fmt: skip
-    elif kind == "quantised input":
+    elif kind.endswith("input"):
+        count = {"quantised input": 16.0, "four bits, input": 15.0, "eight bits, input": 255.0}[kind]
         behind(entry, "coarse", [
-            helper.make_node("Mul", [entry, number("levels", 16.0)], ["many"]),
-            helper.make_node("Floor", ["many"], ["whole"]),
+            helper.make_node("Mul", [entry, number("levels", count)], ["many"]),
+            helper.make_node("Floor" if kind == "quantised input" else "Round", ["many"], ["whole"]),
             helper.make_node("Div", ["whole", "levels"], ["coarse"]),
         ])  # fmt: skip
     sorted_nodes = _sorted(list(graph.node), {entry, *(one.name for one in graph.initializer)})
     del graph.node[:]
     graph.node.extend(sorted_nodes)
     onnx.checker.check_model(proto)
-    return onnxray.open(proto.SerializeToString(), "lenet")
+    return proto
 
 
 def _sorted(nodes: list[Any], known: set[str]) -> list[Any]:
@@ -92,11 +102,37 @@ def test_a_plain_network_trips_none() -> None:
 @pytest.mark.parametrize(
     ("kind", "tripped"),
     [
-        ("rounded", {"step functions", "rounded outputs"}),
+        ("rounded", {"rounded outputs"}),
         ("saturated", {"gradients", "rounded outputs"}),
         ("quantised input", {"step functions"}),
+        ("four bits, input", {"step functions"}),
     ],
 )
 def test_a_masked_network_trips_what_is_made_for_it(kind: str, tripped: set[str]) -> None:
     found = warnings(masked(kind), attacks="pgd" if kind == "saturated" else "noise")
     assert tripped <= set(found)
+
+
+def test_rounding_as_quantised_files_do_is_a_note_and_no_warning() -> None:
+    model = masked("eight bits, input")
+    result = RobustnessEvaluation(eps="8,32", trust_images=4, attacks="noise")(model, DIGITS)
+    (test,) = (test for test in result.extra["robustness"]["trust"] if test["name"] == "step functions")
+    assert (test["number"], test["verdict"]) == (0, "PASS")
+    assert test["reason"].startswith("at 1 that round finely")
+
+
+@pytest.mark.parametrize("kind", ["plain", "rounded", "saturated", "quantised input"])
+def test_the_command_shows_them(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "masked.onnx"
+    path.write_bytes(masked_proto(kind).SerializeToString())
+    done = CliRunner().invoke(app, [
+        "attack", "evaluate", str(path), *DIGITS[:2], "--profile", "lenet", "--eps", "8", "--attacks", "fgsm",
+        "--trust-images", "2", "-o", str(tmp_path / "run"),
+    ])  # fmt: skip
+    assert done.exit_code == 0, done.output
+    tests = json.loads((tmp_path / "run" / "result.json").read_text())["robustness"]["trust"]
+    warned = [test["name"] for test in tests if test["verdict"] == "WARN"]
+    assert bool(warned) == (kind != "plain")
+    assert ("WARN" in done.output) == bool(warned)
+    for name in warned:
+        assert name in " ".join(done.output.split())

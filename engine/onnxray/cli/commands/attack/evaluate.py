@@ -90,6 +90,16 @@ def _print(result: Result[RobustnessItem]) -> None:
             said = test["of"] if test["reason"] is None else f"{test['of']}: {test['reason']}"
             trust.add_row(test["name"], number_cell(test["number"]), Text(test["verdict"], colour), said)
         console.print(trust)
+    if found["transfer"]:
+        judges = list(dict.fromkeys(cell["judged_by"] for cell in found["transfer"]))
+        table = Table("eps", "made on", *(f"flips {name}" for name in judges), title="transfer: made on one, judged by")
+        for start in range(0, len(found["transfer"]), len(judges)):
+            cells = found["transfer"][start : start + len(judges)]
+            table.add_row(
+                f"{cells[0]['eps']:g}", cells[0]["made_on"],
+                *(f"{_percent(cell['flipped'])} of {cell['images']}" for cell in cells),
+            )  # fmt: skip
+        console.print(table)
     median = found["smallest_norm"]["median"]
     said = "more than half are not flipped" if median is None else f"median smallest norm {median:.4g} grey levels"
     wrong = (

@@ -84,6 +84,8 @@ class EstimatedDescent(WithinBudget):
             both = np.stack([d[part, None] + spread * u, d[part, None] - spread * u], 1)
             moved = np.clip(both, low, high).reshape(-1, d.shape[1])
             scores = oracle.margins(moved, np.repeat(rows, 2 * self.pairs)).reshape(len(rows), 2, self.pairs)
+            known = np.asarray(np.isfinite(scores).all(1))[:, None]
+            scores = np.where(known, scores, 0)  # of a pair that cannot be read there is no slope
             apart = (scores[:, 0] - scores[:, 1]) / (2 * self.spread * self.pairs)
             found[part] = np.einsum("mq,mqk->mk", apart.astype(np.float32), u)
         return found
