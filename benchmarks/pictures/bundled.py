@@ -71,6 +71,11 @@ def trained(studio: Studio) -> Path:
     return folder
 
 
+def universal(studio: Studio) -> None:
+    how = ("--held-out", 0.3, "--eps", 64, "--by", "gradient", "--loss", "margin", "--batch", 16)
+    studio.save("universal-lenet.png", studio.sheet(studio.run("attack", "universal", "lenet", DIGITS, *how)))
+
+
 def int8(studio: Studio) -> None:
     page = (studio.folder / "docs/fp32-against-int8.md").read_text(encoding="utf-8")
     (studio.folder / "int8.py").write_text(page.split("```python\n")[1].split("```")[0], encoding="utf-8")
@@ -110,6 +115,7 @@ RECIPES = (
     Recipe(("saliency-curves-lenet.png", "saliency-weights-lenet.png"), checked),
     Recipe(tuple(f"any-{name}.png" for name in ("table", "chirp", "beat", "near", "lots-table")), any_model),
     Recipe(("any-review.png",), any_text, packages=("tokenizers",)),
+    Recipe(("universal-lenet.png",), universal),
     Recipe(("int8-lenet.png",), int8),
     Recipe(
         ("why-espresso.jpg", "why-compare.jpg", "tutorial-maps.jpg", "small-change.jpg", "small-budget.jpg"),
