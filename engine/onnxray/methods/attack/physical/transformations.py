@@ -113,7 +113,7 @@ class Brightness(Transformation):
 
 @final
 @dataclass(frozen=True)
-class Noise(Transformation):
+class GaussianNoise(Transformation):
     """Grey levels."""
 
     name = "noise"
@@ -130,7 +130,7 @@ class Jpeg(Transformation):
 
 
 KINDS: Final[Mapping[str, type[Transformation]]] = MappingProxyType({
-    one.name: one for one in (Scale, Rotation, Translation, Blur, Contrast, Brightness, Noise, Jpeg)
+    one.name: one for one in (Scale, Rotation, Translation, Blur, Contrast, Brightness, GaussianNoise, Jpeg)
 })  # fmt: skip
 
 
