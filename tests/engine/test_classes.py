@@ -11,7 +11,7 @@ from support.paths import ROOT
 FILES = sorted((ROOT / "engine/onnxray").rglob("*.py"))
 NOTHING_TO_DO = (
     {("parametrizations.py", "settle"), ("profile.py", "encode"), ("to_torch.py", "__call__")}
-    | {("result.py", "__getitem__"), ("executors.py", "close")}
+    | {("result.py", "__getitem__"), ("executors.py", "close"), ("sparse_steps.py", "begin")}
     | {(name, "setup_context") for name in ("backward_rules.py", "arithmetic.py")}
 )
 """Methods that do nothing by default, that torch asks for, and overloads."""

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from onnxray.images.drawing.contact_sheet import Cell, Row
 from onnxray.methods.attack.item import AttackItem
+from onnxray.methods.attack.rates import rate_text
 from onnxray.methods.shots import Shown
 from onnxray.report.pages import MOST_ROWS, drawn_pages, model_name, more_rows
-from onnxray.results.rates import rate_text
 from onnxray.results.result import Result
 
 

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Final, Literal, Self, final
 
+from onnxray.methods.attack.rates import wilson
 from onnxray.methods.option_checks import check_choices
 from onnxray.model.model import Model
-from onnxray.results.rates import wilson
 
 Row = Mapping[str, Any]
 """What was measured of a picture, or of the model, plain for JSON: in place of NaN and infinity None, with a reason."""

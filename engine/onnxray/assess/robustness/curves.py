@@ -1,7 +1,7 @@
 """What the smallest norms of images say of a model, and of the attacks that found them.
 
 robust accuracy at eps   of all images, the share that is named rightly and has no success of norm <= eps
-interval                 Wilson's, of 95 %: results/rates.py
+interval                 Wilson's, of 95 %: methods/attack/rates.py
 optimality               1 - (m_a - m) / (e - m), m_a the mean over rightly named images of min(n_a, e), m that of the
                          smallest norm of all attacks, e the largest of those: 1 where an attack alone would have done
                          (AttackBench, Cina et al. 2025, arXiv 2404.19460, local optimality)
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxray.assess.robustness.item import RobustnessItem
-from onnxray.results.rates import share_of, share_with_interval, wilson
+from onnxray.methods.attack.rates import share_of, share_with_interval, wilson
 
 Norms = NDArray[np.float64]
 

@@ -21,13 +21,13 @@ from onnxray.methods.array_variable import variable_of
 from onnxray.methods.attack.base import group_size
 from onnxray.methods.attack.gradient.mifgsm import MIFGSM
 from onnxray.methods.attack.oracle import Oracle, Queries
+from onnxray.methods.attack.rates import wilson
 from onnxray.methods.attack.success import OtherClass
 from onnxray.methods.attack.threat import Floats, NormName
 from onnxray.methods.run import silent
 from onnxray.methods.shots import Shots
 from onnxray.model.model import Model
 from onnxray.model.opening import open_model
-from onnxray.results.rates import wilson
 
 
 def opened_beside(model: Model, paths: Sequence[str]) -> dict[str, Model]:

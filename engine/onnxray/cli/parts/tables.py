@@ -137,7 +137,7 @@ def print_rates(
     what: str, of: str, rates: Mapping[str, Mapping[str, Any] | None], classes: Sequence[Mapping[str, Any]]
 ) -> None:
     """Print how often what was made of some pictures succeeds on them and on others, and what they are called now."""
-    from onnxray.results.rates import rate_text
+    from onnxray.methods.attack.rates import rate_text
 
     table = Table("pictures", of, "random beside it", title=what)
     for name, words in (("held_out", "held out"), ("fitted", "made of")):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from onnxray.results.rates import rate_text
+from onnxray.methods.attack.rates import rate_text
 
 SAID = {
     "held_out": "held out", "fitted": "made of", "random_held_out": "random, held out",

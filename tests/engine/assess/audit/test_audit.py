@@ -22,7 +22,7 @@ from onnxray.assess.jobs.executors import Inline
 from onnxray.assess.jobs.processes import Processes
 from onnxray.assess.jobs.store import Store
 from onnxray.errors import ImageError, InputError
-from onnxray.results.rates import wilson
+from onnxray.methods.attack.rates import wilson
 from support.audits import (
     Brightness,
     Dying,

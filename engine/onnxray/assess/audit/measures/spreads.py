@@ -15,7 +15,7 @@ import numpy as np
 from scipy import special
 
 from onnxray.assess.audit.check import Better, Figure
-from onnxray.results.rates import wilson
+from onnxray.methods.attack.rates import wilson
 
 _NONE = "there are no pictures of it"
 

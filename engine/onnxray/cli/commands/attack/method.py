@@ -68,7 +68,7 @@ def _print(result: Result[AttackItem]) -> None:
     from onnxray.cli.parts.console import table_console
     from onnxray.cli.parts.tables import MOST_ROWS
     from onnxray.cli.terminal.shown_names import shown_names
-    from onnxray.results.rates import rate_text
+    from onnxray.methods.attack.rates import rate_text
 
     norm = result.items[0].norm if result.items else "linf"
     columns = list(dict.fromkeys((norm, "linf", "l2")))

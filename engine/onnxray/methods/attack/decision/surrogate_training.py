@@ -12,14 +12,11 @@ from typing import Any
 
 import numpy as np
 import onnx
-import torch
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
-from torch.nn import functional
 
 from onnxray.images.profile.profile import Profile
 from onnxray.methods.run import Progress
-from onnxray.model.to_torch import to_torch
 
 _SMALL, _WIDEST = 7, 128
 _RATE, _BATCH = 1e-3, 64
@@ -40,6 +37,11 @@ def trained(
     progress: Progress,
 ) -> onnx.ModelProto:  # fmt: skip
     """The network for images (n, C, H, W), 8-bit, and the probabilities (n, classes) that it shall give for them."""
+    import torch
+    from torch.nn.functional import cross_entropy
+
+    from onnxray.model.to_torch import to_torch
+
     shape = (int(images.shape[1]), int(images.shape[2]), int(images.shape[3]))
     proto = _drawn(shape, answers.shape[1], width, random)
     module, profile = to_torch(proto, trainable=True, verify=False), profile_of(shape)
@@ -50,7 +52,7 @@ def trained(
         for first in range(0, len(order), _BATCH):
             rows = order[first : first + _BATCH]
             x = profile.encode(torch.from_numpy(images[rows].astype(np.float32)))
-            loss = functional.cross_entropy(module(x), wanted[torch.from_numpy(rows)])
+            loss = cross_entropy(module(x), wanted[torch.from_numpy(rows)])
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()

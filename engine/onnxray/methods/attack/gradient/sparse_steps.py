@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxray.methods.attack.gradient.auto_steps import AutoSteps
-from onnxray.methods.attack.l1_box import nearest_in_box
+from onnxray.methods.attack.gradient.l1_box import nearest_in_box
 from onnxray.methods.attack.threat import Floats
 from onnxray.methods.variable import Rows
 

@@ -21,13 +21,13 @@ from onnxray.images.eight_bits import to_uint8
 from onnxray.methods.attack.base import Attacked, Perturbations, WithinBudget
 from onnxray.methods.attack.physical.transformations import Transformation, draw, read_transformations
 from onnxray.methods.attack.physical.views import Views, viewed
+from onnxray.methods.attack.rates import rate_of
 from onnxray.methods.attack.success import Criterion
 from onnxray.methods.attack.threat import Floats
 from onnxray.methods.option_checks import Range
 from onnxray.methods.shots import Shots
 from onnxray.methods.variable import PixelVariable, Rows, Variable
 from onnxray.objectives.class_losses import LossName
-from onnxray.results.rates import rate_of
 
 
 @final

@@ -28,6 +28,7 @@ from onnxray.methods.attack.physical.patch_item import PatchItem
 from onnxray.methods.attack.physical.placements import Placement, ShapeName, outline, place, side_of, with_patch
 from onnxray.methods.attack.physical.transformations import Transformation, Translation, read_transformations
 from onnxray.methods.attack.picture_sets import PictureSet, generator_of_all, parted, picture_set
+from onnxray.methods.attack.rates import rate_of
 from onnxray.methods.attack.threat import Floats
 from onnxray.methods.method import Method
 from onnxray.methods.option_checks import Range, check_choices
@@ -35,7 +36,6 @@ from onnxray.methods.run import Run
 from onnxray.methods.variable import Rows
 from onnxray.model.model import Model
 from onnxray.objectives.class_losses import LossName
-from onnxray.results.rates import rate_of
 
 _EXAMPLES = 6
 _NONE = np.array([0])

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from onnxray.arrays import Image8
+from onnxray.methods.attack.rates import rate_text
 from onnxray.notebooks.displayed import one_line
 from onnxray.results.item import Item
-from onnxray.results.rates import rate_text
 
 STEM = "patch"
 _SAME = (

@@ -18,13 +18,13 @@ from onnxray.errors.short_values import short
 from onnxray.images.array_files import read_npy
 from onnxray.methods.attack.base import Attack, Attacked, Perturbations
 from onnxray.methods.attack.item import AttackItem
+from onnxray.methods.attack.rates import rate_of
 from onnxray.methods.attack.success import Criterion
 from onnxray.methods.attack.threat import NORMS, Floats, Norm
 from onnxray.methods.option_checks import check_choices
 from onnxray.methods.shots import Shots
 from onnxray.methods.variable import PixelVariable, Variable
 from onnxray.results.finished_items import Tape
-from onnxray.results.rates import rate_of
 
 
 @final

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxray.arrays import Image8
+from onnxray.methods.attack.rates import rate_text
 from onnxray.methods.attack.threat import norms_of
 from onnxray.notebooks.displayed import one_line
 from onnxray.results.item import Item
-from onnxray.results.rates import rate_text
 
 STEM = "universal"
 _PLAIN = ("goal", "norm", "eps", "by", "stop_at", "shown_of", "left_out", "queries", "reason")

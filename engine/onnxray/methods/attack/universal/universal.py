@@ -27,6 +27,7 @@ from onnxray.images.pixels import Pixels
 from onnxray.methods.attack.base import Attacked, seed_of
 from onnxray.methods.attack.minimum_norm.deepfool import DeepFool
 from onnxray.methods.attack.picture_sets import PictureSet, generator_of_all, moved_to, parted, picture_set
+from onnxray.methods.attack.rates import rate_of
 from onnxray.methods.attack.success import OtherClass
 from onnxray.methods.attack.threat import NORMS, Floats, Norm, norms_of
 from onnxray.methods.attack.universal.item import UniversalItem
@@ -36,7 +37,6 @@ from onnxray.methods.run import Run, silent
 from onnxray.methods.variable import Rows
 from onnxray.model.model import Model
 from onnxray.objectives.class_losses import LossName
-from onnxray.results.rates import rate_of
 
 _EXAMPLES = 6
 Tell = Callable[[int, str], None]

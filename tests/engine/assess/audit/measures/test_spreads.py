@@ -10,7 +10,7 @@ from scipy import stats
 
 from onnxray.assess.audit.measures.calibration import bootstrapped, calibration_error
 from onnxray.assess.audit.measures.spreads import mean, mean_share, median, rank_below_the_median
-from onnxray.results.rates import wilson
+from onnxray.methods.attack.rates import wilson
 
 RANDOM = np.random.default_rng(0)
 

@@ -7,8 +7,8 @@ import pytest
 
 import onnxray
 from onnxray.methods.attack.gradient.apgd import APGD
+from onnxray.methods.attack.gradient.l1_box import nearest_in_box
 from onnxray.methods.attack.gradient.sparse_steps import SparseSteps
-from onnxray.methods.attack.l1_box import nearest_in_box
 from support.attacking import attacked, bent
 from support.linear import pictures
 

@@ -3,7 +3,7 @@
 import pytest
 from scipy.stats import binomtest
 
-from onnxray.results.rates import wilson
+from onnxray.methods.attack.rates import wilson
 
 
 @pytest.mark.parametrize(("successes", "count"), [(0, 5), (3, 7), (200, 200), (991, 1000)])
