@@ -8,6 +8,7 @@ are statements. On the left arcs go up, as all must; on the right would stand th
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections import Counter
 from html import escape
@@ -85,4 +86,6 @@ def _length(names: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "docs" / "rooms.svg").write_text(drawn(), encoding="utf-8")
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("file", type=Path, nargs="?", default=ROOT / "docs" / "rooms.svg")
+    parser.parse_args().file.write_text(drawn(), encoding="utf-8")

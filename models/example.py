@@ -11,6 +11,7 @@ coffee.png (CC0, Rachel Michetti) and astronaut.png (NASA, public domain). The w
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import shutil
 import sys
@@ -44,4 +45,6 @@ def write(folder: Path) -> None:
 if __name__ == "__main__":
     if words := missing():
         sys.exit(words)
-    write(Path(sys.argv[1] if len(sys.argv) > 1 else "example"))
+    parser = argparse.ArgumentParser(description="A real network and free photographs, for the examples of the docs.")
+    parser.add_argument("folder", type=Path, nargs="?", default=Path("example"))
+    write(parser.parse_args().folder)

@@ -19,6 +19,7 @@ from onnxray.methods.attack.physical.patch import Patch
 from onnxray.methods.attack.universal.universal import Universal
 from onnxray.methods.catalogue import family
 from onnxray.methods.concepts.tcav import TCAV
+from onnxray.methods.features.base import Features
 from onnxray.methods.lots.lots import LOTS
 from onnxray.methods.method import Method
 from onnxray.methods.saliency.activation.grad_cam import GradCAM
@@ -29,7 +30,7 @@ from onnxray.methods.synthesis.base import Synthesis
 from support import models
 
 METHODS = [
-    *(one for base in (Attack, Saliency, Synthesis) for one in family(base).values()),  # type: ignore[type-abstract]
+    *(one for base in (Attack, Saliency, Synthesis, Features) for one in family(base).values()),  # type: ignore[type-abstract]
     LOTS, TCAV, Comparison, ModelComparison, RobustnessEvaluation, Universal, Patch,
 ]  # fmt: skip
 

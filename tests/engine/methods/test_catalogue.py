@@ -1,10 +1,12 @@
 """Every method by its class and by its file, imported when it is asked for."""
 
+import ast
 import importlib
 import inspect
 import pkgutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -99,3 +101,12 @@ def test_a_star_import_gives_the_classes() -> None:
     space: dict[str, object] = {}
     exec("from onnxray.methods import *", space)
     assert {kind.__name__ for kind in catalogue.methods().values()} == set(space) - {"__builtins__"}
+
+
+@pytest.mark.parametrize("name", ["attack", "saliency", "synthesis", "fooling", "features"])
+def test_no_two_classes_of_a_family_have_one_name(name: str) -> None:
+    """Lists of commands are read off the files, where a base is told by its name."""
+    folder = ROOT / "engine" / "onnxray" / "methods" / name
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in folder.rglob("*.py")]
+    classes = Counter(node.name for tree in trees for node in tree.body if isinstance(node, ast.ClassDef))
+    assert {one for one, count in classes.items() if count > 1 and not one.startswith("_")} == set()
