@@ -1,6 +1,7 @@
 """Values of many pictures: those of the model, whatever the blocks, and the same where a run was stopped on the way."""
 
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -8,12 +9,14 @@ import numpy as np
 import pytest
 
 import onnxray
+import onnxray_models
 from onnxray.errors import ImageError, InputError
 from onnxray.images.files import save_png
 from onnxray.images.picture_list import PictureList
 from onnxray.methods.features.parts import walk as walking
 from onnxray.methods.features.parts.walk import Block, Question, Walked, walk
 from support import models
+from support.children import child
 
 
 @pytest.fixture
@@ -146,3 +149,38 @@ def test_a_value_without_a_row_for_each_is_refused(model: onnxray.Model, folder:
     (tmp_path / "work").mkdir()
     with pytest.raises(InputError, match="one for all samples|no row for each picture"):
         walk(one, PictureList.of(str(folder), one.profile), question, tmp_path / "work", lambda *_: None)
+
+
+CHILD = """
+import sys
+from pathlib import Path
+
+import onnxray
+from onnxray.images.picture_list import PictureList
+from onnxray.methods.features.extraction import Extracted, Extraction
+
+model, (folder, work, out) = onnxray.open("lenet"), map(Path, sys.argv[1:])
+pictures = PictureList.of(str(folder), model.profile)
+found = Extraction(layers=("ip1",), predictions=True).walk(model, pictures, work, lambda *_: None)
+Extracted.of(model, pictures, found, None).write(out)
+print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("RssAnon")))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
+def test_memory_is_flat_from_a_thousand_to_twenty_thousand_pictures(tmp_path: Path) -> None:
+    """What is not of files, after all was extracted and written: names and predictions of each picture alone grow."""
+    samples = onnxray_models.samples("lenet")
+    took = []
+    for count in (1_000, 20_000):
+        folder, work = tmp_path / f"in{count}", tmp_path / f"work{count}"
+        folder.mkdir()
+        work.mkdir()
+        for k in range(count):
+            shutil.copyfile(samples[k % 100], folder / f"{k:05}.png")
+        out, error = child("-c", CHILD, str(folder), str(work), str(work / "features.npz")).communicate(timeout=900)
+        assert out, error
+        took.append(int(out.split()[-1]))
+        assert (work / "features.npz").stat().st_size > count * 500 * 4
+    assert took[1] - took[0] < 60_000  # KiB; the values themselves are 40 MB in 20,000 rows, and more than that before
