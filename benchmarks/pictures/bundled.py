@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from PIL import Image
@@ -108,6 +109,22 @@ def cup_inverted(studio: Studio) -> None:
     studio.save("inversion-efficientnet-lite0.jpg", studio.sheet(studio.run("invert", NETWORK, "coffee.png")))
 
 
+def features(studio: Studio) -> None:
+    for path in sorted(DIGITS.glob("*.png")):
+        place = studio.folder / "digits" / path.stem.partition("_")[0]
+        place.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, place / path.name)
+    of_digits = ("lenet", "digits", "--labels", "folders")
+    run = studio.run("features", "neighbors", *of_digits, "--layer", "relu1", "--sheets", 8)
+    studio.save("features-neighbors-lenet.png", studio.sheet(run))
+    run = studio.run("features", "units", *of_digits, "--layer", "conv2", "--layer", "relu1")
+    studio.save("features-units-lenet.png", run / "units.png")
+    layers = [word for layer in ("pool1", "pool2", "relu1") for word in ("--layer", layer)]
+    run = studio.run("features", "invariance", "lenet", DIGITS, *layers)
+    studio.save("features-invariance-lenet.png", run / "invariance.png")
+    studio.save("features-shares-lenet.png", run / "shares.png")
+
+
 RECIPES = (
     Recipe(("lots-lenet.png", "stability-lenet.png"), demo),
     Recipe(("inversion-lenet.png", "inversion-samples-lenet.png"), inversion),
@@ -117,6 +134,7 @@ RECIPES = (
     Recipe(("any-review.png",), any_text, packages=("tokenizers",)),
     Recipe(("universal-lenet.png",), universal),
     Recipe(("int8-lenet.png",), int8),
+    Recipe(tuple(f"features-{name}-lenet.png" for name in ("neighbors", "units", "invariance", "shares")), features),
     Recipe(
         ("why-espresso.jpg", "why-compare.jpg", "tutorial-maps.jpg", "small-change.jpg", "small-budget.jpg"),
         coffee,

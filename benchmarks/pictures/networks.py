@@ -157,6 +157,25 @@ def patch(studio: Studio) -> None:
         studio.save("patch-print.jpg", page.resize((620, 877), Image.Resampling.LANCZOS))
 
 
+def looked_for(studio: Studio) -> None:
+    everything = others(studio.folder / "all", [studio.folder / name for name in (*PHOTOS, *MORE_PHOTOS)])
+    for path in twenty(studio.folder / "of-imagenet").iterdir():
+        path.rename(everything / path.name)
+    how = ("--layer", "fire5/concat_1", "--most", 5)
+    run = studio.run("features", "patches", SQUEEZENET, "all", *CAFFE, *how)
+    studio.save("features-patches-squeezenet.jpg", studio.sheet(run))
+
+
+def alike(studio: Studio) -> None:
+    folder = crops(studio.folder / "pieces", twenty(studio.folder / "whole"))
+    for path in sorted(folder.glob("*.png")):
+        place = folder / path.stem.rpartition("-")[0]
+        place.mkdir(exist_ok=True)
+        path.rename(place / path.name)
+    run = studio.run("features", "neighbors", LITE0, "pieces", "--labels", "folders", "--sheets", 6, "--k", 4)
+    studio.save("features-neighbors-efficientnet-lite0.jpg", studio.sheet(run))
+
+
 SQUEEZENET = "squeezenet.onnx"
 QUANTISED = (SQUEEZENET, "squeezenet-uint8.onnx", "squeezenet-qdq-int8.onnx")
 RECIPES = (
@@ -180,4 +199,8 @@ RECIPES = (
         ("patch-efficientnet-lite0.jpg", "patch-print.jpg"), patch, (LITE0, *PHOTOS, *MORE_PHOTOS),
         packages=("foolbox",),
     ),
+    Recipe(
+        ("features-patches-squeezenet.jpg",), looked_for, (SQUEEZENET, *PHOTOS, *MORE_PHOTOS), packages=("foolbox",)
+    ),
+    Recipe(("features-neighbors-efficientnet-lite0.jpg",), alike, (LITE0,), packages=("foolbox",)),
 )  # fmt: skip

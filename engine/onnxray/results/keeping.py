@@ -26,7 +26,7 @@ from typing import Any, Self, final
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxray.errors import OutputError
+from onnxray.errors import OnnxrayError, OutputError
 from onnxray.results.earlier_run import DOCUMENT, files_of_earlier_run
 from onnxray.results.file_names import FileNames
 from onnxray.results.item import Item, ItemT
@@ -93,7 +93,7 @@ class Keeping:
         keep = cls(held, name, resume=resume, options=dict(options or {}))
         try:
             yield keep
-        except Exception:
+        except OnnxrayError:  # nothing to go on with
             keep._failed = True
             raise
         finally:

@@ -51,7 +51,10 @@ class Features(Method[ItemT]):
 
     def read_as_needed(self, model: Model, images: object) -> Sequence[Pixels]:
         """The pictures that are asked about. Errors: ImageError, InputError."""
-        return listed(model, images, self.true_labels)
+        found = listed(model, images, self.true_labels)
+        if self.true_labels is not None:  # a file that cannot be read is refused before anything is run
+            known_labels(found.names, self.true_labels)
+        return found
 
     def layers(self, model: Model, run: Run) -> tuple[str, ...]:
         """The values that are looked at. Errors: UnknownValue, InputError."""

@@ -47,6 +47,8 @@ _RANGE = re.compile(r"(\d{1,7})(?:-(\d{1,7}))?")
 _GREY = 128
 _SHOWN = 0.99
 """The share of a gradient's numbers that its greys span."""
+_SEEN = 14
+"""A unit's place is marked by no less than this part of a side."""
 _MEASURED = 8
 """Pictures over which the effective field is averaged."""
 
@@ -248,11 +250,18 @@ class _Shower:
         coloured = np.array(np.broadcast_to(picture, (3, *picture.shape[1:])))
         size = picture.shape[1:]
         thick = max(1, min(size) // 45)
+        own: tuple[float, float, float, float] | None = None
         if layer.grid is not None:
             cell = [size[k] / (layer.grid.height, layer.grid.width)[k] for k in (0, 1)]
-            own = (place[1] * cell[1], place[0] * cell[0], (place[1] + 1) * cell[1], (place[0] + 1) * cell[0])
-            coloured[:, frame(size, own, thick)] = _colour(VERMILION)
+            middle = [(place[k] + 0.5) * cell[k] for k in (0, 1)]
+            half = [max(cell[k], size[k] / _SEEN) / 2 for k in (0, 1)]
+            left, top, right, bottom = (
+                middle[1] - half[1], middle[0] - half[0], middle[1] + half[1], middle[0] + half[0]
+            )  # fmt: skip
+            own = (max(left, 0), max(top, 0), min(right, size[1]), min(bottom, size[0]))
         coloured[:, frame(size, (box[1], box[0], box[3], box[2]), thick)] = _colour(YELLOW)
+        if own is not None:
+            coloured[:, frame(size, own, thick)] = _colour(VERMILION)
         return coloured
 
 

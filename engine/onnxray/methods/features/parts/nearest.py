@@ -33,6 +33,8 @@ _MOST_HELD: Final = 2**21
 _ROUNDING: Final = 8 * float(np.finfo(np.float32).eps)
 """Times the root of the numbers a code has, and the lengths: what a product in float32 is off by."""
 _TOLD_APART: Final = 1e-5
+_ROUNDED: Final = 1e-3
+"""Cosine distances below which unit vectors in float32 are too coarse."""
 _SAMPLED: Final = 64
 
 
@@ -70,7 +72,7 @@ def nearest(
         for row, (some, far) in enumerate(found):
             order = np.lexsort((some, far))[:count]
             near = len(order) > 1 and bool((np.diff(far[order]) <= _TOLD_APART * far[order][1:]).any())
-            if near or len(some) > count:
+            if near or len(some) > count or (metric == "cosine" and far.min(initial=1) < _ROUNDED):
                 far = distances_to(part[row], codes, some, metric)
                 order = np.lexsort((some, far))[:count]
             places[start + row], distances[start + row] = some[order], far[order]
