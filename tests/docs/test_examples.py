@@ -34,6 +34,8 @@ ELSEWHERE = {
     "squeezenet.onnx": "squeezenet-v1.1-onnx/squeezenet_v1.1_fp32_from_fp16.onnx",
     "squeezenet-int8.onnx": "squeezenet-v1.1-onnx/squeezenet_v1.1_qdq_int8.onnx",
     "ultraface.onnx": "ultraface/version-RFB-320.onnx",
+    "lenet.prototxt": "lenet-bvlc-caffe/lenet.prototxt",
+    "lenet_iter_10000.caffemodel": "lenet-bvlc-caffe/lenet_iter_10000.caffemodel",
     "mobilefacenet.onnx": "mobilefacenet-vface-onnx/mobilefacenet.onnx",
     **{f"{name}.jpg": f"data-photos/{name}.jpg" for name in ("cat", "dog", "hummingbird")},
 }

@@ -164,7 +164,7 @@ V1_TYPES: Final[Mapping[str, str]] = MappingProxyType({
     "SIGMOID_CROSS_ENTROPY_LOSS": "SigmoidCrossEntropyLoss", "SILENCE": "Silence", "SOFTMAX": "Softmax",
     "SOFTMAX_LOSS": "SoftmaxWithLoss", "SPLIT": "Split", "SLICE": "Slice", "TANH": "TanH",
     "WINDOW_DATA": "WindowData", "THRESHOLD": "Threshold", "BN": "BN", "INTERP": "Interp", "PRELU": "PReLU",
-    "RESHAPE": "Reshape", "UPSAMPLE": "Upsample",
+    "RESHAPE": "Reshape", "UPSAMPLE": "Upsample", "CROP": "Crop",
 })  # fmt: skip
 """Types of V1 layers and of forks' -> of V2 layers."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-PROTOTXT: Final = 4 * 2**20
+PROTOTXT: Final = 2 * 2**20
 """Bytes of a prototxt; ResNet-152's has 100 kilobytes."""
 DEPTH: Final = 16
 """Messages in messages; Caffe's own go five deep."""

@@ -24,7 +24,7 @@ DATA: Final = frozenset({
 """Layers that feed a net while it is trained or tested: their first top is its input, the others are labels."""
 _LEFT_OUT: Final = frozenset({"Accuracy", "Silence", "HDF5Output", "DetectionEvaluate", "SegAccuracy"})
 _UNREAD: Final = frozenset({
-    "param", "loss_param", "accuracy_param", "dropout_param", "split_param", "hinge_loss_param", "data_param",
+    "param", "loss_param", "accuracy_param", "split_param", "hinge_loss_param",
 })  # fmt: skip
 """Fields of options that change nothing of what a net computes when it is tested."""
 

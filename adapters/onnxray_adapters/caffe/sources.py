@@ -101,7 +101,7 @@ def _pair(source: str, stated: str | None) -> tuple[Path, Path]:
     if len(parts) > 2 or len(by_kind) != len(parts) or not by_kind.keys() <= {_PROTOTXT, _CAFFEMODEL}:
         raise ModelFileError(f"{short(source)}: deploy.prototxt+net.caffemodel, or one of the two, was expected")
     for path in by_kind.values():
-        if not path.exists():
+        if not os.path.exists(path):  # noqa: PTH110 - also of a name that no file can have
             raise ModelFileError(f"{path}: no such file")
     prototxt, caffemodel = by_kind.get(_PROTOTXT), by_kind.get(_CAFFEMODEL)
     if prototxt is None and caffemodel is not None:

@@ -180,7 +180,7 @@ def test_a_prototxt_of_a_hundred_megabytes_is_not_read(tmp_path: Path) -> None:
     begun = time.process_time()
     tracemalloc.start()
     try:
-        refused(source, "has 104,857,600 bytes; a prototxt has 4,194,304 at most")
+        refused(source, "has 104,857,600 bytes; a prototxt has 2,097,152 at most")
         assert tracemalloc.get_traced_memory()[1] < 2**22
     finally:
         tracemalloc.stop()
