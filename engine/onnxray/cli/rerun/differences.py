@@ -20,11 +20,10 @@ _ELSEWHERE: Final = ("versions", "machine")
 @final
 class Differences:
     """lines: what differs. elsewhere: versions and processor. files, items: how many were compared. untold: files that
-    are not compared, and why. moved: whether files that the run was made from lie elsewhere now.
+    are not compared, and why.
     """
 
-    def __init__(self, *, moved: bool) -> None:
-        self.moved = moved
+    def __init__(self) -> None:
         self.lines: list[str] = []
         self.elsewhere: list[str] = []
         self.untold: list[str] = []
@@ -36,7 +35,7 @@ def differences(
     there: Mapping[str, Any], before: Path, here: Mapping[str, Any], now: Path, instead: Mapping[str, str]
 ) -> Differences:
     """Compare two documents and the files in their folders. instead: path as it was stated -> the one that was used."""
-    found = Differences(moved=bool(instead))
+    found = Differences()
     for key in _ELSEWHERE:
         found.elsewhere += lines_of(there.get(key, {}), here.get(key, {}), key)
     _compare(found, there, before, _stated_again(here, instead), now, "")
@@ -81,15 +80,15 @@ def _compare(
         for role in dict.fromkeys([*old, *new]):
             _file(found, old.get(role), before, new.get(role), now, f"{name}items[{place}].files.{role}")
     beside, besides = (_list(one.get("files")) for one in (there, here))
-    drawn = (
-        [] if not there.get("command") else besides
-    )  # what is saved from Python has the sheets that its caller likes
+    # What was saved from Python has the sheets that its caller liked.
+    drawn = besides if there.get("command") else []
     for file in dict.fromkeys(map(str, [*beside, *drawn])):
         one, other = (file if file in names else None for names in (beside, besides))
-        if one and other and timed:
+        if file == PAGE:  # which shows what stands in the document
+            if one and other:
+                found.untold.append(f"{file}: it states seconds and the command, so its bytes are not compared")
+        elif one and other and timed:
             found.untold.append(f"{file}: seconds are drawn on it, so its bytes are not compared")
-        elif one and other and file == PAGE and found.moved:
-            found.untold.append(f"{file}: it names files that lie elsewhere now, so its bytes are not compared")
         else:
             _file(found, one, before, other, now, f"{name}files")
     runs, new_runs = _table(there.get(inner)), _table(here.get(inner))
