@@ -12,14 +12,11 @@ from typing import Any
 
 import numpy as np
 import onnx
-import torch
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
-from torch.nn import functional
 
 from onnxray.images.profile.profile import Profile
 from onnxray.methods.run import Progress
-from onnxray.model.to_torch import to_torch
 
 _SMALL, _WIDEST = 7, 128
 _RATE, _BATCH = 1e-3, 64
@@ -40,6 +37,11 @@ def trained(
     progress: Progress,
 ) -> onnx.ModelProto:  # fmt: skip
     """The network for images (n, C, H, W), 8-bit, and the probabilities (n, classes) that it shall give for them."""
+    import torch  # the list of methods imports this file
+    from torch.nn import functional
+
+    from onnxray.model.to_torch import to_torch
+
     shape = (int(images.shape[1]), int(images.shape[2]), int(images.shape[3]))
     proto = _drawn(shape, answers.shape[1], width, random)
     module, profile = to_torch(proto, trainable=True, verify=False), profile_of(shape)
