@@ -103,6 +103,21 @@ def coffee(studio: Studio) -> None:
     studio.save("small-change.jpg", studio.sheet(studio.run("lots", NETWORK, photograph, *goal)))
 
 
+def fooling(studio: Studio) -> None:
+    digits = [word for digit in range(10) for word in ("--target", digit)]
+    cppn = studio.run("attack", "fooling-evolution", "lenet", "--encoding", "cppn")
+    direct = studio.run("attack", "fooling-evolution", "lenet")
+    runs = (studio.run("attack", "fooling-gradient", "lenet", *digits), direct, cppn)
+    rows = [row([enlarged(one, 3) for one in studio.files(run, "image")], 4) for run in runs]
+    studio.save("fooling-lenet.png", stack(rows, 4).convert("L"))
+    studio.save("fooling-curve-lenet.png", direct / "curve.png")
+
+
+def hot_cold_targets(studio: Studio) -> None:
+    run = studio.run("lots", "lenet", FOUR, "--hot-cold", 9, "--layer", "conv1", "--layer", "conv2", "--steps", 300)
+    studio.save("lots-hot-cold-lenet.png", studio.sheet(run))
+
+
 def cup_inverted(studio: Studio) -> None:
     with Image.open(studio.folder / "example/coffee.png") as plain:
         plain.crop((60, 0, 460, 400)).save(studio.folder / "coffee.png")
@@ -140,5 +155,7 @@ RECIPES = (
         coffee,
         (NETWORK,),
     ),
+    Recipe(("fooling-lenet.png", "fooling-curve-lenet.png"), fooling),
+    Recipe(("lots-hot-cold-lenet.png",), hot_cold_targets),
     Recipe(("inversion-efficientnet-lite0.jpg",), cup_inverted, (NETWORK,)),
 )

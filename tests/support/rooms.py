@@ -27,9 +27,9 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "methods": (
         "methods",
         "methods.attack",
-        "methods.lots methods.saliency methods.concepts methods.synthesis.ascent",
+        "methods.saliency methods.concepts methods.synthesis.ascent",
         "methods.attack.gradient methods.attack.minimum_norm methods.attack.score methods.attack.decision",
-        "methods.attack.exact methods.attack.universal methods.attack.physical",
+        "methods.attack.exact methods.attack.universal methods.attack.physical methods.lots",
         "methods.saliency.gradient methods.synthesis.parts methods.features.parts",
         "methods.saliency.activation methods.saliency.relevance methods.synthesis methods.features",
         "methods.saliency.perturbation methods.fooling",

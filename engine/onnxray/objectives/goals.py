@@ -45,15 +45,26 @@ class Own:
         _check("mode", self.mode, ("inhibit", "magnify"))
 
 
+@dataclass(frozen=True, kw_only=True)
+class HotColdTargets:
+    """A target for each origin: the origin itself, made of this class (number or label) by hot/cold."""
+
+    class_: int | str
+
+    def __post_init__(self) -> None:
+        if isinstance(self.class_, bool) or not isinstance(self.class_, int | str):
+            raise InputError(f"the class that hot/cold makes targets of is {short(self.class_)}; a number or a label")
+
+
 Goal = TargetImages | TargetValues | Own
 
 
-def as_goal(goal: object) -> Goal:
+def as_goal(goal: object) -> Goal | HotColdTargets:
     """Read a goal as users give it: ``"inhibit"``, ``"magnify"``, a goal, or target images (paths, PIL, arrays).
 
     Errors: InputError.
     """
-    if isinstance(goal, TargetImages | TargetValues | Own):
+    if isinstance(goal, TargetImages | TargetValues | Own | HotColdTargets):
         return goal
     if goal is None:
         raise InputError("no goal was given; give target images, TargetValues(values=...), 'inhibit' or 'magnify'")

@@ -64,10 +64,16 @@ def _row(group: list[LotsItem], names: Mapping[str, str]) -> Row:
         cells.append(Cell((item.images["image"], item.images["perturbation"]), tuple(lines), heading=heading))
     aim = {"inhibit": "own representation inhibited (x-)", "magnify": "own representation magnified (x+)"}
     name = Path(first.origin.path).name if first.origin.path else "origin"
-    goal = (
-        aim.get(first.mode) or f"towards {Path(str(first.target.path)).name if first.target else first.target_source}"
-    )
-    return Row(f"{name}: {goal}", tuple(cells))
+    return Row(f"{name}: {aim.get(first.mode) or f'towards {_target_name(first)}'}", tuple(cells))
+
+
+def _target_name(item: LotsItem) -> str:
+    """Its file, or what else is known of it."""
+    if item.target is None:
+        return str(item.target_source)
+    if item.target.path is not None:
+        return Path(item.target.path).name
+    return "an image" if item.target.label is None else f"an image of class {item.target.label}"
 
 
 def _shown_cell(role: str, shown: Shown, item: LotsItem) -> Cell:

@@ -17,7 +17,7 @@ from onnxray.cli.parts.shared_options import Shared
 from onnxray.errors import InputError
 from onnxray.methods.lots.lots import LOTS
 from onnxray.methods.lots.summary import summarize
-from onnxray.objectives.goals import Goal, Own, TargetImages, read_values
+from onnxray.objectives.goals import Goal, HotColdTargets, Own, TargetImages, read_values
 from onnxray.results.result import Result
 
 
@@ -51,6 +51,16 @@ def lots(
             "sees. Not the smallest change that flips the class.",
         ),
     ] = None,
+    hot_cold: Annotated[
+        str | None,
+        typer.Option(
+            "--hot-cold",
+            metavar="CLASS",
+            help="Make the target of each origin itself, by hot/cold towards this class: nearer at low layers than "
+            "another picture.",
+            rich_help_panel="Target",
+        ),
+    ] = None,
     pairs: Annotated[
         Literal["zip", "all"], typer.Option(help="One target for each origin in turn, or every pair.")
     ] = "zip",
@@ -68,7 +78,7 @@ def lots(
     onnxray lots detector.onnx street.jpg --self inhibit --until "boxes[0].score < 0.3";
     onnxray lots net.onnx rgb=a.png depth=a.npy --self inhibit --wrt depth
     """
-    goal = _goal(target, target_values, own, pairs)
+    goal = _goal(target, target_values, own, hot_cold, pairs)
     method = LOTS(**plain_options(options))
     ending = Ending(sheets=_stability_pictures, table=_print_stability, extra=_stability, lines=_missed)
     if not summary:
@@ -79,13 +89,18 @@ def lots(
     )  # fmt: skip
 
 
-def _goal(target: list[str] | None, values: Path | None, own: Any, pairs: Any) -> Goal:
-    stated = [name for name, option in (("--target", target), ("--target-values", values), ("--self", own)) if option]
+def _goal(
+    target: list[str] | None, values: Path | None, own: Any, hot_cold: str | None, pairs: Any
+) -> Goal | HotColdTargets:  # fmt: skip
+    options = (("--target", target), ("--target-values", values), ("--self", own), ("--hot-cold", hot_cold))
+    stated = [name for name, option in options if option]
     if len(stated) != 1:
         raise InputError(
             f"{' and '.join(stated) or 'no goal'} given; give exactly one of --target IMAGE, --target-values FILE, "
-            "--self inhibit|magnify"
+            "--self inhibit|magnify, --hot-cold CLASS"
         )
+    if hot_cold:
+        return HotColdTargets(class_=hot_cold)
     if target:
         return TargetImages(images=target, pairing=pairs)
     return read_values(values) if values is not None else Own(mode=own)

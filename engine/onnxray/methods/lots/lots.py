@@ -31,9 +31,10 @@ from onnxray.graph.weight_layers import weight_layers
 from onnxray.graph.whole_numbers import holds_reals
 from onnxray.images.pixels import Pixels
 from onnxray.methods.array_variable import variable_of
-from onnxray.methods.as_typed import Unstated, path_texts, plain_fields
+from onnxray.methods.as_typed import Unstated, path_texts, plain_fields, target_text
 from onnxray.methods.attack.line_search import Found, Line, direction_of, resolve_search, search_scale
 from onnxray.methods.lots.aim import Group, Stop, prepare
+from onnxray.methods.lots.hot_cold_targets import made_targets
 from onnxray.methods.lots.item import LotsItem
 from onnxray.methods.lots.measurement import measure
 from onnxray.methods.method import Method
@@ -43,7 +44,7 @@ from onnxray.methods.subjects import names_of_subjects
 from onnxray.model.beginning import computed_from
 from onnxray.model.model import Model
 from onnxray.objectives.conditions import is_comparison
-from onnxray.objectives.goals import Own, TargetImages, as_goal
+from onnxray.objectives.goals import HotColdTargets, Own, TargetImages, as_goal
 
 INHIBITS = (
     "inhibit fades what the layer holds, all of it; it does not look for the smallest change that flips the class, and "
@@ -129,6 +130,8 @@ class LOTS(Method[LotsItem]):
             options: dict[str, Any] = {"own": stated.mode}
         elif isinstance(stated, TargetImages):
             options = {"target": path_texts("the target images", stated.images), "pairs": stated.pairing}
+        elif isinstance(stated, HotColdTargets):
+            options = {"hot_cold": target_text(stated.class_)}
         elif stated.source is not None:
             options = {"target_values": stated.source}
         else:
@@ -143,7 +146,11 @@ class LOTS(Method[LotsItem]):
             metric=self.metric, distance=self.distance, relative=self.relative,
         )  # fmt: skip
         variable = variable_of(model, pixels, self.wrt, layers)
-        aim = prepare(variable, as_goal(goal), layers, stop)
+        stated = as_goal(goal)
+        if isinstance(stated, HotColdTargets):
+            stated = made_targets(model, pixels, stated)
+            run.note(f"targets: the origins themselves, made class {goal.class_} by hot/cold")
+        aim = prepare(variable, stated, layers, stop)
         for note in (*aim.notes, *((INHIBITS,) if aim.mode == "inhibit" else ()), *variable.notes()):
             run.note(note)
         if self.steps == 1 and aim.until != "linf":

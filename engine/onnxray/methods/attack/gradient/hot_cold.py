@@ -13,15 +13,17 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar, final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from onnxray.errors import InputError
+from onnxray.graph.classifier.readings import Head
 from onnxray.methods.attack.along import AlongDirection
 from onnxray.methods.attack.base import Attacked
 from onnxray.methods.attack.success import OtherClass
 from onnxray.methods.attack.threat import Floats
 from onnxray.methods.option_checks import Range
 from onnxray.objectives.class_score import ClassScore
-from onnxray.objectives.objective import Sum
+from onnxray.objectives.objective import Objective, Sum
 
 
 @final
@@ -40,7 +42,7 @@ class HotCold(AlongDirection):
         if not isinstance(criterion, OtherClass):
             raise InputError(f"hot-cold needs classes, and the goal is {criterion.describe(0)!r}; use pgd")
         logits = criterion.said.said.scores[rows]
-        cold, each = criterion.left[rows], np.arange(len(rows))
+        cold = criterion.left[rows]
         if criterion.wanted is None:
             near = criterion.nearest(self.rank)[rows]
             if near.shape[1] < self.rank:
@@ -48,10 +50,15 @@ class HotCold(AlongDirection):
             hot = near[:, self.rank - 1]
         else:
             hot = criterion.wanted[rows]
-        head = criterion.said.said.head
-        weighted = Sum((
-            (np.abs(logits[each, hot]), ClassScore(head.logits.value, hot, "logit", (), head)),
-            (-np.abs(logits[each, cold]), ClassScore(head.logits.value, cold, "logit", (), head)),
-        ))  # fmt: skip
+        weighted = heated(criterion.said.said.head, logits, hot, cold)
         gradient = oracle.slopes_of(np.zeros((len(rows), oracle.numbers), np.float32), rows, weighted).gradient
         return np.sign(gradient) if self.sign else gradient
+
+
+def heated(head: Head, logits: NDArray[np.float64], hot: NDArray[np.int64], cold: NDArray[np.int64]) -> Objective:
+    """<w, h> of each sample, w by its logits (n, classes) and held fixed."""
+    each = np.arange(len(logits))
+    return Sum((
+        (np.abs(logits[each, hot]), ClassScore(head.logits.value, hot, "logit", (), head)),
+        (-np.abs(logits[each, cold]), ClassScore(head.logits.value, cold, "logit", (), head)),
+    ))  # fmt: skip
