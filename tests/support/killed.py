@@ -41,7 +41,7 @@ COMMANDS: dict[str, list[str]] = {
         *(part for number in range(8) for part in ("--target", f"class:{number}")),
     ],
     "attack evaluate": [
-        "attack", "evaluate", "lenet", *DIGITS * 4, "--norm", "l2", "--eps", "255,510", "--attacks", "fgsm,noise",
+        "attack", "evaluate", "lenet", *DIGITS[:80], "--norm", "l2", "--eps", "255,510", "--attacks", "fgsm",
         "--trust-images", "1",
     ],
     "values": ["values", "lenet", *(DIGITS * 8)[:_CHUNKS], "--value", "conv1", "--value", "conv2", "--value", "ip1"],

@@ -20,11 +20,10 @@ from numpy.typing import NDArray
 from onnxray.images.pixels import Pixels
 from onnxray.methods.array_variable import variable_of
 from onnxray.methods.as_typed import path_texts, plain_fields, target_text
-from onnxray.methods.attack.applicable import left_out
 from onnxray.methods.attack.item import AttackItem
 from onnxray.methods.attack.measurement import measured, not_asked
 from onnxray.methods.attack.oracle import Oracle, Queries
-from onnxray.methods.attack.success import Criterion, criterion_of
+from onnxray.methods.attack.success import Criterion, criterion_of, left_out
 from onnxray.methods.attack.threat import NORMS, Floats, Norm, NormName
 from onnxray.methods.method import Method
 from onnxray.methods.option_checks import Range, check_choices

@@ -22,12 +22,14 @@ from numpy.typing import NDArray
 
 from onnxray.errors import InputError
 from onnxray.errors.short_values import short
+from onnxray.graph.outputs.facts import BOX_KINDS
 from onnxray.images.pixels import Pixels
 from onnxray.methods.shots import Shots
 from onnxray.methods.variable import Rows, Variable
+from onnxray.model.answers.detections import Detections
 from onnxray.model.model import Model
 from onnxray.objectives.class_losses import ClassLoss, LossName
-from onnxray.objectives.conditions import Condition, box_gone, is_comparison, read_condition
+from onnxray.objectives.conditions import Condition, box_asked_for, box_gone, is_comparison, read_condition
 from onnxray.objectives.objective import Objective
 from onnxray.objectives.targets import class_index
 
@@ -227,6 +229,26 @@ def criterion_of(variable: Variable, goal: object, *, labels: object = None) -> 
             "another --target, or none to leave the class"
         )
     return OtherClass(variable=variable, left=left, wanted=wanted, said=shots), shots
+
+
+def left_out(variable: Variable, goal: object) -> dict[int, str]:
+    """Sample -> why nothing can be asked of it: a picture in which a detector lists no such box; nothing where that is so
+    of all, which is refused where the goal is read.
+    """
+    model = variable.whole
+    place = box_asked_for(goal) if model.head.kind in BOX_KINDS else None
+    if place is None:
+        return {}
+    answer = model.predict(variable.fed(variable.start, np.arange(len(variable))))
+    if not isinstance(answer, Detections):
+        return {}
+    counts = [len(one) for one in answer.samples]
+    found = {
+        row: f"not applicable: {count or 'no'} box{'' if count == 1 else 'es'} listed, and boxes[{place}] was asked for"
+        for row, count in enumerate(counts)
+        if not -count <= place < count
+    }
+    return {} if len(found) == len(counts) else found
 
 
 def _classes(model: Model, shots: Shots, stated: object, what: str) -> NDArray[np.int64]:
