@@ -232,8 +232,8 @@ def criterion_of(variable: Variable, goal: object, *, labels: object = None) -> 
 
 
 def left_out(variable: Variable, goal: object) -> dict[int, str]:
-    """Sample -> why nothing can be asked of it: a picture in which a detector lists no such box; nothing where that is so
-    of all, which is refused where the goal is read.
+    """Sample -> why nothing can be asked of it: a picture in which a detector lists no such box; nothing where that is
+    so of all, which is refused where the goal is read.
     """
     model = variable.whole
     place = box_asked_for(goal) if model.head.kind in BOX_KINDS else None
