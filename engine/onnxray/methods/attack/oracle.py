@@ -190,7 +190,9 @@ class Oracle:
             halves = np.array_split(np.arange(len(rows)), 2)
             parts = [self._slopes(x[half], rows[half], objective.rows(half)) for half in halves]
             return Slopes(
-                **{one.name: np.concatenate([getattr(part, one.name) for part in parts]) for one in fields(Slopes)}
+                loss=np.concatenate([part.loss for part in parts]),
+                margin=np.concatenate([part.margin for part in parts]),
+                gradient=np.concatenate([part.gradient for part in parts]),
             )
         margin = scores[1] if np.isfinite(scores[1]).all() else self._readable(scores[1], rows)
         gradient = np.asarray(gradient, np.float32).reshape(len(rows), -1)
