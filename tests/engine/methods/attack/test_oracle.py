@@ -75,7 +75,9 @@ def test_nan_on_the_way_is_no_arrival_and_stops_nothing(
 
 
 def test_an_evaluation_goes_on_over_nan(images: Any) -> None:
-    result = RobustnessEvaluation(eps="8,60", trust_images=3)(hole(100.5), images)
+    near = images.copy()
+    near[:, 0, 0, 0] = 101
+    result = RobustnessEvaluation(eps="3,60", reach=1e9, trust_images=3)(hole(100.5), near)
     assert all(item.smallest is not None for item in result.items)
     assert any("square: of" in note and SAID in note for note in result.provenance.notes)
     verdicts = {test["name"]: test["verdict"] for test in result.extra["robustness"]["trust"]}
