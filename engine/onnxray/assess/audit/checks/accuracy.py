@@ -11,14 +11,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, final
+from typing import Annotated, ClassVar, Final, final
 
 from onnxray.assess.audit.check import Check, Figure, Finding, Outcome, Picture, Row, slices_of
 from onnxray.assess.audit.measures.calibration import bootstrapped, calibration_error
+from onnxray.assess.audit.measures.picturing import name_of, named_sheet, seen, sheet
 from onnxray.assess.audit.measures.reading import labelled_class, named, no_classes, row_of_each
+from onnxray.images.drawing.contact_sheet import Cell
 from onnxray.images.pixels import Pixels
 from onnxray.methods.option_checks import Range
 from onnxray.model.model import Model
+
+_SHOWN: Final = 12
 
 
 @final
@@ -49,7 +53,9 @@ class Accuracy(Check):
                 return {"true": None, "class": None, "confidence": 0.0, "reason": said}
             true = as_labelled(picture, said.probabilities.shape[1])
             confidence = float(said.probabilities[0, said.classes[0]])
-            return {"true": true, "class": int(said.classes[0]), "confidence": confidence}
+            return {
+                "true": true, "class": int(said.classes[0]), "confidence": confidence, "named": said.labels[0],
+            }  # fmt: skip
 
         return row_of_each(model, pictures, measured)
 
@@ -70,7 +76,25 @@ class Accuracy(Check):
             findings = (Finding(level="warning", message=said),)
         notes = (f"{left} pictures have no label and are left out",) if left else ()
         figures = (whole, self._calibration(rows, right, confidence), *parts)
-        return Outcome(figures=figures, findings=findings, notes=notes)
+        drawn = self._mistakes(rows, pictures, right)
+        return Outcome(figures=figures, findings=findings, notes=notes, pictures=drawn)
+
+    def _mistakes(
+        self, rows: Sequence[Row], pictures: Sequence[Picture], right: Sequence[bool]
+    ) -> tuple[tuple[str, bytes], ...]:
+        """The pictures that are named wrongly with the most confidence."""
+        wrong = [k for k, own in enumerate(right) if not own]
+        wrong.sort(key=lambda k: (-rows[k]["confidence"], pictures[k].sha256))
+        cells = [
+            Cell(seen(pictures[k]), (
+                f"{rows[k].get('named', 'no class')}, {rows[k]['confidence']:.3f}", f"labelled {pictures[k].label}",
+                name_of(pictures[k]),
+            ))
+            for k in wrong[:_SHOWN]
+        ]  # fmt: skip
+        said = f"{len(wrong)} of {len(rows)} pictures"
+        drawn = sheet("Named wrongly with the most confidence", cells, subtitle=[said])
+        return named_sheet("mistakes", drawn)
 
     def _calibration(self, rows: Sequence[Row], right: Sequence[bool], confidence: float) -> Figure:
         told = [row["confidence"] for row in rows]

@@ -18,11 +18,13 @@ from typing import Annotated, ClassVar, final
 import numpy as np
 
 from onnxray.assess.audit.check import Check, Figure, Outcome, Picture, Row, seed_of, slices_of
+from onnxray.assess.audit.measures.picturing import name_of, named_sheet, seen, sheet
 from onnxray.assess.audit.measures.reading import labelled_class, named, no_classes, row_of_each
 from onnxray.assess.audit.measures.spreads import mean, mean_share
 from onnxray.errors import InputError
 from onnxray.images.corruptions.catalogue import FAMILIES, SEVERITIES, corrupted
 from onnxray.images.corruptions.catalogue import named as named_corruptions
+from onnxray.images.drawing.contact_sheet import Cell
 from onnxray.images.eight_bits import to_uint8
 from onnxray.images.pixels import Pixels
 from onnxray.methods.option_checks import check_choices
@@ -81,7 +83,8 @@ class Corruptions(Check):
                 told = named(model, Pixels.of(worse))
                 classes = [None] * len(worse) if isinstance(told, str) else told.classes.tolist()
                 wrong[name] = [int(one is None or one != true) for one in classes]
-            return {"true": true, "clean": int(clean is None or clean != true), "wrong": wrong}
+            wrongly = int(clean is None or clean != true)
+            return {"true": true, "clean": wrongly, "wrong": wrong, "shape": list(plain.shape)}
 
         return row_of_each(model, pictures, measured)
 
@@ -118,4 +121,22 @@ class Corruptions(Check):
         notes += [f"{unlabelled} pictures have no label; the class that they have clean counts as right"] * bool(
             unlabelled
         )
-        return Outcome(figures=tuple(figures), notes=tuple(notes))
+        return Outcome(figures=tuple(figures), notes=tuple(notes), pictures=self._examples(rows, pictures))
+
+    def _examples(self, rows: Sequence[Row], pictures: Sequence[Picture]) -> tuple[tuple[str, bytes], ...]:
+        """What the corruptions make of one picture, stretched to the model's size."""
+        places = sorted(range(len(rows)), key=lambda k: pictures[k].sha256)
+        if not places:
+            return ()
+        picture, (channels, height, width) = pictures[places[0]], rows[places[0]]["shape"]
+        plain = seen(picture, grey=channels == 1, size=(height, width))
+        if plain is None:
+            return ()
+        severity = self._severities[len(self._severities) // 2]
+        cells = [Cell(plain, (name_of(picture),))]
+        for name in named_corruptions(self.kinds):
+            worse = corrupted(plain, name, severity, np.random.default_rng(0))
+            share = np.mean([row["wrong"][name] for row in rows])
+            cells.append(Cell(worse, (name, f"{share:.3f} wrong")))
+        said = f"at severity {severity}; below each how often pictures are named wrongly, over its severities"
+        return named_sheet("examples", sheet("One picture in every corruption", cells, subtitle=[said]))

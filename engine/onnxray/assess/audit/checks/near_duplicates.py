@@ -22,8 +22,10 @@ from PIL import Image
 
 from onnxray.arrays import Array
 from onnxray.assess.audit.check import Check, Figure, Finding, Outcome, Picture, Row
+from onnxray.assess.audit.measures.picturing import name_of, named_sheet, seen, sheet
 from onnxray.assess.audit.measures.reading import no_pictures, row_of_each
 from onnxray.errors.short_values import short
+from onnxray.images.drawing.contact_sheet import Cell
 from onnxray.images.eight_bits import to_uint8
 from onnxray.images.pixels import Pixels
 from onnxray.methods.option_checks import Range
@@ -33,6 +35,7 @@ _SIDE: Final = 32
 _LUMA: Final = np.array([0.299, 0.587, 0.114])
 _BLOCK: Final = 512
 _LISTED: Final = 20
+_SHOWN: Final = 6
 
 Pair = tuple[float, int, int]
 """How far two pictures lie apart, and their places."""
@@ -84,6 +87,7 @@ class NearDuplicates(Check):
         found = list[Finding]()
         figures = []
         notes = []
+        drawn: tuple[tuple[str, bytes], ...] = ()
         grey: list[Array | None] = [np.frombuffer(base64.b64decode(row["grey"]), np.uint8) for row in rows]
         features: list[Array | None] = [
             None if row["features"] is None else np.frombuffer(base64.b64decode(row["features"]), np.float16)
@@ -106,13 +110,14 @@ class NearDuplicates(Check):
                 f"near duplicates by {word}", len(touched), len(known), confidence, better="lower"
             ))  # fmt: skip
             found += [Finding(level="warning", message=_said(pair, pictures, unit)) for pair in nearest]
+            drawn += named_sheet(word, _pairs_sheet(nearest[:_SHOWN], pictures, unit))
             if count > _LISTED:
                 notes.append(f"{count} pairs by {word}, of which the nearest {_LISTED} are listed")
         same = _exact(rows, pictures)
         figures.append(Figure.exact("identical pairs", same, count=len(rows), unit="pairs", better="lower"))
         if len({picture.folder for picture in pictures}) < 2 and len({picture.label for picture in pictures}) < 2:
             notes.append("all pictures lie in one folder and have one label, so there is nothing to compare")
-        return Outcome(figures=tuple(figures), findings=tuple(found), notes=tuple(notes))
+        return Outcome(figures=tuple(figures), findings=tuple(found), notes=tuple(notes), pictures=drawn)
 
 
 def _pairs(vectors: Sequence[Array], most: float, *, cosine: bool) -> Iterator[Pair]:
@@ -135,6 +140,17 @@ def _pairs(vectors: Sequence[Array], most: float, *, cosine: bool) -> Iterator[P
             for row, column in zip(*np.nonzero(apart <= most)):
                 if start + row < column:
                     yield round(float(max(0.0, apart[row, column])), 6), places[start + row], places[column]
+
+
+def _pairs_sheet(pairs: Sequence[Pair], pictures: Sequence[Picture], unit: str) -> bytes | None:
+    """Pairs side by side."""
+    cells = []
+    for apart, *places in pairs:
+        for k in places:
+            label = "no label" if pictures[k].label is None else f"labelled {pictures[k].label}"
+            place = f"in {pictures[k].folder}, {label}"
+            cells.append(Cell(seen(pictures[k]), (name_of(pictures[k]), place, f"{apart:.3g} {unit} apart")))
+    return sheet("Pairs that lie nearest", cells, across=2)
 
 
 def _exact(rows: Sequence[Row], pictures: Sequence[Picture]) -> int:

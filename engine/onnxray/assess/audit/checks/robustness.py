@@ -15,8 +15,10 @@ from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Final, final
 
 from onnxray.assess.audit.check import Check, Figure, Finding, Outcome, Picture, Row, seed_of, slices_of
+from onnxray.assess.audit.measures.picturing import kept, name_of, named_sheet, sheet, unpacked
 from onnxray.assess.audit.measures.reading import labelled_class, named, no_classes, row_of_each
 from onnxray.assess.robustness.evaluation import RobustnessEvaluation
+from onnxray.images.drawing.contact_sheet import Cell
 from onnxray.images.pixels import Pixels
 from onnxray.methods.attack.threat import NormName
 from onnxray.methods.option_checks import Range, check_choices
@@ -27,6 +29,7 @@ _LET_PASS: Final[Mapping[str, float]] = MappingProxyType({
     "linear head": 0.05, "twin alone": 0.05,
 })  # fmt: skip
 """The mean of a trust test's number over pictures that is no warning, as in robustness/trust.py; 0 of the others."""
+_SHOWN: Final = 8
 
 
 @final
@@ -71,9 +74,11 @@ class Robustness(Check):
             result = evaluation(model, pixels, [true], seed=seed_of(seed, self, picture))
             (item,) = result.items
             after = None if item.after is None else item.after.class_
+            shown = {role: kept(picture) for role, picture in item.images.items() if tested and item.after is not None}
             return {
                 "true": true, "correct": item.correct, "smallest": item.smallest, "norms": dict(item.norms),
-                "after": after, "trust": [
+                "after": after, "shown": shown,
+                "words": [item.true_label, None if item.after is None else item.after.label], "trust": [
                     {"name": one["name"], "number": one["number"], "verdict": one["verdict"], "reason": one["reason"]}
                     for one in result.extra["robustness"]["trust"]
                 ],
@@ -112,7 +117,24 @@ class Robustness(Check):
         unlabelled = sum(picture.label is None for picture in pictures)
         notes = [f"{self.norm} {self.eps:g} grey levels, attacks: {self.attacks}"]
         notes += [f"{unlabelled} pictures have no label; their own class counts as right"] if unlabelled else []
-        return Outcome(figures=tuple(figures), findings=findings, notes=tuple(notes))
+        return Outcome(
+            figures=tuple(figures), findings=findings, notes=tuple(notes), pictures=self._flips(rows, pictures)
+        )
+
+    def _flips(self, rows: Sequence[Row], pictures: Sequence[Picture]) -> tuple[tuple[str, bytes], ...]:
+        """What flipped some of the pictures that were put to the trust tests, the smallest norms first."""
+        places = [k for k, row in enumerate(rows) if row.get("shown")]
+        places.sort(key=lambda k: (rows[k]["smallest"], pictures[k].sha256))
+        cells = []
+        for k in places[:_SHOWN]:
+            row, own = rows[k], {role: unpacked(text) for role, text in rows[k]["shown"].items()}
+            before, after = row["words"]
+            cells += [
+                Cell(own["origin"], (str(before), name_of(pictures[k]))),
+                Cell(own["image"], (str(after), f"{self.norm} {row['smallest']:.4g}")),
+                Cell(own["perturbation"], ("what was added, enlarged",)),
+            ]
+        return named_sheet("flipped", sheet("Pictures that an attack flips", cells, across=3))
 
     def _flipped(self, norm: float | None) -> bool:
         return norm is not None and norm <= self.eps
