@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Final, final
 
 from onnxray.assess.audit.check import Check, Figure, Finding, Outcome, Picture, Row, seed_of, slices_of
@@ -24,11 +23,10 @@ from onnxray.methods.attack.threat import NormName
 from onnxray.methods.option_checks import Range, check_choices
 from onnxray.model.model import Model
 
-_LET_PASS: Final[Mapping[str, float]] = MappingProxyType({
-    "randomised outputs": 1e-4, "more steps": 0.05, "restarts": 0.05, "success with budget": 0.05, "black box": 0.05,
-    "linear head": 0.05, "twin alone": 0.05,
-})  # fmt: skip
-"""The mean of a trust test's number over pictures that is no warning, as in robustness/trust.py; 0 of the others."""
+_OF_SEVERAL: Final = frozenset({"more steps", "restarts", "black box", "linear head", "twin alone"})
+"""Trust tests of which one picture is no evidence: they warn above a share, where it is of more than one."""
+_HELPS: Final = 0.05
+"""That share, as in robustness/trust.py."""
 _SHOWN: Final = 8
 
 
@@ -79,7 +77,7 @@ class Robustness(Check):
                 "true": true, "correct": item.correct, "smallest": item.smallest, "norms": dict(item.norms),
                 "after": after, "shown": shown,
                 "words": [item.true_label, None if item.after is None else item.after.label], "trust": [
-                    {"name": one["name"], "number": one["number"], "verdict": one["verdict"], "reason": one["reason"]}
+                    {key: one[key] for key in ("name", "number", "of", "verdict", "reason")}
                     for one in result.extra["robustness"]["trust"]
                 ],
             }  # fmt: skip
@@ -96,7 +94,7 @@ class Robustness(Check):
         ]
         tests = {name: list(_numbers(rows, name)) for name in dict.fromkeys(_names(rows))}
         tested = sum(bool(row["trust"]) for row in rows)
-        warned = [_warning(name, rows) for name, numbers in tests.items() if _warns(name, numbers)]
+        warned = [_warning(name, own) for name, own in tests.items() if _warns(name, own)]
         figures.append(Figure(
             name="trust warnings", value=len(warned) if tested else None, low=len(warned) if tested else None,
             high=len(warned) if tested else None, count=tested, unit="tests", better="lower",
@@ -159,13 +157,16 @@ def _numbers(rows: Sequence[Row], name: str) -> Iterable[Mapping[str, Any]]:
 
 
 def _warns(name: str, tests: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether a test's number is too large over all pictures; where one has no number, its own word counts."""
-    if any(test["number"] is None and test["verdict"] == "WARN" for test in tests):
-        return True
+    """Whether a test warns over all pictures; of those of one picture each, where any of them does."""
     numbers = [test["number"] for test in tests if test["number"] is not None]
-    return bool(numbers) and sum(numbers) / len(numbers) > _LET_PASS.get(name, 0.0)
+    if name not in _OF_SEVERAL or len(numbers) < len(tests):
+        return any(test["verdict"] == "WARN" for test in tests)
+    return bool(sum(numbers) > 1 and sum(numbers) / len(numbers) > _HELPS)
 
 
-def _warning(name: str, rows: Sequence[Row]) -> str:
-    why = next((test["reason"] for test in _of(rows, name) if test["verdict"] == "WARN"), "")
-    return f"trust test '{name}' warns: {why}"
+def _warning(name: str, tests: Sequence[Mapping[str, Any]]) -> str:
+    """In words: what its number is of, and how large it is over the pictures."""
+    numbers = [test["number"] for test in tests if test["number"] is not None]
+    why = next((test["reason"] for test in tests if test["verdict"] == "WARN" and test["reason"]), None)
+    mean = f"{sum(numbers) / len(numbers):.3g} on average" if numbers else "no number"
+    return f"trust test {name!r} warns: {tests[0]['of']}: {mean}{'' if why is None else f'; {why}'}"

@@ -73,17 +73,19 @@ def test_trust_tests_are_those_of_the_evaluation_and_can_be_required() -> None:
 def test_single_pictures_warn_where_the_evaluation_does_and_shares_where_their_mean_is_large() -> None:
     def told(name: str, numbers: list[float]) -> int:
         tests = [
-            {"name": name, "number": number, "verdict": "WARN" if number else "PASS", "reason": "r"}
+            {"name": name, "number": number, "of": "o", "verdict": "WARN" if number else "PASS", "reason": "r"}
             for number in numbers
         ]
         row = {"true": 0, "correct": True, "smallest": None, "norms": {}}
         rows = [{**row, "trust": [test]} for test in tests]
-        return len(Robustness().summarise(rows, digits(len(rows)), 0.95).findings)
+        pictures = digits(1) * len(rows)
+        return len(Robustness().summarise(rows, pictures, 0.95).findings)
 
-    assert told("more steps", [1.0] + [0.0] * 9) == 1
+    assert told("more steps", [1.0] + [0.0] * 9) == 0  # one is no evidence
+    assert told("more steps", [1.0, 1.0] + [0.0] * 8) == 1
     assert told("more steps", [0.0] * 10) == told("noise", [0.0] * 3) == 0
     assert told("noise", [1.0] + [0.0] * 9) == 1
-    assert told("more steps", [0.5] + [0.0] * 9) == 0  # 0.05 on average, as the evaluation lets pass
+    assert told("more steps", [1.0, 1.0] + [0.0] * 9 * 5) == 0  # below a twentieth, as the evaluation lets pass
 
 
 def test_options_that_no_evaluation_takes() -> None:
