@@ -17,10 +17,10 @@ from typing import Annotated, Any, ClassVar, Final, final
 
 import numpy as np
 
-from onnxray.assess.audit.check import Check, Figure, Outcome, Picture, Row, seed_of, slices_of
+from onnxray.assess.audit.check import Check, Figure, Finding, Outcome, Picture, Row, seed_of, slices_of
 from onnxray.assess.audit.measures.reading import no_classes, row_of_each
 from onnxray.assess.audit.measures.spreads import median
-from onnxray.errors import ZeroGradient
+from onnxray.errors import NotDifferentiable, NotFinite, ZeroGradient
 from onnxray.graph.weight_layers import weight_layers
 from onnxray.graph.whole_numbers import holds_reals
 from onnxray.images.pixels import Pixels
@@ -58,18 +58,21 @@ class LayerStability(Check):
             before = int(model.classify(pixels)[0])
             found: dict[str, dict[str, Any]] = {}
             for layer in layers:
-                kept, gains = True, list[float]()
+                kept, gains, reason = True, list[float](), None
                 for sign in _SIGNS:
                     try:
                         lots = LOTS(layer=layer, until="linf", linf=self.eps)
                         (item,) = lots(model, pixels, sign, seed=seed_of(seed, self, picture)).items
                     except ZeroGradient:  # nothing moves the layer
                         continue
+                    except (NotDifferentiable, NotFinite) as error:  # it was not pushed, which is no sign of stability
+                        kept, reason = False, str(error)
+                        continue
                     kept = kept and item.class_ == before
                     size = item.distance_before
                     gains += [abs(item.distance_after - size) / size] if size > 0 else []
                 finite = [gain for gain in gains if math.isfinite(gain)]
-                found[layer] = {"kept": kept, "gain": max(finite, default=None)}
+                found[layer] = {"kept": kept, "gain": max(finite, default=None), "reason": reason}
             return {"layers": found}
 
         return row_of_each(model, pictures, measured)
@@ -92,8 +95,14 @@ class LayerStability(Check):
             Figure.share("stability", sum(kept[k] for k in places), len(places), confidence, slice=name)
             for name, places in slices_of(pictures).items()
         ]
+        failed = [one["reason"] for row in rows for one in row["layers"].values() if one["reason"] is not None]
+        findings = (
+            (Finding(level="warning", message=f"{len(failed)} layers of pictures count as not stable: {failed[0]}"),)
+            if failed
+            else ()
+        )
         notes = (f"pushed by {self.eps:g} grey levels, one gradient a layer and sign",)
-        return Outcome(figures=tuple(figures), notes=notes)
+        return Outcome(figures=tuple(figures), findings=findings, notes=notes)
 
 
 def _layers(model: Model, count: int) -> list[str]:

@@ -17,6 +17,7 @@ from onnxray.assess.audit.check import Check, Figure, Finding, Outcome, Picture,
 from onnxray.assess.audit.measures.picturing import kept, name_of, named_sheet, sheet, unpacked
 from onnxray.assess.audit.measures.reading import labelled_class, named, no_classes, row_of_each
 from onnxray.assess.robustness.evaluation import RobustnessEvaluation
+from onnxray.errors import NotDifferentiable, NotFinite
 from onnxray.images.drawing.contact_sheet import Cell
 from onnxray.images.pixels import Pixels
 from onnxray.methods.attack.threat import NormName
@@ -69,7 +70,13 @@ class Robustness(Check):
             true = int(said.classes[0]) if stated is None else stated
             tested = self.trust_every > 0 and int(picture.sha256[:15], 16) % self.trust_every == 0
             evaluation = self._evaluation(int(tested))
-            result = evaluation(model, pixels, [true], seed=seed_of(seed, self, picture))
+            try:
+                result = evaluation(model, pixels, [true], seed=seed_of(seed, self, picture))
+            except (NotDifferentiable, NotFinite) as error:  # no attack was run, which is no sign of robustness
+                correct = bool(said.classes[0] == true)
+                return {
+                    "true": true, "correct": correct, "smallest": None, "norms": {}, "trust": [], "reason": str(error),
+                }  # fmt: skip
             (item,) = result.items
             after = None if item.after is None else item.after.class_
             shown = {role: kept(picture) for role, picture in item.images.items() if tested and item.after is not None}
@@ -87,7 +94,7 @@ class Robustness(Check):
     def summarise(self, rows: Sequence[Row], pictures: Sequence[Picture], confidence: float) -> Outcome:
         """Robust accuracy, then clean accuracy, the trust tests, what is left after each attack, and the slices."""
         count = len(rows)
-        stands = [bool(row["correct"]) and not self._flipped(row["smallest"]) for row in rows]
+        stands = [bool(row["correct"]) and "reason" not in row and not self._flipped(row["smallest"]) for row in rows]
         figures = [
             Figure.share("robust accuracy", sum(stands), count, confidence),
             Figure.share("clean accuracy", sum(bool(row["correct"]) for row in rows), count, confidence),
@@ -104,7 +111,10 @@ class Robustness(Check):
         for attack in dict.fromkeys(name for row in rows for name in row["norms"]):
             run.append(attack)
             left = sum(
-                bool(row["correct"]) and not any(self._flipped(row["norms"].get(one)) for one in run) for row in rows
+                bool(row["correct"])
+                and "reason" not in row
+                and not any(self._flipped(row["norms"].get(one)) for one in run)
+                for row in rows
             )
             figures.append(Figure.share("robust accuracy", left, count, confidence, slice=f"after={attack}"))
         figures += [
@@ -112,6 +122,10 @@ class Robustness(Check):
             for name, places in slices_of(pictures).items()
         ]
         findings = tuple(Finding(level="error" if self.trust else "warning", message=text) for text in warned)
+        failed = [row["reason"] for row in rows if "reason" in row]
+        if failed:
+            text = f"{len(failed)} pictures could not be attacked and count as not robust: {failed[0]}"
+            findings = (*findings, Finding(level="warning", message=text))
         unlabelled = sum(picture.label is None for picture in pictures)
         notes = [f"{self.norm} {self.eps:g} grey levels, attacks: {self.attacks}"]
         notes += [f"{unlabelled} pictures have no label; their own class counts as right"] if unlabelled else []

@@ -17,7 +17,7 @@ import numpy as np
 from onnxray.arrays import Array
 from onnxray.assess.audit.check import Check, Outcome, Picture, Row, seed_of
 from onnxray.assess.audit.measures.reading import no_classes, row_of_each
-from onnxray.assess.audit.measures.spreads import mean
+from onnxray.assess.audit.measures.spreads import mean_share
 from onnxray.assess.audit.work import UNREADABLE
 from onnxray.assess.maps.calls import method_of
 from onnxray.assess.maps.rank_correlation import rank_correlation
@@ -97,9 +97,9 @@ class SaliencySanity(Check):
         }
         last = by_stage[layers[-1]] if layers else []
         name, unit = "correlation with weights drawn anew", "|rho|"
-        figures = [mean(name, last, confidence, unit=unit, better="lower")]
+        figures = [mean_share(name, last, confidence, unit=unit, better="lower")]
         figures += [
-            mean(name, numbers, confidence, unit=unit, better="lower", slice=f"down to={layer}")
+            mean_share(name, numbers, confidence, unit=unit, better="lower", slice=f"down to={layer}")
             for layer, numbers in by_stage.items()
         ]
         missing = sum(row["stages"][-1]["correlation"] is None for row in rows)

@@ -21,13 +21,14 @@ _NONE = "there are no pictures of it"
 
 
 def mean_share(
-    name: str, shares: Sequence[float], confidence: float, *, better: Better | None, slice: str | None = None
-) -> Figure:
+    name: str, shares: Sequence[float], confidence: float, *, better: Better | None, slice: str | None = None,
+    unit: str = "share",
+) -> Figure:  # fmt: skip
     """The mean of numbers in [0, 1], one a picture."""
     count = len(shares)
     low, high = wilson(math.fsum(shares), count, confidence) if count else (None, None)
     return Figure(
-        name=name, value=math.fsum(shares) / count if count else None, low=low, high=high, count=count, unit="share",
+        name=name, value=math.fsum(shares) / count if count else None, low=low, high=high, count=count, unit=unit,
         better=better, slice=slice, reason=None if count else _NONE,
     )  # fmt: skip
 

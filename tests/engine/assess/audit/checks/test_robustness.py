@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 import onnxray
+from onnxray.assess.audit.checks.layer_stability import LayerStability
 from onnxray.assess.audit.checks.robustness import Robustness
+from onnxray.assess.robustness.evaluation import RobustnessEvaluation
 from onnxray.assess.robustness.trust import _OF
-from onnxray.errors import InputError
+from onnxray.errors import InputError, NotDifferentiable
 from support import models
 from support.auditing import digits, levels, opened, outcome, saved, values
 
@@ -93,3 +95,24 @@ def test_options_that_no_evaluation_takes() -> None:
         Robustness(attacks="pdg")
     with pytest.raises(InputError, match="eps"):
         Robustness(eps=300.0)
+
+
+def test_a_gradient_that_is_no_number_is_no_sign_of_robustness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = """g (float[N,3,4,4] x) => (float[N,2] y) { f = Flatten (x) d = Sub (f, f) r = Sqrt (d) t = Add (f, r)
+      y = MatMul (t, w) }"""
+    model, pictures = opened(text, {"w": W}, output="y=logits"), saved(tmp_path / "a", X[:2])
+    check = Robustness(eps=1.0, attacks="fgsm", trust_every=0)
+    with pytest.raises(InputError, match="name attacks by the judge alone"):
+        check.measure(model, pictures, 0)
+    stable = outcome(LayerStability(layers=1), model, pictures)
+    assert values(stable)["stability", None] == 0.0
+    assert levels(stable) == ["warning"]
+
+    def fails(*_: object) -> Any:
+        raise NotDifferentiable("on the way")
+
+    monkeypatch.setattr(RobustnessEvaluation, "run", fails)
+    told = outcome(check, linear(), pictures)
+    assert values(told)["robust accuracy", None] == 0.0
+    assert values(told)["clean accuracy", None] == 1.0
+    assert levels(told) == ["warning"]
