@@ -117,7 +117,6 @@ ALLOWED: dict[tuple[str, str, str], str] = {
         "",
         "import sqlite3",
     ): "statements are literals, what is stored goes in as parameters",
-    (f"{_E}report/audit/junit.py", "", "import xml.etree"): "it writes, and parses nothing",
     (f"{_E}display/displays.py", "_looked_up", "import_module"): "modules of a literal table, by classes of our own",
     (f"{_E}display/displays.py", "_looked_up", "getattr"): "functions of the same table",
     (f"{_E}methods/own_methods.py", "_module", "sys.modules"): OWN,
