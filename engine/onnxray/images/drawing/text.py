@@ -50,8 +50,7 @@ def shorten(text: str, fits: Callable[[str], bool]) -> str:
 
 def pieces(word: str, fits: Callable[[str], bool]) -> Iterator[str]:
     """A word in pieces that fit, broken behind a sign where there is one: names go on in the next line."""
-    while not fits(word):
-        count = next((k for k in range(len(word) - 1, 1, -1) if fits(word[:k])), 1)
+    while (count := _fitting(word, fits)) < len(word):
         signs = [place.end() for place in _SIGNS.finditer(word[:count])]
         count = signs[-1] if signs and signs[-1] > count // 2 else count
         yield word[:count]
@@ -71,6 +70,20 @@ def page_font(size: int, *, bold: bool = False) -> ImageFont.FreeTypeFont | Imag
         if path.is_file():
             return ImageFont.truetype(str(path), size, layout_engine=ImageFont.Layout.BASIC)
     return ImageFont.load_default(size=size)
+
+
+def _fitting(word: str, fits: Callable[[str], bool]) -> int:
+    """How much of the beginning fits, at least one sign: looked for from there, so that a long word costs no more."""
+    kept, refused = 1, 2
+    while fits(word[:refused]):
+        if refused >= len(word):
+            return len(word)
+        kept, refused = refused, 2 * refused
+    refused = min(refused, len(word))
+    while refused - kept > 1:
+        tried = (kept + refused) // 2
+        kept, refused = (tried, refused) if fits(word[:tried]) else (kept, tried)
+    return kept
 
 
 def _ends(text: str, count: int) -> str:
