@@ -21,7 +21,6 @@ from onnxray._version import __version__
 
 if TYPE_CHECKING:
     from onnxray import errors, methods, objectives
-    from onnxray.assess.audit.calls import audit
     from onnxray.assess.maps.calls import check
     from onnxray.assess.models.calls import compare
     from onnxray.cli.rerun.calls import rerun
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from onnxray.model.opening import open_model as open
     from onnxray.model.to_torch import to_torch
     from onnxray.objectives import goals
+    from onnxray.report.audit.calls import audit
 
 __all__ = [
     "Model", "Profile", "__version__", "audit", "check", "compare", "errors", "goals", "load", "methods", "objectives",
@@ -40,7 +40,7 @@ __all__ = [
 _LAZY = {
     "Model": ("onnxray.model.model", "Model"),
     "Profile": ("onnxray.images.profile.profile", "Profile"),
-    "audit": ("onnxray.assess.audit.calls", "audit"),
+    "audit": ("onnxray.report.audit.calls", "audit"),
     "check": ("onnxray.assess.maps.calls", "check"),
     "compare": ("onnxray.assess.models.calls", "compare"),
     "errors": ("onnxray.errors", None),

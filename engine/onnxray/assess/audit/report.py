@@ -19,7 +19,10 @@ POLICY: Final = "policy.toml"
 @final
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Audit(Tabular):
-    """An audit. document: audit.json (see ``audit.schema.json``). files: its pictures by name. policy: its text."""
+    """An audit. document: audit.json (see ``audit.schema.json``). policy: its text.
+
+    files: what lies beside the document, by name: pictures, and reports where they are made.
+    """
 
     document: Mapping[str, Any]
     files: Mapping[str, bytes]
@@ -77,7 +80,7 @@ class Audit(Tabular):
         return found
 
     def save(self, folder: str | os.PathLike[str]) -> None:
-        """Write audit.json, policy.toml and the pictures into a folder, each whole. Errors: OutputError."""
+        """Write audit.json, policy.toml and the files into a folder, each whole. Errors: OutputError."""
         held = RunFolder.claim(folder)
         done = False
         try:

@@ -111,12 +111,11 @@ def run(
     --labels folders --policy policy.toml -o report; onnxray audit --policy policy.toml --budget 2h --jobs 8
     """
     from onnxray.assess.audit.audit import audit
-    from onnxray.assess.audit.calls import plan_of
     from onnxray.assess.audit.default_policy import default_policy
     from onnxray.assess.audit.policy import read_policy
     from onnxray.assess.audit.report import DOCUMENT
     from onnxray.assess.jobs.store import Store
-    from onnxray.report.audit.outputs import outputs
+    from onnxray.report.audit.calls import plan_of, with_outputs
     from onnxray.results.run_folder import RunFolder
 
     chosen = default_policy() if policy is None else read_policy(policy)
@@ -131,9 +130,7 @@ def run(
     done = False
     try:
         with Store.open(kept) as held, progress_bar() as tick:
-            found = audit(plan, held, executor, tick)
-        for name, data in outputs(found.document, found.files).items():
-            folder.put(name, data)
+            found = with_outputs(audit(plan, held, executor, tick))
         found.put(folder)
         done = True
     finally:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+import onnxray
 from onnxray.cli.app import app
 from onnxray.cli.commands.audit.run import read_span
 from support.audits import write_model, write_pictures
@@ -22,6 +23,11 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_pictures(tmp_path / "images", 20)
     return tmp_path
 
+
+WRITTEN = (
+    "attestation.json", "audit.json", "audit.sarif", "cyclonedx.json", "junit.xml", "policy.toml", "report.html", "summary.md",
+)  # fmt: skip
+"""The files of an audit whose checks draw nothing."""
 
 GATE = 'policy = 1\nname = "gate"\n[[check]]\nuse = "accuracy"\nmin = {}\n'
 
@@ -50,7 +56,7 @@ def gate(least: float) -> list[str]:
 def test_a_policy_that_is_met_is_status_0_and_one_that_is_not_3(desk: Path) -> None:
     met = run(*gate(0.5))
     assert (met.exit_code, "PASSED: 0 of 2" in met.stdout) == (0, True)
-    assert sorted(path.name for path in Path("out").iterdir()) == ["audit.json", "policy.toml", "store"]
+    assert {path.name for path in Path("out").iterdir()} == {*WRITTEN, "store"}
     assert Path("out/policy.toml").read_text() == Path("policy.toml").read_text()
     again = run(*gate(0.5))
     assert (again.exit_code, "holds an audit" in again.stderr) == (1, True)
@@ -58,6 +64,14 @@ def test_a_policy_that_is_met_is_status_0_and_one_that_is_not_3(desk: Path) -> N
     told = json.loads(missed.stdout)
     assert (missed.exit_code, told["passed"], told["run"]["units"]) == (3, False, 0)
     assert told == json.loads(Path("out/audit.json").read_text())
+
+
+def test_from_python_the_same_files_are_saved(desk: Path) -> None:
+    run(*gate(0.5))
+    onnxray.audit("net.onnx", "images", "policy.toml", labels="folders").save("two")
+    assert {path.name for path in Path("two").iterdir()} == {*WRITTEN}
+    told, other = (json.loads(Path(place, "audit.json").read_text()) for place in ("out", "two"))
+    assert {**told, "run": None} == {**other, "run": None}
 
 
 def test_without_a_policy_the_default_one_is_used_and_shown(desk: Path) -> None:

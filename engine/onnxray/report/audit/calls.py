@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from onnxray.assess.audit.audit import Plan
@@ -23,6 +24,7 @@ from onnxray.errors.short_values import short
 from onnxray.errors.type_checks import as_path, check_kind
 from onnxray.methods.run import Progress
 from onnxray.notebooks.progress_bars import check_progress, shown
+from onnxray.report.audit.outputs import outputs
 
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
@@ -65,7 +67,12 @@ def audit(
         place = as_path("the store", store) if store is not None else None
         held = stack.enter_context(Store.open(place or stack.enter_context(tempfile.TemporaryDirectory())))
         tick = stack.enter_context(shown(progress))
-        return carried_out(plan, held, executor, tick or _silent)
+        return with_outputs(carried_out(plan, held, executor, tick or _silent))
+
+
+def with_outputs(found: Audit) -> Audit:
+    """The audit with the report and what else is made of its document among its files."""
+    return replace(found, files={**found.files, **outputs(found.document, found.files)})
 
 
 def plan_of(
