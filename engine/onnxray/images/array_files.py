@@ -1,14 +1,20 @@
-"""Arrays from .npy and .npz files, of numbers or of text; never a pickle."""
+"""Arrays from .npy and .npz files, of numbers or of text, and archives of them; never a pickle."""
 
 from __future__ import annotations
 
+import hashlib
+import zipfile
+from collections.abc import Iterable
 from pathlib import Path
-from urllib.parse import unquote
+from typing import IO
+from urllib.parse import quote, unquote
 
 import numpy as np
 
 from onnxray.arrays import Array
 from onnxray.errors import InputError
+
+_LONGEST_KEY = 200
 
 
 def read_npy(path: Path) -> Array:
@@ -41,3 +47,23 @@ def _load(path: Path) -> Array | dict[str, Array]:
         raise
     except Exception as error:  # a damaged archive makes zipfile, zlib and numpy raise nearly anything
         raise InputError(f"{path} is no .npy or .npz file of numbers or text: {error}") from None
+
+
+def archive_key(name: str) -> str:
+    """A value's name in an archive: it leads into no folder, and is no longer than a file system takes."""
+    quoted = quote(name, safe=" :;,()[]{}=+-_@")
+    if len(quoted) <= _LONGEST_KEY:
+        return quoted
+    return f"{quoted[: _LONGEST_KEY // 2]}~{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()}"
+
+
+def write_npz(stream: IO[bytes], arrays: Iterable[tuple[str, Array]]) -> None:
+    """What np.savez writes, for keys that it takes for its own options as well; text as text, never as a pickle.
+
+    Arrays may be larger than memory, if they lie in files.
+    """
+    with zipfile.ZipFile(stream, "w") as archive:
+        for key, array in arrays:
+            with archive.open(f"{key}.npy", "w", force_zip64=True) as member:
+                plain = array.astype(np.str_) if array.dtype == object else array
+                np.lib.format.write_array(member, np.asanyarray(plain), allow_pickle=False)

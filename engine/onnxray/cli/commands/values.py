@@ -32,7 +32,7 @@ def values(
     Example: onnxray values lenet four.png --value conv1 --value features
     """
     from onnxray.cli.parts.kept_chunks import Chunks
-    from onnxray.results.npz_files import archive_key, write_npz
+    from onnxray.images.array_files import archive_key, write_npz
 
     opened = shared.open(model)
     options = {"value": value, "engine": engine}

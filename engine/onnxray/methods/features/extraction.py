@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxray.errors import InputError, OnnxrayError
+from onnxray.images.array_files import archive_key, write_npz
 from onnxray.images.picture_list import PictureList
 from onnxray.methods.features.parts.walk import Block, Question, Tick, Walked, walk
 from onnxray.model.layers.grid import Grid, read_space
 from onnxray.model.model import Model
-from onnxray.results.npz_files import archive_key, write_npz
 
 Array = NDArray[Any]
 Pool = Literal["none", "mean", "max"]
