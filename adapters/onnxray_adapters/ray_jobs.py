@@ -89,7 +89,7 @@ class Ray(Pool):
     def started(self) -> Worker:
         """A new actor. Ray would give torch one thread, and float sums depend on how many there are."""
         threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        environment = {"env_vars": {"OMP_NUM_THREADS": str(threads)}}
+        environment = {"env_vars": {"OMP_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "passive"}}
         actor = self._ray.remote(Slot).options(num_cpus=1, max_restarts=0, runtime_env=environment)
         return RayWorker(self._ray, actor.remote(self._start))
 

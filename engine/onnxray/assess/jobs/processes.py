@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from multiprocessing import connection, get_context
 from typing import Any, Final, final
 
-from onnxray.assess.jobs.children import end_with_the_parent, no_code_from_here
+from onnxray.assess.jobs.children import end_with_the_parent, environment_of_children
 from onnxray.assess.jobs.executors import Failure, attempt
 from onnxray.assess.jobs.pool import Pool, Worker
 from onnxray.errors.shown_text import one_line
@@ -28,7 +28,7 @@ class ProcessWorker(Worker):
         context = get_context("spawn")
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(theirs, start), daemon=True)
-        with no_code_from_here():
+        with environment_of_children():
             self.process.start()
         theirs.close()
 

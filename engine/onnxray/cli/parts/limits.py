@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from onnxray.assess.jobs.children import end_with_the_parent, no_code_from_here
+from onnxray.assess.jobs.children import end_with_the_parent, environment_of_children
 from onnxray.cli.parts.command_frame import guarded
 from onnxray.cli.parts.document import called
 from onnxray.cli.parts.memory_limit import check_limits_memory, limit_memory, read_size
@@ -135,7 +135,7 @@ def in_child(path: tuple[str, ...], limits: Limits, /, **values: Any) -> None:
     start = multiprocessing.get_context("spawn")
     answers, writer = start.Pipe(duplex=False)
     child = start.Process(target=_work, args=(writer, path, values, limits), daemon=True)
-    with no_code_from_here():
+    with environment_of_children():
         child.start()
     writer.close()
     interrupted = False
