@@ -26,11 +26,11 @@ def universal(
     """A universal perturbation: one that, added to any picture, makes the file say something else.
 
     It is made of the pictures that are given, and tried on those held out, by ONNX Runtime on saved 8-bit pictures.
-    universal.npy holds it in grey levels; attack apply adds it to others.
+    universal.npy holds it in grey levels; it is added to others by: onnxray attack apply net.onnx new/ --perturbation
+    DIR/universal.npy
 
     Examples: onnxray attack universal net.onnx photos/ --held-out others/ -o DIR;
-    onnxray attack universal net.onnx photos/ --held-out 0.2 --by gradient;
-    onnxray attack apply net.onnx new/ --perturbation DIR/universal.npy
+    onnxray attack universal net.onnx photos/ --held-out 0.2 --by gradient
     """
     from onnxray.report.universal_report import sheets
 

@@ -36,6 +36,7 @@ def convert(
         typer.Option(
             "--prototxt",
             metavar="FILE",
+            rich_help_panel="Model",
             help="The net, for testing; by default the one that lies beside the caffemodel.",
         ),
     ] = None,
@@ -44,6 +45,7 @@ def convert(
         typer.Option(
             "--mean",
             metavar="FILE",
+            rich_help_panel="Model",
             help="The mean image (mean.binaryproto) that is taken off pictures; it goes into the profile.",
         ),
     ] = None,
@@ -52,6 +54,7 @@ def convert(
         typer.Option(
             "--size",
             metavar="HEIGHTxWIDTH",
+            rich_help_panel="Model",
             help="The input's size in place of the one that is stated, for nets that take several.",
         ),
     ] = None,

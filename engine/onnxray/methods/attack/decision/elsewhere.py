@@ -42,6 +42,8 @@ class FromElsewhere(Attack):
 
     def __post_init__(self) -> None:
         check_choices(self)
+        if self.of == self.name:
+            raise InputError(f"{self.name} was asked to repeat itself; name another attack (--of)")
         self.made_by()
 
     @abstractmethod

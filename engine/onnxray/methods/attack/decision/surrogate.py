@@ -57,11 +57,9 @@ class Surrogate(FromElsewhere):
     width: Annotated[int, "channels of the first layer", Range(1, 128)] = 32
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.train:
             raise InputError("surrogate was given no pictures to learn from; state them: --train FOLDER")
-        if self.of == self.name:
-            raise InputError("surrogate was asked to repeat itself; name another attack (--of)")
-        super().__post_init__()
 
     def elsewhere(self, attacked: Attacked) -> tuple[Model, str, Mapping[str, Any]]:
         """The surrogate of the model, trained when it is first asked for. Errors: InputError."""

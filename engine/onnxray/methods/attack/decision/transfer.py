@@ -30,11 +30,9 @@ class Transfer(FromElsewhere):
     from_profile: Annotated[str | None, "how pixels enter that file, where it does not say"] = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.from_ is None:
             raise InputError("transfer was given no other model to make perturbations on; state it: --from other.onnx")
-        if self.of == self.name:
-            raise InputError("transfer was asked to repeat itself; name another attack (--of)")
-        super().__post_init__()
 
     @cached_property
     def other(self) -> Model:
