@@ -6,8 +6,9 @@ python benchmarks/saliency_support.py --folder F swin levit            only netw
 python benchmarks/saliency_support.py --folder F --method grad-cam     only this method (may be repeated)
 python benchmarks/saliency_support.py --folder F --exporter legacy-17  from files of another exporter
 
-F is where support.py keeps its files; a network whose file is not there is left out. Methods that sample are given few
-samples: this tells whether a method runs and what it refuses, not how good its map is.
+F is where support.py keeps its files; a network whose file is not there is left out. Where F holds no results, those of
+the page are gone on with. Methods that sample are given few samples: this tells whether a method runs and what it
+refuses, not how good its map is.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     given = parser.parse_args()
     store = given.folder / f"saliency-{given.exporter}.json"
-    results: dict[str, Row] = json.loads(store.read_text()) if store.exists() else {}
+    results: dict[str, Row] = json.loads(store.read_text()) if store.exists() else results_of_page()
     methods = sorted(family(Saliency))  # type: ignore[type-abstract]
     networks = [n for n in NETWORKS if not given.names or any(part in n[1] for part in given.names)]
     todo = {}
@@ -145,11 +146,24 @@ def run(answer: Connection, path: Path, side: int, methods: Sequence[str]) -> No
     answer.close()
 
 
+def results_of_page() -> dict[str, Row]:
+    """What the page says; of each refusal the first of its kind, as it stands there."""
+    text = PAGE.read_text(encoding="utf-8")
+    why = {f"[{number}](#why)": reason for number, reason in re.findall(r"^(\d+)\. (.*)$", text, re.MULTILINE)}
+    rows = [line.strip("|\n ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
+    (_, _, *methods), *networks = rows
+    known = {network[1] for network in NETWORKS}
+    return {
+        name: {method: why.get(cell.strip(), cell.strip()) for method, cell in zip(methods, cells) if cell.strip()}
+        for _, name, *cells in (row for row in networks if row[1] in known)
+    }  # fmt: skip
+
+
 def page(results: Mapping[str, Row], methods: Sequence[str], exporter: str) -> str:
     """A row an architecture, a column a method; refusals by number, the reasons below, names left out."""
     reasons: dict[str, tuple[int, str]] = {}
     lines = [f"| family | network | {' | '.join(methods)} |", "|---" * (2 + len(methods)) + "|"]
-    works = dict.fromkeys(methods, 0)
+    works, tried = dict.fromkeys(methods, 0), dict.fromkeys(methods, 0)
     for network in NETWORKS:
         row = results.get(network[1])
         if row is None:
@@ -157,6 +171,7 @@ def page(results: Mapping[str, Row], methods: Sequence[str], exporter: str) -> s
         cells = []
         for method in methods:
             cell = row.get(method, "")
+            tried[method] += cell != ""
             if cell in {"ok", ""}:
                 works[method] += cell == "ok"
                 cells.append(cell)
@@ -164,8 +179,7 @@ def page(results: Mapping[str, Row], methods: Sequence[str], exporter: str) -> s
             number, _ = reasons.setdefault(_anonymous(cell), (len(reasons) + 1, cell))
             cells.append(f"[{number}](#why)")
         lines.append(f"| {network[0]} | {network[1]} | {' | '.join(cells)} |")
-    total = len(lines) - 2
-    lines.append(f"| | of {total} | {' | '.join(str(works[method]) for method in methods)} |")
+    lines.append(f"| | works of tried | {' | '.join(f'{works[method]}/{tried[method]}' for method in methods)} |")
     why = "\n".join(f"{number}. {first}" for number, first in reasons.values())
     return f"""# Which saliency method works on which architecture
 
