@@ -179,7 +179,7 @@ def page(results: Mapping[str, Row], methods: Sequence[str], exporter: str) -> s
             number, _ = reasons.setdefault(_anonymous(cell), (len(reasons) + 1, cell))
             cells.append(f"[{number}](#why)")
         lines.append(f"| {network[0]} | {network[1]} | {' | '.join(cells)} |")
-    lines.append(f"| | works of tried | {' | '.join(f'{works[method]}/{tried[method]}' for method in methods)} |")
+    lines.append(f"| | works, of tried | {' | '.join(f'{works[method]}/{tried[method]}' for method in methods)} |")
     why = "\n".join(f"{number}. {first}" for number, first in reasons.values())
     return f"""# Which saliency method works on which architecture
 
