@@ -87,6 +87,8 @@ def int8(studio: Studio) -> None:
         for role in ("overlay", "map")
     ]
     studio.save("int8-lenet.png", row(maps[:1] + maps[1::2]))
+    run = studio.run("features", "compare", "lenet", "int8.onnx", DIGITS, "--profile", "lenet")
+    studio.save("features-compare-lenet-int8.png", run / "similarity.png")
 
 
 def coffee(studio: Studio) -> None:
@@ -148,7 +150,7 @@ RECIPES = (
     Recipe(tuple(f"any-{name}.png" for name in ("table", "chirp", "beat", "near", "lots-table")), any_model),
     Recipe(("any-review.png",), any_text, packages=("tokenizers",)),
     Recipe(("universal-lenet.png",), universal),
-    Recipe(("int8-lenet.png",), int8),
+    Recipe(("int8-lenet.png", "features-compare-lenet-int8.png"), int8),
     Recipe(tuple(f"features-{name}-lenet.png" for name in ("neighbors", "units", "invariance", "shares")), features),
     Recipe(
         ("why-espresso.jpg", "why-compare.jpg", "tutorial-maps.jpg", "small-change.jpg", "small-budget.jpg"),

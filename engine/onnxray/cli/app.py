@@ -120,6 +120,10 @@ _FEATURE_COMMANDS = {
         "onnxray.cli.commands.features.invariance:invariance",
         "How much a layer's code moves with rotation, scale, light, blur and the like, and whether it follows them.",
     ),
+    "compare": (
+        "onnxray.cli.commands.features.compare:compare",
+        "How alike the layers of two models arrange the same pictures (CKA), and the layer where the models part.",
+    ),
 }
 
 _AUDIT_COMMANDS = {

@@ -10,6 +10,7 @@ from onnxray.assess.maps.check import Check
 from onnxray.assess.maps.comparison import Comparison
 from onnxray.assess.maps.item import CheckedItem
 from onnxray.assess.models.comparison import ModelComparison
+from onnxray.assess.models.similarity import LayerSimilarity
 from onnxray.assess.robustness.evaluation import RobustnessEvaluation
 from onnxray.assess.robustness.item import RobustnessItem
 from onnxray.errors import OutputError
@@ -25,7 +26,7 @@ from onnxray.results.loading import stored_document
 from onnxray.results.plain_item import PlainItem
 from onnxray.results.result import Result, result_of
 
-_JUDGED: Final = (Check, Comparison, ModelComparison, RobustnessEvaluation)
+_JUDGED: Final = (Check, Comparison, LayerSimilarity, ModelComparison, RobustnessEvaluation)
 _KEYS: Final[tuple[tuple[type[Item], frozenset[str]], ...]] = (
     (CheckedItem, frozenset({"figures", "target_score", "shown_at"})),
     (RobustnessItem, frozenset({"true", "correct", "smallest"})),

@@ -10,6 +10,7 @@ from PIL import Image
 
 from onnxray.assess.maps.item import CheckedItem
 from onnxray.assess.models.item import ModelsItem
+from onnxray.assess.models.similarity_item import SimilarityItem
 from onnxray.assess.robustness.item import RobustnessItem
 from onnxray.errors import InputError, OutputError
 from onnxray.errors.short_values import short
@@ -39,7 +40,13 @@ from onnxray.report import (
     synthesis_report,
     universal_report,
 )
-from onnxray.report.features import invariance_report, neighbors_report, patches_report, units_report
+from onnxray.report.features import (
+    invariance_report,
+    neighbors_report,
+    patches_report,
+    similarity_report,
+    units_report,
+)
 from onnxray.report.pages import drawn_pages
 from onnxray.results.item import Item
 from onnxray.results.result import Result
@@ -81,6 +88,7 @@ _SHEETS: Final[Mapping[type[Item], Callable[[Result[Any]], Mapping[str, bytes]]]
     NeighborsItem: neighbors_report.sheets,
     PatchesItem: patches_report.sheets,
     UnitsItem: units_report.pictures,
+    SimilarityItem: similarity_report.pictures,
     UniversalItem: universal_report.sheets,
     PatchItem: patch_report.sheets,
 }

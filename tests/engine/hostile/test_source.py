@@ -70,6 +70,7 @@ ALLOWED: dict[tuple[str, str, str], str] = {
     ): "its texts are set to be no markup before anything is drawn",
     (f"{_E}report/robustness_report.py", "curve", "legend"): "as above",
     (f"{_E}report/features/invariance_report.py", "curves", "legend"): "as above",
+    (f"{_E}report/features/similarity_report.py", "_measures", "legend"): "three names of a literal table",
     (f"{_E}engines/twin.py", "_as_input", "getattr"): "numpy's names of onnx's float types",
     (
         f"{_E}methods/saliency/activation/attention_rollout.py",
@@ -87,6 +88,7 @@ ALLOWED: dict[tuple[str, str, str], str] = {
     (f"{_E}methods/features/neighbors_item.py", "NeighborsItem.numbers", "getattr"): FIELDS,
     (f"{_E}methods/features/patches_item.py", "PatchesItem.numbers", "getattr"): FIELDS,
     (f"{_E}methods/features/units_item.py", "UnitsItem.numbers", "getattr"): FIELDS,
+    (f"{_E}assess/models/similarity_item.py", "SimilarityItem.numbers", "getattr"): FIELDS,
     (f"{_E}cli/rerun/command.py", "_function", "FunctionType"): "it is asked whether one is a function; none is made",
     (f"{_E}methods/method.py", "Method.options", "getattr"): FIELDS,
     (f"{_E}methods/option_checks.py", "check_choices", "getattr"): FIELDS,

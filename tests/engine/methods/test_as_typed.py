@@ -11,6 +11,7 @@ import onnxray
 from onnxray.assess.maps.check import Check
 from onnxray.assess.maps.comparison import Comparison
 from onnxray.assess.models.comparison import ModelComparison
+from onnxray.assess.models.similarity import LayerSimilarity
 from onnxray.assess.robustness.evaluation import RobustnessEvaluation
 from onnxray.cli.app import function_at
 from onnxray.methods.as_typed import Unstated, call_of, methods_typed, opening, plain_fields, target_text
@@ -31,7 +32,7 @@ from support import models
 
 METHODS = [
     *(one for base in (Attack, Saliency, Synthesis, Features) for one in family(base).values()),  # type: ignore[type-abstract]
-    LOTS, TCAV, Comparison, ModelComparison, RobustnessEvaluation, Universal, Patch,
+    LOTS, TCAV, Comparison, LayerSimilarity, ModelComparison, RobustnessEvaluation, Universal, Patch,
 ]  # fmt: skip
 
 

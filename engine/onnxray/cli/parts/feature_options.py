@@ -43,8 +43,9 @@ def run_features(method: Features[Any], model: Model, folders: list[str], *, sha
     from dataclasses import replace
 
     run_method(
-        method, model, folders, shared=shared, folder=f"features-{method.name}", ending=replace(ending, lines=counted)
-    )
+        method, model, folders, shared=shared, folder="-".join(method.command()),
+        ending=replace(ending, lines=counted),
+    )  # fmt: skip
     say_left_out(left_out)
 
 
