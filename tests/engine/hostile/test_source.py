@@ -37,6 +37,7 @@ ALLOWED: dict[tuple[str, str, str], str] = {
         "setattr",
     ): "Parameters of modules that onnx2torch made, by its names",
     (f"{_E}methods/attack/oracle.py", "Oracle._slopes", "getattr"): FIELDS,
+    ("adapters/onnxray_adapters/frameworks.py", "needed", "import_module"): "frameworks, by literals of the converters",
     (f"{_E}report/audit/junit.py", "", "import xml.etree"): "it writes, and reads none",
     (f"{_E}importer/walk.py", "Walk.text_module", "fx call_module"): "callers give what helper_attribute made",
     (f"{_E}importer/walk.py", "Walk.finish", "__dict__"): "submodules whose names attributes.py made",
