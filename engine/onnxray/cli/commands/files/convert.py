@@ -22,7 +22,8 @@ def convert(
         str,
         typer.Argument(
             metavar="FILE",
-            help="net.caffemodel, or deploy.prototxt+net.caffemodel, of Caffe; net.joblib, net.pkl of scikit-learn.",
+            help="net.caffemodel, or deploy.prototxt+net.caffemodel, of Caffe; net.joblib of scikit-learn; net.pt2, "
+            "TorchScript, package.module:function of PyTorch.",
         ),
     ],
     out: Annotated[
