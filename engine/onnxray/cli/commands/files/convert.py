@@ -106,6 +106,9 @@ def convert(
 
     sides = None if size is None else read_size(size)
     target = out if out is not None else Path(f"{_stem(source)}.onnx")
+    if target.suffix.lower() == ".pt2":
+        _write_program(source, target, overwrite=overwrite, json=json)
+        return
     made = convert_model(
         source, target, prototxt=prototxt, mean=mean, size=sides, trust=trust, shapes=tuple(shapes or ()),
         examples=tuple(examples or ()), overwrite=overwrite,
@@ -120,6 +123,22 @@ def convert(
         print_json(Work(made.model, "convert", options).document([], _facts(made)))
     else:
         _show(made)
+
+
+def _write_program(source: str, target: Path, *, overwrite: bool, json: bool) -> None:
+    """Back: an ONNX file as a program of torch.export."""
+    from onnxray.cli.parts.console import line, table_console
+    from onnxray.model.opening import open_model
+    from onnxray.model.torch_program import write_program
+
+    proof = write_program(source, target, overwrite=overwrite)
+    if json:
+        options = {"source": source, "out": str(target)}
+        facts = {"written": [str(target)], "proof": {"largest": proof.largest, "differences": dict(proof.differences)}}
+        print_json(Work(open_model(source), "convert", options).document([], facts))
+        return
+    said = f"off by at most {proof.largest:.1e} of the largest number from ONNX Runtime"
+    table_console().print(line(("written  ", "bold"), f"{target}, {said}"))
 
 
 def _stem(source: str) -> str:
