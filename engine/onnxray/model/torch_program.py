@@ -18,7 +18,7 @@ from onnxray.model.proving import Proof, prove
 
 
 def write_program(source: str | os.PathLike[str], out: str | os.PathLike[str], *, overwrite: bool = False) -> Proof:
-    """Write ``to_torch`` of a model as ``out``, a .pt2, in the model's own units; how far it is from the file's numbers.
+    """Write ``to_torch`` as ``out``, a .pt2, in the model's own units; how far it is from the file's numbers.
 
     Nothing is there before what was written was loaded again and computed ONNX Runtime's numbers.
     Errors: ModelFileError, UnsupportedOperator, MismatchError; OutputError for a file that is there.
