@@ -57,7 +57,7 @@ _COMMANDS = {
     ),
     "convert": (
         "onnxray.cli.commands.files.convert:convert",
-        "Write a model of another framework's files (Caffe) as an ONNX file, checked and run once by ONNX Runtime.",
+        "Write a model of another framework's files as an ONNX file, checked, run, and compared with the framework.",
     ),
     "rerun": (
         "onnxray.cli.rerun.rerun:rerun",

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +14,7 @@ import onnx
 import onnx.checker
 
 from onnxray.arrays import Array
-from onnxray.errors import InputError, MismatchError, ModelFileError, OnnxrayError, OutputError
+from onnxray.errors import InputError, MismatchError, ModelFileError, OutputError
 from onnxray.errors.short_values import short
 from onnxray.graph.file.container import Container
 from onnxray.graph.file.made_model import Wishes, kinds, made_of
@@ -20,6 +23,7 @@ from onnxray.graph.reading import read_graph
 from onnxray.model.encoding import seeded
 from onnxray.model.model import Model
 from onnxray.model.opening import open_model
+from onnxray.model.proving import Proof, prove
 
 _SIDES = 2
 
@@ -28,13 +32,15 @@ _SIDES = 2
 class Converted:
     """What was written: the model, opened; its files and those beside it; what is to be said of the conversion.
 
-    outputs: output -> its shape for the seeded inputs that ONNX Runtime was run on.
+    outputs: output -> its shape for the seeded inputs that ONNX Runtime was run on. proof: how far its numbers are from
+    the framework's own, where that computed them.
     """
 
     model: Model
     files: tuple[Path, ...]
     notes: tuple[str, ...]
     outputs: Mapping[str, tuple[int, ...]]
+    proof: Proof | None = None
 
 
 def convert_model(
@@ -44,43 +50,69 @@ def convert_model(
     prototxt: str | None = None,
     mean: str | None = None,
     size: tuple[int, int] | None = None,
+    trust: bool = False,
+    shapes: tuple[str, ...] = (),
+    examples: tuple[str, ...] = (),
     overwrite: bool = False,
 ) -> Converted:
     """Write the model of another framework's files as the ONNX file ``out``, and open it.
 
     prototxt, mean: of Caffe, the net and the mean image that the weights were trained with. size: height and width of
-    the input, for nets that take several. What the framework says of preprocessing goes into the file; a mean image
-    beside it, with a TOML that names it.
-    Errors: ModelFileError; InputError for a kind of file that nothing reads; OutputError for a file that is there.
+    the input, for nets that take several. trust: read files that can run programs of their author's (pickles,
+    PyTorch's). shapes, examples: of the inputs, where the source does not state them (see Wishes). What the framework
+    says of preprocessing goes into the file; a mean image beside it, with a TOML that names it. Nothing is there before
+    all of it was run, and compared with the framework's own numbers where that is what converts it.
+    Errors: ModelFileError; InputError for a kind of file that nothing reads; OutputError for a file that is there;
+    MismatchError.
     """
     target = Path(out)
     if size is not None and (len(size) != _SIDES or min(size) < 1):
         raise InputError(f"the size is {short(size)}; height and width, from 1 on, were expected")
     if target.suffix.lower() != ".onnx":
         raise OutputError(f"{target}: the name of an ONNX file, ending in .onnx, was expected")
-    made = made_of(source, Wishes(prototxt=prototxt, mean=mean, size=size, name=target.stem))
+    if not overwrite and target.exists():  # before a framework works for minutes
+        raise _there(target)
+    wishes = Wishes(
+        prototxt=prototxt, mean=mean, size=size, name=target.stem, trust=trust, shapes=shapes, examples=examples
+    )
+    made = made_of(source, wishes)
     if made is None:
         known = ", ".join(f".{kind}" for kind in kinds())
         raise InputError(f"{short(os.fspath(source))}: no converter reads such a file; those there are read {known}")
-    side = {target.with_name(target.stem + suffix): data for suffix, data in made.side.items()}
-    if not overwrite and (there := next((path for path in (target, *side) if path.exists()), None)) is not None:
-        raise OutputError(f"{there} is there already; give another name, or replace it by --overwrite")
+    names = [target.name, *(target.stem + suffix for suffix in made.side)]
+    if not overwrite and (there := next((one for one in map(target.with_name, names) if one.exists()), None)):
+        raise _there(there)
+    if target.exists() and target.samefile(made.path):
+        raise OutputError(f"{target} is the file that is converted; give another name")
     graph = read_graph(made)
     _check(graph.container)
-    files = write_model(graph.container, target)
+    with _beside(target) as folder:
+        written = write_model(graph.container, folder / target.name)
+        for suffix, data in made.side.items():
+            written.append(folder / (target.stem + suffix))
+            written[-1].write_bytes(data)
+        trial = open_model(folder / target.name)
+        outputs = _run(trial)
+        proof = None if made.reference is None else prove(trial, made.reference, made.proofs)
+        files = tuple(path.replace(target.with_name(path.name)) for path in written)
+    return Converted(open_model(target), files, made.notes, {key: one.shape for key, one in outputs.items()}, proof)
+
+
+def _there(path: Path) -> OutputError:
+    return OutputError(f"{path} is there already; give another name, or replace it by --overwrite")
+
+
+@contextmanager
+def _beside(target: Path) -> Iterator[Path]:
+    """A folder for files that are not finished, on the disk that they will lie on. Errors: OutputError."""
     try:
-        for path, data in side.items():
-            path.write_bytes(data)
+        folder = Path(tempfile.mkdtemp(prefix=".convert-", dir=target.absolute().parent))
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
     except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error.strerror or error}") from None
-    try:
-        opened = open_model(target)
-        outputs = _run(opened)
-    except OnnxrayError:
-        for path in (*files, *side):
-            path.unlink(missing_ok=True)
-        raise
-    return Converted(opened, (*files, *side), made.notes, {name: array.shape for name, array in outputs.items()})
+        raise OutputError(f"{target} cannot be written: {error.strerror or error}") from None
 
 
 def _run(model: Model) -> dict[str, Array]:

@@ -166,8 +166,6 @@ def test_what_cannot_be_written(tmp_path: Path) -> None:
         convert_model(source, tmp_path / "net.txt")
     with pytest.raises(OutputError, match="cannot be written"):
         convert_model(source, tmp_path / "none" / "net.onnx")
-    with pytest.raises(
-        InputError, match=r"no converter reads such a file; those there are read \.caffemodel, \.prototxt"
-    ):
+    with pytest.raises(InputError, match=r"no converter reads such a file; those there are read \.caffemodel, "):
         convert_model(tmp_path / "net.onnx", tmp_path / "other.onnx")
     assert list(tmp_path.glob("*.onnx*")) == []

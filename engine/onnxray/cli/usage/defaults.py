@@ -5,8 +5,9 @@
     [saliency.grad-cam]                # options of one command
     layer = "conv2"
 
-A file is data, and may be a stranger's: only options are stated in it, and none that says where files are written or
-what is replaced; a file that it names lies in the working folder. What is typed counts first, then a variable.
+A file is data, and may be a stranger's: only options are stated in it, and none that says where files are written,
+what is replaced or whose programs are run; a file that it names lies in the working folder.
+What is typed counts first, then a variable.
 """
 
 from __future__ import annotations

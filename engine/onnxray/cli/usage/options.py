@@ -13,8 +13,8 @@ PANELS: Final = ("Target", "Method", "Options", "Model", "Output", "Limits")
 SWITCHES_OF_TYPER: Final = {"help": False, "install_completion": False, "show_completion": False}
 """Switches that typer adds without a value, and then imports pydantic to read none: off is stated beforehand."""
 
-_TYPED_ALONE: Final = frozenset({"out", "overwrite", "resume"})
-"""Options that say where files are written or what is replaced: a file may not."""
+_TYPED_ALONE: Final = frozenset({"out", "overwrite", "resume", "trust"})
+"""Options that say where files are written, what is replaced, whose programs are run: a file may not."""
 
 
 def longest_name(option: TyperOption) -> str:
