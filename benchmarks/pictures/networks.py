@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 
 import numpy as np
-from photographs import crops, others, twenty
+from photographs import crops, labelled, others, twenty
 from PIL import Image
 from skimage.data import chelsea
 from studio import Recipe, Studio, row, stack
@@ -23,6 +23,8 @@ STRETCHED = {**BOXES, "pelican.jpeg": "0,15,224,193", "bald_eagle.jpeg": "18,70,
 """Drawn by hand around the animals: benchmarks/saliency_photos.py, which makes the figures of the page."""
 TWENTY = (1, 9, 17, 76, 130, 207, 235, 285, 291, 323, 340, 388, 417, 483, 555, 609, 717, 779, 934, 949)
 LITE0 = "example/efficientnet-lite0.onnx"
+_TWO_ROWS = 735
+"""How far down a sheet of an evaluation its second row of photographs ends, in pixels."""
 
 
 def saliency(studio: Studio) -> None:
@@ -48,6 +50,15 @@ def robustness(studio: Studio) -> None:
     run = studio.run("attack", "evaluate", "lenet", digits, "--eps", "8,16,25,38,51")
     studio.save("robustness-lenet.png", run / "curve.png")
     studio.save("robustness-sheet-lenet.png", run / "sheet.png")
+
+
+def robust_photographs(studio: Studio) -> None:
+    """Of foolbox's photographs, whose names end in their classes."""
+    table = labelled(studio.folder / "labels.csv", twenty(studio.folder / "labelled"))
+    evaluate = ("attack", "evaluate", LITE0, "labelled", "--labels", table)
+    run = studio.run(*evaluate, "--eps", "1,2,4", "--attacks", "fmn", "--trust-images", 2)
+    sheet = studio.sheet(run)
+    studio.save("robustness-sheet-efficientnet-lite0.jpg", sheet.crop((0, 0, sheet.width, _TWO_ROWS)))
 
 
 def inversion(studio: Studio) -> None:
@@ -190,6 +201,7 @@ RECIPES = (
               for kind in ("compare", "objects")), saliency, (SQUEEZENET, LITE0, *PHOTOS),
     ),
     Recipe(("robustness-lenet.png", "robustness-sheet-lenet.png"), robustness, ("t10k-images-idx3-ubyte.gz",)),
+    Recipe(("robustness-sheet-efficientnet-lite0.jpg",), robust_photographs, (LITE0,), packages=("foolbox",)),
     Recipe(("inversion-squeezenet.jpg",), inversion, (SQUEEZENET, LITE0)),
     Recipe(("dreams.jpg",), dreams, (SQUEEZENET, LITE0, "cat.jpg", "pelican.jpeg", "hummingbird.jpg")),
     Recipe(("dream-zoom.jpg",), zoom, (SQUEEZENET, "dog.jpg")),

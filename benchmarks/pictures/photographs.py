@@ -30,6 +30,14 @@ def twenty(folder: Path) -> Path:
     return folder
 
 
+def labelled(table: Path, folder: Path) -> Path:
+    """``file,label`` of photographs whose names end in their classes."""
+    names = sorted(path.name for path in folder.iterdir())
+    lines = (f"{name},{Path(name).stem.rpartition('_')[2]}\n" for name in names)
+    table.write_text("".join(lines), encoding="utf-8")
+    return table
+
+
 def others(folder: Path, named: Sequence[Path]) -> Path:
     """Those of scikit-image, and those that are named."""
     folder.mkdir()
