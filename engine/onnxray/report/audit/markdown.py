@@ -37,7 +37,8 @@ def _head(document: Mapping[str, Any]) -> Iterator[str]:
     count = len(document["models"])
     yield (
         f"Policy {_text(document['policy']['name'])}: {count} model{'' if count == 1 else 's'}, "
-        f"{len(document['results'])} results, {counts['blocking']} blocking{waived}; {images['count']} pictures, seed {document['seed']}."
+        f"{len(document['results'])} results, {counts['blocking']} blocking{waived}; "
+        f"{images['count']} pictures, seed {document['seed']}."
     )
 
 

@@ -25,9 +25,10 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 WRITTEN = (
-    "attestation.json", "audit.json", "audit.sarif", "cyclonedx.json", "junit.xml", "policy.toml", "report.html", "summary.md",
+    "accuracy-0-mistakes.png", "attestation.json", "audit.json", "audit.sarif", "cyclonedx.json", "junit.xml", "policy.toml",
+    "report.html", "summary.md",
 )  # fmt: skip
-"""The files of an audit whose checks draw nothing."""
+"""The files of an audit by accuracy alone, which draws its mistakes."""
 
 GATE = 'policy = 1\nname = "gate"\n[[check]]\nuse = "accuracy"\nmin = {}\n'
 
