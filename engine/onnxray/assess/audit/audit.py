@@ -19,7 +19,7 @@ from onnxray.assess.audit.check import Picture
 from onnxray.assess.audit.document import audit_document, measured_result, opened_result, unmeasured_result
 from onnxray.assess.audit.jobs import Job, Reading, kept
 from onnxray.assess.audit.pictures import digest_of
-from onnxray.assess.audit.policy import Policy, Use
+from onnxray.assess.audit.policy import Policy, Use, names_model
 from onnxray.assess.audit.report import Audit
 from onnxray.assess.audit.work import Described, Opening, Task, forget, work
 from onnxray.assess.jobs.executors import Executor, Failure
@@ -102,9 +102,18 @@ class _Auditing:
     def _jobs(self) -> dict[tuple[int, str], Job | str]:
         """(model, check) -> the job, or why the check says nothing of the model."""
         found: dict[tuple[int, str], Job | str] = {}
+        for use in self.plan.policy.uses:
+            if use.models and not any(
+                facts is None or self._means(use, number) for number, facts in enumerate(self.facts)
+            ):
+                raise InputError(
+                    f"the check {short(use.name)} is for models = {short(list(use.models))}, and no model that is "
+                    "audited is one; paths relative to the policy's folder, patterns or sha256:... were expected"
+                )
         for number, facts in enumerate(self.facts):
             for use in self.plan.policy.uses if facts is not None else ():
-                assert facts is not None
+                if facts is None or not self._means(use, number):
+                    continue
                 reason = facts["unfit"].get(use.name)
                 if reason is None and use.check.needs_labels and self.plan.labels is None:
                     reason = "no labels were given"
@@ -113,6 +122,13 @@ class _Auditing:
                     pictures=self.plan.pictures, seed=self.plan.seed, baseline=self.baseline,
                 )  # fmt: skip
         return found
+
+    def _means(self, use: Use, number: int) -> bool:
+        """Whether the policy states a check for a model."""
+        facts, path = self.facts[number], self.plan.models[number]
+        sha256 = None if facts is None else facts["sha256"]
+        folder = self.plan.policy.folder
+        return not use.models or any(names_model(text, folder, path, sha256) for text in use.models)
 
     def _measure(self, jobs: Sequence[Job]) -> dict[int, Reading]:
         readings: dict[int, Reading] = {}
@@ -182,6 +198,9 @@ class _Auditing:
         self, number: int, use: Use, job: Job | str | None, readings: Mapping[int, Reading]
     ) -> tuple[dict[str, Any], dict[str, bytes]]:
         seed = self.plan.seed
+        if self.facts[number] is not None and not self._means(use, number):
+            said = "the policy states it for other models"
+            return unmeasured_result(number, use, seed, said, state="not applicable", meant=False), {}
         if job is None:
             return unmeasured_result(number, use, seed, "the model cannot be opened"), {}
         if isinstance(job, str):

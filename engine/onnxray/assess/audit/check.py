@@ -126,6 +126,8 @@ class Check(ABC):
     ``summarise`` has them always."""
     needs_labels: ClassVar[bool] = False
     """Whether without labels it says nothing."""
+    files: ClassVar[tuple[str, ...]] = ()
+    """Options that are paths of files, which a policy states relative to its folder."""
     judges: ClassVar[bool] = False
     """Whether it can fail by findings of its own, without a limit in the policy."""
 

@@ -15,7 +15,7 @@ from onnxray.assess.audit.baseline import SCHEMA
 from onnxray.assess.audit.check import Figure, Finding
 from onnxray.assess.audit.jobs import Reading
 from onnxray.assess.audit.pictures import digest_of
-from onnxray.assess.audit.policy import Policy, Use, Waiver
+from onnxray.assess.audit.policy import Policy, Use, Waiver, names_model
 from onnxray.assess.audit.verdicts import State
 from onnxray.assess.audit.work import params_of
 from onnxray.results.file_names import plain_name, stem_named
@@ -35,10 +35,11 @@ def opened_result(number: int, facts: Mapping[str, Any] | None, failure: str | N
 
 
 def unmeasured_result(
-    number: int, use: Use, seed: int, reason: str, *, state: State = "error", missing: int = 0
+    number: int, use: Use, seed: int, reason: str, *, state: State = "error", missing: int = 0, meant: bool = True
 ) -> dict[str, Any]:
-    """The result of a check that there are no figures of. state: error, or not applicable."""
-    required = state == "not applicable" and bool(use.limits) and use.level != "record"
+    """The result of a check that there are no figures of. state: error, or not applicable. meant: the model is one of
+    those that the policy states the check for."""
+    required = meant and state == "not applicable" and bool(use.limits) and use.level != "record"
     reasons = [reason, *(["a figure that the policy limits is missing"] if required else [])]
     return _of_use(number, use, seed, "fail" if required else state, reasons, missing=missing)
 
@@ -109,7 +110,11 @@ def _waiver(
         "model": waiver.model, "check": waiver.check, "reason": waiver.reason, "owner": waiver.owner,
         "until": waiver.until.isoformat(),
     }  # fmt: skip
-    fits = {number for number, model in enumerate(models) if _fits(waiver, folder, model)}
+    fits = {
+        number
+        for number, model in enumerate(models)
+        if names_model(waiver.model, folder, str(model["path"]), model["sha256"])
+    }
     meant = [one for one in results if one["model"] in fits and one["name"] == waiver.check]
     failed = [one for one in meant if one["state"] in {"fail", "error"}]
     ended = today > waiver.until
@@ -117,14 +122,6 @@ def _waiver(
         result["waiver"] = told
     state = "ended" if ended else "in force" if failed else "not needed" if meant else "of no model"
     return {**told, "state": state}
-
-
-def _fits(waiver: Waiver, folder: Path, model: Mapping[str, Any]) -> bool:
-    """Whether a waiver is for a model: by its path as it stands, by a pattern of it, or by its contents."""
-    if waiver.model.startswith("sha256:"):
-        return waiver.model == f"sha256:{model['sha256']}"
-    path = str(model["path"])
-    return path == waiver.model or Path(path).absolute().match(str((folder / waiver.model).absolute()))
 
 
 def _of_use(number: int, use: Use, seed: int, state: State, reasons: Sequence[str], **more: Any) -> dict[str, Any]:

@@ -14,6 +14,7 @@
     figure = "accuracy"                 # which figure they are for; left out, the check's first
     slices = { by = "class", min = 0.85 }
     images = 500                        # at most so many pictures, drawn by the seed
+    models = ["release/*-int8.onnx"]    # of these alone: paths, patterns or sha256:...; left out, of all
     # every further key is an option of the check
     [baseline]
     report = "audits/2026-10/audit.json"
@@ -69,7 +70,7 @@ class Limit:
 @final
 @dataclass(frozen=True, kw_only=True)
 class Use:
-    """A check as a policy uses it."""
+    """A check as a policy uses it. models: which it is of, as a waiver names its own; none: all."""
 
     name: str
     check: Check
@@ -79,6 +80,7 @@ class Use:
     images: int | None
     limits: tuple[Limit, ...]
     min_images: int
+    models: tuple[str, ...] = ()
 
 
 @final
@@ -125,6 +127,13 @@ class Policy:
         return hashlib.sha256(self.text.encode()).hexdigest()
 
 
+def names_model(text: str, folder: Path, path: str, sha256: str | None) -> bool:
+    """Whether a text of a policy in ``folder`` means a model: its path as it stands, a pattern of it, its contents."""
+    if text.startswith("sha256:"):
+        return text == f"sha256:{sha256}"
+    return path == text or Path(path).absolute().match(str((folder / text).absolute()))
+
+
 def read_policy(path: Path) -> Policy:
     """Read a policy. Errors: InputError."""
     try:
@@ -149,7 +158,7 @@ def policy_from(text: str, *, source: str, folder: Path) -> Policy:
     table.refuse_unknown(("policy", "name", "scope", "defaults", "check", "baseline", "waiver"))
     defaults = table.table("defaults")
     defaults.refuse_unknown(DEFAULT_KEYS)
-    uses = tuple(_use(one, defaults) for one in table.tables("check"))
+    uses = tuple(_use(one, defaults, folder) for one in table.tables("check"))
     if not uses:
         raise InputError(f"{source}: there is no [[check]]; an audit that checks nothing would pass whatever it is of")
     names = [use.name for use in uses]
@@ -198,7 +207,7 @@ def _globbed(table: Table, folder: Path, text: str) -> list[str]:
     return found
 
 
-def _use(table: Table, defaults: Table) -> Use:
+def _use(table: Table, defaults: Table, folder: Path) -> Use:
     name = table.value("use", str, required=True)
     kind = check_class(name)
     table.refuse_unknown((*CHECK_KEYS, *option_names(kind)))
@@ -224,9 +233,9 @@ def _use(table: Table, defaults: Table) -> Use:
     if level != "record" and not limits and not kind.judges:
         raise table.error("use", name, f'one of {", ".join(LIMITS)} beside it, or level = "record": it states no limit')
     return Use(
-        name=table.value("name", str, default="") or name, check=options_from(table, kind), level=_level(level),
+        name=table.value("name", str, default="") or name, check=options_from(table, kind, folder), level=_level(level),
         confidence=confidence, sequential=_either(table, defaults, "sequential", bool, False), images=images,
-        limits=tuple(limits), min_images=least,
+        limits=tuple(limits), min_images=least, models=tuple(table.texts("models")),
     )  # fmt: skip
 
 

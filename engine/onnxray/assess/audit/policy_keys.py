@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import types
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final, Literal, Union, final, get_args, get_origin, get_type_hints
 
 from onnxray.assess.audit.check import Check
@@ -19,7 +20,7 @@ LIMITS: Final[tuple[Literal["min", "max", "max_drop", "max_drop_relative"], ...]
 LEVELS: Final = ("block", "warn", "record")
 DEFAULT_KEYS: Final = ("level", "confidence", "min_images", "sequential")
 SLICE_KEYS: Final = ("by", "min_images", *LIMITS)
-CHECK_KEYS: Final = ("use", "name", "figure", "images", "slices", *DEFAULT_KEYS, *LIMITS)
+CHECK_KEYS: Final = ("use", "name", "figure", "images", "models", "slices", *DEFAULT_KEYS, *LIMITS)
 """What no option of a check may be called."""
 
 _KINDS: Final = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
@@ -94,16 +95,22 @@ def option_names(kind: type[Check]) -> list[str]:
     return [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
 
 
-def options_from(table: Table, kind: type[Check]) -> Check:
-    """A check with the options that a table states. Errors: InputError."""
+def options_from(table: Table, kind: type[Check], folder: Path) -> Check:
+    """A check with the options that a table states; files lie in ``folder``. Errors: InputError."""
     hints = get_type_hints(kind, include_extras=True)
     own = {
         name: _fitted(described(hints[name])[0], table.told[name]) for name in option_names(kind) if name in table.told
     }
+    own |= {name: _placed(folder, own[name]) for name in kind.files if name in own}
     try:
         return kind(**own)
     except InputError as error:
         raise InputError(f"{table.place}: {error}") from None
+
+
+def _placed(folder: Path, value: Any) -> Any:
+    """A file of the policy's folder where there is one, else as it stands: the name of a bundled model."""
+    return str(folder / value) if isinstance(value, str) and (folder / value).exists() else value
 
 
 def _fitted(kind: Any, value: Any) -> Any:

@@ -115,7 +115,8 @@ def _one(limit: Limit, figure: Figure, before: Before) -> Judged:
     kept, other = (low, high) if upwards else (high, low)
     clears, breaks = (kept >= bound, other < bound) if upwards else (kept <= bound, other > bound)
     sign, what = (">=" if upwards else "<="), "on the same pictures" if paired else f"of {figure.count}"
-    said = f"{kept:.6g} {what}; {sign} {bound:.6g} was required (value {figure.value:.6g})"
+    ends = "" if kept == figure.value else "lower bound " if upwards else "upper bound "
+    said = f"{ends}{kept:.6g} {what}; {sign} {bound:.6g} was required (value {figure.value:.6g})"
     if figure.count < limit.min_images:
         return told(None, f"too thin: {figure.count} pictures, at least {limit.min_images} were required", bound, kept)
     return told(True if clears else False if breaks else None, said, bound, kept)

@@ -34,7 +34,8 @@ def audit(
     policy: Policy | str | os.PathLike[str] | None = None, *,
     labels: str | os.PathLike[str] | None = None, profile: str | None = None, strict: bool = False,
     device: str = "cpu", store: str | os.PathLike[str] | None = None, processes: int = 0,
-    timeout: float | None = None, budget: float | None = None, progress: Progress | bool | None = None,
+    timeout: float | None = None, budget: float | None = None, seed: int | None = None,
+    sequential: bool | None = None, progress: Progress | bool | None = None,
 ) -> Audit:  # fmt: skip
     """Audit models on pictures by a policy: ``passed``, ``findings``, ``to_pandas()``, ``save(folder)``.
 
@@ -43,12 +44,15 @@ def audit(
     as for ``open``. store: a folder where what is measured is kept and taken over; left out, nothing is. processes: 0
     works in this one; a script that asks for more does so under ``if __name__ == "__main__"``. timeout: seconds a unit
     may take, which needs processes. budget: seconds after which no unit is begun; what is missing then fails.
-    Errors: InputError, ImageError, OutputError. What goes wrong with a model is its result.
+    seed, sequential: in place of what the policy states. Errors: InputError, ImageError, OutputError. What
+    goes wrong with a model is its result.
     """
     check_progress(progress)
     check_kind("profile", profile, str | None)
     check_kind("strict", strict, bool)
     check_kind("device", device, str)
+    check_kind("seed", seed, int | None)
+    check_kind("sequential", sequential, bool | None)
     for name, value in (("timeout", timeout), ("budget", budget)):
         check_kind(name, value, float | None)
     if isinstance(policy, Policy):
@@ -62,7 +66,10 @@ def audit(
         raise InputError("a timeout needs processes=1 or more: work in this process cannot be stopped")
     stated = None if labels is None else str(as_path("labels", labels))
     opening = Opening(profile=profile, strict=strict, device=device)
-    plan = plan_of(_texts("models", models), _texts("images", images), chosen, stated, opening, budget)
+    plan = plan_of(
+        _texts("models", models), _texts("images", images), chosen, stated, opening, budget, seed=seed,
+        sequential=sequential,
+    )  # fmt: skip
     with ExitStack() as stack:
         place = as_path("the store", store) if store is not None else None
         held = stack.enter_context(Store.open(place or stack.enter_context(tempfile.TemporaryDirectory())))
@@ -77,15 +84,19 @@ def with_outputs(found: Audit) -> Audit:
 
 def plan_of(
     models: Sequence[str], images: Sequence[str], policy: Policy, labels: str | None, opening: Opening,
-    budget: float | None = None,
+    budget: float | None = None, *, seed: int | None = None, sequential: bool | None = None,
 ) -> Plan:  # fmt: skip
     """What is audited, of what is stated and otherwise of the policy. Errors: InputError, ImageError."""
     scope = policy.scope
+    if seed is not None and seed < 0:
+        raise InputError(f"the seed is {seed}; a whole number from 0 was expected")
+    if sequential is not None:
+        policy = replace(policy, uses=tuple(replace(use, sequential=sequential) for use in policy.uses))
     labels = scope.labels if labels is None else labels
     places = tuple(images) or scope.images
     return Plan(
         models=_files(models or scope.models), pictures=read_pictures(places, labels), policy=policy, opening=opening,
-        labels=labels, places=places, seed=scope.seed, budget=budget,
+        labels=labels, places=places, seed=scope.seed if seed is None else seed, budget=budget,
     )  # fmt: skip
 
 

@@ -34,9 +34,11 @@ def _head(document: Mapping[str, Any]) -> Iterator[str]:
     yield f"## Model audit: {verdict}"
     yield ""
     waived = f", {counts['waived']} waived" if counts["waived"] else ""
+    count = len(document["models"])
     yield (
-        f"Policy {_text(document['policy']['name'])}: {len(document['models'])} models, {len(document['results'])} "
-        f"results, {counts['blocking']} blocking{waived}; {images['count']} pictures, seed {document['seed']}."
+        f"Policy {_text(document['policy']['name'])}: {count} model{'' if count == 1 else 's'}, "
+        f"{len(document['results'])} results, {counts['blocking']} blocking{waived}; "
+        f"{images['count']} pictures, seed {document['seed']}."
     )
 
 

@@ -43,8 +43,10 @@ def reasons(result: Mapping[str, Any]) -> list[str]:
 
 
 def headline(result: Mapping[str, Any]) -> str:
-    """The first figure in words; "" where there is none."""
-    return said(result["figures"][0]) if result["figures"] else ""
+    """The figure that the first limit is for in words, else the first of all; "" where there is none."""
+    figures, limits = result["figures"], result["limits"]
+    meant = [one for one in figures if limits and one["name"] == limits[0]["figure"] and one["slice"] is None]
+    return said((meant or figures)[0]) if figures else ""
 
 
 def said(figure: Mapping[str, Any]) -> str:

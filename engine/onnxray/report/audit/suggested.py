@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from onnxray.assess.audit.catalogue import check_class
 from onnxray.assess.audit.document import OPEN
 from onnxray.errors.shown_text import terminal, toml_string
 
@@ -50,35 +51,64 @@ def suggested_policy(document: Mapping[str, Any]) -> str:
     counts = [result["images"] for results in by_name.values() for result in results if result["images"]]
     head = _HEAD.replace("SEED", str(int(document["seed"]))).replace("LEAST", str(min(counts, default=1)))
     parts = [head]
-    parts += [_check(name, results) for name, results in by_name.items()]
+    parts += [_check(name, results, document) for name, results in by_name.items()]
     return "\n".join(parts) + _TAIL
 
 
-def _check(name: str, results: Sequence[Mapping[str, Any]]) -> str:
+def _check(name: str, results: Sequence[Mapping[str, Any]], document: Mapping[str, Any]) -> str:
     first = results[0]
+    told = dict(first["options"])
+    missing = [f'# {key} = "..."' for key in check_class(first["check"]).files if told.get(key) is None]
     lines = [f"[[check]]                               # {terminal(str(first['title']), 100)}"]
     lines.append(f"use = {toml_string(str(first['check']))}")
     if name != first["check"]:
         lines.append(f"name = {toml_string(name)}")
-    limit = _limit(results)
+    figure = _figure(results)
+    limit = [] if missing else _limit(results, figure)
+    if limit and figure is not None and figure != _first(results):
+        lines.append(f"figure = {toml_string(figure)}")
     lines += limit
     judged = first["level"] != "record"
     if not limit and not judged:
         lines.append('level = "record"')
     if first["images"]:
         least = min(int(result["images"]) for result in results)
-        lines.append(f"# images = {least:<26} # at most so many pictures, drawn by the seed")
+        all_of_them = least >= document["images"]["count"] or check_class(first["check"]).chunk < 1
+        sign = "# " if all_of_them else ""
+        lines.append(f"{f'{sign}images = {least}':<37} # at most so many pictures, drawn by the seed")
     if any(figure["slice"] for figure in first["figures"]):
         lines.append('# slices = { by = "class", min = 0.5, min_images = 20 }')
-    lines += [
-        f"# {key} = {_toml(value)}" for key, value in sorted(dict(first["options"]).items()) if _toml(value) is not None
-    ]
+    usual = check_class(first["check"])().options()
+    for key, value in sorted(told.items()):
+        said = _toml(_path_of(value, document) if isinstance(value, Mapping) else value)
+        if said is not None:
+            lines.append(f"{'# ' if value == usual.get(key) else ''}{key} = {said}")
+    lines += missing
     return "\n".join(lines) + "\n"
 
 
-def _limit(results: Sequence[Mapping[str, Any]]) -> list[str]:
-    """A limit on the first figure that all models met, loose by two digits; a comment where none did."""
-    heads = [result["figures"][0] for result in results if result["figures"]]
+def _first(results: Sequence[Mapping[str, Any]]) -> str | None:
+    return next((str(result["figures"][0]["name"]) for result in results if result["figures"]), None)
+
+
+def _figure(results: Sequence[Mapping[str, Any]]) -> str | None:
+    """The figure that the run's own limits were for, else the check's first."""
+    limited = (str(result["limits"][0]["figure"]) for result in results if result["figures"] and result["limits"])
+    return next(limited, _first(results))
+
+
+def _path_of(identity: Mapping[str, Any], document: Mapping[str, Any]) -> str | None:
+    """The file of an identity, where it is one of the audited models."""
+    own = (model["path"] for model in document["models"] if model["sha256"] == identity.get("sha256"))
+    return next(own, None)
+
+
+def _limit(results: Sequence[Mapping[str, Any]], name: str | None) -> list[str]:
+    """A limit on a figure that all models met, loose by two digits; none where there is no such figure."""
+    heads = [
+        figure for result in results for figure in result["figures"]
+        if figure["name"] == name and figure["slice"] is None
+    ]  # fmt: skip
     if not heads or heads[0]["better"] is None:
         return []
     up = heads[0]["better"] == "higher"

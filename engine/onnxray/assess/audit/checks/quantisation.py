@@ -35,6 +35,7 @@ class Quantisation(Check):
     title: ClassVar[str] = "how often the file agrees with the float file that it was made from"
     chunk: ClassVar[int] = 64
     labelled: ClassVar[bool] = True
+    files: ClassVar[tuple[str, ...]] = ("beside",)
 
     beside: Annotated[str | None, "the float file's path; without it there is nothing to compare"] = None
 

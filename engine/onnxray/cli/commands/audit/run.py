@@ -78,6 +78,17 @@ def run(
         str | None,
         typer.Option("--ray", metavar="auto|ADDRESS", help="Work on a Ray cluster, with --jobs actors (onnxray[ray])."),
     ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option("--seed", min=0, help="Of whatever is drawn; left out, the policy's, and 0 where it states none."),
+    ] = None,
+    sequential: Annotated[
+        bool | None,
+        typer.Option(
+            "--sequential/--no-sequential",
+            help="Stop a check once its limits are cleared or broken; left out, as the policy says check by check.",
+        ),
+    ] = None,
     budget: Annotated[
         float | None,
         typer.Option(
@@ -121,7 +132,9 @@ def run(
     chosen = default_policy() if policy is None else read_policy(policy)
     if shared.out is not None and not shared.overwrite and (shared.out / DOCUMENT).exists():
         raise OutputError(f"{shared.out} holds an audit; give another folder, or replace it by --overwrite")
-    plan = plan_of(models or (), images or (), chosen, true_labels, _opening(shared), budget)
+    plan = plan_of(
+        models or (), images or (), chosen, true_labels, _opening(shared), budget, seed=seed, sequential=sequential
+    )
     executor = _executor(jobs, ray, timeout, memory)
     kept = store or (Path("onnxray-out") / "audit-store" if shared.out is None else shared.out / "store")
     if policy is None:
@@ -191,6 +204,7 @@ def _show(found: Audit) -> None:
 
     from onnxray.cli.parts.console import line, table_console
     from onnxray.cli.terminal.shown_names import shown_names
+    from onnxray.report.audit.standing import headline
 
     console = table_console()
     colours = {"pass": "green", "fail": "red", "error": "red"}
@@ -213,19 +227,6 @@ def _show(found: Audit) -> None:
         f": {counts['blocking']} of {len(found.results)} results block, {counts['waived']} are waived; policy "
         f"{found.document['policy']['name']}, sha256 {found.document['policy']['sha256'][:12]}.",
     ))  # fmt: skip
-
-
-def headline(result: dict[str, Any]) -> str:
-    """The first figure of a result with its interval."""
-    if not result["figures"]:
-        return ""
-    figure = result["figures"][0]
-    if figure["value"] is None:
-        return f"{figure['name']}: {figure['reason']}"
-    between = ""
-    if figure["low"] is not None and figure["low"] != figure["high"]:
-        between = f" ({figure['low']:.4g} to {figure['high']:.4g})"
-    return f"{figure['name']} {figure['value']:.4g}{between} of {figure['count']}"
 
 
 def limits_of(result: dict[str, Any]) -> str:

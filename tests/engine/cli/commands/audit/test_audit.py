@@ -25,9 +25,10 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 WRITTEN = (
-    "attestation.json", "audit.json", "audit.sarif", "cyclonedx.json", "junit.xml", "policy.toml", "report.html", "summary.md",
+    "accuracy-0-mistakes.png", "attestation.json", "audit.json", "audit.sarif", "cyclonedx.json", "junit.xml", "policy.toml",
+    "report.html", "summary.md",
 )  # fmt: skip
-"""The files of an audit whose checks draw nothing."""
+"""The files of an audit by accuracy alone, which draws its mistakes."""
 
 GATE = 'policy = 1\nname = "gate"\n[[check]]\nuse = "accuracy"\nmin = {}\n'
 
@@ -199,3 +200,28 @@ def test_spans(text: str, seconds: float) -> None:
 @pytest.mark.parametrize("text", ["", "h", "2 weeks", "-1s", "1e3", "nan"])
 def test_what_is_no_span_is_wrong_usage(text: str, desk: Path) -> None:
     assert run("net.onnx", "--images", "images", f"--budget={text}").exit_code == 2
+
+
+def test_init_keeps_the_options_pictures_and_figure_of_the_run(desk: Path) -> None:
+    Path("policy.toml").write_text(
+        'policy = 1\n[[check]]\nuse = "accuracy"\nname = "calibration"\nfigure = "calibration error"\nbins = 5\n'
+        "images = 12\nmax = 1\n"
+    )
+    arguments = ("net.onnx", "--images", "images", "--labels", "folders", "--jobs", "0", "--store", "s")
+    assert run(*arguments, "--policy", "policy.toml", "-o", "out").exit_code == 0
+    assert run("init", "out", "-o", "own.toml").exit_code == 0
+    lines = Path("own.toml").read_text().splitlines()
+    assert {"bins = 5", 'figure = "calibration error"'} <= set(lines)
+    assert any(line.startswith("images = 12 ") for line in lines)
+    assert run(*arguments, "--policy", "own.toml", "-o", "two", "--seed", "0").exit_code == 0
+
+
+def test_a_check_of_some_models_is_not_applicable_to_the_others(desk: Path) -> None:
+    write_model(desk / "other.onnx", 1)
+    Path("policy.toml").write_text(GATE.format(0.99) + 'models = "oth*.onnx"\n')
+    arguments = ("--images", "images", "--labels", "folders", "--policy", "policy.toml", "--jobs", "0", "--json")
+    told = json.loads(run("net.onnx", "other.onnx", *arguments, "--seed", "7").stdout)
+    states = {(one["model"], one["name"]): one["state"] for one in told["results"]}
+    assert (states[0, "accuracy"], states[1, "accuracy"], told["seed"]) == ("not applicable", "fail", 7)
+    nobody = run("net.onnx", *arguments)
+    assert (nobody.exit_code, "no model that is audited is one" in nobody.stderr + nobody.stdout) == (1, True)
