@@ -138,6 +138,7 @@ class _Naming:
         self._layers = layers
         self._kept = {layer.name for layer in layers if len(layer.tops) == 1 and layer.type not in DATA}
         self._taken: set[str] = set()
+        self._numbers: dict[str, int] = {}
         self._held: dict[str, str | None] = {}
         self._unread: dict[str, None] = {}
         self.inputs: list[NetInput] = []
@@ -205,11 +206,12 @@ class _Naming:
         self._unread[value] = None
 
     def _fresh(self, wished: str, *, own: bool = False) -> str:
-        found, number = wished, 1
+        found, number = wished, self._numbers.get(wished, 1)
         while found in self._taken or (not own and found in self._kept) or (number > 1 and found in self._kept):
             number += 1
             found = f"{wished}__{number}"
         self._taken.add(found)
+        self._numbers[wished] = number  # whoever wishes for it next begins there: thousands may have one name
         return found
 
     def _add_inputs(self, plain: Plain) -> None:

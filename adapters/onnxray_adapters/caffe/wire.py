@@ -102,10 +102,18 @@ class Walker:
 
     def _row(self, mark: bytes, step: int, start: int, end: int) -> int:
         """How many numbers of ``step`` bytes, each behind ``mark``, follow each other from ``start`` on."""
-        most = min((end - start) // step, _WINDOW * 16)
-        rows = np.frombuffer(self._read(start, start + most * step), np.uint8).reshape(most, step)
-        same = (rows[:, : len(mark)] == np.frombuffer(mark, np.uint8)).all(axis=1)
-        return most if same.all() else int(np.argmin(same))
+        count, size = 0, 2 * _ROW
+        while True:  # looked for twice as far each time: a file of short rows is not read once a row
+            most = min((end - start) // step - count, size)
+            first = start + count * step
+            rows = np.frombuffer(self.taken(first, first + most * step), np.uint8).reshape(most, step)
+            same = (rows[:, : len(mark)] == np.frombuffer(mark, np.uint8)).all(axis=1)
+            if not same.all():
+                return count + int(np.argmin(same))
+            count += most
+            if most < size or count >= _WINDOW * 16:
+                return count
+            size *= 2
 
     def numbers(self, field: Field, dtype: str) -> NDArray[np.floating]:
         """Floats or doubles of a field, packed or each behind a key."""

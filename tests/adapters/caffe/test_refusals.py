@@ -11,6 +11,8 @@ import pytest
 
 import onnxray
 from onnxray.errors import ModelFileError, OnnxrayError
+from onnxray_adapters.caffe.net import _Naming, read_net
+from onnxray_adapters.caffe.wire import Walker
 from support import caffe_nets
 from support.caffe_files import caffemodel, field, inputs, layer, varint, write
 from support.caffe_mutations import mutated
@@ -214,3 +216,40 @@ def ended(path: Path) -> str:
         return ", ".join(value.name for value in onnxray.open(path).graph.outputs)
     except OnnxrayError as error:
         return str(error)
+
+
+def test_layers_of_one_name_take_linear_time() -> None:
+    """Each is numbered from where the one before it ended: twenty thousand were five minutes."""
+    one = layer("ReLU", "a", ["a"])
+    net = read_net(inputs(a=[1, 1, 4, 4]) + one * 3000)
+    assert [each.outputs[0] for each in net.layers[:3]] == ["a__2", "a__3", "a__4"]
+    assert len({each.outputs[0] for each in net.layers}) == 3000
+    naming = _Naming([], [])
+    seen = _CountingSet()
+    naming._taken = seen
+    for _ in range(1000):
+        naming._fresh("a")
+    assert seen.looked < 4000
+
+
+class _CountingSet(set[str]):
+    looked = 0
+
+    def __contains__(self, name: object) -> bool:
+        self.looked += 1
+        return super().__contains__(name)
+
+
+def test_short_rows_of_numbers_are_not_read_far_ahead() -> None:
+    """Rows of twenty numbers each before much else: what is read is a small multiple of the file."""
+    rows = (varint(5 << 3 | 5) + bytes(4)) * 20 + varint(6 << 3 | 5) + bytes(4)
+    data = rows * 500 + field(9, bytes(2_000_000))
+    reads: list[int] = []
+
+    def read(start: int, end: int) -> bytes:
+        reads.append(end - start)
+        return data[start:end]
+
+    counts = [one.count for one in Walker(read, len(data)).fields(0, len(data)) if one.number == 5]
+    assert sum(counts) == 20 * 500
+    assert sum(reads) < 10 * len(data)

@@ -10,6 +10,7 @@ from typing import Any, Final, final
 from onnxray.assess.audit.policy import Use
 from onnxray.assess.audit.verdicts import Before
 from onnxray.assess.audit.work import params_of
+from onnxray.assess.jobs.plain_file import plain_file
 from onnxray.errors import InputError
 from onnxray.errors.short_values import short
 
@@ -21,17 +22,21 @@ def read_audit(path: Path) -> dict[str, Any]:
     """An audit.json, or the one in a folder. Errors: InputError where it is none, or a newer version's."""
     place = path / "audit.json" if path.is_dir() else path
     try:
-        if place.stat().st_size > _LARGEST:
-            raise InputError(f"{place} has {place.stat().st_size} bytes; an audit.json was expected")
-        told: dict[str, Any] = json.loads(place.read_bytes())
+        data = plain_file(place, _LARGEST)
+        told: dict[str, Any] = json.loads(data)
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"the audit {place} cannot be read ({error}); an audit.json was expected") from None
     schema = told.get("schema") if isinstance(told, dict) and told.get("kind") == "audit" else None
-    if not isinstance(schema, int) or not isinstance(told.get("results"), list) or not isinstance(told["models"], list):
+    tables = () if not isinstance(told, dict) else (told.get("results"), told.get("models"))
+    if not isinstance(schema, int) or not all(isinstance(table, list) and _rows(table) for table in tables):
         raise InputError(f"{place} is no audit.json; the document that `onnxray audit` writes was expected")
     if schema > SCHEMA:
         raise InputError(f"{place} is of schema {short(schema)}, written by a newer onnxray; {SCHEMA} was expected")
     return told
+
+
+def _rows(table: list[object]) -> bool:
+    return all(isinstance(row, dict) for row in table)
 
 
 @final
@@ -62,7 +67,8 @@ class Baseline:
             return Before(reason=f"it measured {made}, this audit {use.check.name}@{use.check.version}")
         if result.get("params") != params_of(use.check, seed):
             return Before(reason=f"it measured {made} with other options or another seed")
-        figures = tuple(one for one in result.get("figures", ()) if isinstance(one, dict))
+        told = result.get("figures")
+        figures = tuple(one for one in told if isinstance(one, dict)) if isinstance(told, list) else ()
         same = result.get("pictures_sha256") == pictures
         return Before(figures=figures, same_pictures=same, reason="it has no value of it")
 

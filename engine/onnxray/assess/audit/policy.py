@@ -31,7 +31,7 @@ import datetime
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Final, Literal, final
 
 from onnxray.assess.audit.catalogue import check_class
@@ -46,11 +46,13 @@ from onnxray.assess.audit.policy_keys import (
     option_names,
     options_from,
 )
+from onnxray.assess.jobs.plain_file import plain_file
 from onnxray.errors import InputError
 from onnxray.errors.short_values import short
 from onnxray.images.profile.side_text import MAX_TOML, parse_toml
 
 VERSION: Final = 1
+_MOST_CHECKS: Final = 1000
 Level = Literal["block", "warn", "record"]
 By = Literal["class", "folder"]
 
@@ -137,10 +139,8 @@ def names_model(text: str, folder: Path, path: str, sha256: str | None) -> bool:
 def read_policy(path: Path) -> Policy:
     """Read a policy. Errors: InputError."""
     try:
-        with path.open("rb") as stream:
-            data = stream.read(4 * MAX_TOML + 1)
-        text = data.decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        text = plain_file(path, 4 * MAX_TOML).decode("utf-8-sig")
+    except (OSError, ValueError) as error:
         raise InputError(f"the policy {path} cannot be read ({error}); a TOML file was expected") from None
     return policy_from(text, source=str(path), folder=path.parent)
 
@@ -158,7 +158,10 @@ def policy_from(text: str, *, source: str, folder: Path) -> Policy:
     table.refuse_unknown(("policy", "name", "scope", "defaults", "check", "baseline", "waiver"))
     defaults = table.table("defaults")
     defaults.refuse_unknown(DEFAULT_KEYS)
-    uses = tuple(_use(one, defaults, folder) for one in table.tables("check"))
+    checks = table.tables("check")
+    if len(checks) > _MOST_CHECKS:
+        raise InputError(f"{source}: there are {len(checks):,} [[check]]; {_MOST_CHECKS:,} at most were expected")
+    uses = tuple(_use(one, defaults, folder) for one in checks)
     if not uses:
         raise InputError(f"{source}: there is no [[check]]; an audit that checks nothing would pass whatever it is of")
     names = [use.name for use in uses]
@@ -198,9 +201,13 @@ def _globbed(table: Table, folder: Path, text: str) -> list[str]:
     """The files of a pattern, in order of name. Errors: InputError where there are none."""
     if not any(sign in text for sign in "*?["):
         return [str(folder / text)]
+    parts = PurePath(text).parts
+    first = next(index for index, part in enumerate(parts) if any(sign in part for sign in "*?["))
+    if ".." in parts[first:]:  # every folder's parent, again and again
+        raise table.error("models", text, "a pattern without .. behind its first * ? or [")
     try:
         found = sorted(str(path) for path in folder.glob(text))
-    except (ValueError, NotImplementedError) as error:
+    except (OSError, ValueError, NotImplementedError) as error:
         raise table.error("models", text, f"a pattern of paths in the policy's folder ({error})") from None
     if not found:
         raise table.error("models", text, "a pattern that a file fits")

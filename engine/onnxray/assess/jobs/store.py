@@ -14,13 +14,16 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import sqlite3
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, Self, final
 
+from onnxray.assess.jobs.plain_file import plain_file
 from onnxray.assess.jobs.unit import Unit
 from onnxray.errors import OutputError
 from onnxray.errors.short_values import short
@@ -28,8 +31,9 @@ from onnxray.results.run_folder import RunFolder, told
 
 VERSION: Final = 1
 _VERSION_FILE, _OBJECTS, _INDEX = "store.json", "objects", "index.sqlite"
-_LARGEST: Final = 2**30
-"""Bytes of a blob's JSON: what says that it is more is no blob of ours."""
+_LARGEST: Final = 2**26
+"""Bytes of a blob's JSON, and of what it is packed to: what says that it is more is no blob of ours."""
+_KEY: Final = re.compile("[0-9a-f]{64}")
 _TABLES: Final = """
 create table if not exists units (
     key text primary key, family text not null, check_ text not null, model text not null,
@@ -98,7 +102,10 @@ class Store:
         body = {
             "unit": blob.unit.to_dict(), "rows": list(blob.rows), "seconds": blob.seconds, "machine": dict(blob.machine)
         }  # fmt: skip
-        data = zlib.compress(json.dumps(body, separators=(",", ":"), allow_nan=False).encode())
+        text = json.dumps(body, separators=(",", ":"), allow_nan=False).encode()
+        if len(text) > _LARGEST:
+            raise OutputError(f"{blob.unit.check} measured {len(text):,} bytes at once; {_LARGEST:,} are kept at most")
+        data = zlib.compress(text)
         place = self._place(key)
         with told(self.path):
             place.parent.mkdir(exist_ok=True)
@@ -116,7 +123,9 @@ class Store:
 
     def blobs(self, family: str) -> Iterator[Blob]:
         """What is kept of a family, in order of key; blobs that are gone or damaged are as if they had never been."""
-        for (key,) in self._index.execute("select key from units where family = ? order by key", (family,)).fetchall():
+        for (key,) in self._index.execute(
+            "select cast(key as text) from units where family = ? order by key", (family,)
+        ).fetchall():
             blob = self._read(key)
             if blob is not None and blob.unit.family == family:
                 yield blob
@@ -129,17 +138,21 @@ class Store:
 
     def totals(self) -> dict[str, tuple[int, int, float]]:
         """check@version -> units, pictures and seconds of all that is kept."""
-        found = self._index.execute("select check_, count(*), sum(images), sum(seconds) from units group by check_")
+        found = self._index.execute(
+            "select cast(check_ as text), count(*), sum(images), total(seconds) from units group by check_"
+        )
         return {check: (units, images, seconds) for check, units, images, seconds in found}
 
     def _place(self, key: str) -> Path:
         return self.path / _OBJECTS / key[:2] / key
 
     def _read(self, key: str) -> Blob | None:
+        if not _KEY.fullmatch(key):  # an index that another wrote: it leads to no other file
+            return None
         try:
             packed = zlib.decompressobj()
-            text = packed.decompress(self._place(key).read_bytes(), _LARGEST)
-            body = json.loads(text) if packed.eof else {}
+            text = packed.decompress(plain_file(self._place(key), _LARGEST), _LARGEST)
+            body = json.loads(text, parse_constant=_no_number) if packed.eof else {}
             unit = Unit.read(body["unit"])
             rows = body["rows"]
             whole = unit.key == key and isinstance(rows, list) and all(isinstance(row, dict) for row in rows)
@@ -150,6 +163,8 @@ class Store:
 
     def _opened(self) -> sqlite3.Connection:
         place = self.path / _INDEX
+        if place.is_symlink() or (place.exists() and not place.is_file()):
+            place.unlink()  # nothing is written where a link leads
         try:
             index = _connected(place)
             clean = index.execute("select 1 from state where name = 'open'").fetchone() is None
@@ -183,23 +198,40 @@ def _connected(place: Path) -> sqlite3.Connection:
     index = sqlite3.connect(place)
     index.execute("pragma journal_mode = wal")
     index.execute("pragma synchronous = normal")
+    index.execute("pragma trusted_schema = off")
+    stated = index.execute("select name, sql from sqlite_master where sql is not null order by name").fetchall()
+    if stated and stated != _schema():
+        index.close()
+        raise sqlite3.DatabaseError("its tables are none of this version's")
     index.executescript(_TABLES)
     return index
+
+
+@cache
+def _schema() -> list[tuple[str, str]]:
+    """Names and texts of the tables, as SQLite keeps them."""
+    with contextlib.closing(sqlite3.connect(":memory:")) as index:
+        index.executescript(_TABLES)
+        return index.execute("select name, sql from sqlite_master where sql is not null order by name").fetchall()
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(f"{text} is no number of a blob's")
 
 
 def _check_version(place: Path) -> None:
     """Errors: OutputError where it is a newer version's, or a folder of something else."""
     try:
-        data = (place / _VERSION_FILE).read_bytes()
+        data = plain_file(place / _VERSION_FILE, _LARGEST)
     except FileNotFoundError:
         if place.is_dir() and any(entry.name != ".onnxray-partial" for entry in place.iterdir()):
             raise OutputError(f"{place} holds other files; give a folder of its own for the store") from None
         return
-    except OSError as error:
-        raise OutputError(f"the store {place} cannot be read: {error.strerror or error}") from None
+    except (OSError, ValueError) as error:
+        raise OutputError(f"the store {place} cannot be read: {getattr(error, 'strerror', None) or error}") from None
     try:
         version = json.loads(data)["store"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         version = None
     if not isinstance(version, int) or version < 1:
         raise OutputError(f"{place / _VERSION_FILE} is {short(data[:80])}; a store was expected, give another folder")

@@ -134,7 +134,7 @@ class RobustnessEvaluation(Method[RobustnessItem]):
             suite = suite.without_gradients()
             run.note(f"attacks by gradients are left out: {missing}")
         size = group_size(int(np.prod(variable.start.shape[1:])))
-        others = opened_beside(model, self.others) if self.others else {}
+        others = opened_beside(criterion, self.others) if self.others else {}
         after = [*([self._test] if self.trust_images else []), *([self._transferred] if others else [])]
         for start, own in run.units([*range(0, len(variable), size), *after]):
             if not isinstance(start, int):
@@ -151,14 +151,14 @@ class RobustnessEvaluation(Method[RobustnessItem]):
             yield from (group.item(model, row) for row in rows.tolist())
         run.progress(1000 * len(variable), 1000 * len(variable), "evaluate: done")
 
-    def _transferred(self, criterion: OtherClass, _: Suite, run: Run, others: Mapping[str, Model]) -> None:
+    def _transferred(self, criterion: OtherClass, _: Suite, run: Run, others: Mapping[str, Oracle]) -> None:
         """What is made on one file and judged on another."""
         count = len(criterion.left)
-        for cell in transfer_table(criterion, others, self.norm, self.budgets, seed_of(run)):
+        for cell in transfer_table(others, self.norm, self.budgets, seed_of(run)):
             run.progress(1000 * count, 1000 * count, f"transfer: {cell['made_on']} to {cell['judged_by']}")
             run.tell("transfer", cell)
 
-    def _test(self, criterion: OtherClass, suite: Suite, run: Run, _: Mapping[str, Model]) -> None:
+    def _test(self, criterion: OtherClass, suite: Suite, run: Run, _: Mapping[str, Oracle]) -> None:
         """Whether the figure can be believed, on images spread evenly over those that are named rightly."""
         right = np.flatnonzero(criterion.rightly)
         if not right.size:

@@ -8,6 +8,7 @@ interval; on the diagonal stands what the attack does to the file itself. A file
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from onnxray.assess.robustness.trust import NO_GRADIENT
 from onnxray.errors import InputError
 from onnxray.errors.short_values import short
+from onnxray.images.profile.profile import Profile
 from onnxray.methods.array_variable import variable_of
 from onnxray.methods.attack.base import group_size
 from onnxray.methods.attack.gradient.mifgsm import MIFGSM
@@ -30,21 +32,34 @@ from onnxray.model.model import Model
 from onnxray.model.opening import open_model
 
 
-def opened_beside(model: Model, paths: Sequence[str]) -> dict[str, Model]:
-    """The other files by name, beside the evaluated one; pixels enter as they do there where a file does not say.
+def opened_beside(criterion: OtherClass, paths: Sequence[str]) -> dict[str, Oracle]:
+    """What asks each file, by name: the evaluated one and others, asked for the same images and right classes.
 
-    Errors: those of opening; InputError where two have one name.
+    Pixels enter as they do in the evaluated one where a file does not say.
+    Errors: those of opening; InputError where two have one name, or a file takes other pictures or has other classes.
     """
-    found = {_name(model.graph.name): model}
+    model = criterion.variable.whole
+    found = {_name(model.graph.name): _on(criterion, model)}
     for path in paths:
         other = open_model(path, device=model.device, approximate=model.approximate)
         if other.profile is None or other.profile.assumed:
-            other = open_model(path, model.profile, device=model.device, approximate=model.approximate)
+            profile = _entering(model.profile, other.profile)
+            other = open_model(path, profile, device=model.device, approximate=model.approximate)
         name = _name(path)
         if name in found:
             raise InputError(f"two of the files are named {short(name)}; give each a name of its own")
-        found[name] = other
+        found[name] = _on(criterion, other)
     return found
+
+
+def _entering(stated: Profile | None, own: Profile | None) -> Profile | None:
+    """The numbers of a profile; which axes and values a file has is told by itself."""
+    if stated is None or own is None:
+        return None if stated is None else replace(stated, logits=None, features=None)
+    return replace(
+        stated, layout=own.layout, size=own.size, logits=own.logits, features=own.features,
+        labels=own.labels, labels_assumed=own.labels_assumed,
+    )  # fmt: skip
 
 
 def _name(path: str) -> str:
@@ -52,10 +67,9 @@ def _name(path: str) -> str:
 
 
 def transfer_table(
-    criterion: OtherClass, models: Mapping[str, Model], norm: NormName, budgets: Sequence[float], seed: int
+    oracles: Mapping[str, Oracle], norm: NormName, budgets: Sequence[float], seed: int
 ) -> Iterator[dict[str, Any]]:
     """A cell for each budget, file that perturbations are made on, and file that judges them; plain for JSON."""
-    oracles = {name: _on(criterion, model) for name, model in models.items()}
     rightly = {name: _criterion(oracle).rightly for name, oracle in oracles.items()}
     for eps in budgets:
         attack = MIFGSM(norm=norm, eps=eps)

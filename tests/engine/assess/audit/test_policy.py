@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
 
+from onnxray.assess.audit.baseline import Baseline, read_audit
 from onnxray.assess.audit.catalogue import checks
 from onnxray.assess.audit.checks.accuracy import Accuracy
 from onnxray.assess.audit.default_policy import default_policy, default_text
 from onnxray.assess.audit.policy import Limit, Policy, policy_from, read_policy
 from onnxray.assess.audit.policy_keys import CHECK_KEYS, option_names
+from onnxray.assess.audit.work import params_of
 from onnxray.errors import InputError
 
 WHOLE = """policy = 1
@@ -168,3 +171,48 @@ def test_no_option_of_a_check_is_a_key_of_policies(name: str) -> None:
     assert not set(option_names(checks()[name])) & set(CHECK_KEYS)
     assert checks()[name].version >= 1
     assert checks()[name].title
+
+
+@pytest.mark.parametrize("pattern", ["**/../**/*", "*/../../*"])
+def test_a_pattern_does_not_climb_again_and_again(pattern: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"without \.\. behind its first"):
+        policy_from(
+            f'policy = 1\n[scope]\nmodels = ["{pattern}"]\n[[check]]\nuse = "file"\n', source="p", folder=tmp_path
+        )
+
+
+def test_so_many_checks_are_no_policy(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"there are 1,001 \[\[check\]\]; 1,000 at most"):
+        policy_from("policy = 1\n" + '[[check]]\nuse = "file"\n' * 1001, source="p", folder=tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[]", "null", '{"kind": "audit"}', '{"kind": "audit", "schema": 1, "results": []}',
+        '{"kind": "audit", "schema": 1, "results": [], "models": [1]}',
+        '{"kind": "audit", "schema": 1, "results": [3], "models": []}', "[" * 100_000,
+    ],
+)  # fmt: skip
+def test_an_audit_of_before_is_one_or_is_refused(text: str, tmp_path: Path) -> None:
+    place = tmp_path / "audit.json"
+    place.write_text(text)
+    with pytest.raises(InputError, match=r"audit\.json was expected|document that"):
+        read_audit(place)
+
+
+def test_an_audit_of_before_that_never_ends_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for place in (Path("/dev/zero"), tmp_path / "pipe"):
+        with pytest.raises(InputError, match="no plain file"):
+            read_audit(place)
+        with pytest.raises(InputError, match="no plain file"):
+            read_policy(place)
+
+
+def test_figures_of_another_kind_are_none(tmp_path: Path) -> None:
+    use = policy_from('policy = 1\n[[check]]\nuse = "accuracy"\nmin = 0.5\n', source="p", folder=tmp_path).uses[0]
+    params = params_of(use.check, 0)
+    result = {"model": 0, "name": "accuracy", "check": use.check.name, "version": use.check.version, "params": params}
+    told = {"models": [{"path": "a.onnx"}], "results": [{**result, "figures": 5}]}
+    assert Baseline(told, ["a.onnx"])("a.onnx", use, 0, "x").figures == ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -139,3 +140,54 @@ def test_a_disk_that_fails_in_between_is_one_line(tmp_path: Path) -> None:
 def test_two_audits_do_not_write_at_once(tmp_path: Path) -> None:
     with Store.open(tmp_path / "s"), pytest.raises(OutputError, match="another run is writing"):
         Store.open(tmp_path / "s")
+
+
+def test_an_index_of_another_leads_nowhere(tmp_path: Path) -> None:
+    """Keys that are paths, tables of other columns, and links are an index that is made anew."""
+    with Store.open(tmp_path / "s") as store:
+        store.put(blob("a"))
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"mine")
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    index = tmp_path / "s" / "index.sqlite"
+    for path in ("../../victim", str(pipe), ""):
+        with sqlite3.connect(index) as hostile:
+            row = (path, unit().family, "c@1", "m", 1, 1.0)
+            hostile.execute("insert or replace into units values (?, ?, ?, ?, ?, ?)", row)
+        hostile.close()
+        with Store.open(tmp_path / "s") as store:
+            assert store.measured(unit().family) == {"a"}
+    index.unlink()
+    with sqlite3.connect(index) as hostile:
+        hostile.execute("create table units (family text)")
+    hostile.close()
+    with Store.open(tmp_path / "s") as store:
+        assert store.measured(unit().family) == {"a"}
+    index.unlink()
+    index.symlink_to(victim)
+    with Store.open(tmp_path / "s") as store:
+        assert store.measured(unit().family) == {"a"}
+    assert victim.read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("kind", ["pipe", "bomb", "endless", "no number"])
+def test_a_blob_that_would_not_end_is_as_if_it_had_never_been(kind: str, tmp_path: Path) -> None:
+    with Store.open(tmp_path / "s") as store:
+        store.put(blob("a"))
+        store.put(blob("b"))
+    place = tmp_path / "s" / "objects" / unit("a").key[:2] / unit("a").key
+    body = json.loads(zlib.decompress(place.read_bytes()))
+    place.unlink()
+    if kind == "pipe":
+        os.mkfifo(place)
+    elif kind == "endless":
+        place.symlink_to("/dev/zero")
+    elif kind == "no number":
+        place.write_bytes(zlib.compress(json.dumps({**body, "rows": [{"of": float("nan")}]}).encode()))
+    else:
+        packer = zlib.compressobj()
+        packed = b"".join(packer.compress(b"[]," * 2**20) for _ in range(30))
+        place.write_bytes(packed + packer.flush())
+    with Store.open(tmp_path / "s") as store:
+        assert store.measured(unit().family) == {"b"}

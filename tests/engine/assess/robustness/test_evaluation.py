@@ -203,3 +203,18 @@ def test_what_cannot_be_evaluated_is_one_line() -> None:
     regressor = onnxray.open(models.parse(LINEAR, {"w": WEIGHTS}).SerializeToString(), PROFILE, output="y=embedding")
     with pytest.raises(NotAClassifier, match="robust accuracy needs classes"):
         RobustnessEvaluation()(regressor, X)
+
+
+def test_a_file_whose_values_have_other_names_is_asked_by_its_own(tmp_path: Path) -> None:
+    """The evaluated file's logits are named in its profile, which says nothing of another file's values."""
+    text = models.LENET.format(batch="N")
+    (tmp_path / "own.onnx").write_bytes(models.lenet().SerializeToString())
+    other = models.parse(text.replace("ip2", "scores"), models.lenet_weights())
+    (tmp_path / "other.onnx").write_bytes(other.SerializeToString())
+    images = models.pictures(2)
+    made = RobustnessEvaluation(attacks="fgsm", eps="4", trust_images=0, transfer=str(tmp_path / "other.onnx"))
+    cells = made(onnxray.open(tmp_path / "own.onnx"), images).extra["robustness"]["transfer"]
+    assert {(cell["made_on"], cell["judged_by"]) for cell in cells} == {
+        (a, b) for a in ("own.onnx", "other.onnx") for b in ("own.onnx", "other.onnx")
+    }
+    assert len({cell["flipped"] for cell in cells}) == 1
