@@ -6,7 +6,6 @@ for the one picture of that name. A first row ``file,label`` is a heading. Label
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,10 +13,10 @@ from typing import Final
 
 from onnxray.errors import InputError
 from onnxray.errors.short_values import short
+from onnxray.images.two_columns import two_columns
 
 FOLDERS: Final = "folders"
 _HEADINGS: Final = {"file", "path", "name", "filename", "image"}
-_LARGEST: Final = 100_000_000
 
 
 def pictures_in_folders(images: Sequence[str]) -> list[str]:
@@ -95,21 +94,6 @@ def _resolved(path: Path) -> str:
 
 def _rows(path: Path) -> list[tuple[str, str]]:
     """(file, label) of every row. Errors: InputError."""
-    try:
-        if path.stat().st_size > _LARGEST:
-            raise InputError(f"{path} has {path.stat().st_size} bytes; a CSV of at most {_LARGEST} was expected")
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            rows = [row for row in csv.reader(stream) if row]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(
-            f"the labels {short(str(path))} cannot be read ({error}); a CSV of file,label, or the word {FOLDERS}, was "
-            "expected"
-        ) from None
-    if rows and rows[0][0].strip().lower() in _HEADINGS:
-        rows = rows[1:]
-    for number, row in enumerate(rows, 1):
-        if len(row) < 2 or not row[0].strip() or not row[1].strip():
-            raise InputError(f"{path}: row {number} is {short(','.join(row))}; file,label was expected")
-    if not rows:
-        raise InputError(f"{path} holds no rows; file,label was expected in each")
-    return [(row[0].strip(), row[1].strip()) for row in rows]
+    return two_columns(
+        path, what="labels", columns="file,label", headings=_HEADINGS, otherwise=f", or the word {FOLDERS},"
+    )

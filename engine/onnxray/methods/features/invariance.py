@@ -9,7 +9,6 @@ numbers the map is of means over cells of its grid, 8 x 8 at most. Values are ON
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from onnxray.errors.short_values import short
 from onnxray.images.eight_bits import to_uint8
 from onnxray.images.picture_list import PictureList, left_out_notes
 from onnxray.images.pixels import Pixels
+from onnxray.images.two_columns import two_columns
 from onnxray.methods.features.base import Features, flat, pictures_of
 from onnxray.methods.features.extraction import grid_of
 from onnxray.methods.features.invariance_item import InvarianceItem
@@ -239,18 +239,5 @@ class _Measured:
 def _pairs(path: str) -> list[tuple[str, str]]:
     """The two paths of every row, relative to the CSV's own folder. Errors: InputError."""
     place = Path(path)
-    try:
-        with place.open(encoding="utf-8-sig", newline="") as stream:
-            rows = [row for row in csv.reader(stream) if row]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(
-            f"the pairs {short(path)} cannot be read ({error}); a CSV of before,after was expected"
-        ) from None
-    if rows and [one.strip().lower() for one in rows[0][:2]] == ["before", "after"]:
-        rows = rows[1:]
-    if not rows:
-        raise InputError(f"{place} holds no rows; before,after was expected in each")
-    for number, row in enumerate(rows, 1):
-        if len(row) < 2 or not row[0].strip() or not row[1].strip():
-            raise InputError(f"{place}: row {number} is {short(','.join(row))}; before,after was expected")
-    return [(str(place.parent / row[0].strip()), str(place.parent / row[1].strip())) for row in rows]
+    rows = two_columns(place, what="pairs", columns="before,after", headings={"before"})
+    return [(str(place.parent / before), str(place.parent / after)) for before, after in rows]
