@@ -37,6 +37,9 @@ _KEYS: Final[tuple[tuple[type[Item], frozenset[str]], ...]] = (
 )
 """What items are of a method that is not onnxray's own, by what must stand in each of them; the first that fits."""
 
+_COMMANDS: Final = frozenset({"apply"})
+"""Commands without a method that are called as an attack is, whose items have a norm."""
+
 
 def load(folder: str | os.PathLike[str]) -> Result[Any]:
     """The result of a run folder, whatever command wrote it: ``onnxray lots ... -o folder``, ``result.save(folder)``.
@@ -58,13 +61,13 @@ def load(folder: str | os.PathLike[str]) -> Result[Any]:
 def _item_type(document: Mapping[str, Any]) -> type[Item]:
     method, items = document.get("method"), document.get("items")
     name = method.get("name") if isinstance(method, Mapping) else None
-    if isinstance(name, str):
+    first = items[0] if isinstance(items, list) and items else None
+    there = frozenset(first) if isinstance(first, Mapping) else frozenset()
+    if isinstance(name, str) and not (name in _COMMANDS and there and "norm" not in there):
         known = next((one for one in _JUDGED if one.name == name), None) or _method(name)
         if known is not None:
             kind: type[Item] = known.item_type
             return kind
-    first = items[0] if isinstance(items, list) and items else None
-    there = first.keys() if isinstance(first, Mapping) else frozenset()
     return next((kind for kind, keys in _KEYS if keys <= there), PlainItem)
 
 

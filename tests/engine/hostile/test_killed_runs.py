@@ -350,5 +350,10 @@ def test_from_python_too(tmp_path: Path) -> None:
         result = method(model, DIGITS[::20], "inhibit", keep=keep)
         keep.complete(result)
     plain = method(model, DIGITS[::20], "inhibit").save(tmp_path / "plain")
-    assert without_times(plain.to_dict()) == without_times(document(tmp_path / "run"))
-    assert contents(tmp_path / "run") == contents(tmp_path / "plain")
+    saved = without_times(plain.to_dict())
+    beside = set(saved.pop("files"))  # the sheet and the page, which saving adds
+    assert beside == {"sheet.png", "index.html"}
+    assert saved == without_times(document(tmp_path / "run"))
+    in_run, in_plain = contents(tmp_path / "run"), contents(tmp_path / "plain")
+    assert in_plain.keys() - in_run.keys() == beside
+    assert {**in_plain, "result.json": saved} == {**in_plain, **in_run}

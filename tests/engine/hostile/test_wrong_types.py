@@ -61,7 +61,7 @@ def leaks(calls: Iterator[tuple[str, Callable[[], object]]]) -> list[str]:
     return found
 
 
-def made(kind: type[Method[Any]], picture: Path, **options: Any) -> Method[Any]:
+def made(kind: type[Method[Any]], picture: Path, /, **options: Any) -> Method[Any]:
     """A method with few steps, and whatever it cannot do without."""
     known = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
     few = {"steps": 2, "octaves": 1, "masks": 32, "samples": 3, "style": str(picture), "layer": "conv1"}

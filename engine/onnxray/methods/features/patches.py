@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal, final
+from typing import Annotated, Any, ClassVar, Final, Literal, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +44,8 @@ from onnxray.objectives.parts_of_values import Element
 from onnxray.results.file_names import stem_named
 
 _RANGE = re.compile(r"(\d{1,7})(?:-(\d{1,7}))?")
+# How much of the progress a layer is, pictures that are read being one each.
+_A_LAYER: Final = 100
 _GREY = 128
 _SHOWN = 0.99
 """The share of a gradient's numbers that its greys span."""
@@ -79,10 +81,13 @@ class Patches(Features[PatchesItem]):
         layers = unit_layers(model, self.layers(model, run))
         with run.work_folder() as folder:
             question = Question(layers=tuple(layer.name for layer in layers), keep=lambda block: _peaks(layers, block))
-            found = asked(model, pictures_of(run), question, folder / "peaks", run, "values")
+            after = _A_LAYER * len(layers)
+            found = asked(model, pictures_of(run), question, folder / "peaks", run, "values", share=(0, after))
             shower = _Shower(self, model, run, found)
-            for layer, own in run.units(layers):
-                yield from shower.items(layer, own)
+            for (place, layer), own in run.units(enumerate(layers)):
+                yield from shower.items(
+                    layer, own, (len(pictures_of(run)) + _A_LAYER * place, after - _A_LAYER * place)
+                )
 
     def default_layer(self, model: Model) -> str:
         """The last with rows and columns before the pooling."""
@@ -131,8 +136,9 @@ class _Shower:
     run: Run
     found: Walked
 
-    def items(self, layer: UnitLayer, own: Run) -> Iterator[PatchesItem]:
-        """Every chosen channel."""
+    def items(self, layer: UnitLayer, own: Run, share: tuple[int, int]) -> Iterator[PatchesItem]:
+        """Every chosen channel. share: how much was done before, and how much there is from here on."""
+        before, left = share
         largest = np.asarray(self.found.arrays[f"largest {layer.name}"])
         places = self.found.arrays[f"place {layer.name}"]
         mean = np.asarray(self.found.arrays[f"mean {layer.name}"]).mean(0, dtype=np.float64)
@@ -161,7 +167,8 @@ class _Shower:
                 reason=reason, images=images,
                 stems={role: stem_named(layer.name, channel, "patches", role) for role in images},
             )  # fmt: skip
-            own.progress(done + 1, len(channels), f"channels of {layer.name}")
+            ticks = _A_LAYER * (done + 1) // len(channels)
+            own.progress(before + ticks, before + left, f"channels of {layer.name}")
 
     def _size(self) -> tuple[int, int]:
         assert self.model.profile is not None

@@ -88,7 +88,7 @@ def test_a_label_alone_is_not_enough_for_scores(method: Any) -> None:
 
 
 def test_the_judge_alone_imports_no_torch(tmp_path: Path) -> None:
-    """Every attack that says it needs no gradient, but for what asks another file's, and of linear files."""
+    """Every attack that says it needs no gradient, but for those that are handed a file, and of linear files."""
     (tmp_path / "trees.onnx").write_bytes(forest())
     np.save(tmp_path / "rows.npy", ROWS[:1])
     code = f"""
@@ -98,7 +98,7 @@ from onnxray.methods.catalogue import family
 model = onnxray.open({str(tmp_path / "trees.onnx")!r})
 rows = numpy.load({str(tmp_path / "rows.npy")!r})
 for name, method in family(Attack).items():
-    if not method.needs_gradients and name not in ("transfer", "surrogate", "linear"):
+    if not method.needs_gradients and name not in ("apply", "transfer", "surrogate", "linear"):
         item = method(queries=80)(model, rows).items[0]
         assert item.queries["judge"] > 0 and not item.queries["forward"], name
         print(name)

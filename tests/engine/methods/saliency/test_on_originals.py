@@ -146,7 +146,7 @@ def test_a_title_of_ones_own(place: Path) -> None:
         ("smoothgrad", {"samples": 2}, "logit per grey level"), ("smoothgrad", {"samples": 2, "of": "input-x-gradient"}, "logit"),
         ("smoothgrad", {"samples": 2, "average": "square"}, "(logit per grey level) squared"),
         ("smoothgrad", {"samples": 2, "average": "variance", "of": "guided-backpropagation"}, ""),
-        ("occlusion", {"size": 7}, "logit lost"), ("rise", {"masks": 8}, "mean probability"), ("rise", {"masks": 8, "score": "logit"}, "mean logit"), ("grad-cam", {}, ""),
+        ("occlusion", {"size": 7}, "logit lost"), ("rise", {"masks": 8}, "mean probability"), ("rise", {"masks": 8, "score": "logit"}, "mean logit"), ("grad-cam", {}, "logit"),
     ],
 )  # fmt: skip
 def test_maps_say_what_their_numbers_are_in(method: str, options: dict[str, Any], unit: str) -> None:
