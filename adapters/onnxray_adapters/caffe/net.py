@@ -207,7 +207,7 @@ class _Naming:
 
     def _fresh(self, wished: str, *, own: bool = False) -> str:
         found, number = wished, self._numbers.get(wished, 1)
-        while found in self._taken or (not own and found in self._kept) or (number > 1 and found in self._kept):
+        while found in self._taken or (not own and found in self._kept) or (found != wished and found in self._kept):
             number += 1
             found = f"{wished}__{number}"
         self._taken.add(found)

@@ -36,7 +36,6 @@ ALLOWED: dict[tuple[str, str, str], str] = {
         "Bridge._share",
         "setattr",
     ): "Parameters of modules that onnx2torch made, by its names",
-    (f"{_E}methods/attack/oracle.py", "Oracle._slopes", "getattr"): FIELDS,
     ("adapters/onnxray_adapters/pytorch.py", "from_factory", "import_module"): "what the user names as code to run",
     ("adapters/onnxray_adapters/pytorch.py", "from_factory", "getattr"): "what the user names as code to run",
     ("adapters/onnxray_adapters/pytorch.py", "from_script_or_pickle", "torch.load"): "only where --trust is stated",

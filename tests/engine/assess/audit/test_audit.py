@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import re
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
@@ -334,8 +335,11 @@ def test_what_is_saved_is_the_document_and_fits_its_schema(model: str, images: s
     stated = policy(*ACCURATE.uses, use(Brightness(), limits=(at_least(0.9),), level="warn"))
     found = audited(paths, images, stated, tmp_path / "s", labels="folders")
     found.save(tmp_path / "out")
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["audit.json", "policy.toml"]
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    pictures = {name for name in names if name.endswith(".png")}
+    assert names - pictures == {"audit.json", "policy.toml"}
     told = json.loads((tmp_path / "out" / "audit.json").read_bytes())
+    assert pictures == set(re.findall(r"[\w-]+\.png", json.dumps(told)))
     assert told == found.document
     jsonschema = pytest.importorskip("jsonschema")
     schema = json.loads(resources.files("onnxray.assess.audit").joinpath("audit.schema.json").read_bytes())
