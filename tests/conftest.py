@@ -1,5 +1,6 @@
 """Fixtures for all tests: a cache folder of each test's own, and the small models of ``support.models``."""
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,3 +47,10 @@ def lite0(tmp_path_factory: pytest.TempPathFactory) -> "EfficientNetLite0":
     if words := efficientnet.missing():
         pytest.skip(words)
     return efficientnet.efficientnet_lite0(tmp_path_factory.mktemp("lite0"))
+
+
+@pytest.fixture(autouse=True)
+def _logging_is_on() -> None:
+    """Exporters and other libraries turn logging off, for all that run after them in the same process."""
+    logging.disable(logging.NOTSET)
+    logging.getLogger("onnxray").disabled = False
