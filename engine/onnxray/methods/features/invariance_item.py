@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from onnxray.methods.features.drawn_item import DrawnItem
 from onnxray.notebooks.displayed import one_line
-from onnxray.results.item import Item
-
-_PLAIN = (
-    "layer", "factor", "unit", "levels", "own", "moved", "relative", "shares", "equivariance", "pictures_seen",
-    "pairs", "reason",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class InvarianceItem(Item):
+class InvarianceItem(DrawnItem):
     """A layer and a factor, over pictures.
 
     levels: of the factor, in ``unit``; own: that of the picture itself, None of pairs. moved: at each level how far the
@@ -27,7 +19,23 @@ class InvarianceItem(Item):
     shares: of the code's variance, ``factor``, ``picture`` and ``interaction``. equivariance: ``level``, ``r2`` of a
     linear map of the code that follows the factor there, on held-out pictures, and ``unchanged_r2``, of no map at all.
     pairs: of the user's own, each ``before``, ``after``, ``moved``. What could not be had is None, with a ``reason``.
+    images: ``levels``: the first picture at every level, at the first layer.
     """
+
+    plain = (
+        "layer",
+        "factor",
+        "unit",
+        "levels",
+        "own",
+        "moved",
+        "relative",
+        "shares",
+        "equivariance",
+        "pictures_seen",
+        "pairs",
+        "reason",
+    )
 
     layer: str
     factor: str
@@ -41,23 +49,7 @@ class InvarianceItem(Item):
     pictures_seen: int
     pairs: Sequence[Mapping[str, Any]] | None
     reason: str | None
-    stems: Mapping[str, str] = field(repr=False)
-    images: Mapping[str, NDArray[np.uint8]] = field(repr=False)
 
     def __repr__(self) -> str:
         most = "not known" if not self.moved else f"{max(self.moved):.2g} at most"
         return one_line(self, f"{self.layer} by {self.factor}: moved {most}, over {self.pictures_seen} pictures")
-
-    def numbers(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return {name: getattr(self, name) for name in _PLAIN}
-
-    def pictures(self) -> dict[str, tuple[str, NDArray[Any]]]:
-        """``levels``: the first picture at every level, at the first layer."""
-        return {role: (self.stems[role], image) for role, image in self.images.items()}
-
-    @classmethod
-    def restore(cls, document: Mapping[str, Any], pictures: Mapping[str, NDArray[Any]]) -> Self:
-        """Build the item again from its part of result.json and its files."""
-        stems = {role: str(name).removesuffix(".png") for role, name in document.get("files", {}).items()}
-        return cls(**{name: document[name] for name in _PLAIN}, stems=stems, images=dict(pictures))
