@@ -22,6 +22,8 @@ from onnxray.graph.file.made_model import Wishes
 from onnxray.images.array_files import read_npy, read_npz
 
 _SHAPE: Final = re.compile(r"[0-9]{1,9}(x[0-9]{1,9})*")
+_NUMBERED: Final = re.compile(r"(Column_|f|x)[0-9]{1,9}")
+"""What libraries call columns that nobody named."""
 _LARGEST_INPUT: Final = 2**28
 """Numbers in one input that is made up: a gigabyte."""
 _LARGEST: Final = 2**31 - 2**20
@@ -39,6 +41,18 @@ def needed(module: str, extra: str, what: str) -> Any:
     except ImportError as error:
         missing = error.name or module
         raise ModelFileError(f"{what} needs {missing}, which is not there: pip install 'onnxray[{extra}]'") from None
+
+
+@contextmanager
+def environment(name: str, value: str) -> Iterator[None]:
+    """What a library asks of its environment when it is imported, where the user states nothing."""
+    stated = name in os.environ
+    os.environ.setdefault(name, value)
+    try:
+        yield
+    finally:
+        if not stated:
+            os.environ.pop(name, None)
 
 
 def existing(source: str) -> Path:
@@ -128,6 +142,38 @@ def rows(columns: int) -> Array:
     random = np.random.default_rng(0)
     parts = [random.standard_normal((_ROWS, columns)) * spread for spread in _SPREADS]
     return np.concatenate(parts).astype(np.float32)
+
+
+def row_proofs(name: str, columns: int, wishes: Wishes) -> tuple[Mapping[str, Array], ...]:
+    """What a table's model is compared on: seeded rows, and the examples. Errors: InputError for other columns."""
+    own = named(examples_of(wishes), (name,))
+    if own and (own[name].ndim != 2 or own[name].shape[1] != columns):
+        raise InputError(f"the example is of shape {own[name].shape}; rows of {columns} columns were expected")
+    return ({name: rows(columns)}, *({key: array.astype(np.float32)} for key, array in own.items()))
+
+
+def join_columns(model: onnx.ModelProto, name: str) -> None:
+    """One input, a row a sample, in place of an input a column; the columns are values of the model."""
+    columns = [f"{value.name}_column" if value.name == name else value.name for value in model.graph.input]
+    for node in model.graph.node:
+        renamed = [f"{one}_column" if one == name else one for one in node.input]
+        del node.input[:]
+        node.input.extend(renamed)
+    sizes = onnx.helper.make_tensor(f"{name}_sizes", onnx.TensorProto.INT64, [len(columns)], [1] * len(columns))
+    model.graph.initializer.append(sizes)
+    split = onnx.helper.make_node("Split", [name, sizes.name], list(columns), axis=1)
+    model.graph.node.insert(0, split)
+    del model.graph.input[:]
+    shape: list[str | int | None] = ["rows", len(columns)]
+    model.graph.input.append(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape))
+
+
+def columns_note(name: str, columns: Sequence[str] | None) -> tuple[str, ...]:
+    """Which columns a row has, where they have names."""
+    if columns is None or not len(columns) or all(_NUMBERED.fullmatch(str(one)) for one in columns):
+        return ()
+    shown = ", ".join(short(str(one)[:40]) for one in columns[:5]) + (", ..." if len(columns) > 5 else "")
+    return (f"the columns of {name!r} are, in this order: {shown}",)
 
 
 def undecided(labels: Array, scores: Array) -> Array:

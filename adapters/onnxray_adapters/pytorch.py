@@ -78,7 +78,7 @@ def from_factory(source: str, wishes: Wishes) -> MadeModel:
     made, about = made if isinstance(made, tuple) and len(made) == 2 else (made, made)
     if not isinstance(made, torch.nn.Module):
         raise ModelFileError(f"{short(source)} gives {short(type(made).__name__)}; a torch.nn.Module was expected")
-    path = Path(module.__file__ or sys.executable)
+    path = Path(getattr(module, "__file__", None) or sys.executable)
     if isinstance(made, torch.jit.ScriptModule):
         return _of_script(made.eval(), source, path, wishes)
     return _of_module(made, source, path, wishes, about, ())
@@ -117,11 +117,17 @@ def _of_module(
             program = torch.export.export(module, arguments, dynamic_shapes=(*sizes,))
         except (TypeError, ValueError, torch._dynamo.exc.UserError):  # *args, or a batch that is fixed inside
             program = torch.export.export(module, arguments)
-    return _of_program(program, source, path, wishes, about, notes)
+    return _of_program(program, source, path, wishes, about, notes, module)
 
 
 def _of_program(
-    program: torch.export.ExportedProgram, source: str, path: Path, wishes: Wishes, about: Any, notes: tuple[str, ...]
+    program: torch.export.ExportedProgram,
+    source: str,
+    path: Path,
+    wishes: Wishes,
+    about: Any,
+    notes: tuple[str, ...],
+    module: torch.nn.Module | None = None,
 ) -> MadeModel:
     needed("onnxscript", "torch", "PyTorch's exporter to ONNX")
     if program.example_inputs is not None and program.example_inputs[1]:
@@ -138,8 +144,9 @@ def _of_program(
     proofs = [own] if own else []
     if program.example_inputs is not None and not own:
         proofs.append({name: _array(one) for name, one in zip(names, program.example_inputs[0])})
-    notes += put_profile(model, about)
-    reference = _traced(program, source, names, tuple(value.name for value in model.graph.output))
+    notes += put_profile(model, about, module)
+    taken_apart = exported.exported_program or program
+    reference = _traced(program, taken_apart, source, names, tuple(value.name for value in model.graph.output))
     return MadeModel(model, path, {}, source, notes=notes, reference=reference, proofs=tuple(proofs))
 
 
@@ -205,15 +212,24 @@ def _check_dims(model: onnx.ModelProto, stated: Sequence[tuple[str, tuple[int, .
 
 
 def _traced(
-    program: torch.export.ExportedProgram, source: str, names: Sequence[str], outputs: Sequence[str]
+    program: torch.export.ExportedProgram,
+    taken_apart: torch.export.ExportedProgram,
+    source: str,
+    names: Sequence[str],
+    outputs: Sequence[str],
 ) -> Reference:
-    """The program's own numbers, of every node that gives one tensor, and of its outputs by ONNX's names."""
-    module = program.module()
+    """The program's own outputs by ONNX's names, and every tensor of what the exporter took it apart into.
+
+    taken_apart: its nodes are those that ONNX' values are named by; the program's own may call others so.
+    """
+    whole, parts = program.module(), taken_apart.module()
 
     def reference(feeds: Mapping[str, Array]) -> dict[str, Array]:
-        walk = _Recording(module)
+        given = [torch.from_numpy(np.array(feeds[name])) for name in names]
+        walk = _Recording(parts)
         with told(source, "cannot be run by torch"), torch.no_grad():
-            result = walk.run(*(torch.from_numpy(np.array(feeds[name])) for name in names))
+            walk.run(*given)
+            result = whole(*given)
         return {**{key: one for key, one in walk.values.items() if key not in feeds}, **_outputs(outputs, result)}
 
     return reference

@@ -4,29 +4,31 @@
 
 Outputs are called as skl2onnx calls them: label and probabilities; variable of what gives one array. The proof:
 predict, predict_proba or transform on the same rows. Which of two classes wins that tie is left to rounding, and labels
-are not compared there.
+are not compared there. Where a part of a pipeline picks columns by name, these stand in the row in the order of
+feature_names_in_. Estimators of LightGBM's and XGBoost's are converted by onnxmltools.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from onnxray.arrays import Array
-from onnxray.errors import InputError, ModelFileError
+from onnxray.errors import ModelFileError
 from onnxray.errors.short_values import short
 from onnxray.graph.file.made_model import MadeModel, Wishes
+from onnxray_adapters.boosted_trees import register_estimators
 from onnxray_adapters.frameworks import (
-    examples_of,
+    columns_note,
     existing,
     fits,
-    named,
+    join_columns,
     needed,
     quiet,
-    rows,
+    row_proofs,
     told,
     trusted,
     undecided,
@@ -34,6 +36,9 @@ from onnxray_adapters.frameworks import (
 
 INPUT: Final = "input"
 _MODULES: Final = "sklearn"
+_OPSET: Final = 18
+_TREES: Final = 3
+"""The versions of ONNX' operators that onnxmltools writes."""
 
 
 def from_pickle(source: str, wishes: Wishes) -> MadeModel:
@@ -60,26 +65,64 @@ def made_of_estimator(estimator: Any, source: str, path: Path, wishes: Wishes) -
     columns = getattr(estimator, "n_features_in_", None)
     if not isinstance(columns, int | np.integer) or columns < 1:
         raise ModelFileError(f"{short(source)}: the estimator does not say how many columns it takes; was it trained?")
+    by_name = _named_columns(estimator)
+    if (encoder := _text_encoder(estimator)) is not None:
+        raise ModelFileError(
+            f"{short(source)}: {encoder} takes text, and the model would take rows of numbers; encode the text before, "
+            "and convert what comes after"
+        )
     with told(source, "cannot be converted by skl2onnx"):
+        opsets = {"": _OPSET, "ai.onnx.ml": _TREES} if register_estimators() else None
         options = {id(estimator): {"zipmap": False}} if base.is_classifier(estimator) else None
-        model = convert(estimator, initial_types=[(INPUT, numbers([None, int(columns)]))], options=options)
+        types = [(name, numbers([None, 1])) for name in by_name] or [(INPUT, numbers([None, int(columns)]))]
+        model = convert(estimator, initial_types=types, options=options, target_opset=opsets)
+        if by_name:
+            join_columns(model, INPUT)
     outputs = tuple(value.name for value in model.graph.output)
 
     def reference(feeds: Mapping[str, Array]) -> dict[str, Array]:
         with told(source, "cannot be run by scikit-learn"):
-            return dict(zip(outputs, _numbers(estimator, feeds[INPUT], len(outputs))))
+            given: Any = feeds[INPUT]
+            if by_name:
+                given = needed("pandas", "sklearn", "columns by name").DataFrame(given, columns=list(by_name))
+            return dict(zip(outputs, _numbers(estimator, given, len(outputs))))
 
-    own = named(examples_of(wishes), (INPUT,))
-    if own and (own[INPUT].ndim != 2 or own[INPUT].shape[1] != columns):
-        raise InputError(f"the example is of shape {own[INPUT].shape}; rows of {columns} columns were expected")
-    proofs = [{INPUT: rows(int(columns))}, *({name: array.astype(np.float32)} for name, array in own.items())]
     return MadeModel(
-        fits(model, source), path, {}, source, reference=reference, proofs=tuple(proofs),
+        fits(model, source), path, {}, source, reference=reference, proofs=row_proofs(INPUT, int(columns), wishes),
         notes=_notes(source, estimator),
     )  # fmt: skip
 
 
-def _numbers(estimator: Any, given: Array, count: int) -> list[Array]:
+def _named_columns(estimator: Any) -> tuple[str, ...]:
+    """The columns in their order, where a part of the estimator picks some of them by name; else none."""
+    picked = (one for part in (estimator, *_parts(estimator)) for one in getattr(part, "transformers", None) or ())
+    by_name = any(isinstance(columns, str) or _of_text(columns) for *_, columns in picked)
+    return tuple(map(str, getattr(estimator, "feature_names_in_", ()))) if by_name else ()
+
+
+def _text_encoder(estimator: Any) -> str | None:
+    """The name of a part that was trained on words."""
+    for part in (estimator, *_parts(estimator)):
+        categories = getattr(part, "categories_", None) or ()
+        if hasattr(part, "vocabulary_") or any(np.asarray(one).dtype.kind in "OUS" for one in categories):
+            return type(part).__name__
+    return None
+
+
+def _parts(estimator: Any) -> Iterator[Any]:
+    """The trained parts of pipelines and column transformers, whatever they lie in."""
+    own = [one for _, one in getattr(estimator, "steps", None) or ()]
+    own += [one for _, one, _ in getattr(estimator, "transformers_", None) or ()]
+    for part in own:
+        yield part
+        yield from _parts(part)
+
+
+def _of_text(columns: Any) -> bool:
+    return isinstance(columns, list | tuple | np.ndarray) and any(isinstance(one, str) for one in columns)
+
+
+def _numbers(estimator: Any, given: Any, count: int) -> list[Array]:
     """What the estimator gives, in the order of the model's outputs."""
     with quiet():
         if hasattr(estimator, "predict_proba") and count > 1:
@@ -95,9 +138,5 @@ def _numbers(estimator: Any, given: Array, count: int) -> list[Array]:
 
 def _notes(source: str, estimator: Any) -> tuple[str, ...]:
     """What is to be said: the pickle was run, and which columns the rows are."""
-    found = [f"{short(source)} was unpickled, for --trust was stated: what its author wrote into it was run"]
-    names = getattr(estimator, "feature_names_in_", None)
-    if names is not None:
-        shown = ", ".join(short(str(name)[:40]) for name in names[:5]) + (", ..." if len(names) > 5 else "")
-        found.append(f"the columns of {INPUT!r} are, in this order: {shown}")
-    return tuple(found)
+    ran = f"{short(source)} was unpickled, for --trust was stated: what its author wrote into it was run"
+    return (ran, *columns_note(INPUT, getattr(estimator, "feature_names_in_", None)))

@@ -1,7 +1,8 @@
-"""What PyTorch's networks say of preprocessing, put into the model: timm's cards, torchvision's weights.
+"""What PyTorch's networks say of preprocessing, put into the model: timm's, torchvision's and transformers' cards.
 
 timm           module.pretrained_cfg, as it is: onnxray reads it out of the metadata
 torchvision    weights.transforms(): shorter side to resize_size, the centre of crop_size, mean and std
+transformers   processor.to_dict(), the image processor that a factory gives beside its model; class names of the model
 """
 
 from __future__ import annotations
@@ -18,16 +19,20 @@ from onnxray.images.profile.profile import Profile
 from onnxray.images.profile.toml_form import toml_of
 
 _CARD: Final = "pretrained_cfg"
+_PROCESSOR: Final = "preprocessor_config"
 
 
-def put_profile(model: onnx.ModelProto, about: Any) -> tuple[str, ...]:
+def put_profile(model: onnx.ModelProto, about: Any, module: Any = None) -> tuple[str, ...]:
     """Write what is known into the metadata; what is to be said of it.
 
-    about: the module, or what a factory gave beside it: weights of torchvision's.
+    about: the module, or what a factory gave beside it: weights of torchvision's, an image processor of transformers'.
     """
     card = getattr(about, _CARD, None)
     if isinstance(card, dict):
         model.metadata_props.add(key=_CARD, value=json.dumps(card, default=str))
+        return ()
+    if (processor := _transformers(about, module)) is not None:
+        model.metadata_props.add(key=_PROCESSOR, value=json.dumps(processor, default=str))
         return ()
     try:
         profile = _torchvision(about)
@@ -53,3 +58,15 @@ def _torchvision(about: Any) -> Profile | None:
         std=tuple(map(float, preset.std)), size=(side, side), resize="crop", resized=(resized, resized),
         interpolation=preset.interpolation.value, labels=tuple(labels) if labels else None,
     )  # fmt: skip
+
+
+def _transformers(about: Any, module: Any) -> dict[str, Any] | None:
+    """What an image processor states, and the class names of its model; None of anything else."""
+    if not callable(getattr(about, "to_dict", None)) or not hasattr(about, "image_mean"):
+        return None
+    card: dict[str, Any] = dict(about.to_dict())
+    config = getattr(module, "config", None)
+    for name in ("id2label", "model_type"):
+        if (value := getattr(config, name, None)) is not None:
+            card.setdefault(name, value)
+    return card

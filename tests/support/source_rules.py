@@ -16,6 +16,7 @@ _NATIVE = frozenset({
     "CDLL", "dlopen", "load_library", "register_custom_ops_library", "hub", "to_folder", "load_state_dict_from_url",
     "FunctionType", "CodeType", "literal_eval", "mktemp", "Unpickler", "format_map", "spec_from_file_location", "exec_module", "vformat", "Template",
 })  # fmt: skip
+_PROGRAMS = frozenset({"joblib.load", "torch.export.load", "torch.jit.load", "tensorflow.saved_model.load"})
 _NAMED_FIRST = frozenset({"add_module", "register_module", "register_buffer", "register_parameter", "delattr"})
 _NAMED_SECOND = frozenset({"setattr", "getattr", "__setattr__", "__getattribute__", "attrgetter", "methodcaller"})
 _GRAPH = frozenset({"get_attr", "call_module", "placeholder", "call_method", "create_node"})
@@ -110,6 +111,10 @@ def imports_by_name(node: ast.AST, _: ast.AST) -> str:
 
 def loads(node: ast.AST, _: ast.AST) -> str:
     """Arrays and tensors that could be pickles."""
+    if isinstance(node, ast.Attribute) and ast.unparse(node) in _PROGRAMS:
+        return ast.unparse(node)
+    if _name(node) == "load_model":
+        return "load_model"
     if not isinstance(node, ast.Call) or _name(node) != "load":
         return ""
     if _owner(node) in {"np", "numpy"} and _keyword(node, "allow_pickle") is not False:

@@ -77,8 +77,9 @@ def convert_model(
     )
     made = made_of(source, wishes)
     if made is None:
-        known = ", ".join(f".{kind}" for kind in kinds())
-        raise InputError(f"{short(os.fspath(source))}: no converter reads such a file; those there are read {known}")
+        raise InputError(
+            f"{short(os.fspath(source))}: no converter reads such a file; those there are read {', '.join(kinds())}"
+        )
     names = [target.name, *(target.stem + suffix for suffix in made.side)]
     if not overwrite and (there := next((one for one in map(target.with_name, names) if one.exists()), None)):
         raise _there(there)

@@ -3,7 +3,7 @@
 import json
 import sys
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -162,7 +162,7 @@ def test_a_conversion_that_is_wrong_is_an_error(tmp_path: Path, monkeypatch: pyt
         for tensor in model.graph.initializer:
             if tensor.name == "last.bias":
                 tensor.CopyFrom(onnx_tensor(np.ones(5, np.float32), tensor.name))
-        return SimpleNamespace(model_proto=model)
+        return SimpleNamespace(model_proto=model, exported_program=None)
 
     monkeypatch.setattr(torch.onnx, "export", export)
     source = program(tmp_path)
@@ -212,3 +212,56 @@ def test_a_converted_network_is_classified_and_explained(tmp_path: Path) -> None
     assert [item["class"] for item in found] == [item["class"] for item in known]
     result = command("saliency", "gradient", out, digits[0], *profile, "-o", str(tmp_path / "maps"))
     assert result.exit_code == 0, result.stderr
+
+
+class Heads(nn.Module):
+    """Attention: the exporter takes it apart, and what it then calls view is not what the program calls so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.first, self.mix, self.last = (
+            nn.Conv2d(3, 8, 4, 4),
+            nn.MultiheadAttention(8, 2, batch_first=True),
+            nn.Linear(8, 3),
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        tokens = self.first(x).flatten(2).transpose(1, 2)
+        heads = tokens.view(tokens.shape[0], -1, 2, 4).transpose(1, 2)
+        mixed = nn.functional.scaled_dot_product_attention(heads, heads, heads).transpose(1, 2).reshape(tokens.shape)
+        return self.last((mixed + self.mix(tokens, tokens, tokens)[0]).mean(1))
+
+
+def test_values_are_compared_by_the_names_of_what_was_exported(tmp_path: Path) -> None:
+    made = convert_model(program(tmp_path, Heads()), tmp_path / "net.onnx", trust=True)
+    assert made.proof is not None
+    assert len(made.proof.differences) > 10
+    (found,) = made.model.judge.outputs({made.model.graph.inputs[0].name: X.numpy()}).values()
+    np.testing.assert_allclose(found, Heads().eval()(X).detach().numpy(), rtol=1e-4, atol=1e-5)
+
+
+class Processor:
+    """As transformers' image processors state themselves."""
+
+    image_mean = (0.5, 0.4, 0.3)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "do_resize": True, "size": {"height": 8, "width": 8}, "resample": 2, "do_rescale": True,
+            "rescale_factor": 1 / 255, "do_normalize": True, "image_mean": self.image_mean, "image_std": (0.5, 0.5, 0.5),
+            "image_processor_type": "ViTImageProcessor",
+        }  # fmt: skip
+
+
+def test_what_transformers_states_goes_into_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    net = Net()
+    net.config = SimpleNamespace(id2label={i: f"kind {i}" for i in range(5)}, model_type="vit")  # type: ignore[assignment]
+    module = ModuleType("made_of_transformers")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setattr(module, "make", lambda: (net, Processor()), raising=False)
+    made = convert_model(f"{module.__name__}:make", tmp_path / "net.onnx", shapes=("1x3x8x8",))
+    profile = made.model.profile
+    assert profile is not None
+    assert (profile.mean, profile.std, profile.size) == ((0.5, 0.4, 0.3), (0.5, 0.5, 0.5), (8, 8))
+    assert profile.labels == tuple(f"kind {i}" for i in range(5))

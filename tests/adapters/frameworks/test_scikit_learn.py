@@ -20,12 +20,13 @@ pytest.importorskip("skl2onnx")
 
 import joblib
 from sklearn.base import BaseEstimator
+from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_digits
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
@@ -223,3 +224,36 @@ def test_scores_without_probabilities(tmp_path: Path) -> None:
     made = convert_model(saved(net, tmp_path), tmp_path / "net.onnx", trust=True)
     assert made.proof is not None
     assert len(made.proof.differences) == 2
+
+
+def test_columns_that_are_picked_by_name(tmp_path: Path) -> None:
+    """A row holds them in the order of feature_names_in_, whatever they are called in ONNX."""
+    pandas = pytest.importorskip("pandas")
+    names = ["sepal length (cm)", "b", "input", "d"]
+    frame = pandas.DataFrame(DIGITS[:200, 10:14], columns=names)
+    parts = make_column_transformer((StandardScaler(), ["d", names[0]]), ("passthrough", ["input"]))
+    net = make_pipeline(parts, LogisticRegression(C=0.01, max_iter=1000)).fit(frame, CLASSES[:200])
+    made = convert_model(saved(net, tmp_path), tmp_path / "net.onnx", trust=True)
+    (_, chances) = made.model.judge.outputs({made.model.graph.inputs[0].name: DIGITS[200:300, 10:14]}).values()
+    expected = net.predict_proba(pandas.DataFrame(DIGITS[200:300, 10:14], columns=names))
+    np.testing.assert_allclose(chances, expected, atol=1e-5)
+    assert any("in this order: 'sepal length (cm)', 'b', 'input', 'd'" in note for note in made.notes)
+
+
+def test_columns_of_text_are_refused_by_name(tmp_path: Path) -> None:
+    words = np.array([["a"], ["b"], ["a"], ["c"]], object)
+    net = make_pipeline(OneHotEncoder(), LogisticRegression()).fit(words, [0, 1, 0, 1])
+    with pytest.raises(ModelFileError, match=r"OneHotEncoder takes text, and the model would take rows of numbers"):
+        convert_model(saved(net, tmp_path), tmp_path / "net.onnx", trust=True)
+
+
+def test_a_forest_is_attacked_by_its_answers_alone(tmp_path: Path) -> None:
+    convert_model(saved(RandomForestClassifier(5, random_state=0).fit(DIGITS[:300], CLASSES[:300]), tmp_path),
+                  tmp_path / "net.onnx", trust=True)  # fmt: skip
+    np.save(tmp_path / "rows.npy", DIGITS[500:501])
+    result = command(
+        "attack", "hopskipjump", str(tmp_path / "net.onnx"), str(tmp_path / "rows.npy"), "--steps", "2", "--json",
+        "-o", str(tmp_path / "attack"),
+    )  # fmt: skip
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(result.stdout)["items"][0]["success"] is True

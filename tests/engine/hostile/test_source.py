@@ -11,6 +11,7 @@ from support.source_rules import Found, findings
 
 _E = "engine/onnxray/"
 
+TRUSTED = "only where --trust is stated"
 FIELDS = "names of a dataclass's own fields, or of a literal list of them"
 LAZY = "names out of a literal table, looked up before"
 COMMANDS = "whole literals of cli/app.py"
@@ -38,8 +39,23 @@ ALLOWED: dict[tuple[str, str, str], str] = {
     ): "Parameters of modules that onnx2torch made, by its names",
     ("adapters/onnxray_adapters/pytorch.py", "from_factory", "import_module"): "what the user names as code to run",
     ("adapters/onnxray_adapters/pytorch.py", "from_factory", "getattr"): "what the user names as code to run",
-    ("adapters/onnxray_adapters/pytorch.py", "from_script_or_pickle", "torch.load"): "only where --trust is stated",
+    ("adapters/onnxray_adapters/pytorch.py", "from_script_or_pickle", "torch.load"): TRUSTED,
     ("adapters/onnxray_adapters/torch_profile.py", "put_profile", "getattr"): "pretrained_cfg, a literal",
+    ("adapters/onnxray_adapters/torch_profile.py", "_transformers", "getattr"): "two literals",
+    ("adapters/onnxray_adapters/pytorch.py", "from_program", "torch.export.load"): TRUSTED,
+    ("adapters/onnxray_adapters/pytorch.py", "from_script_or_pickle", "torch.jit.load"): TRUSTED,
+    (f"{_E}model/torch_program.py", "write_program", "torch.export.load"): "what was just written, read back",
+    ("adapters/onnxray_adapters/scikit_learn.py", "from_pickle", "joblib.load"): TRUSTED,
+    ("adapters/onnxray_adapters/keras.py", "from_keras", "load_model"): TRUSTED,
+    ("adapters/onnxray_adapters/keras_profile.py", "put_profile", "re.fullmatch"): "a literal table of patterns",
+    ("adapters/onnxray_adapters/tensorflow.py", "from_saved_model", "tensorflow.saved_model.load"): TRUSTED,
+    (
+        "adapters/onnxray_adapters/tensorflow.py",
+        "",
+        "import subprocess",
+    ): "tf2onnx; the folder is an argument of its own",
+    ("adapters/onnxray_adapters/boosted_trees.py", "", "import subprocess"): "a literal program reads the file first",
+    ("adapters/onnxray_adapters/boosted_trees.py", "from_xgboost", "load_model"): "JSON, no program",
     ("adapters/onnxray_adapters/frameworks.py", "needed", "import_module"): "frameworks, by literals of the converters",
     (f"{_E}report/audit/junit.py", "", "import xml.etree"): "it writes, and reads none",
     (f"{_E}importer/walk.py", "Walk.text_module", "fx call_module"): "callers give what helper_attribute made",
@@ -152,6 +168,8 @@ BAD = {
     "import pickle": "import pickle", "from marshal import loads": "import marshal", "import subprocess": "import subprocess",
     "import os.path, webbrowser": "import webbrowser", "import yaml": "import yaml", "from torch import hub": "import torch.hub",
     "np.load(text)": "np.load", "np.load(text, allow_pickle=True)": "np.load", "torch.load(text)": "torch.load",
+    "joblib.load(text)": "joblib.load", "torch.export.load(text)": "torch.export.load", "keras.saving.load_model(text)": "load_model",
+    "load = torch.jit.load": "torch.jit.load",
     "os.system(text)": "os.system", "os.popen(text)": "os.popen", "os.execv(text, [])": "os.execv", "run(text, shell=True)": "shell=True",
     "def f(g, name):\n  g.get_attr(name)": "fx get_attr", "self.fx.call_module(f'nodes.{name}')": "fx call_module",
     "def f(g, name):\n  target = weight_attribute(1)\n  target = name\n  g.get_attr(target)": "fx get_attr",

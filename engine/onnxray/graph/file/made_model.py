@@ -30,6 +30,11 @@ GROUP: Final = "onnxray.converters"
 EXPORTERS: Final = "onnxray.exporters"
 _FACTORY: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 _OWN_KIND: Final = "onnx"
+_WITHOUT_SUFFIX: Final = MappingProxyType(
+    {"factory": "package.module:function", "savedmodel": "folders with a saved_model.pb"}
+)
+_OFTEN_OTHER: Final = frozenset({"json", "txt"})
+"""Suffixes of much that is no model: only `onnxray convert` takes such a file for one."""
 _PROJECT: Final = Path(__file__).parents[4] / "pyproject.toml"
 """Where the package is used out of a source tree, which nothing was installed of."""
 
@@ -85,7 +90,7 @@ def made_of(source: str | os.PathLike[str], wishes: Wishes | None = None) -> Mad
     """
     stated = os.fspath(source)
     kind = _kind(stated)
-    if kind in ("", _OWN_KIND):
+    if kind in ("", _OWN_KIND) or (wishes is None and kind in _OFTEN_OTHER):
         return None
     make = _maker(kind, GROUP)
     if make is None and (make := _maker(kind, EXPORTERS)) is not None and wishes is None:
@@ -96,15 +101,15 @@ def made_of(source: str | os.PathLike[str], wishes: Wishes | None = None) -> Mad
 
 
 def kinds() -> list[str]:
-    """The suffixes of files that a model can be made of, and "factory" and "savedmodel", which are none."""
-    groups = (GROUP, EXPORTERS)
-    return sorted(
-        {
-            name
-            for group in groups
-            for name in (*importlib.metadata.entry_points(group=group).names, *_of_the_tree(group))
-        }
-    )
+    """What a model can be made of, in words: suffixes, and the kinds that have none."""
+    known = {
+        name
+        for group in (GROUP, EXPORTERS)
+        for name in (*importlib.metadata.entry_points(group=group).names, *_of_the_tree(group))
+    }
+    return [f".{name}" for name in sorted(known - _WITHOUT_SUFFIX.keys())] + [
+        words for name, words in _WITHOUT_SUFFIX.items() if name in known
+    ]
 
 
 def _kind(stated: str) -> str:

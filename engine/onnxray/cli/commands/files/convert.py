@@ -22,8 +22,9 @@ def convert(
         str,
         typer.Argument(
             metavar="FILE",
-            help="net.caffemodel, or deploy.prototxt+net.caffemodel, of Caffe; net.joblib of scikit-learn; net.pt2, "
-            "TorchScript, package.module:function of PyTorch.",
+            help="net.caffemodel, or deploy.prototxt+net.caffemodel, of Caffe; net.joblib of scikit-learn; a file "
+            "of LightGBM, XGBoost or Keras; a folder of TensorFlow; net.pt2, TorchScript, package.module:function of "
+            "PyTorch.",
         ),
     ],
     out: Annotated[
