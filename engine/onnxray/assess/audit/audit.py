@@ -226,8 +226,8 @@ class _Auditing:
     def _model(self, number: int) -> dict[str, Any]:
         facts = self.facts[number]
         named = {"path": self.plan.models[number], "error": self.closed[number]}
-        plain = ("sha256", "external", "identity", "bytes", "opsets", "producer", "nodes", "parameters", "output",
-                 "profile", "profile_sha256", "assumed")  # fmt: skip
+        plain = ("file", "sha256", "external", "identity", "bytes", "opsets", "producer", "nodes", "parameters",
+                 "output", "profile", "profile_sha256", "assumed")  # fmt: skip
         return {**named, **{key: None if facts is None else facts[key] for key in plain}}
 
 

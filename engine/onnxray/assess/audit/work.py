@@ -13,7 +13,6 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, final
 
@@ -162,10 +161,12 @@ def _facts(task: Described) -> dict[str, Any]:
     model = _opened(task.path, task.opening)
     graph, profile = model.graph, model.profile
     identity = dict(graph.identity)
+    own = graph.container.own_file
     return {
-        "identity": model_digest(model), "sha256": identity.pop("sha256"),
+        "identity": model_digest(model), "file": str(graph.path) if graph.container.made else task.path,
+        "sha256": identity.pop("sha256"),
         "external": {name.removeprefix("external:"): digest for name, digest in sorted(identity.items())},
-        "bytes": Path(task.path).stat().st_size if Path(task.path).is_file() else None,
+        "bytes": None if own is None else own.size,
         "opsets": dict(graph.opsets), "producer": graph.producer, "nodes": len(graph.nodes),
         "parameters": graph.parameters, "output": {"name": model.head.name, "kind": model.head.kind},
         "profile": None if profile is None else _plain(profile), "profile_sha256": profile_digest(model),

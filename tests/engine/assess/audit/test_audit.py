@@ -359,7 +359,7 @@ def test_without_models_or_pictures_there_is_no_audit(model: str, images: str, t
         audited([model], str(tmp_path / "empty"), ACCURATE, tmp_path / "s")
     with pytest.raises(ImageError, match="cannot be read"):
         audited([model], str(tmp_path / "gone.png"), ACCURATE, tmp_path / "s")
-    with pytest.raises(InputError, match="without .onnx files"):
+    with pytest.raises(InputError, match="without .onnx or .caffemodel files"):
         onnxray.audit(str(tmp_path / "empty"), images)
 
 

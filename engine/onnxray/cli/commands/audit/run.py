@@ -45,7 +45,8 @@ def run(
     models: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[MODEL...]", help="The .onnx files, or folders of them; left out, those of the policy."
+            metavar="[MODEL...]",
+            help="The .onnx files (or Caffe's .caffemodel), or folders of them; left out, those of the policy.",
         ),
     ] = None,
     images: Annotated[
