@@ -4,7 +4,7 @@
     mean corruption error                mean_c E_c
     relative mean corruption error       mean_c E_c - E_clean
 
-Hendrycks, Dietterich 2019 (arXiv 1903.12261), with their constants (images/corruptions/), at the model's own size and
+Hendrycks, Dietterich 2019 (arXiv 1903.12261), with their constants, at the model's own size and
 rounded to 8 bits. Theirs are divided by AlexNet's errors on ImageNet; these are absolute. Frost is left out: it lays
 the authors' photographs over pictures. Those that they keep for tuning (speckle-noise, gaussian-blur, spatter,
 saturate) are measured where ``kinds`` names them.
