@@ -20,6 +20,7 @@ from onnxray.assess.audit.check import Check, Picture, Row
 from onnxray.assess.jobs.unit import Unit, canonical, digest
 from onnxray.engines.machine import describe_machine, versions
 from onnxray.errors import ImageError, InputError, ModelFileError
+from onnxray.errors.shown_text import one_line
 from onnxray.images.profile.profile import Profile
 from onnxray.images.profile.stated_fields import read_fields
 from onnxray.model.inputs.stated import read_option
@@ -148,7 +149,7 @@ def _rows(check: Check, model: Model, pictures: Sequence[Picture], seed: int) ->
         if check.chunk < 1 or not pictures:
             raise
         if len(pictures) == 1:
-            return [{UNREADABLE: str(error).removeprefix(f"{pictures[0].path}: ")}]
+            return [{UNREADABLE: str(error).removeprefix(f"{one_line(str(pictures[0].path))}: ")}]
         return [row for picture in pictures for row in _rows(check, model, [picture], seed)]
     if check.chunk > 0 and len(rows) != len(pictures):
         raise TypeError(
