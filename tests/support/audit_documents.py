@@ -27,7 +27,7 @@ def result(model: int, name: str, state: str = "pass", level: str = "block", **m
 
 def model(path: str, **more: Any) -> dict[str, Any]:
     return {
-        "path": path, "error": None, "sha256": "1" * 64, "external": {}, "identity": "2" * 64, "bytes": 99,
+        "path": path, "error": None, "file": path, "sha256": "1" * 64, "external": {}, "identity": "2" * 64, "bytes": 99,
         "opsets": {"ai.onnx": 17}, "producer": "unit", "nodes": 2, "parameters": 30,
         "output": {"name": "y", "kind": "classes"}, "profile": None, "profile_sha256": "3" * 64, "assumed": False,
         **more,
@@ -41,7 +41,7 @@ def closed(path: str) -> dict[str, Any]:
 
 PROFILE = {
     "name": HOSTILE, "channels": "RGB", "size": [8, 9], "resize": "crop", "layout": "NCHW", "reasons": [HOSTILE],
-    "assumed": True,
+    "assumed": True, "scale": 1.0, "mean": [104.0, 117.0, 123.0], "std": [1.0, 1.0, 1.0], "source": HOSTILE,
 }  # fmt: skip
 WAIVER = {"model": "b.onnx", "check": "accuracy", "reason": HOSTILE, "owner": HOSTILE, "until": "2027-01-31"}
 

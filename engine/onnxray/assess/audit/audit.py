@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import json
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, final
@@ -51,7 +52,7 @@ class Plan:
             raise InputError(
                 "no model was given; name .onnx files, or state them in the policy: [scope] models = [...]"
             )
-        twice = next((path for path in self.models if list(self.models).count(path) > 1), None)
+        twice = next((path for path, count in Counter(self.models).items() if count > 1), None)
         if twice is not None:
             raise InputError(f"the model {short(twice)} is given twice; once was expected")
         if not self.pictures and any(use.check.chunk for use in self.policy.uses):
@@ -226,8 +227,8 @@ class _Auditing:
     def _model(self, number: int) -> dict[str, Any]:
         facts = self.facts[number]
         named = {"path": self.plan.models[number], "error": self.closed[number]}
-        plain = ("sha256", "external", "identity", "bytes", "opsets", "producer", "nodes", "parameters", "output",
-                 "profile", "profile_sha256", "assumed")  # fmt: skip
+        plain = ("file", "sha256", "external", "identity", "bytes", "opsets", "producer", "nodes", "parameters",
+                 "output", "profile", "profile_sha256", "assumed")  # fmt: skip
         return {**named, **{key: None if facts is None else facts[key] for key in plain}}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any, Final, final
 
@@ -49,6 +49,10 @@ class Baseline:
 
     def __init__(self, told: Mapping[str, Any] | None, models: Sequence[str]) -> None:
         self._told = told
+        self._results: dict[tuple[int, str], Mapping[str, Any]] = {}
+        for one in () if told is None else told["results"]:
+            if isinstance(number := one.get("model"), int):
+                self._results.setdefault((number, str(one.get("name"))), one)
         self._of = {} if told is None else matched([str(one.get("path")) for one in told["models"]], models)
 
     def __call__(self, path: str, use: Use, seed: int, pictures: str) -> Before:
@@ -58,10 +62,9 @@ class Baseline:
         number = self._of.get(path)
         if number is None:
             return Before(reason="it has no model of that path or name")
-        own = [one for one in self._told["results"] if one.get("model") == number and one.get("name") == use.name]
-        if not own:
+        result = self._results.get((number, use.name))
+        if result is None:
             return Before(reason=f"it has no check {use.name!r} of that model")
-        (result,) = own[:1]
         made = f"{result.get('check')}@{result.get('version')}"
         if made != f"{use.check.name}@{use.check.version}":
             return Before(reason=f"it measured {made}, this audit {use.check.name}@{use.check.version}")
@@ -77,12 +80,24 @@ def matched(old: Sequence[str], new: Sequence[str]) -> dict[str, int]:
     """Path of a new model -> number of the old one."""
     if len(old) == len(new) == 1:
         return {new[0]: 0}
+    paths, names, fresh = _places(old), _places(map(_name, old)), _places(map(_name, new))
     found: dict[str, int] = {}
     for path in new:
-        name = PurePath(path).name
-        same = [number for number, one in enumerate(old) if one == path]
-        named = [number for number, one in enumerate(old) if PurePath(one).name == name]
-        alone = len(named) == 1 and sum(PurePath(one).name == name for one in new) == 1
-        if len(same) == 1 or alone:
-            found[path] = same[0] if len(same) == 1 else named[0]
+        same, named = paths.get(path, ()), names.get(_name(path), ())
+        if len(same) == 1:
+            found[path] = same[0]
+        elif len(named) == 1 and len(fresh[_name(path)]) == 1:
+            found[path] = named[0]
+    return found
+
+
+def _name(path: str) -> str:
+    return PurePath(path).name
+
+
+def _places(texts: Iterable[str]) -> dict[str, list[int]]:
+    """Where each text stands."""
+    found: dict[str, list[int]] = {}
+    for place, text in enumerate(texts):
+        found.setdefault(text, []).append(place)
     return found

@@ -118,8 +118,11 @@ def _waiver(
     meant = [one for one in results if one["model"] in fits and one["name"] == waiver.check]
     failed = [one for one in meant if one["state"] in {"fail", "error"}]
     ended = today > waiver.until
-    for result in [] if ended else failed:
-        result["waiver"] = told
+    for result in failed:
+        if ended:
+            result["reasons"].append(f"its waiver by {waiver.owner} ended on {waiver.until.isoformat()}")
+        else:
+            result["waiver"] = told
     state = "ended" if ended else "in force" if failed else "not needed" if meant else "of no model"
     return {**told, "state": state}
 

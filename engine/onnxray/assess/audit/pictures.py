@@ -70,6 +70,8 @@ def _in(place: Path) -> list[tuple[Path, str]]:
 
 def _sha256(path: Path) -> str:
     try:
+        if not path.is_file() and path.exists():  # a pipe, which would be waited for
+            raise ImageError(f"{path}: is no plain file; pictures were expected")
         with path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:

@@ -216,7 +216,10 @@ def _globbed(table: Table, folder: Path, text: str) -> list[str]:
 
 def _use(table: Table, defaults: Table, folder: Path) -> Use:
     name = table.value("use", str, required=True)
-    kind = check_class(name)
+    try:
+        kind = check_class(name)
+    except InputError as error:
+        raise InputError(f"{table.place}: use: {error}") from None
     table.refuse_unknown((*CHECK_KEYS, *option_names(kind)))
     confidence = _either(table, defaults, "confidence", float, 0.95)
     if not 0.5 <= confidence < 1:

@@ -13,7 +13,6 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, final
 
@@ -21,6 +20,7 @@ from onnxray.assess.audit.check import Check, Picture, Row
 from onnxray.assess.jobs.unit import Unit, canonical, digest
 from onnxray.engines.machine import describe_machine, versions
 from onnxray.errors import ImageError, InputError, ModelFileError
+from onnxray.errors.shown_text import one_line
 from onnxray.images.profile.profile import Profile
 from onnxray.images.profile.stated_fields import read_fields
 from onnxray.model.inputs.stated import read_option
@@ -149,7 +149,7 @@ def _rows(check: Check, model: Model, pictures: Sequence[Picture], seed: int) ->
         if check.chunk < 1 or not pictures:
             raise
         if len(pictures) == 1:
-            return [{UNREADABLE: str(error).removeprefix(f"{pictures[0].path}: ")}]
+            return [{UNREADABLE: str(error).removeprefix(f"{one_line(str(pictures[0].path))}: ")}]
         return [row for picture in pictures for row in _rows(check, model, [picture], seed)]
     if check.chunk > 0 and len(rows) != len(pictures):
         raise TypeError(
@@ -162,10 +162,12 @@ def _facts(task: Described) -> dict[str, Any]:
     model = _opened(task.path, task.opening)
     graph, profile = model.graph, model.profile
     identity = dict(graph.identity)
+    own = graph.container.own_file
     return {
-        "identity": model_digest(model), "sha256": identity.pop("sha256"),
+        "identity": model_digest(model), "file": str(graph.path) if graph.container.made else task.path,
+        "sha256": identity.pop("sha256"),
         "external": {name.removeprefix("external:"): digest for name, digest in sorted(identity.items())},
-        "bytes": Path(task.path).stat().st_size if Path(task.path).is_file() else None,
+        "bytes": None if own is None else own.size,
         "opsets": dict(graph.opsets), "producer": graph.producer, "nodes": len(graph.nodes),
         "parameters": graph.parameters, "output": {"name": model.head.name, "kind": model.head.kind},
         "profile": None if profile is None else _plain(profile), "profile_sha256": profile_digest(model),

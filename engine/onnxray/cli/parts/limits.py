@@ -36,23 +36,25 @@ from onnxray.errors import MemoryLimitReached, OnnxrayError, RuntimeRefusal, Tim
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
-_TIMEOUT = typer.Option(
-    "--timeout",
-    metavar="SECONDS",
-    min=0.1,
-    rich_help_panel="Limits",
-    envvar="ONNXRAY_TIMEOUT",
-    help="Stop after so long, whatever the model does, with status 1; by default nothing is stopped.",
-)
-_MEMORY = typer.Option(
-    "--memory",
-    metavar="SIZE",
-    parser=read_size,
-    rich_help_panel="Limits",
-    envvar="ONNXRAY_MEMORY",
-    help="The most memory to work in (4GB, 500MB, 2GiB; address space, of which libraries alone take 1 to 3 GB), with "
-    "status 1 where it is not enough; by default nothing is bounded.",
-)
+
+def timeout_option(what: str) -> Any:
+    """--timeout. what: its help, of what it bounds."""
+    return typer.Option(
+        "--timeout", metavar="SECONDS", min=0.1, rich_help_panel="Limits", envvar="ONNXRAY_TIMEOUT", help=what
+    )
+
+
+def memory_option(of: str, end: str) -> Any:
+    """--memory. of: what it bounds; end: what becomes of what needs more."""
+    return typer.Option(
+        "--memory", metavar="SIZE", parser=read_size, rich_help_panel="Limits", envvar="ONNXRAY_MEMORY",
+        help=f"The most memory {of} (4GB, 500MB, 2GiB; address space, of which libraries alone take 1 to 3 GB), {end}; "
+        "by default nothing is bounded.",
+    )  # fmt: skip
+
+
+_TIMEOUT = timeout_option("Stop after so long, whatever the model does, with status 1; by default nothing is stopped.")
+_MEMORY = memory_option("to work in", "with status 1 where it is not enough")
 _QUIET = typer.Option(
     "-q", "--quiet", help="Say nothing but errors on standard error.", rich_help_panel="Output", envvar="ONNXRAY_QUIET"
 )

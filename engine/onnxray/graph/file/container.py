@@ -56,6 +56,11 @@ class Container:
     again: str | None = None
     notes: tuple[str, ...] = ()
 
+    @property
+    def made(self) -> bool:
+        """Whether the model was made of files of another kind; ``path`` is the one that states the graph."""
+        return self.again is not None
+
     @cached_property
     def copies(self) -> PrivateCopies:
         """Copies of the files, for sessions to map."""

@@ -49,6 +49,10 @@ _PUBLISHED: Final[Mapping[int, Mapping[str, tuple[Numbers, ...]]]] = MappingProx
         ),
         "fog": _numbers((1.5, 2), (2, 2), (2.5, 1.7), (2.5, 1.5), (3, 1.4)),
         "brightness": _numbers(0.1, 0.2, 0.3, 0.4, 0.5),
+        "spatter": _numbers(
+            (0.65, 0.3, 4, 0.69, 0.6, 0), (0.65, 0.3, 3, 0.68, 0.6, 0), (0.65, 0.3, 2, 0.68, 0.5, 0),
+            (0.65, 0.3, 1, 0.65, 1.5, 1), (0.67, 0.4, 1, 0.65, 1.5, 1),
+        ),
         "contrast": _numbers(0.4, 0.3, 0.2, 0.1, 0.05),
         "saturate": _numbers((0.3, 0), (0.1, 0), (2, 0), (5, 0.1), (20, 0.2)),
         "elastic-transform": _numbers(
@@ -75,6 +79,10 @@ _PUBLISHED: Final[Mapping[int, Mapping[str, tuple[Numbers, ...]]]] = MappingProx
         ),
         "fog": _numbers((0.2, 3), (0.5, 3), (0.75, 2.5), (1, 2), (1.5, 1.75)),
         "brightness": _numbers(0.05, 0.1, 0.15, 0.2, 0.3),
+        "spatter": _numbers(
+            (0.62, 0.1, 0.7, 0.7, 0.5, 0), (0.65, 0.1, 0.8, 0.7, 0.5, 0), (0.65, 0.3, 1, 0.69, 0.5, 0),
+            (0.65, 0.1, 0.7, 0.69, 0.6, 1), (0.65, 0.1, 0.5, 0.68, 0.6, 1),
+        ),
         "contrast": _numbers(0.75, 0.5, 0.4, 0.3, 0.15),
         "saturate": _numbers((0.3, 0), (0.1, 0), (1.5, 0), (2, 0.1), (2.5, 0.2)),
         "elastic-transform": _numbers(

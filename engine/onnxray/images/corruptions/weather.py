@@ -5,7 +5,8 @@
     fog          (x + c_0 f) m / (m + c_0), f a plasma fractal in [0, 1] whose roughness falls by c_1, m = max x
     brightness   the value of HSV raised by c
 
-The benchmark's frost lays photographs of its authors over pictures, which are not here.
+The benchmark's frost lays photographs of its authors over pictures, which are not here. Drops on the lens:
+``spatter.py``.
 """
 
 from __future__ import annotations

@@ -45,8 +45,8 @@ def _subjects(document: Mapping[str, Any]) -> list[dict[str, Any]]:
     for model in document["models"]:
         if model["sha256"] is None:
             continue
-        found.append({"name": terminal(str(model["path"])), "digest": {"sha256": model["sha256"]}})
-        beside = PurePath(str(model["path"])).parent
+        found.append({"name": terminal(str(model["file"])), "digest": {"sha256": model["sha256"]}})
+        beside = PurePath(str(model["file"])).parent
         for location, digest in (model["external"] or {}).items():
             found.append({"name": terminal(str(beside / location)), "digest": {"sha256": digest}})
     return found

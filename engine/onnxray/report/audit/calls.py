@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from onnxray.assess.audit.audit import Plan
 from onnxray.assess.audit.audit import audit as carried_out
@@ -26,6 +27,8 @@ from onnxray.methods.run import Progress
 from onnxray.notebooks.progress_bars import check_progress, shown
 from onnxray.report.audit.outputs import outputs
 
+_MODELS: Final = (".onnx", ".caffemodel")
+"""Files that are models in a folder; the prototxt of Caffe's weights lies beside them."""
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
 
@@ -101,15 +104,15 @@ def plan_of(
 
 
 def _files(models: Iterable[str]) -> list[str]:
-    """The models; a folder stands for the .onnx files in it, and in folders inside it. Errors: InputError."""
+    """The models; a folder stands for those in it, and in folders inside it. Errors: InputError."""
     found: list[str] = []
     for model in models:
         if not Path(model).is_dir():
             found.append(model)
             continue
-        inside = sorted(path for path in Path(model).rglob("*.onnx") if path.is_file())
+        inside = sorted(path for path in Path(model).rglob("*") if path.suffix.lower() in _MODELS and path.is_file())
         if not inside:
-            raise InputError(f"{model} is a folder without .onnx files; name the models")
+            raise InputError(f"{model} is a folder without {' or '.join(_MODELS)} files; name the models")
         found += map(str, inside)
     return found
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from onnxray.assess.audit.baseline import matched
+from onnxray.report.audit.standing import results_by_model
 
 
 def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
@@ -13,6 +14,7 @@ def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     paths = [str(model["path"]) for model in new["models"]]
     before = [str(model["path"]) for model in old["models"]]
     pairs = matched(before, paths)
+    was, now = ({place: results for place, _, results in results_by_model(audit)} for audit in (old, new))
     models, results = list[dict[str, Any]](), list[dict[str, Any]]()
     for number, path in enumerate(paths):
         place = pairs.get(path)
@@ -21,8 +23,9 @@ def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
             continue
         if old["models"][place]["sha256"] != new["models"][number]["sha256"]:
             models.append({"path": path, "change": "another file"})
-        results += _results(path, _of(old, place), _of(new, number))
-    models += [{"path": path, "change": "left out"} for place, path in enumerate(before) if place not in pairs.values()]
+        results += _results(path, _named(was[place]), _named(now[number]))
+    kept = set(pairs.values())
+    models += [{"path": path, "change": "left out"} for place, path in enumerate(before) if place not in kept]
     same = {
         "policy": old["policy"]["sha256"] == new["policy"]["sha256"],
         "images": old["images"]["sha256"] == new["images"]["sha256"], "seed": old["seed"] == new["seed"],
@@ -31,8 +34,8 @@ def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     return {"passed": {"old": old["passed"], "new": new["passed"]}, "same": same, "models": models, "results": results}
 
 
-def _of(document: Mapping[str, Any], model: int) -> dict[str, Mapping[str, Any]]:
-    return {str(one["name"]): one for one in document["results"] if one["model"] == model}
+def _named(results: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    return {str(one["name"]): one for one in results}
 
 
 def _results(

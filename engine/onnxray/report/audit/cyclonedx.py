@@ -44,11 +44,11 @@ def cyclonedx(document: Mapping[str, Any]) -> str:
 
 
 def _component(place: int, model: Mapping[str, Any], results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    path = PurePath(str(model["path"]))
+    path = PurePath(str(model["path"] if model["file"] is None else model["file"]))
     entry: dict[str, Any] = {
         "type": "machine-learning-model", "bom-ref": f"model-{place}", "name": terminal(path.name),
         "properties": [
-            {"name": "onnxray:path", "value": terminal(str(path))},
+            {"name": "onnxray:path", "value": terminal(str(model["path"]))},
             *({"name": f"onnxray:check:{terminal(one['name'])}", "value": standing(one)} for one in results),
         ],
     }  # fmt: skip

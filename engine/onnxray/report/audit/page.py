@@ -6,6 +6,7 @@ Every text goes through ``html_text``; see whole_page.py for what a browser may 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import PurePath
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -113,20 +114,35 @@ def _model(
 
 
 def _facts_of(model: Mapping[str, Any]) -> dict[str, object]:
-    profile = model["profile"]
-    said = "none: its input is no picture"
-    if profile is not None:
-        height, width = profile["size"]
-        said = f"{profile['name']}: {profile['channels']} {height} x {width}, {profile['resize']}, {profile['layout']}"
     opsets = ", ".join(f"{domain} {version}" for domain, version in model["opsets"].items())
     return {
-        "sha256": model["sha256"],
-        **{f"external data {name}": digest for name, digest in model["external"].items()},
+        _hashed(model): model["sha256"],
+        **{f"sha256 of {name}": digest for name, digest in model["external"].items()},
         "size": None if model["bytes"] is None else f"{model['bytes']:,} bytes",
         "made by": model["producer"] or "not stated", "opsets": opsets,
         "graph": f"{number(model['nodes'])} nodes, {number(model['parameters'])} parameters",
-        "output": f"{model['output']['name']}: {model['output']['kind']}", "profile": said,
+        "output": f"{model['output']['name']}: {model['output']['kind']}", "profile": _preprocessing(model["profile"]),
     }  # fmt: skip
+
+
+def _preprocessing(profile: Mapping[str, Any] | None) -> str:
+    if profile is None:
+        return "none: its input is no picture"
+    height, width = profile["size"]
+    mean = f"the image {profile['mean']['path']}" if isinstance(profile["mean"], Mapping) else _listed(profile["mean"])
+    return (
+        f"{profile['name']}: {profile['channels']} {height} x {width}, {profile['resize']}, {profile['layout']}; "
+        f"({number(profile['scale'])} x - {mean}) / {_listed(profile['std'])}; stated by {profile['source']}"
+    )
+
+
+def _listed(numbers: Sequence[float]) -> str:
+    return f"({', '.join(map(number, numbers))})" if len(set(numbers)) > 1 else number(numbers[0])
+
+
+def _hashed(model: Mapping[str, Any]) -> str:
+    """What the sha256 is of, where the model's path does not say so."""
+    return "sha256" if model["file"] in (model["path"], None) else f"sha256 of {PurePath(str(model['file'])).name}"
 
 
 def _facts(named: Mapping[str, object]) -> Iterator[str]:

@@ -69,7 +69,7 @@ def _result(result: Mapping[str, Any], document: Mapping[str, Any], places: Mapp
         prints["contents/v1"] = result["key"]
     location: dict[str, Any] = {
         "physicalLocation": {
-            "artifactLocation": {"uri": _uri(model["path"]), "index": result["model"]}, "region": {"startLine": 1},
+            "artifactLocation": {"uri": _uri(_place(model)), "index": result["model"]}, "region": {"startLine": 1},
         }
     }  # fmt: skip
     logical = _logical(result)
@@ -107,12 +107,17 @@ def _logical(result: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _artifact(model: Mapping[str, Any]) -> dict[str, Any]:
-    entry: dict[str, Any] = {"location": {"uri": _uri(model["path"])}, "mimeType": "application/octet-stream"}
+    entry: dict[str, Any] = {"location": {"uri": _uri(_place(model))}, "mimeType": "application/octet-stream"}
     if model["sha256"] is not None:
         entry["hashes"] = {"sha-256": model["sha256"]}
     if model["bytes"] is not None:
         entry["length"] = model["bytes"]
     return entry
+
+
+def _place(model: Mapping[str, Any]) -> object:
+    """The file that its sha256 is of."""
+    return model["path"] if model["file"] is None else model["file"]
 
 
 def _uri(path: object) -> str:

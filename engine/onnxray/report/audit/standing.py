@@ -74,8 +74,11 @@ def number(value: float) -> str:
 
 def results_by_model(document: Mapping[str, Any]) -> Iterator[tuple[int, Mapping[str, Any], list[Mapping[str, Any]]]]:
     """(number, model, its results)."""
+    own: dict[int, list[Mapping[str, Any]]] = {}
+    for result in document["results"]:
+        own.setdefault(result["model"], []).append(result)
     for place, model in enumerate(document["models"]):
-        yield place, model, [result for result in document["results"] if result["model"] == place]
+        yield place, model, own.get(place, [])
 
 
 def _end(value: float | None, missing: str) -> str:

@@ -80,7 +80,7 @@ def _check(name: str, results: Sequence[Mapping[str, Any]], document: Mapping[st
         lines.append('# slices = { by = "class", min = 0.5, min_images = 20 }')
     usual = check_class(first["check"])().options()
     for key, value in sorted(told.items()):
-        said = _toml(_path_of(value, document) if isinstance(value, Mapping) else value)
+        said = toml_value(_path_of(value, document) if isinstance(value, Mapping) else value)
         if said is not None:
             lines.append(f"{'# ' if value == usual.get(key) else ''}{key} = {said}")
     lines += missing
@@ -123,7 +123,8 @@ def _limit(results: Sequence[Mapping[str, Any]], name: str | None) -> list[str]:
     return [f"{'min' if up else 'max'} = {rounded:<33.4g} # {terminal(said, 90)}"]
 
 
-def _toml(value: Any) -> str | None:
+def toml_value(value: Any) -> str | None:
+    """A value as TOML has it; None for what it has no word for."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int | float):

@@ -6,10 +6,12 @@ import colorsys
 import io
 import math
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
 from scipy import ndimage
+from skimage.filters import gaussian
 
 from onnxray.errors import InputError
 from onnxray.images.corruptions.blur import along_line, defocus_blur, enlarged, glass_blur, motion_blur, zoom_blur
@@ -169,6 +171,33 @@ def test_fog_and_snow_are_laid_over_as_stated() -> None:
     quiet = snow(X, Severity((0, 1e-9, 1, 0.5, 2, 1, 0.7), 1), drawn())  # no flake reaches 0.5
     grey = 0.299 * X[0] + 0.587 * X[1] + 0.114 * X[2]
     np.testing.assert_allclose(quiet, 0.7 * X + 0.3 * np.maximum(X, 1.5 * grey + 0.5))
+
+
+@pytest.mark.parametrize(("side", "severity"), [(224, 1), (224, 3), (224, 5), (32, 2), (32, 4)])
+def test_spatter_is_that_of_the_benchmark_s_script(side: int, severity: int) -> None:
+    """Its steps as it takes them: single numbers, rows x columns x channels, the blur of scikit-image."""
+    picture = ndimage.zoom(X[:, :40, :40], (1, side / 40, side / 40), order=1).clip(0, 1)
+    c = severity_of("spatter", severity, side).numbers
+    layer = gaussian(drawn().normal(c[0], c[1], (side, side)), sigma=c[2])
+    layer[layer < c[3]] = 0
+    x = picture.transpose(1, 2, 0).astype(np.float32)
+    if c[5]:
+        m = gaussian(np.where(layer > c[3], 1, 0).astype(np.float32), sigma=c[4])
+        m[m < 0.8] = 0
+        wanted = x * (1 - m[..., None]) + np.array([63, 42, 20]) / 255 * m[..., None]
+    else:
+        wet = (layer * 255).astype(np.uint8)
+        apart = cv2.distanceTransform(255 - cv2.Canny(wet, 50, 150), cv2.DIST_L2, 5)
+        _, apart = cv2.threshold(apart, 20, 20, cv2.THRESH_TRUNC)
+        even = cv2.equalizeHist(cv2.blur(apart, (3, 3)).astype(np.uint8))
+        raised = cv2.filter2D(even, cv2.CV_8U, np.array([[-2, -1, 0], [-1, 1, 1], [0, 1, 2]], np.float32))
+        m = wet * cv2.blur(raised, (3, 3)).astype(np.float32)
+        wanted = x + (m / m.max() * c[4])[..., None] * np.array([175, 238, 238]) / 255
+    got = CORRUPTIONS["spatter"](picture, severity_of("spatter", severity, side), drawn())
+    np.testing.assert_allclose(got, wanted.transpose(2, 0, 1), atol=1e-5)
+    assert np.abs(got - picture).max() > 0.2
+    grey = CORRUPTIONS["spatter"](picture[:1], severity_of("spatter", severity, side), drawn())
+    assert grey.shape == (1, side, side)
 
 
 def test_pixelate_and_jpeg_are_pillow_s_and_contrast_goes_to_the_mean() -> None:

@@ -1,7 +1,6 @@
 """What is made of an audit's document: structure by the standards, every result in it, and no text that leaves its place.
 
-The four were validated by the schemas of SARIF 2.1.0, CycloneDX 1.6 and JUnit, and by in-toto's own library; here the
-parts that those ask for are held.
+By the schemas and libraries themselves: test_schemas.py, where they are installed; here the parts that those ask for.
 """
 
 from __future__ import annotations
@@ -74,6 +73,33 @@ def test_junit_has_a_suite_a_model_and_a_case_a_check() -> None:
     assert (suites[0].get("failures"), suites[2].get("errors"), suites[1].get("skipped")) == ("1", "2", "1")
     assert "<script>alert(1)</script>" in str(suites[1].get("name"))  # text, of which XML makes no element
     assert not list(root.iter("script"))
+
+
+JUNIT = {
+    "testsuites": ({"testsuite"}, {"name", "time", "tests", "failures", "errors"}, set()),
+    "testsuite": (
+        {"properties", "testcase", "system-out", "system-err"},
+        {"name", "tests", "failures", "errors", "skipped", "time", "timestamp", "hostname", "id", "package"},
+        {"name", "tests", "failures", "errors"},
+    ),
+    "properties": ({"property"}, set(), set()),
+    "property": (set(), {"name", "value"}, {"name", "value"}),
+    "testcase": (
+        {"skipped", "error", "failure", "system-out", "system-err"}, {"name", "time", "classname"}, {"name"}
+    ),
+    "failure": (set(), {"type", "message"}, {"type"}), "error": (set(), {"type", "message"}, {"type"}),
+    "skipped": (set(), {"message"}, set()), "system-out": (set(), set(), set()),
+}  # fmt: skip
+"""Of each element: what may stand in it, its attributes, those it must have; as the schemas of Ant and xUnit say."""
+
+
+def test_junit_holds_what_its_schemas_know_and_nothing_else() -> None:
+    for element in ElementTree.fromstring(TEXTS["junit.xml"]).iter():
+        inside, known, required = JUNIT[element.tag]
+        assert {one.tag for one in element} <= inside, element.tag
+        assert required <= set(element.keys()) <= known, element.tag
+        for name in {"tests", "failures", "errors", "skipped"} & set(element.keys()):
+            assert str(element.get(name)).isdecimal()
 
 
 def test_sarif_has_one_result_for_each_model_and_check() -> None:

@@ -4,9 +4,10 @@
     mean corruption error                mean_c E_c
     relative mean corruption error       mean_c E_c - E_clean
 
-Hendrycks, Dietterich 2019 (arXiv 1903.12261), with their constants (images/corruptions/), at the model's own size and
+Hendrycks, Dietterich 2019 (arXiv 1903.12261), with their constants, at the model's own size and
 rounded to 8 bits. Theirs are divided by AlexNet's errors on ImageNet; these are absolute. Frost is left out: it lays
-the authors' photographs over pictures.
+the authors' photographs over pictures. Those that they keep for tuning (speckle-noise, gaussian-blur, spatter,
+saturate) are measured where ``kinds`` names them.
 """
 
 from __future__ import annotations
@@ -117,7 +118,10 @@ class Corruptions(Check):
         ]
         figures += [error(each[places], name) for name, places in slices_of(pictures).items()]
         unlabelled = sum(picture.label is None for picture in pictures)
-        notes = ["absolute errors: not divided by those of AlexNet; frost is left out"]
+        notes = [
+            "absolute errors: not divided by those of AlexNet; frost, which needs photographs of its authors, is left "
+            "out"
+        ]
         notes += [f"{unlabelled} pictures have no label; the class that they have clean counts as right"] * bool(
             unlabelled
         )

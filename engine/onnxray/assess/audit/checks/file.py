@@ -5,7 +5,8 @@ error     a domain of operators that is not allowed, an operator that calls Pyth
 warning   external data (each file is part of the model's identity here) and bytes of it that belong to no weight;
           weights with numbers more than 100 times the 99.9th percentile of the rest, or that nothing reads, as they
           carry what somebody put there; paths of somebody's own machine
-note      weights that are too large to be looked through
+note      weights that are too large to be looked through; the files that a model of another kind is made of, whose
+          weights lie in a file of their own by their nature
 
 Files whose external data leads out of their folder cannot be opened at all. Secrets are told by kind and place.
 """
@@ -33,7 +34,7 @@ class File(Check):
     """Domains, opset, external data, weights out of range, secrets and paths in the text."""
 
     name: ClassVar[str] = "file"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     title: ClassVar[str] = "what the file claims and holds"
     chunk: ClassVar[int] = 0
     judges: ClassVar[bool] = True
@@ -47,15 +48,14 @@ class File(Check):
     def measure(self, model: Model, pictures: Sequence[Picture], seed: int) -> list[Row]:
         """One row of facts."""
         graph = model.graph
-        size = (
-            graph.container.own_file.size if graph.container.own_file is not None else len(graph.container.data or b"")
-        )
+        own, made = graph.container.own_file, graph.container.made
+        size = own.size if own is not None else len(graph.container.data or b"")
         return [{
             "sha256": graph.sha256, "bytes": size, "ir_version": graph.proto.ir_version, "producer": graph.producer,
             "opsets": {domain or "ai.onnx": version for domain, version in graph.opsets.items()},
             "domains": sorted({node.domain or "ai.onnx" for node in graph.nodes}),
             "runs_code": [node.name for node in graph.nodes if node.operator in RUNS_CODE],
-            "functions": len(graph.proto.functions),
+            "functions": len(graph.proto.functions), "made_of": graph.name if made else None,
             "external": {
                 name: {"sha256": graph.identity[f"external:{name}"], "bytes": whole, "unread": rest}
                 for name, (whole, rest) in unread_bytes(graph).items()
@@ -101,13 +101,16 @@ class File(Check):
             yield Finding(level="error", message=f"weight {short(name)} holds NaN or infinity", value=name)
         for kind, where in facts["secrets"]:
             yield Finding(level="error", message=f"{where} holds what looks like a {kind}")
-        if self.deny_external:
+        if self.deny_external and facts["made_of"] is None:
             for name in facts["external"]:
                 yield Finding(level="error", message=f"weights lie in a file of their own, {short(name)}")
 
     def _warnings(self, facts: Row) -> Iterator[Finding]:
         for name, one in facts["external"].items():
-            if not self.deny_external:
+            if facts["made_of"] is not None:
+                said = f"the model is made of {short(facts['made_of'])}, with the weights of {short(name)}"
+                yield Finding(level="note", message=said)
+            elif not self.deny_external:
                 yield Finding(level="warning", message=f"weights lie in a file of their own, {short(name)}")
             if one["unread"] > _PADDING:
                 said = f"{short(name)} has {one['unread']:,} of {one['bytes']:,} bytes that belong to no weight"

@@ -1,6 +1,9 @@
 """Invariance: how often a change that leaves what is shown alone leaves the class alone too.
 
-    consistency = mean_i mean_t [ C(t(x_i)) = C(x_i) ],  t the changes of measures/changes.py
+    consistency = mean_i mean_t [ C(t(x_i)) = C(x_i) ],  t the changes:
+
+    shift        by ``pixels`` up, down, left and right      brightness   ``levels`` grey levels more, and less
+    contrast     1.25 times, and a 1.25th, about 127.5       flip         left and right changed
 
 whatever the label is. A flip changes digits and letters, so it is not among the changes unless it is named.
 """

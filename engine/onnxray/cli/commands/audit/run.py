@@ -13,8 +13,8 @@ import typer
 
 from onnxray.cli.parts.command_frame import progress_bar
 from onnxray.cli.parts.document import default_folder, print_json
-from onnxray.cli.parts.limits import limited
-from onnxray.cli.parts.memory_limit import check_limits_memory, limit_memory, read_size
+from onnxray.cli.parts.limits import limited, memory_option, timeout_option
+from onnxray.cli.parts.memory_limit import check_limits_memory, limit_memory
 from onnxray.cli.parts.shared_options import Opening, with_shared_options
 from onnxray.cli.terminal.notes import note
 from onnxray.errors import InputError, OutputError
@@ -45,7 +45,8 @@ def run(
     models: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[MODEL...]", help="The .onnx files, or folders of them; left out, those of the policy."
+            metavar="[MODEL...]",
+            help="The .onnx files (or Caffe's .caffemodel), or folders of them; left out, those of the policy.",
         ),
     ] = None,
     images: Annotated[
@@ -98,17 +99,11 @@ def run(
     ] = None,
     timeout: Annotated[
         float | None,
-        typer.Option(
-            "--timeout", metavar="SECONDS", min=0.1, rich_help_panel="Limits",
-            help="What a unit of work may take; one that takes longer fails its check, and the rest goes on.",
-        ),
+        timeout_option("What a unit of work may take; one that takes longer fails its check, and the rest goes on."),
     ] = None,
     memory: Annotated[
         int | None,
-        typer.Option(
-            "--memory", metavar="SIZE", parser=read_size, rich_help_panel="Limits",
-            help="The most memory of each process (4GB, 2GiB; address space, of which libraries take 1 to 3 GB).",
-        ),
+        memory_option("of each process", "whose unit fails its check where it is not enough"),
     ] = None,
     *,
     shared: Opening,

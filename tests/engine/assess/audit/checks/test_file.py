@@ -12,7 +12,8 @@ import onnxray
 from onnxray.assess.audit.check import Outcome
 from onnxray.assess.audit.checks.file import File
 from onnxray.assess.audit.measures.suspicious import SECRETS
-from support import models
+from support import caffe_nets, models
+from support.caffe_files import write
 
 TEXT = "g (float[N,64] x) => (float[N,64] y) { [first] m = MatMul (x, w) y = Relu (m) }"
 # Made up for this test, each of the form that its kind has.
@@ -102,6 +103,17 @@ def test_weights_that_are_no_numbers_far_out_or_read_by_nobody() -> None:
         told(models.parse(TEXT, {"w": models.random(0, 64, 64), "payload": np.zeros(100, np.int8)}))
     )
     assert (level, message) == ("warning", "1 weights of 100 numbers that nothing reads: 'payload'")
+
+
+def test_weights_of_another_kind_of_file_are_the_model_s_own(tmp_path: Path) -> None:
+    path = Path(write(tmp_path, *caffe_nets.small()))
+    prototxt, weights = (next(tmp_path.glob(f"*.{end}")) for end in ("prototxt", "caffemodel"))
+    for denied in (False, True):
+        outcome = told(path, deny_external=denied)
+        words = f"the model is made of {prototxt.name!r}, with the weights of {weights.name!r}"
+        assert said(outcome) == [("note", words)]
+        assert outcome.figures[0].value == 0
+        assert outcome.figures[1].value == prototxt.stat().st_size + weights.stat().st_size
 
 
 def test_external_data_and_bytes_of_it_that_belong_to_nobody(tmp_path: Path) -> None:

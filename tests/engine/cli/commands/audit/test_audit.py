@@ -11,6 +11,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import onnxray
+from onnxray.assess.audit.catalogue import checks
+from onnxray.assess.audit.policy import policy_from
 from onnxray.cli.app import app
 from onnxray.cli.commands.audit.run import read_span
 from support.audits import write_model, write_pictures
@@ -188,6 +190,14 @@ def test_explain_tells_the_formula_and_the_options(desk: Path) -> None:
     assert told["options"][0]["range"] == "from 1 to 1000"
     assert "accuracy" in {one["name"] for one in json.loads(run("explain", "--json").stdout)["checks"]}
     assert "accuracy" in run("explain").stdout
+
+
+def test_what_explain_shows_of_each_check_is_a_policy_with_its_usual_options(desk: Path) -> None:
+    for name, check in checks().items():
+        text = run("explain", name).stdout
+        part = text[text.index("    [[check]]") :]
+        (use,) = policy_from(f"policy = 1\n{part}", source="shown", folder=desk).uses
+        assert (use.name, use.level, use.check) == (name, "record", check())
 
 
 @pytest.mark.parametrize(
