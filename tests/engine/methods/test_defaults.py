@@ -313,6 +313,11 @@ STATED: dict[str, dict[str, tuple[float | None, str | None]]] = {
     "transfer": {
         "queries": (None, "from 1 to 1000000000"),
     },
+    "tsne": {
+        "perplexity": (None, "from 1 to 10000"),
+        "components": (None, "from 2 to 10000"),
+        "k": (5, "from 1 to 100"),
+    },
     "universal": {
         "eps": (10.0, "from 0.001 to 1e+09"),
         "fooling_rate": (0.8, "from 0 to 1"),

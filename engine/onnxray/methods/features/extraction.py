@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from onnxray.errors import InputError, OnnxrayError
 from onnxray.images.array_files import archive_key, write_npz
 from onnxray.images.picture_list import PictureList
+from onnxray.methods.features.parts.said import CLASS, PROBABILITY, class_names, said_of
 from onnxray.methods.features.parts.walk import Block, Question, Tick, Walked, walk
 from onnxray.model.layers.grid import Grid, read_space
 from onnxray.model.model import Model
@@ -42,11 +43,8 @@ class Extraction:
 
         def keep(block: Block) -> Mapping[str, Array]:
             kept: dict[str, Array] = {"sha256": np.array([one.encode("ascii") for one in block.sha256], "S64")}
-            if self.predictions and (said := model.verdict(block.pixels)) is not None:
-                kept["class"] = said.classes.astype(np.int64)
-                kept["probability"] = np.array(
-                    [said.row(k, scored=False).probability for k in range(len(block.sha256))]
-                )
+            if self.predictions:
+                kept |= said_of(model, block)
             for name, value in block.values.items():
                 kept[_VALUE + name] = pooled[name](value)
             return kept
@@ -71,12 +69,11 @@ class Extracted:
         }
         if labels is not None:
             known["label"] = np.array([label or "" for label in labels], np.str_)
-        if "class" in read:
-            classes = np.asarray(read["class"])
-            words = {int(number): model.label(int(number)) for number in np.unique(classes)}
+        names = class_names(model, read)
+        if names is not None:
             known |= {
-                "class": classes, "class_name": np.array([words[int(number)] for number in classes], np.str_),
-                "probability": np.asarray(read["probability"]),
+                CLASS: np.asarray(read[CLASS]), "class_name": np.array(names, np.str_),
+                PROBABILITY: np.asarray(read[PROBABILITY]),
             }  # fmt: skip
         values = {key.removeprefix(_VALUE): array for key, array in read.items() if key.startswith(_VALUE)}
         return cls(values=values, pictures=known)
@@ -126,8 +123,8 @@ class Extracted:
 def pyarrow() -> tuple[Any, Any]:
     """The library for Parquet. Errors: InputError where it is not installed."""
     try:
-        import pyarrow as arrow  # type: ignore[import-not-found,unused-ignore]
-        import pyarrow.parquet as parquet  # type: ignore[import-not-found,unused-ignore]
+        import pyarrow as arrow
+        import pyarrow.parquet as parquet
     except ImportError:
         raise InputError(
             "Parquet is written by pyarrow, which is not installed: pip install 'onnxray[parquet]'; or take npz"

@@ -39,7 +39,7 @@ def run_page(document: Mapping[str, Any], folder: Path, beside: Collection[str] 
         f"<h1>{html_text(title)}</h1>", *_warnings(document), *_links(_named(document, beside)),
         *_content(document, folder, beside), *_folded(document, beside),
     ]  # fmt: skip
-    return whole_page(title, parts, styles=("base.css", "page.css"), script="page.js")
+    return whole_page(title, parts, styles=("base.css", "page.css"), scripts=("page.js",))
 
 
 def _title(document: Mapping[str, Any]) -> str:
