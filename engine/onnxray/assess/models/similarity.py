@@ -28,8 +28,8 @@ from onnxray.images.picture_list import PictureList
 from onnxray.images.pixels import Pixels
 from onnxray.methods.as_typed import opening, path_texts, plain_fields
 from onnxray.methods.features.base import Features, asked, flat, pictures_of
-from onnxray.methods.features.extraction import Pool, pool_of
 from onnxray.methods.features.parts.nearest import nearest
+from onnxray.methods.features.parts.pooling import Pool, pool_of
 from onnxray.methods.features.parts.walk import Block, Question, Walked, walk
 from onnxray.methods.option_checks import Range
 from onnxray.methods.run import Run

@@ -24,12 +24,13 @@ from onnxray.errors import InputError
 from onnxray.errors.short_values import short
 from onnxray.images.picture_list import PictureList
 from onnxray.images.pixels import Pixels
-from onnxray.methods.features.base import Features, asked, flat, labels_of, pictures_of
-from onnxray.methods.features.extraction import Pool, pool_of, pyarrow
+from onnxray.methods.features.base import Features, asked, flat, labels_of, pictures_of, seed_of
+from onnxray.methods.features.extraction import pyarrow
 from onnxray.methods.features.parts.libraries import scikit_learn
 from onnxray.methods.features.parts.map_quality import map_quality
 from onnxray.methods.features.parts.nearest import Metric, nearest
 from onnxray.methods.features.parts.pixel_space import reduced
+from onnxray.methods.features.parts.pooling import Pool, pool_of
 from onnxray.methods.features.parts.said import CLASS, PROBABILITY, class_names, correctness, said_of
 from onnxray.methods.features.parts.tsne_points import Layout, Library, library_for
 from onnxray.methods.features.parts.votes import shared_labels
@@ -102,7 +103,7 @@ class TSNE(Features[TsneItem]):
             perplexity = self._perplexity(len(found.places), run)
             labels = labels_of(pictures, found.places, self.true_labels, run)
             known = _known(model, pictures, found, labels)
-            run.tell("pictures", known)
+            run.tell("points", known)
             layout = Layout(perplexity=perplexity, metric=self.metric, seed=seed_of(run))
             for layer, own in run.units(layers):
                 yield self._item(layer, found, known, layout, own)
@@ -219,14 +220,8 @@ class TSNE(Features[TsneItem]):
         return np.asarray(made.fit_transform(codes), np.float32)
 
     def extra(self, tape: Tape[TsneItem]) -> dict[str, Any]:
-        """``pictures``: of each what is known of it, in the order of the arrays."""
-        return {**super().extra(tape), "pictures": next(iter(tape.facts("pictures")), {})}
-
-
-def seed_of(run: Run) -> int:
-    """The seed that a run was called with."""
-    sequence: Any = run.random.bit_generator.seed_seq
-    return int(sequence.entropy)
+        """``points``: of each picture what is known of it, in the order of the arrays."""
+        return {**super().extra(tape), "points": next(iter(tape.facts("points")), {})}
 
 
 def _known(model: Model, pictures: PictureList, found: Walked, labels: Sequence[str | None]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ class TsneItem(DrawnItem):
     ``map``. What could not be had is null, with a ``reason``.
     images: ``thumbnails``, ``columns`` of them side by side; of all layers the same.
     numbers_: ``positions`` (n, 2), ``neighbors`` and ``distances`` (n, k) in the original space, the nearest first, and
-    ``codes`` where they are exported. Pictures are those of the result's ``pictures``, in their order.
+    ``codes`` where they are exported. Pictures are those of the result's ``points``, in their order.
     """
 
     plain = (

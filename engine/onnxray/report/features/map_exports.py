@@ -31,7 +31,7 @@ def exported(result: Result[TsneItem]) -> dict[str, bytes]:
     """File name -> bytes of what the method's ``export`` names."""
     stated, items = result.provenance.method["options"]["export"], result.items
     wanted = (stated,) if isinstance(stated, str) else stated or ()
-    known = result.extra["pictures"]
+    known = result.extra["points"]
     found: dict[str, bytes] = {}
     if items and "embedding-atlas" in wanted:
         found["embedding-atlas.parquet"] = atlas_table(items, known)

@@ -46,7 +46,7 @@ L lists what is in view. Distances between groups, and their sizes, mean nothing
 def map_page(
     items: Sequence[TsneItem], known: Mapping[str, Any], *, title: str
 ) -> bytes:  # fmt: skip
-    """The page of a result's maps. known: of each picture, lists as a result's ``pictures`` has them."""
+    """The page of a result's maps. known: of each picture, lists as a result's ``points`` has them."""
     count = items[0].pictures_seen
     layers = [
         {

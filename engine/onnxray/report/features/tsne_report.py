@@ -33,8 +33,8 @@ def pictures(result: Result[TsneItem]) -> dict[str, bytes]:
     title = result.provenance.title or f"t-SNE of {model_name(result.provenance)}"
     palette = palette_of(result.provenance.background)
     return {
-        "maps.png": maps_plot(result.items[:_MOST], result.extra.get("pictures", {}), title=title, palette=palette),
-        "map.html": map_page(result.items, result.extra.get("pictures", {}), title=title),
+        "maps.png": maps_plot(result.items[:_MOST], result.extra.get("points", {}), title=title, palette=palette),
+        "map.html": map_page(result.items, result.extra.get("points", {}), title=title),
     }  # fmt: skip
 
 

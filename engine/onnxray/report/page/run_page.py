@@ -23,7 +23,7 @@ _FIRST = ("image", "origin", "original", "target", "overlay", "map")
 """Roles of pictures that stand first."""
 _LEFT_OUT = (
     "items", "seconds", "command", "made_from", "machine", "versions", "files", "notes", "incomplete", "interrupted",
-    "runs",
+    "runs", "points",
 )  # fmt: skip
 """What stands elsewhere on the page, or differs from run to run."""
 

@@ -53,7 +53,7 @@ def test_a_map_is_scikit_learns_own_for_the_seed(
 ) -> None:
     from sklearn.manifold import TSNE as Theirs
 
-    codes = codes_of(lenet, mapped.extra["pictures"]["path"], layer, tmp_path)
+    codes = codes_of(lenet, mapped.extra["points"]["path"], layer, tmp_path)
     theirs = Theirs(perplexity=15, init="pca", random_state=3)
     item = mapped.items[place]
     np.testing.assert_array_equal(item.numbers_["positions"], theirs.fit_transform(codes))
@@ -65,7 +65,7 @@ def test_a_map_is_scikit_learns_own_for_the_seed(
 def test_beside_it_stand_the_nearest_of_the_layer_and_what_tells_whether_it_is_true(mapped: Result[TsneItem]) -> None:
     from sklearn.manifold import trustworthiness
 
-    item, labels = mapped.items[0], np.array(mapped.extra["pictures"]["label"])
+    item, labels = mapped.items[0], np.array(mapped.extra["points"]["label"])
     codes, positions = item.numbers_["codes"].astype(np.float64), item.numbers_["positions"]
     assert item.trustworthiness == pytest.approx(trustworthiness(codes, positions, n_neighbors=5))
     assert item.continuity == pytest.approx(trustworthiness(positions, codes, n_neighbors=5))
@@ -86,7 +86,7 @@ def test_beside_it_stand_the_nearest_of_the_layer_and_what_tells_whether_it_is_t
 
 
 def test_what_is_known_of_the_pictures_and_their_thumbnails(lenet: onnxray.Model, mapped: Result[TsneItem]) -> None:
-    known = mapped.extra["pictures"]
+    known = mapped.extra["points"]
     said = lenet.predict(known["path"])
     assert known["label"] == [Path(path).parent.name for path in known["path"]]
     assert known["prediction"] == list(said.labels)
