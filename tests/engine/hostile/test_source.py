@@ -74,6 +74,7 @@ ALLOWED: dict[tuple[str, str, str], str] = {
     ): "its texts are set to be no markup before anything is drawn",
     (f"{_E}report/robustness_report.py", "curve", "legend"): "as above",
     (f"{_E}report/features/invariance_report.py", "curves", "legend"): "as above",
+    (f"{_E}report/features/probe_report.py", "probe_plot", "legend"): "names of its own, and a number",
     (
         f"{_E}report/features/tsne_report.py",
         "_legend",
