@@ -108,6 +108,14 @@ _FEATURE_COMMANDS = {
         "onnxray.cli.commands.features.neighbors:neighbors",
         "Nearest neighbours of pictures in a layer's space, beside those in pixel space.",
     ),
+    "tsne": (
+        "onnxray.cli.commands.features.tsne:tsne",
+        "Maps of pictures in layers' spaces (t-SNE), with what tells whether a map can be believed.",
+    ),
+    "probe": (
+        "onnxray.cli.commands.features.probe:probe",
+        "How well labels of your own can be told from layers (linear and k-nearest probes), the best as a file.",
+    ),
     "patches": (
         "onnxray.cli.commands.features.patches:patches",
         "What channels look for: the parts of pictures that activate them most, and what of them counts.",

@@ -22,6 +22,8 @@ from onnxray.methods.concepts.item import ConceptItem
 from onnxray.methods.features.invariance_item import InvarianceItem
 from onnxray.methods.features.neighbors_item import NeighborsItem
 from onnxray.methods.features.patches_item import PatchesItem
+from onnxray.methods.features.probe_item import ProbeItem
+from onnxray.methods.features.tsne_item import TsneItem
 from onnxray.methods.features.units_item import UnitsItem
 from onnxray.methods.lots.item import LotsItem
 from onnxray.methods.saliency.item import MapItem
@@ -44,7 +46,9 @@ from onnxray.report.features import (
     invariance_report,
     neighbors_report,
     patches_report,
+    probe_report,
     similarity_report,
+    tsne_report,
     units_report,
 )
 from onnxray.report.pages import drawn_pages
@@ -87,6 +91,8 @@ _SHEETS: Final[Mapping[type[Item], Callable[[Result[Any]], Mapping[str, bytes]]]
     InvarianceItem: invariance_report.pictures,
     NeighborsItem: neighbors_report.sheets,
     PatchesItem: patches_report.sheets,
+    ProbeItem: probe_report.pictures,
+    TsneItem: tsne_report.pictures,
     UnitsItem: units_report.pictures,
     SimilarityItem: similarity_report.pictures,
     UniversalItem: universal_report.sheets,

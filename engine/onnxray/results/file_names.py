@@ -20,7 +20,7 @@ _LONGEST = 160
 _SHORTEST_PART = 12
 # What a run writes beside its items' files, and what Windows keeps for its devices.
 _RESERVED = re.compile(
-    r"(sheet|zoom|part)(-\d+)?|trace|curves?|weights|stability|layers|concepts|values|features|units|invariance|index"
+    r"(sheet|zoom|part)(-\d+)?|trace|curves?|weights|stability|layers|concepts|values|features|units|invariance|maps|probe|index"
     r"|similarity|result|items|print|con|prn|aux|nul|(com|lpt)[0-9]",
     re.IGNORECASE,
 )

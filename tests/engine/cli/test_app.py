@@ -120,7 +120,7 @@ def test_the_lists() -> None:
         *(f"saliency {name}" for name in maps), "saliency layers", "saliency compare",
         *(f"saliency check {name}" for name in maps),
         *(f"visualize {name}" for name in pictures if name not in {"invert", *fooling}),
-        *(f"features {name}" for name in ("extract", "neighbors", "patches", "units", "invariance", "compare")),
+        *(f"features {name}" for name in ("extract", "neighbors", "tsne", "probe", "patches", "units", "invariance", "compare")),
     ]  # fmt: skip
     group: Any = typer.main.get_command(app)
     context = group.make_context("onnxray", ["--help"], resilient_parsing=True)

@@ -90,6 +90,12 @@ ALLOWED: dict[tuple[str, str, str], str] = {
     ): "its texts are set to be no markup before anything is drawn",
     (f"{_E}report/robustness_report.py", "curve", "legend"): "as above",
     (f"{_E}report/features/invariance_report.py", "curves", "legend"): "as above",
+    (f"{_E}report/features/probe_report.py", "probe_plot", "legend"): "names of its own, and a number",
+    (
+        f"{_E}report/features/tsne_report.py",
+        "_legend",
+        "legend",
+    ): "its texts are set, to be no markup, before it is drawn",
     (f"{_E}report/features/similarity_report.py", "_measures", "legend"): "three names of a literal table",
     (f"{_E}engines/twin.py", "_as_input", "getattr"): "numpy's names of onnx's float types",
     (

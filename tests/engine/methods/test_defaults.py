@@ -259,6 +259,12 @@ STATED: dict[str, dict[str, tuple[float | None, str | None]]] = {
         "steps": (2000, "from 1 to 1000000"),
         "tolerance": (0.1, "from 0.0001 to 16"),
     },
+    "probe": {
+        "test": (0.3, "from 0.01 to 0.99"),
+        "folds": (None, "from 2 to 100"),
+        "k": (5, "from 1 to 1000"),
+        "most": (8, "from 1 to 200"),
+    },
     "rise": {
         "masks": (4000, "from 1"),
         "cells": (7, "from 1"),
@@ -312,6 +318,11 @@ STATED: dict[str, dict[str, tuple[float | None, str | None]]] = {
     },
     "transfer": {
         "queries": (None, "from 1 to 1000000000"),
+    },
+    "tsne": {
+        "perplexity": (None, "from 1 to 10000"),
+        "components": (None, "from 2 to 10000"),
+        "k": (5, "from 1 to 100"),
     },
     "universal": {
         "eps": (10.0, "from 0.001 to 1e+09"),

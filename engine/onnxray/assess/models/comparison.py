@@ -10,11 +10,11 @@ import numpy as np
 
 from onnxray.assess.maps.summary import spread
 from onnxray.assess.models.alignment import Alignment, align
-from onnxray.assess.models.item import DrawnMap, ModelsItem
+from onnxray.assess.models.item import ModelsItem
 from onnxray.assess.models.layer_errors import layer_errors, parting, worst
-from onnxray.assess.models.maps import beside, map_of
+from onnxray.assess.models.maps import maps_beside
 from onnxray.assess.models.predictions import agreement, answers_apart, compared, said
-from onnxray.errors import InputError, OnnxrayError
+from onnxray.errors import InputError
 from onnxray.graph.classifier.predictions import Predictions
 from onnxray.images.eight_bits import to_uint8
 from onnxray.images.pixels import Pixels
@@ -22,7 +22,7 @@ from onnxray.images.profile.profile import Profile
 from onnxray.methods.as_typed import Unstated, opening, path_texts, plain_fields, settings_of, target_text
 from onnxray.methods.method import Method
 from onnxray.methods.option_checks import check_range
-from onnxray.methods.run import Run, generator_of, silent
+from onnxray.methods.run import Run
 from onnxray.methods.saliency.base import Saliency
 from onnxray.model.model import Model
 from onnxray.objectives.targets import targets_of
@@ -179,19 +179,11 @@ class _Group:
             return {}
         if of_a.plain or of_b.plain:
             return {"reason": "no maps: the models take no pictures"}
-        found: list[DrawnMap] = []
-        for model, pixels in ((self.model, of_a), (self.other.model, of_b)):
-            notes: list[str] = []
-            alone = Run(generator_of(self.run.random, ()), silent, notes)
-            which = f"model {1 if model is self.model else self.number}"
-            try:
-                found.append(map_of(method, model, pixels.rows(np.array([row])), target, alone))
-            except OnnxrayError as error:
-                return {"reason": f"no map of {which}: {error}"}
-            for note in notes:
-                self.run.note(f"{which}: {note}")
-        a, (b, correlation, difference) = found[0], beside(*found)
-        return {"maps": (a, b), "rank_correlation": correlation, "difference": difference}
+        alone = np.array([row])
+        return maps_beside(
+            method, (self.model, self.other.model), (of_a.rows(alone), of_b.rows(alone)), target, self.run,
+            (1, self.number),
+        )  # fmt: skip
 
 
 def _target_of(goals: Any, row: int, answer: Any) -> object:

@@ -5,7 +5,8 @@ Formulas of CKA and Procrustes: kernel_alignment.py. Mutual neighbours: of the k
 Layers are matched as in alignment.py; different networks are compared by their layers with weights, each of the first
 beside that of the second which is most alike by CKA. They part at the first layer, in the order of the first model,
 whose 1 - CKA is at least 0.001 and ten times that of every layer before it. Values and predictions are ONNX Runtime's,
-and each model sees the pictures through its own profile.
+and each model sees the pictures through its own profile. Of some pictures the saliency maps of the two, of the class
+that the first says, stand beside each other by Spearman's rank correlation (maps.py).
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ from typing import Annotated, Any, ClassVar, Final, final
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxray.assess.maps.calls import method_of
 from onnxray.assess.models.alignment import align
 from onnxray.assess.models.kernel_alignment import FEWEST, cka, procrustes, root_of_gram
 from onnxray.assess.models.layer_errors import parting
+from onnxray.assess.models.maps import map_agreement
 from onnxray.assess.models.similarity_item import SimilarityItem
 from onnxray.errors import InputError
 from onnxray.graph.weight_layers import weight_layers
@@ -28,8 +31,8 @@ from onnxray.images.picture_list import PictureList
 from onnxray.images.pixels import Pixels
 from onnxray.methods.as_typed import opening, path_texts, plain_fields
 from onnxray.methods.features.base import Features, asked, flat, pictures_of
-from onnxray.methods.features.extraction import Pool, pool_of
 from onnxray.methods.features.parts.nearest import nearest
+from onnxray.methods.features.parts.pooling import Pool, pool_of
 from onnxray.methods.features.parts.walk import Block, Question, Walked, walk
 from onnxray.methods.option_checks import Range
 from onnxray.methods.run import Run
@@ -62,6 +65,10 @@ class LayerSimilarity(Features[SimilarityItem]):
         "none"
     )
     k: Annotated[int, "nearest neighbours of each picture that may be mutual", Range(1, 1000)] = 5
+    maps: Annotated[
+        int, "pictures, spread over all, whose saliency maps by the two models are compared", Range(0, 1000)
+    ] = 8
+    map_method: Annotated[str, "saliency method of those maps"] = "grad-cam"
     most: Annotated[int, "layers of each model, spread over all, where none is named", Range(2, 200)] = 24
 
     def command(self) -> tuple[str, ...]:
@@ -83,6 +90,7 @@ class LayerSimilarity(Features[SimilarityItem]):
     def run(self, model: Model, pixels: Pixels, goal: Any, run: Run) -> Iterator[SimilarityItem]:
         """Give every layer of the first model beside its counterpart."""
         pictures = pictures_of(run)
+        method_of(self.map_method)  # what is no method is refused before anything is run
         theirs = _read_by(self.other, pictures)
         own, others, matches = self._layers(model, run)
         with run.work_folder() as folder:
@@ -101,6 +109,7 @@ class LayerSimilarity(Features[SimilarityItem]):
                 "agreement": _agreement(found, beside, rows, their_rows),
                 "cka": None if matrix is None else [[_number(value) for value in row] for row in matrix],
             })  # fmt: skip
+            run.tell("saliency", self._maps(model, pictures, theirs, found, both, run))
             roots = _Roots(layers, other_layers)
             for match, part in run.units(matches):
                 yield self._item(match, (own, others), (layers, other_layers), matrix, roots)
@@ -122,6 +131,20 @@ class LayerSimilarity(Features[SimilarityItem]):
         if not own or not others:
             raise InputError("one of the models has no layers with weights; name layers with --layer")
         return own, others, []
+
+    def _maps(
+        self, model: Model, pictures: PictureList, theirs: PictureList, found: Walked, both: NDArray[np.int64], run: Run
+    ) -> dict[str, Any] | None:
+        """How far the maps of the two models agree; None where none were asked for."""
+        if not self.maps or not len(both):
+            return None
+        places = both[np.unique(np.linspace(0, len(both) - 1, min(self.maps, len(both))).round().astype(int))].tolist()
+        said = found.arrays.get(_CLASS)
+        classes = {} if said is None else dict(zip(found.places.tolist(), np.asarray(said).tolist()))
+        return map_agreement(
+            method_of(self.map_method), (model, self.other), (pictures, theirs), places, classes, run,
+            lambda done: run.progress(done, len(places), f"maps of {len(places)} pictures"),
+        )  # fmt: skip
 
     def _question(self, model: Model, layers: Sequence[str], count: int) -> Question:
         codes = {name: _codes(model, name, self.pool) for name in layers}
@@ -161,12 +184,20 @@ class LayerSimilarity(Features[SimilarityItem]):
         )  # fmt: skip
 
     def extra(self, tape: Tape[SimilarityItem]) -> dict[str, Any]:
-        """``layers``, ``other_layers``, the matrix ``cka`` of all of them, ``agreement``, and ``parts_at``."""
+        """``layers``, ``other_layers``, the matrix ``cka`` of all of them, ``agreement`` of predictions, ``saliency``
+        (of maps), and ``parts_at``.
+        """
         seen: dict[str, Any] = next(iter(tape.facts("seen")), {})
         items = list(tape.items)
         matched = all(item.matched_by != "cka" for item in items)
         place = parting([None if item.cka is None else 1 - item.cka for item in items]) if matched else None
-        return {**super().extra(tape), **seen, "parts_at": None if place is None else items[place].layer}
+        maps = next(iter(tape.facts("saliency")), None)
+        return {
+            **super().extra(tape),
+            **seen,
+            "saliency": maps,
+            "parts_at": None if place is None else items[place].layer,
+        }
 
 
 @final

@@ -136,3 +136,9 @@ def flat(name: str) -> Callable[[NDArray[Any]], NDArray[np.float32]]:
 def pictures_of(run: Run) -> PictureList:
     """The pictures that a run was handed."""
     return cast(PictureList, run.pictures)
+
+
+def seed_of(run: Run) -> int:
+    """The seed that a run was called with."""
+    sequence: Any = run.random.bit_generator.seed_seq
+    return int(sequence.entropy)

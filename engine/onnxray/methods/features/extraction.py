@@ -5,23 +5,23 @@ Of a value with rows and columns ``pool`` may keep the mean or the largest numbe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxray.errors import InputError, OnnxrayError
+from onnxray.errors import InputError
 from onnxray.images.array_files import archive_key, write_npz
 from onnxray.images.picture_list import PictureList
+from onnxray.methods.features.parts.pooling import Pool, pool_of
+from onnxray.methods.features.parts.said import CLASS, PROBABILITY, class_names, said_of
 from onnxray.methods.features.parts.walk import Block, Question, Tick, Walked, walk
-from onnxray.model.layers.grid import Grid, read_space
 from onnxray.model.model import Model
 
 Array = NDArray[Any]
-Pool = Literal["none", "mean", "max"]
 
 FILES: Final[Mapping[str, str]] = {"npz": "features.npz", "parquet": "features.parquet"}
 _VALUE, _PICTURE = "value ", "picture:"
@@ -42,11 +42,8 @@ class Extraction:
 
         def keep(block: Block) -> Mapping[str, Array]:
             kept: dict[str, Array] = {"sha256": np.array([one.encode("ascii") for one in block.sha256], "S64")}
-            if self.predictions and (said := model.verdict(block.pixels)) is not None:
-                kept["class"] = said.classes.astype(np.int64)
-                kept["probability"] = np.array(
-                    [said.row(k, scored=False).probability for k in range(len(block.sha256))]
-                )
+            if self.predictions:
+                kept |= said_of(model, block)
             for name, value in block.values.items():
                 kept[_VALUE + name] = pooled[name](value)
             return kept
@@ -71,12 +68,11 @@ class Extracted:
         }
         if labels is not None:
             known["label"] = np.array([label or "" for label in labels], np.str_)
-        if "class" in read:
-            classes = np.asarray(read["class"])
-            words = {int(number): model.label(int(number)) for number in np.unique(classes)}
+        names = class_names(model, read)
+        if names is not None:
             known |= {
-                "class": classes, "class_name": np.array([words[int(number)] for number in classes], np.str_),
-                "probability": np.asarray(read["probability"]),
+                CLASS: np.asarray(read[CLASS]), "class_name": np.array(names, np.str_),
+                PROBABILITY: np.asarray(read[PROBABILITY]),
             }  # fmt: skip
         values = {key.removeprefix(_VALUE): array for key, array in read.items() if key.startswith(_VALUE)}
         return cls(values=values, pictures=known)
@@ -126,31 +122,10 @@ class Extracted:
 def pyarrow() -> tuple[Any, Any]:
     """The library for Parquet. Errors: InputError where it is not installed."""
     try:
-        import pyarrow as arrow  # type: ignore[import-not-found,unused-ignore]
-        import pyarrow.parquet as parquet  # type: ignore[import-not-found,unused-ignore]
+        import pyarrow as arrow
+        import pyarrow.parquet as parquet
     except ImportError:
         raise InputError(
             "Parquet is written by pyarrow, which is not installed: pip install 'onnxray[parquet]'; or take npz"
         ) from None
     return arrow, parquet
-
-
-def pool_of(model: Model, name: str, pool: Pool) -> Callable[[Array], Array]:
-    """What makes of a value's rows what is kept of it; what has no rows and columns is kept as it is."""
-    grid = None if pool == "none" else grid_of(model, name)
-    if grid is None:
-        return np.asarray
-    return lambda value: _pooled(grid, value, pool)
-
-
-def grid_of(model: Model, name: str) -> Grid | None:
-    """A value's rows and columns; None where it has none that can be told."""
-    try:
-        return read_space(model).grid(name)
-    except OnnxrayError:
-        return None
-
-
-def _pooled(grid: Grid, value: Array, pool: Pool) -> Array:
-    maps = grid.maps(value)
-    return np.asarray(maps.mean((2, 3), dtype=np.float32) if pool == "mean" else maps.max((2, 3)))

@@ -24,10 +24,10 @@ from onnxray.images.picture_list import PictureList, left_out_notes
 from onnxray.images.pixels import Pixels
 from onnxray.images.two_columns import two_columns
 from onnxray.methods.features.base import Features, flat, pictures_of
-from onnxray.methods.features.extraction import grid_of
 from onnxray.methods.features.invariance_item import InvarianceItem
 from onnxray.methods.features.parts.moments import Moments, linear_map
 from onnxray.methods.features.parts.pixel_space import reduced
+from onnxray.methods.features.parts.pooling import grid_of
 from onnxray.methods.features.parts.transformations import FACTORS, Factor
 from onnxray.methods.features.parts.walk import block_size, values_of
 from onnxray.methods.run import Run

@@ -23,6 +23,7 @@ from onnxray.methods.features.base import Features, asked, flat, labels_of, list
 from onnxray.methods.features.neighbors_item import NeighborsItem
 from onnxray.methods.features.parts.nearest import Nearest, distances_to, nearest
 from onnxray.methods.features.parts.pixel_space import pixel_codes, pixel_words, reduced
+from onnxray.methods.features.parts.votes import shared_labels
 from onnxray.methods.features.parts.walk import Block, Question, Walked
 from onnxray.methods.option_checks import Range
 from onnxray.methods.run import Run
@@ -141,15 +142,9 @@ class _Search:
 
     def _told(self, near: Nearest) -> dict[str, Any]:
         """How many neighbours share the query's label, of those queries and neighbours that have one."""
-        known = np.array([label is not None for label in self.labels])
-        shared, votes = list[float](), list[bool]()
-        for row in np.flatnonzero(known).tolist():
-            labels = [self.their_labels[place] for place in near.places[row]]
-            labels = [label for label in labels if label is not None]
-            if labels:
-                shared.append(float(np.mean([label == self.labels[row] for label in labels])))
-                votes.append(max(labels, key=lambda one: (labels.count(one), -labels.index(one))) == self.labels[row])
-        reason = None if shared else "no labels were given" if not known.any() else "no neighbour has a label"
+        shared, votes = shared_labels(near.places, self.labels, self.their_labels)
+        known = any(label is not None for label in self.labels)
+        reason = None if shared else "no labels were given" if not known else "no neighbour has a label"
         return {
             "queries": len(shared), "share_of_label": float(np.mean(shared)) if shared else None,
             "majority_right": float(np.mean(votes)) if votes else None, "typical_distance": near.typical,

@@ -48,6 +48,9 @@ def similarity_plot(
     agreed = extra.get("agreement")
     if agreed is not None:
         seen = f"{seen}, the same class for {agreed['share']:.1%} of them"
+    maps = extra.get("saliency")
+    if maps is not None and maps["rank_correlation"] is not None:
+        seen = f"{seen}, rank correlation of maps {maps['rank_correlation']['mean']:.2f}"
     ink = palette.ink
     said = title_lines(f"{title}: {seen}", int(14 * (side + 2)))
     figure.suptitle(said, x=0.012, ha="left", fontsize=11.5, weight="bold", color=ink, **NO_MARKUP)

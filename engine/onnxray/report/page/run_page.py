@@ -23,7 +23,7 @@ _FIRST = ("image", "origin", "original", "target", "overlay", "map")
 """Roles of pictures that stand first."""
 _LEFT_OUT = (
     "items", "seconds", "command", "made_from", "machine", "versions", "files", "notes", "incomplete", "interrupted",
-    "runs",
+    "runs", "points",
 )  # fmt: skip
 """What stands elsewhere on the page, or differs from run to run."""
 
@@ -39,7 +39,7 @@ def run_page(document: Mapping[str, Any], folder: Path, beside: Collection[str] 
         f"<h1>{html_text(title)}</h1>", *_warnings(document), *_links(_named(document, beside)),
         *_content(document, folder, beside), *_folded(document, beside),
     ]  # fmt: skip
-    return whole_page(title, parts, styles=("base.css", "page.css"), script="page.js")
+    return whole_page(title, parts, styles=("base.css", "page.css"), scripts=("page.js",))
 
 
 def _title(document: Mapping[str, Any]) -> str:

@@ -14,11 +14,12 @@ from importlib.resources import files
 from onnxray.errors.shown_text import html_text
 
 
-def whole_page(title: str, body: Iterable[str], *, styles: Sequence[str], script: str | None = None) -> bytes:
-    """The page. body: HTML whose texts went through ``html_text``; styles, script: files of this folder, by name."""
-    style = "".join(map(_own, styles))
-    code = "" if script is None else _own(script)
-    runs = "" if script is None else f" script-src '{_hash(code)}';"
+def whole_page(title: str, body: Iterable[str], *, styles: Sequence[str], scripts: Sequence[str] = ()) -> bytes:
+    """The page. body: HTML whose texts went through ``html_text``; styles, scripts: files of this folder, by name, each
+    kind joined into one.
+    """
+    style, code = ("".join(map(_own, names)) for names in (styles, scripts))
+    runs = "" if not scripts else f" script-src '{_hash(code)}';"
     policy = f"default-src 'none'; img-src data:; style-src '{_hash(style)}';{runs} base-uri 'none'; form-action 'none'"
     parts = [
         "<!doctype html>", '<html lang="en">', "<head>", '<meta charset="utf-8">',
@@ -26,7 +27,7 @@ def whole_page(title: str, body: Iterable[str], *, styles: Sequence[str], script
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         '<meta name="referrer" content="no-referrer">',
         f"<title>{html_text(title)}</title>", f"<style>{style}</style>", "</head>", "<body>", "<main>", *body,
-        "</main>", *([] if script is None else [f"<script>{code}</script>"]), "</body>", "</html>", "",
+        "</main>", *([] if not scripts else [f"<script>{code}</script>"]), "</body>", "</html>", "",
     ]  # fmt: skip
     return "\n".join(parts).encode()
 

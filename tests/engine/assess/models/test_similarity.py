@@ -55,7 +55,32 @@ def test_a_model_beside_itself(lenet: onnxray.Model, tmp_path: Path) -> None:
         assert item.mutual_neighbors == 1
     assert result.extra["parts_at"] is None
     assert result.extra["agreement"] == {"same_class": 14, "pictures": 14, "share": 1.0}
+    saliency = result.extra["saliency"]
+    assert (saliency["method"], saliency["pictures"], saliency["reason"]) == ("grad-cam", 8, None)
+    assert saliency["rank_correlation"] == {"mean": pytest.approx(1), "median": pytest.approx(1), "count": 8}
     assert list(drawn(result)) == ["similarity.png"]
+
+
+def test_maps_of_another_model_agree_less_and_are_those_of_the_methods(lenet: onnxray.Model, tmp_path: Path) -> None:
+    from scipy.stats import spearmanr
+
+    from onnxray.methods.saliency.gradient.gradient import Gradient
+
+    noisy = onnxray.open(spoilt_at(weights_of("conv2"), tmp_path / "noisy.onnx"), profile=lenet.profile)
+    paths = [str(path) for path in sorted(plain(tmp_path / "in", 6).iterdir())]
+    result = LayerSimilarity(other=noisy, layer="conv1", maps=3, map_method="gradient")(lenet, paths)
+    found = []
+    for path in (paths[0], paths[2], paths[5]):
+        target = f"class:{int(lenet.predict(path).classes[0])}"
+        maps = [Gradient()(model, path, target).items[0].heat for model in (lenet, noisy)]
+        found.append(spearmanr(*(np.asarray(one, np.float64).reshape(-1) for one in maps)).statistic)
+    told = result.extra["saliency"]
+    assert told["rank_correlation"]["count"] == 3
+    assert told["rank_correlation"]["mean"] == pytest.approx(np.mean(found), abs=1e-6)
+    assert told["rank_correlation"]["mean"] < 0.9
+    assert LayerSimilarity(other=noisy, layer="conv1", maps=0)(lenet, paths).extra["saliency"] is None
+    with pytest.raises(onnxray.errors.InputError, match="there is no method 'nonsense'"):
+        LayerSimilarity(other=noisy, map_method="nonsense")(lenet, paths)
 
 
 def test_models_part_at_the_layer_that_was_broken(lenet: onnxray.Model, tmp_path: Path) -> None:

@@ -18,8 +18,8 @@ from onnxray.methods.features.parts import walk as walking
 from support import models
 from support.feature_folders import digits, plain, spoilt
 
-VERBS = ("extract", "neighbors", "patches", "units", "invariance")
-LAYER = {"extract": "ip1", "neighbors": "ip1", "patches": "relu1", "units": "relu1", "invariance": "ip1"}
+VERBS = ("extract", "neighbors", "tsne", "patches", "units", "invariance")
+LAYER = {"extract": "ip1", "neighbors": "ip1", "tsne": "ip1", "patches": "relu1", "units": "relu1", "invariance": "ip1"}
 FAST = {"patches": ("--picture", "none", "--most", "2"), "invariance": ("--factor", "flip", "--factor", "light")}
 
 
@@ -69,7 +69,7 @@ def test_a_folder_of_nothing_is_one_line_and_leaves_nothing(verb: str, what: str
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb != "tsne"])
 def test_one_picture_alone(verb: str, tmp_path: Path) -> None:
     found = document(
         verb, "lenet", plain(tmp_path / "in", 1), "--layer", LAYER[verb], *FAST.get(verb, ()), "-o", tmp_path / "out"
@@ -200,6 +200,57 @@ def test_extract_goes_on_where_it_was_stopped(tmp_path: Path, monkeypatch: pytes
     assert not list(out.glob(".onnxray*"))
     assert invoke(*asked, out, "--resume").exit_code == 1  # complete
     assert invoke(*asked, out, "--overwrite").exit_code == 0
+
+
+def test_a_probe_writes_a_model_that_classify_opens(tmp_path: Path) -> None:
+    pytest.importorskip("sklearn")
+    folder = digits(tmp_path / "in", 4)
+    asked = (
+        "probe",
+        "lenet",
+        folder,
+        "--labels",
+        "folders",
+        "--layer",
+        "relu1",
+        "--test",
+        "0.5",
+        "-o",
+        tmp_path / "out",
+    )
+    found = document(*asked)
+    told = found["probe_file"]
+    assert (told["file"], told["layer"]) == ("probe.onnx", "relu1")
+    assert told["same_class"] == told["pictures"] == 40
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "index.html", "probe.onnx", "probe.png", "relu1-0-probe-bias.npy", "relu1-0-probe-weights.npy", "result.json",
+    ]  # fmt: skip
+    fours = sorted((folder / "4").iterdir())
+    said = CliRunner().invoke(app, ["classify", str(tmp_path / "out" / "probe.onnx"), *map(str, fours), "--json"])
+    assert said.exit_code == 0, said.output
+    assert [item["label"] for item in json.loads(said.stdout)["items"]] == ["4"] * 4
+    alone = invoke(
+        "probe", "lenet", folder, "--labels", "folders", "--layer", "relu1", "--test", "0.01", "-o", tmp_path / "no"
+    )
+    assert (alone.exit_code, (tmp_path / "no").exists()) == (1, False)
+    assert "none is left to test" in alone.stderr
+
+
+def test_a_map_is_written_with_a_page_and_files_for_others(tmp_path: Path) -> None:
+    pytest.importorskip("sklearn")
+    found = document(
+        "tsne", "lenet", plain(tmp_path / "in"), "--layer", "ip1", "--layer", "pool2", "--export", "projector", "-o",
+        tmp_path / "out",
+    )  # fmt: skip
+    assert {"map.html", "maps.png", "projector_config.pbtxt", "projector-ip1.tsv", "projector-pool2.tsv"} <= {
+        path.name for path in (tmp_path / "out").iterdir()
+    }
+    assert found["items"][0]["files"]["thumbnails"] == found["items"][1]["files"]["thumbnails"]
+    assert "x" not in found["points"]["path"]
+    assert "points" not in (tmp_path / "out" / "index.html").read_text()
+    refused = invoke("tsne", "lenet", tmp_path / "in", "--perplexity", "12", "-o", tmp_path / "no")
+    assert (refused.exit_code, (tmp_path / "no").exists()) == (1, False)
+    assert "the perplexity is 12, and there are 12 pictures" in refused.stderr
 
 
 def test_parquet_holds_the_same_or_says_what_it_takes(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def _print(result: Result[SimilarityItem]) -> None:
 
     from onnxray.cli.parts.console import table_console
     from onnxray.cli.parts.tables import MOST_ROWS
-    from onnxray.errors.shown_text import shortened
+    from onnxray.errors.shown_text import shortened, terminal
 
     console = table_console()
     table = Table("layer", "of the other", "matched by", "CKA", "mutual neighbours", "Procrustes")
@@ -66,6 +66,14 @@ def _print(result: Result[SimilarityItem]) -> None:
     agreed = result.extra["agreement"]
     if agreed is not None:
         console.print(f"both say the same class of {agreed['same_class']} of {agreed['pictures']} pictures")
+    maps = result.extra["saliency"]
+    if maps is not None and maps["rank_correlation"] is not None:
+        found = maps["rank_correlation"]
+        console.print(
+            f"rank correlation of the {maps['method']} maps of {found['count']} pictures: {found['mean']:.3f}"
+        )
+    elif maps is not None:
+        console.print(f"no maps are compared: {terminal(str(maps['reason']), 200)}")
     if all(item.matched_by != "cka" for item in result.items):
         part = result.extra["parts_at"]
         console.print("they do not part" if part is None else f"they part at {part}")
