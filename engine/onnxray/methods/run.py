@@ -52,15 +52,21 @@ class Run:
         """The same run, with its progress told otherwise."""
         return dataclasses.replace(self, progress=progress)
 
+    @property
+    def lasting_folder(self) -> Path | None:
+        """A folder that is there again when the run is gone on with; None where the run is not kept."""
+        keep = None if self.tape is None else self.tape.keep
+        return None if keep is None else keep.work
+
     @contextmanager
     def work_folder(self) -> Iterator[Path]:
         """A folder for what the run computes on the way and does not hold in memory.
 
         Where the run is kept it lies in its folder, and is there again when the run is gone on with.
         """
-        keep = None if self.tape is None else self.tape.keep
-        if keep is not None:
-            yield keep.work
+        lasting = self.lasting_folder
+        if lasting is not None:
+            yield lasting
             return
         with tempfile.TemporaryDirectory(prefix="onnxray-") as folder:
             yield Path(folder)

@@ -99,7 +99,7 @@ STATED: dict[str, dict[str, tuple[float | None, str | None]]] = {
     "fmn": {
         "queries": (None, "from 1 to 1000000000"),
         "steps": (100, "from 1 to 100000"),
-        "step_size": (255.0, "from 0.001 to 1e+06"),
+        "step_size": (None, "from 0.001 to 1e+06"),
         "gamma": (0.05, "from 0.001 to 0.9"),
     },
     "fooling_evolution": {

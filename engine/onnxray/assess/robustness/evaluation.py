@@ -129,6 +129,7 @@ class RobustnessEvaluation(Method[RobustnessItem]):
         if goal is None:
             run.note("labels: none were stated, so the model's own answers count as right")
         suite = suite_of(self.norm, self.named)
+        suite.check_variable(variable, self.norm, self.budgets)
         missing = why_no_gradient(criterion) if suite.needs_gradients() else None
         if missing is not None:
             suite = suite.without_gradients()

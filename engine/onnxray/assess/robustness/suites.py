@@ -17,6 +17,7 @@ from onnxray.errors.near_misses import did_you_mean
 from onnxray.methods.attack.base import Attack, WithinBudget
 from onnxray.methods.attack.threat import NormName
 from onnxray.methods.catalogue import family
+from onnxray.methods.variable import Variable
 
 Entry = tuple[str, str, Mapping[str, Any]]
 """(what the table calls it, the attack's name, its options)."""
@@ -41,6 +42,11 @@ class Suite:
         if not self.smallest:
             return tuple(self.bounded) if len(self.bounded) == 1 else ()
         return tuple(name for k, (name, method) in enumerate(self.smallest.items()) if not (k and method.goes_on))
+
+    def check_variable(self, variable: Variable, norm: NormName, budgets: Sequence[float]) -> None:
+        """Refuse samples that one of them cannot change. Errors: InputError."""
+        for method in (*self.smallest.values(), *(self.at(name, norm, budgets[0]) for name in self.bounded)):
+            method.check_variable(variable)
 
     def without_gradients(self) -> Suite:
         """Those that ask the judge alone. Errors: InputError where there are none."""

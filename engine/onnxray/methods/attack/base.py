@@ -140,6 +140,9 @@ class Attack(Method[AttackItem]):
         """The values that success depends on."""
         return [model.head.name]
 
+    def check_variable(self, variable: Variable) -> None:
+        """Refuse samples that it cannot change. Errors: InputError."""
+
     def asked(self, variable: Variable, goal: Any) -> tuple[Criterion, Shots]:
         """What is asked of the samples, and what the judge says of them as they came. Errors: InputError."""
         return criterion_of(variable, goal)
@@ -153,6 +156,10 @@ class Attack(Method[AttackItem]):
     @abstractmethod
     def perturb(self, attacked: Attacked) -> Perturbations:
         """Perturbations of the group's samples, within what they may hold."""
+
+    def beside(self, attacked: Attacked, whole: Floats) -> Mapping[str, Sequence[Any]]:
+        """What else is measured of perturbations as they are saved: by name, (n,) of each."""
+        return {}
 
     def command(self) -> tuple[str, ...]:
         """What is typed behind ``onnxray`` for this method."""
@@ -168,6 +175,7 @@ class Attack(Method[AttackItem]):
     def run(self, model: Model, pixels: Pixels, goal: Any, run: Run) -> Iterator[AttackItem]:
         """Give an item for every sample, in order."""
         variable = variable_of(model, pixels, self.wrt, self.looked_at(model))
+        self.check_variable(variable)
         left = left_out(variable, goal)
         everyone, kept = variable, np.setdiff1d(np.arange(len(variable)), [*left])
         if left:
@@ -188,9 +196,10 @@ class Attack(Method[AttackItem]):
 
             attacked = self.on(oracle, rows, seed_of(own), tell)
             found, whole = self.settled(attacked, self.perturb(attacked))
+            told = {**found.numbers, **self.beside(attacked, whole)}
             for place, row in enumerate(rows.tolist()):
                 yield from self._left(everyone, left, kept, row)
-                numbers = {name: values[place] for name, values in found.numbers.items()}
+                numbers = {name: values[place] for name, values in told.items()}
                 yield measured(
                     oracle, shots, row, whole[place], found.d[place] if self.float_ else None,
                     place=int(kept[row]), method=self.name, norm=self.measure, eps=self.budget, numbers=numbers,

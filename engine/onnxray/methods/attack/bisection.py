@@ -13,19 +13,20 @@ an attack may well fail with a larger budget.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Annotated, ClassVar, Literal, final
+from typing import Annotated, Any, ClassVar, Literal, final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from onnxray.errors import InputError
 from onnxray.methods.attack.base import Attack, Attacked, Perturbations, WithinBudget
-from onnxray.methods.attack.threat import NORMS, Norm
+from onnxray.methods.attack.threat import NORMS, Floats, Norm
 from onnxray.methods.option_checks import Range, check_choices
 from onnxray.methods.options_from_text import configured
 from onnxray.methods.run import silent
-from onnxray.methods.variable import Rows
+from onnxray.methods.variable import Rows, Variable
 
 _OWN = ("norm", "eps")
 _LARGEST = 1024.0
@@ -81,6 +82,14 @@ class Bisection(Attack):
     def budget(self) -> float | None:
         """None: the smallest is looked for."""
         return None
+
+    def check_variable(self, variable: Variable) -> None:
+        """As the attack that is repeated. Errors: InputError."""
+        self.repeated().check_variable(variable)
+
+    def beside(self, attacked: Attacked, whole: Floats) -> Mapping[str, Sequence[Any]]:
+        """As the attack that is repeated."""
+        return self.repeated().beside(attacked, whole)
 
     def perturb(self, attacked: Attacked) -> Perturbations:
         """The smallest that the judge takes, as it is saved and, where it is asked for, in floats."""

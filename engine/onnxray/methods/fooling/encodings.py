@@ -8,6 +8,7 @@ Numbers lie in [0, 1] and are changed by polynomial mutation (Deb 2001, page 124
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, final
 
@@ -43,6 +44,14 @@ class Encoding(ABC, Generic[Genome]):
     @abstractmethod
     def picture(self, genome: Genome) -> Image8:
         """(C, H, W), in 8 bits."""
+
+    @abstractmethod
+    def packed(self, genomes: Sequence[Genome]) -> Numbers:
+        """Genomes as one array."""
+
+    @abstractmethod
+    def unpacked(self, array: Numbers) -> list[Genome]:
+        """The same genomes again. Errors: ValueError, TypeError, KeyError where it is none of ``packed``."""
 
 
 def changed(numbers: Numbers, chance: float, random: np.random.Generator) -> Numbers:
@@ -93,3 +102,13 @@ class Direct(Encoding[Numbers]):
     def picture(self, genome: Numbers) -> Image8:
         """v 255."""
         return to_uint8(genome * 255)
+
+    def packed(self, genomes: Sequence[Numbers]) -> Numbers:
+        """(n, C, H, W)."""
+        return np.stack(genomes)
+
+    def unpacked(self, array: Numbers) -> list[Numbers]:
+        """One by one."""
+        if array.dtype != np.float32 or array.shape[1:] != self.shape:
+            raise ValueError(array.shape)
+        return [*array]

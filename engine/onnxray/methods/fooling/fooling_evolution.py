@@ -5,13 +5,15 @@
 The judge alone is asked, of 8-bit pictures: any file that names classes with probabilities can be fooled, with
 gradients or without. A child is tried for every class. Encodings: ``direct``, each pixel by itself (encodings.py);
 ``cppn``, networks that draw regular patterns (pattern_networks.py). It ends when all classes have ``confidence``, after
-``generations``, or when ``queries`` are spent. Each of ``runs`` begins anew.
+``generations``, or when ``queries`` are spent. Each of ``runs`` begins anew. What is kept goes on after a kill from the
+generation that was written last, with the generator as it was, so that the same comes of it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, final
 
 import numpy as np
@@ -21,17 +23,21 @@ from onnxray.arrays import Image8
 from onnxray.images.pixels import Pixels
 from onnxray.methods.fooling.base import Fooling, answered
 from onnxray.methods.fooling.encodings import Direct, Encoding
+from onnxray.methods.fooling.kept_state import UNREADABLE, keep_state, kept_state
 from onnxray.methods.fooling.pattern_networks import Patterns
 from onnxray.methods.option_checks import Range
 from onnxray.methods.run import Run
 from onnxray.methods.synthesis.item import SynthesisItem
 from onnxray.model.model import Model
 from onnxray.results.file_names import stem_named
+from onnxray.results.journal import Seldom
 
 if TYPE_CHECKING:
     from onnxray.results.finished_items import Tape
 
 _DIGITS = 6
+_SHARE = 0.01
+"""Of the time, that keeping the state may take."""
 
 
 @final
@@ -65,6 +71,8 @@ class FoolingEvolution(Fooling):
         encoding: Encoding[Any] = Direct(shape=shape) if self.encoding == "direct" else Patterns(shape=shape)
         for number, own in run.units(range(self.runs)):
             evolution = _Evolution(self, model, encoding, niches, own)
+            if run.lasting_folder is not None:
+                evolution.go_on(number, run.lasting_folder)
             interrupted = evolution.go(number)
             own.tell("evolution", evolution.told(number))
             for place, niche in enumerate(niches.tolist()):
@@ -104,12 +112,43 @@ class _Evolution:
         self.asked = 0
         self.medians: list[float] = []
         self.reached: list[int] = []
+        self.folder: Path | None = None
+        self.kept = Seldom(_SHARE)
+
+    def go_on(self, number: int, folder: Path) -> None:
+        """From where an earlier try of this run was killed, if there was one; from now on the state is kept there."""
+        self.folder = folder
+        try:
+            told, arrays = kept_state(folder)
+            elites = self.encoding.unpacked(arrays["genomes"])
+            pictures = [self.encoding.picture(one) for one in elites]
+            sure, born = arrays["sure"], arrays["born"]
+            asked, medians, reached = int(told["asked"]), [*told["medians"]], [*told["reached"]]
+            if told["run"] != number or {sure.shape, born.shape, (len(elites),)} != {self.sure.shape}:
+                return
+            self.random.bit_generator.state = told["random"]
+        except UNREADABLE:
+            return
+        self.elites, self.pictures, self.sure, self.born = elites, list(pictures), sure, born
+        self.asked, self.medians, self.reached = asked, medians, reached
+
+    def _keep(self, number: int) -> None:
+        if self.folder is None:
+            return
+        told = {
+            "run": number, "asked": self.asked, "medians": self.medians, "reached": self.reached,
+            "random": self.random.bit_generator.state,
+        }  # fmt: skip
+        arrays = {"genomes": self.encoding.packed(self.elites), "sure": self.sure, "born": self.born}
+        keep_state(self.folder, told, arrays)
 
     def go(self, number: int) -> bool:
         """All generations; whether Ctrl-C ended them."""
         method, total = self.method, self.method.generations + 1
         try:
-            for generation in range(total):
+            for generation in range(len(self.medians), total):
+                if self.reached and self.reached[-1] == len(self.niches):
+                    break
                 size = method.population
                 if method.queries is not None:
                     size = min(size, method.queries - self.asked)
@@ -120,8 +159,7 @@ class _Evolution:
                 self.reached.append(int((self.sure >= method.confidence).sum()))
                 said = f"median confidence {self.medians[-1]:.4f}, {self.reached[-1]} of {len(self.niches)} classes"
                 self.progress(number * total + generation + 1, method.runs * total, said)
-                if self.reached[-1] == len(self.niches):
-                    break
+                self.kept(lambda: self._keep(number))
         except KeyboardInterrupt:
             if not self.medians:
                 raise

@@ -11,7 +11,8 @@ coordinates of the first two inputs are counted in pixels; here they are those o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, final
@@ -105,6 +106,27 @@ class Patterns(Encoding[Network]):
             values[number] = FUNCTIONS[function](total)
         out = np.clip(np.abs([values[INPUTS + channel] for channel in range(self.shape[0])]), 0, 1)
         return to_uint8(255 * (out if len(out) == 1 else _coloured(*out)))
+
+    def packed(self, genomes: Sequence[Network]) -> NDArray[Any]:
+        """JSON, in UTF-8: of each its neurons (number, place, function) and its links (from, to, weight), in order."""
+        told = [
+            {
+                "neurons": [[number, *neuron] for number, neuron in one.neurons.items()],
+                "links": [[*link, weight] for link, weight in one.links.items()],
+            }
+            for one in genomes
+        ]
+        return np.frombuffer(json.dumps(told).encode(), np.uint8)
+
+    def unpacked(self, array: NDArray[Any]) -> list[Network]:
+        """In the same order, which sums depend on."""
+        return [
+            Network(
+                {int(number): (float(place), int(function)) for number, place, function in one["neurons"]},
+                {(int(source), int(sink)): float(weight) for source, sink, weight in one["links"]},
+            )
+            for one in json.loads(array.tobytes())
+        ]
 
     @staticmethod
     def _split(

@@ -60,6 +60,12 @@ def test_an_elite_is_the_best_of_all_that_was_tried() -> None:
             shown.append(self.own.picture(genome))
             return shown[-1]
 
+        def packed(self, genomes: Any) -> Any:
+            return self.own.packed(genomes)
+
+        def unpacked(self, array: Any) -> Any:
+            return self.own.unpacked(array)
+
     method = FoolingEvolution(population=15, generations=9, confidence=1.0)
     run = Run(np.random.default_rng(0), silent, [])
     evolution = _Evolution(method, model, Watched(), np.array([2, 0]), run)

@@ -5,30 +5,59 @@
 Any attack works on the other model, with options of its own; norm and budget are among them. What it gives is brought
 into [0, 255] and rounded within its budget; of an attack that looks for the smallest norm the direction is kept, and
 its length searched for on this file (smallest.py). Classes are those of this file, by number: both must number them
-alike. Passes of the other model are told apart (``other_passes``), and so is whether it was fooled itself
-(``other_success``): transfer fails where it was and this file was not.
+alike; of a file that gives labels alone the other model says which label each of its classes stands for. Passes of the
+other model are told apart (``other_passes``), and so is whether it was fooled itself (``other_success``): transfer
+fails where it was and this file was not.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from onnxray.errors import InputError
+from onnxray.errors.short_values import short
 from onnxray.methods.array_variable import ArrayVariable, variable_of
 from onnxray.methods.attack.base import Attack, Attacked, Perturbations
 from onnxray.methods.attack.oracle import Oracle, Queries
-from onnxray.methods.attack.success import Compared, Criterion, OtherClass, criterion_of
+from onnxray.methods.attack.success import Compared, Criterion, OtherClass, OtherLabel, criterion_of
 from onnxray.methods.attack.threat import Floats, Norm
 from onnxray.methods.option_checks import check_choices
 from onnxray.methods.options_from_text import configured
 from onnxray.methods.shots import Shots
 from onnxray.methods.variable import Variable
 from onnxray.model.model import Model
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class OtherModel:
+    """The other model, what it is called in errors, and ``told``, what every item says of it.
+
+    labels: where the attacked file gives labels and no classes, which labels its classes stand for, in order.
+    """
+
+    model: Model
+    name: str
+    told: Mapping[str, Any]
+    labels: tuple[str, ...] | None = None
+
+    def classes_of(self, labels: Sequence[str]) -> NDArray[np.int64]:
+        """By their labels. Errors: InputError."""
+        known = self.labels
+        if known is None:
+            raise InputError("this file gives labels alone, and another file's classes cannot be told by them")
+        for label in labels:
+            if label not in known:
+                raise InputError(
+                    f"{self.name} has not met the label {short(label)}; it knows {', '.join(map(short, known[:8]))}"
+                    f"{', ...' if len(known) > 8 else ''}: give pictures of it as well, or name one of these"
+                )
+        return np.array([known.index(label) for label in labels], np.int64)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,8 +76,8 @@ class FromElsewhere(Attack):
         self.made_by()
 
     @abstractmethod
-    def elsewhere(self, attacked: Attacked) -> tuple[Model, str, Mapping[str, Any]]:
-        """The other model, what it is called in errors, and what every item says of it."""
+    def elsewhere(self, attacked: Attacked) -> OtherModel:
+        """The other model."""
 
     def made_by(self) -> Attack:
         """The attack on the other model. Errors: InputError."""
@@ -71,23 +100,31 @@ class FromElsewhere(Attack):
         """That of the attack."""
         return self.made_by().budget
 
+    def check_variable(self, variable: Variable) -> None:
+        """As the attack. Errors: InputError."""
+        self.made_by().check_variable(variable)
+
+    def beside(self, attacked: Attacked, whole: Floats) -> Mapping[str, Sequence[Any]]:
+        """As the attack, by this file."""
+        return self.made_by().beside(attacked, whole)
+
     def perturb(self, attacked: Attacked) -> Perturbations:
         """The attack's, of the same samples on the other file."""
         oracle, count = attacked.oracle, len(attacked)
-        model, name, told = self.elsewhere(attacked)
-        variable = self._same_samples(model, oracle.variable, attacked)
+        elsewhere = self.elsewhere(attacked)
+        variable = self._same_samples(elsewhere.model, oracle.variable, attacked)
         if variable.start.shape[1:] != oracle.variable.start.shape[1:]:
             raise InputError(
-                f"{name} takes samples of {list(variable.start.shape[1:])}, and this file of "
+                f"{elsewhere.name} takes samples of {list(variable.start.shape[1:])}, and this file of "
                 f"{list(oracle.variable.start.shape[1:])}; name one that takes the same"
             )
         queries, everyone = Queries.none(count), np.arange(count)
-        criterion = self._same_goal(oracle.criterion, variable, attacked, name)
+        criterion = self._same_goal(oracle.criterion, variable, attacked, elsewhere)
         other = Oracle(variable=variable, criterion=criterion, queries=queries, limit=self.queries)
         found = self.made_by().perturb(replace(attacked, oracle=other, rows=everyone))
         passes = queries.total.tolist()
         success = other.met(other.rounded(found.d, everyone, self.measure, attacked.eps), everyone)
-        same = {key: [fact] * count for key, fact in told.items()}
+        same = {key: [fact] * count for key, fact in elsewhere.told.items()}
         numbers = {**found.numbers, "other_passes": passes, "other_success": success.tolist(), **same}
         return Perturbations(d=oracle.within(found.d, attacked.rows), whole=found.whole, numbers=numbers)
 
@@ -109,20 +146,26 @@ class FromElsewhere(Attack):
         return variable_of(model, model.pixels(samples), None, [model.head.name])
 
     @staticmethod
-    def _same_goal(criterion: Criterion, variable: Variable, attacked: Attacked, name: str) -> Criterion:
+    def _same_goal(criterion: Criterion, variable: Variable, attacked: Attacked, elsewhere: OtherModel) -> Criterion:
         """What is asked of this file, of the other. Errors: InputError."""
         if isinstance(criterion, Compared):
             return criterion_of(variable, criterion.text)[0]
-        if not isinstance(criterion, OtherClass):
-            raise InputError("this file gives labels alone, and another file's classes cannot be told by them")
         said = Shots.of(variable)
+        if isinstance(criterion, OtherLabel):
+            rows = attacked.rows.tolist()
+            left = elsewhere.classes_of([criterion.left[row] for row in rows])
+            wanted = None
+            if criterion.wanted is not None:
+                wanted = elsewhere.classes_of([criterion.wanted[row] for row in rows])
+            return OtherClass(variable=variable, left=left, wanted=wanted, said=said)
+        assert isinstance(criterion, OtherClass)
         left = criterion.left[attacked.rows]
         wanted = None if criterion.wanted is None else criterion.wanted[attacked.rows]
         most = int(max(left.max(), -1 if wanted is None else wanted.max()))
         classes = 0 if said.predictions is None else said.predictions.probabilities.shape[1]
         if most >= classes:
             raise InputError(
-                f"{name} has {classes or 'no'} classes, and class {most} of this file is asked for; name "
+                f"{elsewhere.name} has {classes or 'no'} classes, and class {most} of this file is asked for; name "
                 "a file that numbers its classes alike"
             )
         return OtherClass(variable=variable, left=left, wanted=wanted, said=said)

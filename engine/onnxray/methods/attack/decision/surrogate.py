@@ -2,20 +2,19 @@
 
     surrogate = argmin sum_x CE(model(x), surrogate(x)),   x the pictures of a folder and altered copies of them
 
-Only the judge is asked: of labels or probabilities, of each picture and each copy once, which is told as
-``training_passes``, the same for all items. Copies are altered at random in place of the paper's, which follow the
-surrogate's Jacobian: moved by a tenth of the picture at most, with 0.7 to 1.3 of the contrast and noise N(0, 10^2).
-A fifth of the pictures is held out; ``agreement`` is the share of them that both give the same class. The attack on the
-surrogate, and what is said of it: elsewhere.py; the network: surrogate_training.py. What is drawn for it is seeded with
-the folder's pictures.
+Only the judge is asked, of labels or probabilities (of files that give labels alone, these), of each picture and each
+copy once, which is told as ``training_passes``, the same for all items. Copies are altered at random in place of the
+paper's, which follow the surrogate's Jacobian: moved by a tenth of the picture at most, with 0.7 to 1.3 of the contrast
+and noise N(0, 10^2). A fifth of the pictures is held out; ``agreement`` is the share of them that both give the same
+class. The attack on the surrogate, and what is said of it: elsewhere.py; the network: surrogate_training.py. What is
+drawn for it is seeded with the folder's pictures.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Any, ClassVar, Literal, final
+from typing import Annotated, ClassVar, Literal, final
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -23,11 +22,12 @@ from numpy.typing import NDArray
 
 from onnxray.arrays import Image8
 from onnxray.errors import InputError
+from onnxray.errors.short_values import short
 from onnxray.images.eight_bits import to_uint8
 from onnxray.images.pixels import Pixels
 from onnxray.methods.attack.base import Attacked, generators_of
-from onnxray.methods.attack.decision.elsewhere import FromElsewhere
-from onnxray.methods.attack.success import OtherClass
+from onnxray.methods.attack.decision.elsewhere import FromElsewhere, OtherModel
+from onnxray.methods.attack.success import OtherClass, OtherLabel, labels_of
 from onnxray.methods.option_checks import Range
 from onnxray.model.model import Model
 from onnxray.model.opening import open_model
@@ -61,25 +61,25 @@ class Surrogate(FromElsewhere):
         if not self.train:
             raise InputError("surrogate was given no pictures to learn from; state them: --train FOLDER")
 
-    def elsewhere(self, attacked: Attacked) -> tuple[Model, str, Mapping[str, Any]]:
+    def elsewhere(self, attacked: Attacked) -> OtherModel:
         """The surrogate of the model, trained when it is first asked for. Errors: InputError."""
         model = attacked.oracle.variable.model
         if model not in self._trained:
-            if not isinstance(attacked.oracle.criterion, OtherClass) or model.profile is None:
+            criterion = attacked.oracle.criterion
+            if not isinstance(criterion, OtherClass | OtherLabel) or model.profile is None:
                 raise InputError(
-                    f"surrogate learns classes of pictures, and {attacked.oracle.criterion.describe(0)!r} is asked of "
-                    "this model; take an attack that asks the judge: square, hopskipjump"
+                    f"surrogate learns classes of pictures, and {criterion.describe(0)!r} is asked of this model; take "
+                    "an attack that asks the judge: square, hopskipjump"
                 )
             self._trained[model] = self._made(model, attacked)
-        surrogate, told = self._trained[model]
-        return surrogate, "the surrogate", told
+        return self._trained[model]
 
     @cached_property
-    def _trained(self) -> WeakKeyDictionary[Model, tuple[Model, Mapping[str, Any]]]:
+    def _trained(self) -> WeakKeyDictionary[Model, OtherModel]:
         """Of each model that was attacked, once."""
         return WeakKeyDictionary()
 
-    def _made(self, model: Model, attacked: Attacked) -> tuple[Model, Mapping[str, Any]]:
+    def _made(self, model: Model, attacked: Attacked) -> OtherModel:
         from onnxray.methods.attack.decision.surrogate_training import profile_of, trained
 
         assert model.profile is not None
@@ -90,20 +90,39 @@ class Surrogate(FromElsewhere):
         order = random.permutation(len(given))
         held, kept = given[order[: len(given) // _HELD_OUT]], given[order[len(given) // _HELD_OUT :]]
         images = np.concatenate([kept, *(altered(kept, random) for _ in range(self.copies))])
-        said = model.predict_classes(Pixels.of(images.astype(np.float32)))
-        answers = said.probabilities / np.maximum(said.probabilities.sum(1, keepdims=True), 1e-30)
-        if self.answers == "labels":
-            answers = np.eye(answers.shape[1])[said.classes]
+        labels, answers = self._answers(model, images, attacked)
         proto = trained(
             images, answers, width=self.width, epochs=self.epochs, random=random, progress=attacked.tell
         )  # fmt: skip
         surrogate = open_model(proto, profile_of(model.profile.shape), output="logits=logits", labels="none")
-        same = surrogate.classify(held) == model.classify(held)
+        if labels is None:
+            same = surrogate.classify(held) == model.classify(held)
+        else:
+            own = labels_of(model, Pixels.of(held.astype(np.float32)))
+            same = np.array([labels[k] == one for k, one in zip(surrogate.classify(held).tolist(), own)])
         told = {
             "training_pictures": len(kept), "training_passes": len(images) + len(held), "held_out": len(held),
             "agreement": float(same.mean()),
         }  # fmt: skip
-        return surrogate, told
+        return OtherModel(model=surrogate, name="the surrogate", told=told, labels=labels)
+
+    def _answers(
+        self, model: Model, images: Image8, attacked: Attacked
+    ) -> tuple[tuple[str, ...] | None, NDArray[np.float64]]:
+        """What is learned: (n, classes) probabilities; which labels they are of where the file gives no classes."""
+        pixels = Pixels.of(images.astype(np.float32))
+        if isinstance(attacked.oracle.criterion, OtherLabel):
+            said = labels_of(model, pixels)
+            labels = tuple(sorted(set(said)))
+            if len(labels) < 2:
+                raise InputError(
+                    f"all {len(said)} pictures to learn from (--train, with altered copies) have the label "
+                    f"{short(labels[0])}; give pictures of others as well"
+                )
+            return labels, np.eye(len(labels))[[labels.index(one) for one in said]]
+        classes = model.predict_classes(pixels)
+        answers = classes.probabilities / np.maximum(classes.probabilities.sum(1, keepdims=True), 1e-30)
+        return None, np.eye(answers.shape[1])[classes.classes] if self.answers == "labels" else answers
 
 
 def altered(images: Image8, random: np.random.Generator) -> Image8:

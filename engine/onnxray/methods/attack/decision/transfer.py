@@ -5,15 +5,14 @@ How the other file is attacked, and what is said of it: elsewhere.py.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Any, ClassVar, final
+from typing import Annotated, ClassVar, final
 
 from onnxray.errors import InputError
 from onnxray.errors.short_values import short
 from onnxray.methods.attack.base import Attacked
-from onnxray.methods.attack.decision.elsewhere import FromElsewhere
+from onnxray.methods.attack.decision.elsewhere import FromElsewhere, OtherModel
 from onnxray.model.model import Model
 from onnxray.model.opening import open_model
 
@@ -40,6 +39,6 @@ class Transfer(FromElsewhere):
         assert self.from_ is not None
         return open_model(self.from_, self.from_profile)
 
-    def elsewhere(self, attacked: Attacked) -> tuple[Model, str, Mapping[str, Any]]:
+    def elsewhere(self, attacked: Attacked) -> OtherModel:
         """The other file."""
-        return self.other, short(self.from_), {}
+        return OtherModel(model=self.other, name=short(self.from_), told={})

@@ -4,7 +4,8 @@
     e <- min((1 - y_k) e, ||best||) where x_0 + d has arrived, else (1 + y_k) e
     d <- within(project_e(d - a_k g / ||g||_2))
 
-with m the margin, g = grad m, ||.||_* the dual norm; a_k falls as a cosine from ``step_size`` to a hundredth of it,
+with m the margin, g = grad m, ||.||_* the dual norm; a_k falls as a cosine from ``step_size`` to a hundredth of it (by
+default 255; under linf 2550, for 255 moves too few numbers as far as the budget: on LeNet 1.5 % more after 300 steps),
 y_k from ``gamma`` to 0.001. Of l0 the budget is a count: min(e - 1, floor((1 - y) e), ||best||), else max(e + 1,
 floor((1 + y) e)), from 1 on. The smallest d that arrived is kept.
 
@@ -39,8 +40,10 @@ class FMN(SmallestNorm):
 
     norm: Annotated[NormName, "the norm that is kept small"] = "linf"
     step_size: Annotated[
-        float, "a at the start, the L2 norm of a step in grey levels; it falls to a hundredth", Range(1e-3, 1e6)
-    ] = 255.0  # fmt: skip
+        float | None,
+        "a at the start, the L2 norm of a step in grey levels, which falls to a hundredth; default: 2550 under linf, "
+        "else 255", Range(1e-3, 1e6),
+    ] = None  # fmt: skip
     gamma: Annotated[float, "y at the start, by which the budget grows and shrinks a step", Range(1e-3, 0.9)] = 0.05
 
     @property
@@ -53,6 +56,7 @@ class FMN(SmallestNorm):
         oracle, rows, norm = attacked.oracle, attacked.rows, self.measure
         low, high = oracle.bounds(rows)
         furthest = norm.size(np.maximum(-low, high))
+        largest = self.step_size or (2550.0 if self.norm == "linf" else 255.0)
         d = np.zeros((len(rows), oracle.numbers), np.float32)
         best, eps = Best.none(*d.shape), np.full(len(rows), np.inf if self.norm != "l0" else 1.0)
         for step in range(self.steps):
@@ -74,7 +78,7 @@ class FMN(SmallestNorm):
                 outside = np.where(np.isfinite(best.size[places]), wider, ahead)
                 grown = np.where(arrived, np.minimum(eps[places] * (1 - gamma), best.size[places]), outside)
             eps[places] = np.minimum(grown, furthest[places])
-            rate = np.float32(self.step_size * (0.01 + 0.99 * cosine))
+            rate = np.float32(largest * (0.01 + 0.99 * cosine))
             moved = norm.project(now - rate * NORMS["l2"].steepest(slopes.gradient), eps[places])
             d[places] = oracle.within(moved, own)
             attacked.tell(step + 1, self.steps, f"step {step + 1}")

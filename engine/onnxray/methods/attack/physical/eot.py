@@ -11,6 +11,7 @@ picture without any transformation, as of all attacks.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, final
 
@@ -22,10 +23,8 @@ from onnxray.methods.attack.base import Attacked, Perturbations, WithinBudget
 from onnxray.methods.attack.physical.transformations import Transformation, draw, read_transformations
 from onnxray.methods.attack.physical.views import Views, viewed
 from onnxray.methods.attack.rates import rate_of
-from onnxray.methods.attack.success import Criterion
 from onnxray.methods.attack.threat import Floats
 from onnxray.methods.option_checks import Range
-from onnxray.methods.shots import Shots
 from onnxray.methods.variable import PixelVariable, Rows, Variable
 from onnxray.objectives.class_losses import LossName
 
@@ -59,14 +58,13 @@ class EOT(WithinBudget):
         """The transformations. Errors: InputError."""
         return read_transformations(self.transform)
 
-    def asked(self, variable: Variable, goal: Any) -> tuple[Criterion, Shots]:
-        """As of any attack, of pictures alone. Errors: InputError."""
+    def check_variable(self, variable: Variable) -> None:
+        """Of pictures alone. Errors: InputError."""
         if not isinstance(variable, PixelVariable):
             raise InputError("eot turns and scales pictures, and what is changed here is none; take pgd")
-        return super().asked(variable, goal)
 
     def perturb(self, attacked: Attacked) -> Perturbations:
-        """The formula at the top of the file, and what it is worth."""
+        """The formula at the top of the file."""
         oracle, norm, rows, kinds = attacked.oracle, self.measure, attacked.rows, self.kinds()
         size = (self.step_size * np.ones(len(rows)) if self.step_size else 2.5 / self.steps * attacked.eps)[:, None]
         d = np.zeros((len(attacked), oracle.numbers), np.float32)
@@ -85,16 +83,15 @@ class EOT(WithinBudget):
             moved = d - size.astype(np.float32) * norm.steepest(total)
             d = np.where(stepped[:, None], oracle.within(norm.project(moved, attacked.eps), rows), d)
             attacked.tell(step + 1, self.steps + 1, f"step {step + 1}")
-        whole = oracle.rounded(d, rows, norm, attacked.eps)
-        return Perturbations(d=d, whole=whole, numbers=self._measured(attacked, whole, kinds))
+        return Perturbations(d=d)
 
     def _seen(self, attacked: Attacked, x: Floats, places: Rows, kinds: tuple[Transformation, ...]) -> Views:
         """Pictures x under a draw of each sample's own."""
         return viewed(x, [draw(kinds, x.shape[1:], attacked.random[place]) for place in places.tolist()])
 
-    def _measured(self, attacked: Attacked, whole: Floats, kinds: tuple[Transformation, ...]) -> dict[str, Any]:
+    def beside(self, attacked: Attacked, whole: Floats) -> Mapping[str, Sequence[Any]]:
         """The rates over fresh draws, before and after."""
-        oracle, count = attacked.oracle, len(attacked)
+        oracle, kinds, count = attacked.oracle, self.kinds(), len(attacked)
         reached, tried = np.zeros((2, count), np.int64), np.zeros(count, np.int64)
         for trial in range(self.trials):
             places = np.flatnonzero(oracle.left(attacked.rows, 3))

@@ -19,10 +19,8 @@ from onnxray.images.array_files import read_npy
 from onnxray.methods.attack.base import Attack, Attacked, Perturbations
 from onnxray.methods.attack.item import AttackItem
 from onnxray.methods.attack.rates import rate_of
-from onnxray.methods.attack.success import Criterion
 from onnxray.methods.attack.threat import NORMS, Floats, Norm
 from onnxray.methods.option_checks import check_choices
-from onnxray.methods.shots import Shots
 from onnxray.methods.variable import PixelVariable, Variable
 from onnxray.results.finished_items import Tape
 
@@ -67,8 +65,8 @@ class Apply(Attack):
             raise InputError(f"{short(self.perturbation)} holds nothing but 0; a perturbation was expected")
         return np.asarray(found, np.float32)
 
-    def asked(self, variable: Variable, goal: Any) -> tuple[Criterion, Shots]:
-        """As of any attack, of pictures of the perturbation's shape. Errors: InputError."""
+    def check_variable(self, variable: Variable) -> None:
+        """Of pictures of the perturbation's shape. Errors: InputError."""
         if not isinstance(variable, PixelVariable):
             raise InputError("apply adds to pictures, and this model's input is none")
         shape = variable.start.shape[1:]
@@ -77,7 +75,6 @@ class Apply(Attack):
                 f"{short(self.perturbation)} has the shape {list(self.values.shape)}, and pictures of this model "
                 f"{list(shape)}: channels, height, width; give one that was made for it"
             )
-        return super().asked(variable, goal)
 
     def perturb(self, attacked: Attacked) -> Perturbations:
         """v, of each."""

@@ -97,6 +97,48 @@ def test_labels_are_learned_too_and_images_of_colour(tmp_path: Path) -> None:
     assert sum(item.success for item in items) >= 3
 
 
+def brightest(tmp_path: Path) -> tuple[Any, Any]:
+    """A file that names the brightest colour of a picture and says no more, and pictures of it."""
+    text = """
+    g (float[N,3,16,16] x) => (int64[N] label) {
+      m = GlobalAveragePool (x)
+      f = Flatten (m)
+      label = ArgMax <axis = 1, keepdims = 0> (f)
+    }"""
+    random = np.random.default_rng(3)
+    images = random.integers(60, 196, (40, 3, 1, 1)) + random.integers(-20, 20, (40, 3, 16, 16))
+    for k, image in enumerate(images.astype(np.uint8)):
+        Image.fromarray(np.ascontiguousarray(image.transpose(1, 2, 0))).save(tmp_path / f"{k}.png")
+    return onnxray.open(models.parse(text), profile_of((3, 16, 16))), images.astype(np.float32)
+
+
+def test_a_file_that_gives_labels_alone_is_learned(tmp_path: Path) -> None:
+    """The label is the brightest of three colours: the judge's word decides, and the figure is that of the held out."""
+    model, images = brightest(tmp_path)
+    assert model.head.kind == "labels"
+    method = Surrogate(train=str(tmp_path), copies=4, epochs=30, width=8, setting="eps=60")
+    items = method(model, images[:6]).items
+    assert items[0].numbers_["agreement"] >= 0.6
+    assert sum(item.success for item in items) >= 3
+    for item, image in zip(items, images):
+        most = int(item.images["image"].mean((1, 2)).argmax())
+        assert item.success == (most != int(image.mean((1, 2)).argmax()))
+        assert item.judged.label == str(most)
+    two = [int(image.mean((1, 2)).argmax()) for image in images[:2]]
+    wanted = [str((one + 1) % 3) for one in two]
+    towards = method(model, images[:2], wanted).items
+    assert [item.goal for item in towards] == wanted
+
+
+def test_labels_that_were_never_met_are_refused(tmp_path: Path) -> None:
+    model, images = brightest(tmp_path)
+    with pytest.raises(InputError, match="the surrogate has not met the label '7'; it knows '0', '1', '2'"):
+        Surrogate(train=str(tmp_path), copies=0, epochs=1, width=1)(model, images[:1], "7")
+    red = [path for path in sorted(tmp_path.glob("*.png")) if np.asarray(Image.open(path)).mean((0, 1)).argmax() == 0]
+    with pytest.raises(InputError, match=r"all \d+ pictures to learn from .* have the label '0'"):
+        Surrogate(train=tuple(map(str, red)), copies=0, epochs=1, width=1)(model, images[:1])
+
+
 def test_what_it_cannot_learn_is_refused(lenet: Any, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="state them: --train FOLDER"):
         Surrogate()

@@ -14,7 +14,7 @@ from support.attacking import attacked, bent
 from support.linear import pictures
 
 CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
-    "fmn linf": ("fmn", {"norm": "linf"}, {"norm": float("inf"), "steps": 100}),
+    "fmn linf": ("fmn", {"norm": "linf", "step_size": 255.0}, {"norm": float("inf"), "steps": 100}),
     "fmn l1": ("fmn", {"norm": "l1"}, {"norm": 1, "steps": 100}),
     "fmn l0": ("fmn", {"norm": "l0"}, {"norm": 0, "steps": 100}),
     "sigma-zero": ("sigma-zero", {"steps": 100}, {"num_steps": 100}),

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 import onnxray
+from onnxray.assess.robustness.evaluation import RobustnessEvaluation
 from onnxray.errors import InputError
 from onnxray.images.pixels import Pixels
 from onnxray.methods import EOT, PGD
 from onnxray.methods.attack.base import generators_of
+from onnxray.methods.attack.bisection import Bisection
 from onnxray.methods.attack.physical.transformations import draw, read_transformations
 from onnxray.methods.attack.physical.views import viewed
 from support.paths import ROOT
@@ -63,9 +65,26 @@ def test_a_rate_is_that_of_the_draws_of_its_own_generator() -> None:
     assert item.queries == {"judge": 10, "forward": 1, "backward": 1}
 
 
+def test_a_bisection_and_an_evaluation_take_it() -> None:
+    """Success is that of the saved picture as it is; how often it holds when it is turned stands beside a bisection."""
+    model, setting = onnxray.open("lenet"), ("steps=4", "draws=2", "trials=10", "transform=rotation=-20..20")
+    item = Bisection(of="eot", setting=setting, first=64.0)(model, FILES[:1]).items[0]
+    assert item.success
+    assert item.linf <= item.numbers_["budget"]
+    below = EOT(eps=item.linf - 1, steps=4, draws=2, trials=1, transform="rotation=-20..20")(model, FILES[:1]).items[0]
+    assert not below.success or below.linf < item.linf  # it draws anew at each budget, so it may succeed below
+    assert item.numbers_["rate"]["count"] == 10
+    result = RobustnessEvaluation(eps="90", attacks="eot", trust_images=0)(model, FILES[:1])
+    flipped = result.items[0].norms["eot"]
+    assert flipped is not None
+    assert flipped <= 90
+
+
 def test_what_is_no_picture_and_no_transformation_is_refused() -> None:
     with pytest.raises(InputError, match="eot was given no transformation"):
         EOT(transform=())
     model = onnxray.open("lenet")
     with pytest.raises(InputError, match="turns and scales pictures"):
         EOT(wrt="relu1")(model, FILES[:1])
+    with pytest.raises(InputError, match="turns and scales pictures"):
+        Bisection(of="eot", wrt="relu1")(model, FILES[:1])
