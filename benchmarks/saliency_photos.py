@@ -1,19 +1,18 @@
-"""Maps, objects and figures on photographs: writes the tables and pictures of docs/saliency.md.
+"""Maps, objects and figures on photographs: writes the tables of docs/saliency.md.
 
 python benchmarks/saliency_photos.py --photos FOLDER --network squeezenet=FILE.onnx@caffe-imagenet --network NAME=FILE
 
 FOLDER holds the photos named below (scikit-image's chelsea is added); @PROFILE may be left out where the profile lies
-beside the file. The page is written between its two markers, pictures go to docs/images; --print leaves both alone.
+beside the file. The page is written between its two markers; --print leaves it alone. The pictures that the tables
+stand beside are drawn by benchmarks/pictures/draw.py.
 """
 
 from __future__ import annotations
 
 import argparse
-import io
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +28,7 @@ from onnxray.methods.catalogue import family
 from onnxray.methods.options_from_text import configured
 from onnxray.methods.saliency.base import Saliency
 from onnxray.methods.saliency.found_objects import box_overlap, is_pointed_at, threshold
-from onnxray.methods.saliency.item import MapItem
 from onnxray.methods.saliency.objects_of_maps import Reference, with_objects
-from onnxray.report.map_check_report import check_pictures, comparison_pictures
-from onnxray.report.saliency_report import sheets
-from onnxray.results.result import Result
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "saliency.md"
 MARKERS = ("<!-- photographs: written by benchmarks/saliency_photos.py -->", "<!-- photographs: end -->")
@@ -64,7 +59,7 @@ def main() -> None:
     parser.add_argument("--object-method", default="grad-cam", help="whose maps seed the objects")
     parser.add_argument("--methods", help="the methods compared, by name; default: those of the quicker families")
     parser.add_argument("--set", action="append", default=[], metavar="METHOD.OPTION=VALUE", dest="settings")
-    parser.add_argument("--print", action="store_true", help="print the section, and leave docs as they are")
+    parser.add_argument("--print", action="store_true", help="print the section, and leave the page as it is")
     given = parser.parse_args()
     known = family(Saliency)  # type: ignore[type-abstract]
     slow = {"rise", "occlusion", "value-occlusion", "score-cam"}
@@ -75,23 +70,20 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         Image.fromarray(chelsea()).save(Path(folder) / "chelsea.png")
         photos = [given.photos / name if name != "chelsea.png" else Path(folder) / name for name in CROPPED]
-        pictures: dict[str, bytes] = {}
         sections = []
         for text in given.network:
             name, _, place = text.partition("=")
             file, _, profile = place.partition("@")
             model = onnxray.open(file, profile or None)
             print(f"{name}: objects of {objects_of.name}", file=sys.stderr)
-            sections.append(objects_section(name, model, photos, objects_of, pictures))
+            sections.append(objects_section(name, model, photos, objects_of))
             print(f"{name}: {', '.join(names)}", file=sys.stderr)
-            sections.append(compared_section(name, model, photos, methods, pictures))
-        sections.append(check_section(pictures))
+            sections.append(compared_section(name, model, photos, methods))
+        sections.append(check_section())
     section = "\n\n".join(sections)
     if given.print:
         print(section)
         return
-    for name, data in pictures.items():
-        save_picture(PAGE.parent / "images" / name, data)
     before, _, rest = PAGE.read_text(encoding="utf-8").partition(MARKERS[0])
     after = rest.partition(MARKERS[1])[2]
     PAGE.write_text(f"{before}{MARKERS[0]}\n\n{section}\n\n{MARKERS[1]}{after}", encoding="utf-8")
@@ -103,14 +95,11 @@ def boxes_of(model: onnxray.Model) -> tuple[tuple[int, int, int, int], ...]:
     return tuple((STRETCHED if model.profile.resize == "stretch" else CROPPED).values())
 
 
-def objects_section(
-    name: str, model: onnxray.Model, photos: Sequence[Path], method: Saliency, pictures: dict[str, bytes]
-) -> str:
+def objects_section(name: str, model: onnxray.Model, photos: Sequence[Path], method: Saliency) -> str:
     """The object of each photo, by GrabCut and by threshold, against the box drawn by hand."""
     boxes = boxes_of(model)
     references = [Reference(box=box) for box in boxes]
     result = with_objects(method(model, photos), model, "grabcut", references)
-    pictures[f"saliency-objects-{name}.jpg"] = sheets(anonymous(result))["sheet.png"]
     lines = ["| photo | class | peak on the animal's box | GrabCut box, IoU | box at a share of the maximum, IoU |",
              "|---|---|---|---|---|"]  # fmt: skip
     enough = []
@@ -137,15 +126,10 @@ def objects_section(
     )
 
 
-def compared_section(
-    name: str, model: onnxray.Model, photos: Sequence[Path], methods: Sequence[Saliency], pictures: dict[str, bytes]
-) -> str:
-    """All methods on all photos: means of the figures; a sheet of the first two photos."""
+def compared_section(name: str, model: onnxray.Model, photos: Sequence[Path], methods: Sequence[Saliency]) -> str:
+    """All methods on all photos: means of the figures."""
     references = tuple(Reference(box=box) for box in boxes_of(model))
     result = Comparison(methods=tuple(methods), references=references)(model, photos)
-    shown = {item.map.stem for item in result.items if Path(str(item.map.path)).name in list(CROPPED)[:2]}
-    few = replace(result, items=tuple(item for item in result.items if item.map.stem in shown))
-    pictures[f"saliency-compare-{name}.jpg"] = comparison_pictures(few)["sheet.png"]
     lines = ["| method | layer | insertion | deletion | peak on the box |", "|---|---|---|---|---|"]
     for row in result.extra["summary"]:
         hits = round(row["pointed_at"]["mean"] * row["images"])
@@ -168,12 +152,10 @@ def compared_section(
     )
 
 
-def check_section(pictures: dict[str, bytes]) -> str:
+def check_section() -> str:
     """The gradient's maps of the bundled digits under weights drawn anew."""
     digits = onnxray_models.samples("lenet")[::5]
     result = Check(method=configured(family(Saliency), ["gradient"])[0])(onnxray.open("lenet"), digits)  # type: ignore[type-abstract]
-    drawn = check_pictures(result)
-    pictures |= {"saliency-curves-lenet.png": drawn["curves.png"], "saliency-weights-lenet.png": drawn["weights.png"]}
     (row,) = summarize(result.items)
     last = row["weights"][-1]
     return "\n".join(
@@ -190,21 +172,6 @@ def check_section(pictures: dict[str, bytes]) -> str:
             "![rank correlation by layer](images/saliency-weights-lenet.png)",
         ]
     )
-
-
-def anonymous(result: Result[MapItem]) -> Result[MapItem]:
-    """The result with file names in place of paths."""
-    return replace(result, items=tuple(replace(item, path=Path(str(item.path)).name) for item in result.items))
-
-
-def save_picture(path: Path, data: bytes) -> None:
-    """Sheets of photographs as JPEG, plots as they are."""
-    path.parent.mkdir(exist_ok=True)
-    if path.suffix == ".png":
-        path.write_bytes(data)
-        return
-    with Image.open(io.BytesIO(data)) as picture:
-        picture.convert("RGB").save(path, quality=88)
 
 
 if __name__ == "__main__":

@@ -47,4 +47,6 @@ if __name__ == "__main__":
         sys.exit(words)
     parser = argparse.ArgumentParser(description="A real network and free photographs, for the examples of the docs.")
     parser.add_argument("folder", type=Path, nargs="?", default=Path("example"))
-    write(parser.parse_args().folder)
+    place = parser.parse_args().folder
+    write(place)
+    print(f"written to {place}: {', '.join(sorted(path.name for path in place.iterdir()))}")

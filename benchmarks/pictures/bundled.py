@@ -97,8 +97,8 @@ def coffee(studio: Studio) -> None:
     with Image.open(studio.folder / photograph) as plain:
         studio.save("why-espresso.jpg", row([plain.convert("RGB"), studio.file(run, "original-overlay")]))
     methods = ("--methods", "grad-cam,occlusion,smoothgrad")
-    studio.save("why-compare.jpg", studio.sheet(studio.run("saliency", "compare", NETWORK, photograph, *methods)))
-    studio.save("tutorial-maps.jpg", studio.sheet(studio.run("saliency", "compare", NETWORK, "example", *methods)))
+    studio.save("why-compare.jpg", studio.timeless(studio.run("saliency", "compare", NETWORK, photograph, *methods)))
+    studio.save("tutorial-maps.jpg", studio.timeless(studio.run("saliency", "compare", NETWORK, "example", *methods)))
     budget = ("--eps", 1, "--steps", 20)
     studio.save("small-budget.jpg", studio.sheet(studio.run("attack", "pgd", NETWORK, photograph, *budget)))
     goal = ("--target", "example/chelsea.png", "--layer", "logits", "--steps", 100)

@@ -6,7 +6,7 @@
 
 Bundled pictures need nothing; those of EfficientNet-Lite0 the packages of models/example.py; the others a folder of
 networks and photographs (``--zoo FOLDER``), whose pictures are left alone where it is not at hand.
-tests/docs/test_pictures.py fails where a picture that needs nothing is of another minor version than the project.
+tests/docs/test_pictures.py fails where a picture is of another minor version than the project, whatever it needs.
 """
 
 from __future__ import annotations
@@ -31,7 +31,6 @@ from studio import IMAGES, ROOT, Studio, stamp_of  # noqa: E402
 import example  # noqa: E402
 from support import efficientnet  # noqa: E402
 
-BY_HAND = {"facets-lenet.png": "starts from means of thousands of digits, which a run does not save"}
 PLACES = {
     "squeezenet.onnx": "squeezenet-v1.1-onnx/squeezenet_v1.1_fp32_from_fp16.onnx",
     "squeezenet-uint8.onnx": "squeezenet-v1.1-onnx/squeezenet_v1.1_qop_uint8.onnx",
@@ -39,6 +38,7 @@ PLACES = {
     "ultraface.onnx": "ultraface/version-RFB-320.onnx",
     "mobilefacenet.onnx": "mobilefacenet-vface-onnx/mobilefacenet.onnx",
     "t10k-images-idx3-ubyte.gz": "data-mnist-t10k/t10k-images-idx3-ubyte.gz",
+    "t10k-labels-idx1-ubyte.gz": "data-mnist-t10k/t10k-labels-idx1-ubyte.gz",
     **{name: f"data-photos/{name}" for name in (*networks.PHOTOS, *networks.MORE_PHOTOS)},
 }
 """Where the files lie in the folder of networks, by the names that commands use."""
@@ -57,7 +57,7 @@ def main() -> None:
     known = {name for recipe in RECIPES for name in recipe.names}
     if unknown := sorted(set(stated.names) - known):
         sys.exit(f"no recipe for {', '.join(unknown)}; there are: {', '.join(sorted(known))}")
-    left = [f"{name}: made by hand, {why}" for name, why in BY_HAND.items() if not stated.names]
+    left = []
     with tempfile.TemporaryDirectory() as place:
         folder = desk(Path(place), stated.zoo)
         for recipe in RECIPES:
@@ -78,7 +78,6 @@ def main() -> None:
 def listing() -> dict[str, dict[str, object]]:
     """Every picture that is there or could be."""
     needs = {name: [*recipe.needs, *recipe.packages] for recipe in RECIPES for name in recipe.names}
-    needs |= {name: [why] for name, why in BY_HAND.items()}
     present = {path.name: stamp_of(path) for path in sorted(IMAGES.iterdir())}
     return {name: {"version": present.get(name), "needs": needs.get(name)} for name in sorted({*needs, *present})}
 

@@ -8,7 +8,7 @@ import numpy as np
 from photographs import crops, labelled, others, twenty
 from PIL import Image
 from skimage.data import chelsea
-from studio import Recipe, Studio, row, stack
+from studio import Recipe, Studio, enlarged, row, stack
 
 CAFFE = ("--profile", "caffe-imagenet")
 METHODS = "gradient,input-x-gradient,integrated-gradients,smoothgrad,guided-backpropagation,grad-cam,cam"
@@ -23,26 +23,30 @@ STRETCHED = {**BOXES, "pelican.jpeg": "0,15,224,193", "bald_eagle.jpeg": "18,70,
 """Drawn by hand around the animals: benchmarks/saliency_photos.py, which makes the figures of the page."""
 TWENTY = (1, 9, 17, 76, 130, 207, 235, 285, 291, 323, 340, 388, 417, 483, 555, 609, 717, 779, 934, 949)
 LITE0 = "example/efficientnet-lite0.onnx"
+SALIENCY = (("squeezenet", ("squeezenet.onnx", *CAFFE), STRETCHED), ("efficientnet-lite0", (LITE0,), BOXES))
+_TEST_DIGITS, _TEST_LABELS = "t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"
 _TWO_ROWS = 735
 """How far down a sheet of an evaluation its second row of photographs ends, in pixels."""
 
 
 def saliency(studio: Studio) -> None:
-    Image.fromarray(chelsea()).save(studio.folder / "chelsea.png")
-    every = (*PHOTOS, "chelsea.png")
-    networks = (("squeezenet", ("squeezenet.onnx", *CAFFE), STRETCHED), ("efficientnet-lite0", (LITE0,), BOXES))
-    for name, model, boxes in networks:
-        two = [word for photo in every[:2] for word in (photo, "--reference-box", boxes[photo])]
+    for name, model, boxes in SALIENCY:
+        two = [word for photo in PHOTOS[:2] for word in (photo, "--reference-box", boxes[photo])]
         run = studio.run("saliency", "compare", *model, *two, "--methods", METHODS)
-        studio.save(f"saliency-compare-{name}.jpg", studio.sheet(run))
-        six = [word for photo in every for word in (photo, "--reference-box", boxes[photo])]
+        studio.save(f"saliency-compare-{name}.jpg", studio.timeless(run))
+
+
+def objects(studio: Studio) -> None:
+    Image.fromarray(chelsea()).save(studio.folder / "chelsea.png")
+    for name, model, boxes in SALIENCY:
+        six = [word for photo in (*PHOTOS, "chelsea.png") for word in (photo, "--reference-box", boxes[photo])]
         run = studio.run("saliency", "grad-cam", *model, *six, "--object", "grabcut")
         studio.save(f"saliency-objects-{name}.jpg", studio.sheet(run))
 
 
 def robustness(studio: Studio) -> None:
     """The first 200 test digits, all of which the file names rightly."""
-    packed = gzip.decompress((studio.folder / "t10k-images-idx3-ubyte.gz").read_bytes())
+    packed = gzip.decompress((studio.folder / _TEST_DIGITS).read_bytes())
     digits = studio.folder / "robust"
     digits.mkdir()
     for k, digit in enumerate(np.frombuffer(packed, np.uint8)[16:].reshape(-1, 28, 28)[:200]):
@@ -116,7 +120,7 @@ def classes(studio: Studio) -> None:
 
 
 def generator(studio: Studio) -> None:
-    studio.python("benchmarks/digit_generator.py", "t10k-images-idx3-ubyte.gz", "--out", "generator")
+    studio.python("benchmarks/digit_generator.py", _TEST_DIGITS, "--out", "generator")
     targets = [word for digit in range(10) for word in ("--target", f"class:{digit}")]
     words = ("visualize", "maximize", "lenet", *targets, "--generator", "generator/generator.onnx", "--code-most", 11)
     runs = (
@@ -125,6 +129,23 @@ def generator(studio: Studio) -> None:
     )
     rows = [row([one.resize((84, 84), 0) for one in studio.files(run, "image")], 0) for run in runs]
     studio.save("generator-lenet.png", stack(rows, 0).convert("L"))
+
+
+def facets(studio: Studio) -> None:
+    """Above the means that the facets of a digit start from, below what they come to."""
+    images = gzip.decompress((studio.folder / _TEST_DIGITS).read_bytes())
+    labels = np.frombuffer(gzip.decompress((studio.folder / _TEST_LABELS).read_bytes()), np.uint8)[8:]
+    pictures = np.frombuffer(images, np.uint8)[16:].reshape(-1, 28, 28)
+    rows = []
+    for digit in (2, 7, 4):
+        place = studio.folder / f"all-{digit}"
+        place.mkdir()
+        for k in np.flatnonzero(labels == digit):
+            Image.fromarray(pictures[k]).save(place / f"{k:05d}.png")
+        words = ("lenet", place, "--target", f"class:{digit}", "--preset", "multifaceted", "--steps", 40, "--weight", 0)
+        run = studio.run("visualize", "maximize", *words)
+        rows += [row([enlarged(one, 3) for one in studio.files(run, role)], 4) for role in ("mean", "image")]
+    studio.save("facets-lenet.png", stack(rows, 4).convert("L"))
 
 
 def detector(studio: Studio) -> None:
@@ -197,10 +218,10 @@ SQUEEZENET = "squeezenet.onnx"
 QUANTISED = (SQUEEZENET, "squeezenet-uint8.onnx", "squeezenet-qdq-int8.onnx")
 RECIPES = (
     Recipe(
-        tuple(f"saliency-{kind}-{name}.jpg" for name in ("squeezenet", "efficientnet-lite0")
-              for kind in ("compare", "objects")), saliency, (SQUEEZENET, LITE0, *PHOTOS),
+        tuple(f"saliency-compare-{name}.jpg" for name, _, _ in SALIENCY), saliency, (SQUEEZENET, LITE0, *PHOTOS[:2])
     ),
-    Recipe(("robustness-lenet.png", "robustness-sheet-lenet.png"), robustness, ("t10k-images-idx3-ubyte.gz",)),
+    Recipe(tuple(f"saliency-objects-{name}.jpg" for name, _, _ in SALIENCY), objects, (SQUEEZENET, LITE0, *PHOTOS)),
+    Recipe(("robustness-lenet.png", "robustness-sheet-lenet.png"), robustness, (_TEST_DIGITS,)),
     Recipe(("robustness-sheet-efficientnet-lite0.jpg",), robust_photographs, (LITE0,), packages=("foolbox",)),
     Recipe(("inversion-squeezenet.jpg",), inversion, (SQUEEZENET, LITE0)),
     Recipe(("dreams.jpg",), dreams, (SQUEEZENET, LITE0, "cat.jpg", "pelican.jpeg", "hummingbird.jpg")),
@@ -208,7 +229,8 @@ RECIPES = (
     Recipe(("caricature-squeezenet.jpg",), caricature, (SQUEEZENET, "bald_eagle.jpeg")),
     Recipe(("style-squeezenet.jpg",), style, (SQUEEZENET, "cat.jpg", "hummingbird.jpg")),
     Recipe(("centre-bias-squeezenet.jpg", "maximize-squeezenet.jpg"), classes, (SQUEEZENET,)),
-    Recipe(("generator-lenet.png",), generator, ("t10k-images-idx3-ubyte.gz",)),
+    Recipe(("generator-lenet.png",), generator, (_TEST_DIGITS,)),
+    Recipe(("facets-lenet.png",), facets, (_TEST_DIGITS, _TEST_LABELS)),
     Recipe(("detector.jpg",), detector, ("ultraface.onnx", LITE0)),
     Recipe(("compare-models-squeezenet.jpg",), two_models, (*QUANTISED[:2], *FOUR)),
     Recipe(("compare-models-layers.png",), layers, (*QUANTISED, *PHOTOS)),

@@ -15,7 +15,9 @@ from typing import Any
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+import onnxray
 from onnxray import __version__
+from onnxray.report.map_check_report import comparison_pictures
 
 ROOT = Path(__file__).resolve().parents[2]
 IMAGES = ROOT / "docs" / "images"
@@ -74,6 +76,16 @@ class Studio:
     def sheet(self, run: Path) -> Image.Image:
         """The run's sheet."""
         return Image.open(run / "sheet.png")
+
+    def timeless(self, run: Path) -> Image.Image:
+        """The sheet of a comparison without its times: they are those of the machine that draws, however busy it is."""
+        result = onnxray.load(run)
+        items = (
+            dataclasses.replace(item, figures={name: one for name, one in item.figures.items() if name != "seconds"})
+            for item in result.items
+        )
+        drawn = comparison_pictures(dataclasses.replace(result, items=tuple(items)))
+        return Image.open(io.BytesIO(drawn["sheet.png"]))
 
     def save(self, name: str, picture: Image.Image | bytes | Path) -> None:
         """Into docs/images with the version in its metadata; .jpg at quality 88."""

@@ -21,7 +21,7 @@ def test_a_run_is_made_again_from_both_files(stated: str, tmp_path: Path, monkey
     assert first.exit_code == 0, first.stderr
     again = CliRunner().invoke(app, ["rerun", "first", "-o", "again"])
     assert again.exit_code == 0, again.stdout + again.stderr
-    assert "the same: 1 items" in again.stdout
+    assert "the same: 1 item " in again.stdout
     (tmp_path / "away").mkdir()
     (tmp_path / "net.caffemodel").rename(tmp_path / "away" / "net.caffemodel")
     gone = CliRunner().invoke(app, ["rerun", "first", "-o", "gone"])

@@ -453,6 +453,19 @@ def test_what_a_column_is_stands_once_a_page_above_it(monkeypatch):
     assert [text for text in drawn if text.startswith("class ")] == [f"class {k}" for k in range(40)]
 
 
+def test_the_names_of_columns_stand_on_one_line(monkeypatch):
+    places, real = {}, sheets._Text.draw
+
+    def draw(self, canvas, x, y, **how):
+        places[" ".join(self.lines)] = y
+        real(self, canvas, x, y, **how)
+
+    monkeypatch.setattr(sheets._Text, "draw", draw)
+    cells = Cell(plain((9, 9, 9)), heading=("image",)), Cell(plain((9, 8, 9)), heading=("cam", "80 ms", "at conv2"))
+    contact_sheet([Row("", cells), Row("", cells)], title="t")
+    assert places["image"] == places["cam"] < places["80 ms"] < places["at conv2"]
+
+
 def test_one_row_alone_and_rows_that_go_on_below_say_it_under_each(monkeypatch):
     cell = Cell(plain((9, 9, 9), 220, 220), heading=("image",))
     assert _texts(monkeypatch, [Row("", (cell, cell))]).count("image") == 2

@@ -60,7 +60,12 @@ def rerun(
             print(line)
         if len(done.differences) > MOST_LINES:
             print(f"{len(done.differences) - MOST_LINES} differences more, which --json states")
-        compared = f"{done.items} items and {done.files} files"
-        print(f"the same: {compared}" if done.same else f"{len(done.differences)} differences in {compared}")
+        compared = f"{_counted(done.items, 'item')} and {_counted(done.files, 'file')}"
+        many = _counted(len(done.differences), "difference")
+        print(f"the same: {compared}" if done.same else f"{many} in {compared}")
     if not done.same:
         raise typer.Exit(1)
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"

@@ -31,7 +31,7 @@ _NARROWEST_CELL, _NARROWEST_PAGE = 144, 560
 _TALLEST_PAGE = 4400
 _MARGIN, _PANEL_GAP, _LINE_GAP, _CAPTION_GAP = 36, 4, 22, 7
 # A caption may take this many lines for each of its entries.
-_CAPTION_LINES = 2
+_CAPTION_LINES = 3
 _BAR, _BAR_GAP, _UNIT = 9, 6, 15
 _WARNING_PAD, _WARNING_EDGE, _HALO = 10, 5, 2
 
@@ -212,7 +212,7 @@ class _Warning:
 
 
 class _Columns:
-    """What stands above the columns of a page, at the bottom of its height."""
+    """What stands above the columns of a page; what they are called is on one line."""
 
     def __init__(self, pen: _Pen, headings: Sequence[tuple[str, ...]], widths: Sequence[int]) -> None:
         palette = pen.palette
@@ -228,7 +228,7 @@ class _Columns:
 
     def draw(self, canvas: ImageDraw.ImageDraw, x: float, y: float) -> None:
         for texts, width in zip(self.texts, self.widths, strict=True):
-            top = y + self.height - sum(text.height for text in texts)
+            top = y + _LINE_GAP
             for text in texts:
                 text.draw(canvas, x + width / 2, top, centred=True)
                 top += text.height

@@ -123,7 +123,7 @@ def test_status_and_lines(place: Path) -> None:
     done("saliency", "gradient", "m.onnx", "a.png", "-o", "r")
     result = run("rerun", "r/result.json")
     assert result.exit_code == 0
-    assert result.stdout.splitlines()[-1].startswith("the same: 1 items and ")
+    assert result.stdout.splitlines()[-1].startswith("the same: 1 item and ")
     found = document()
     assert "onnxray saliency gradient" in result.stderr
     picture = Path("r") / found["items"][0]["files"]["map"]
