@@ -150,7 +150,7 @@ class Runs:
             "interrupted": bool(document.get("interrupted") or document.get("incomplete")),
             "method": _short(method.get("name")) if isinstance(method, dict) else "",
             "model_name": _short(Path(str(model.get("path"))).name) if isinstance(model, dict) else "",
-            "command": shlex.join(map(str, document.get("command", []))),
+            "command": shlex.join(map(str, document.get("command", []))), "verified": _verified(document),
         }  # fmt: skip
 
     def files(self, run: Run) -> list[str]:
@@ -217,6 +217,15 @@ class Runs:
         except Failed as error:
             run.state, run.error = "failed", str(error)
         run.touch()
+
+
+def _verified(document: Mapping[str, Any]) -> dict[str, list[Any]] | None:
+    """Value -> verdict and relative difference, of a run that verified them; None of any other."""
+    method = document.get("method")
+    if not isinstance(method, dict) or method.get("name") != "verify":
+        return None
+    rows = (entry for entry in document["items"] if isinstance(entry, dict))
+    return {str(row.get("name")): [_short(row.get("verdict")), row.get("relative")] for row in rows}
 
 
 def _earlier(folder: Path | None) -> list[Path]:

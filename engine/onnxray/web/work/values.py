@@ -17,7 +17,8 @@ from onnxray.web.work.pictures import png
 _MOST_CHANNELS: Final = 256
 _BINS: Final = 32
 _TILE: Final = 56
-_COLUMNS: Final = 16
+_COLUMNS: Final = 10
+_LINE: Final = 2
 
 
 def value_shown(bench: Bench, *, model: int = 0, value: str, picture: str, first: int = 0) -> dict[str, Any]:
@@ -157,9 +158,9 @@ def _tiles(maps: NDArray[np.float32]) -> tuple[NDArray[np.uint8], dict[str, int]
     for one in maps[:, ::step, ::step]:
         span = float(np.abs(one).max()) or 1.0
         drawn.append(draw_map(one, span, signed=signed).repeat(factor, 1).repeat(factor, 2))
-    high, wide = drawn[0].shape[1:]
-    sheet = np.zeros((3, rows * high, columns * wide), np.uint8)
+    high, wide = drawn[0].shape[1] + _LINE, drawn[0].shape[2] + _LINE
+    sheet = np.full((3, rows * high, columns * wide), 128, np.uint8)
     for k, tile in enumerate(drawn):
         top, left = k // columns * high, k % columns * wide
-        sheet[:, top : top + high, left : left + wide] = tile
-    return sheet, {"height": high, "width": wide, "columns": columns}
+        sheet[:, top : top + high - _LINE, left : left + wide - _LINE] = tile
+    return sheet, {"height": high, "width": wide, "columns": columns, "line": _LINE}
