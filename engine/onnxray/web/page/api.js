@@ -61,14 +61,10 @@ export function follow(run, told) {
   return events;
 }
 
-let hiding = 0;
-export function say(text, kind = "error") {
+export function say(text) {
   const place = $("message");
   place.hidden = false;
-  place.className = kind;
   fill(place, el("span", { text }), el("button", { class: "quiet", text: "Close", onclick() { place.hidden = true; } }));
-  clearTimeout(hiding);
-  if (kind !== "error") hiding = setTimeout(() => { place.hidden = true; }, 4000);
 }
 
 export const hushed = (work) => (...given) => Promise.resolve(work(...given)).catch((error) => say(error.message));

@@ -49,9 +49,10 @@ export class Canvas {
     this.draw();
   }
 
-  begin() {  // as wide as it fits, from the top
+  begin() {  // all of it where that can be read, else from the top
     const { clientWidth: wide, clientHeight: high } = this.canvas;
-    const k = Math.min(1, Math.max(0.45, Math.min((wide - 40) / this.width, (high - 60) / (this.height + HEIGHT))));
+    const all = Math.min(1, (wide - 40) / this.width, (high - 60) / (this.height + HEIGHT));
+    const k = all >= 0.7 ? all : Math.min(0.9, Math.max(0.7, (wide - 40) / this.width));
     const top = this.rows?.[0];
     this.view = { k, x: this.width * k < wide ? (wide - this.width * k) / 2 : wide / 2 - (top?.x ?? 0) * k, y: 40 };
   }
@@ -161,7 +162,7 @@ export class Canvas {
     pen.fillStyle = colour["--soft"];
     pen.font = "11px system-ui, sans-serif";
     if (part.text) pen.fillText(cut(part.text, (part.width - 22) / 5.9), left + 13, part.y + 9);
-    if (group) pen.fillText("＋", left + part.width - 20, part.y - 7);
+    if (group) pen.fillText("+", left + part.width - 18, part.y - 8);
   }
 
   at(event) {

@@ -30,7 +30,7 @@ export function number(value) {
 export const percent = (share) => `${(100 * share).toFixed(share > 0.9995 || share < 0.0005 ? 2 : 1)} %`;
 
 export function image(source, name, attributes = {}) {
-  return el("img", { src: source, alt: name, decoding: "async", ...attributes, onload: pixelate });
+  return el("img", { src: source || null, alt: name, decoding: "async", ...attributes, onload: pixelate });
 }
 
 function pixelate(event) {  // small pictures are looked at pixel by pixel

@@ -55,7 +55,7 @@ function toggle(part) {
 }
 
 export const closeGroup = hushed(async (key) => {
-  const inside = (one) => one === key || one.startsWith(`${key}/`) || one.startsWith(`${key}#`);
+  const inside = (one) => one === key || one.startsWith(`${key}/`);
   await load(now.facts, { opened: drawn.open.filter((one) => !inside(one)) });
 });
 

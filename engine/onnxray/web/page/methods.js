@@ -1,5 +1,5 @@
 // Methods: a form for each, made of its own options and help; what is run is the command that the form states.
-import { ask, hushed, post, say } from "./api.js";
+import { ask, hushed, post } from "./api.js";
 import { $, el, fill } from "./dom.js";
 import { addRun } from "./runs.js";
 import { change, now, on } from "./state.js";
@@ -122,6 +122,5 @@ async function run() {
     pictures: chosen.images === "optional" && chosen.family === "Visualisation" ? [] : pictures };
   const aim = goal.startsWith("p:") ? { targets: [goal.slice(2)] } : goal ? { target: goal } : {};
   for (const model of models) addRun(await post("/runs", { ...base, ...aim, model }, "starting"));
-  say(`${chosen.name} was started`, "told");
   change({ tab: "runs" });
 }

@@ -14,6 +14,7 @@ export function startRuns() {
 
 export function addRun(run) {
   change({ runs: [...now.runs, run] });
+  $("runs").scrollTop = 0;
   follow(run.key, (state) => update(state));
 }
 
@@ -36,19 +37,25 @@ function update(run) {
   own.card.dataset.state = run.state;
   const of = now.models.length > 1 ? ` · ${now.models[run.model]}` : "";
   fill(own.card.querySelector("summary"), el("strong", { text: run.title }), el("span", { class: "soft", text: of }), el("span", { class: `state ${run.state}`, text: run.state }));
-  if (["waiting", "running"].includes(run.state)) return fill(own.body, ...onItsWay(run));
+  if (["waiting", "running"].includes(run.state)) {
+    own.way ??= onItsWay(run.key);
+    if (!own.body.contains(own.way.parts[0])) fill(own.body, own.way.parts);
+    return own.way.show(run);
+  }
   if (run.state === "failed") return fill(own.body, el("p", { class: "warning", text: run.error }));
   return own.card.open ? load(run.key) : undefined;
 }
 
-function onItsWay(run) {
-  return [
-    el("div", { class: "line" },
-      run.total ? el("progress", { max: run.total, value: run.done, "aria-label": "Progress" }) : el("progress", { "aria-label": "Progress" }),
-      el("button", { type: "button", class: "stop", text: "Stop", title: "End it as Ctrl-C does: the best so far is kept", onclick: hushed(() => stop(run.key)) })),
-    el("p", { class: "soft", text: run.what }),
-    run.picture ? el("figure", { class: "growing" }, el("div", { class: "frame" }, image(`/blobs/${run.picture}`, "The picture as it is now")), el("figcaption", { text: "as it is now" })) : null,
-  ];
+function onItsWay(key) {  // made once, so that what is under the mouse or has the focus stays
+  const [bar, what, picture] = [el("progress", { "aria-label": "Progress" }), el("p", { class: "soft" }), image("", "The picture as it is now")];
+  const growing = el("figure", { class: "growing", hidden: true }, el("div", { class: "frame" }, picture), el("figcaption", { text: "as it is now" }));
+  const line = el("div", { class: "line" }, bar, el("button", { type: "button", class: "stop", text: "Stop", title: "End it as Ctrl-C does: the best so far is kept", onclick: hushed(() => stop(key)) }));
+  return { parts: [line, what, growing], show(run) {
+    if (run.total) Object.assign(bar, { max: run.total, value: run.done });
+    what.textContent = run.what;
+    growing.hidden = !run.picture;
+    if (run.picture && !picture.src.endsWith(run.picture)) picture.src = `/blobs/${run.picture}`;
+  } };
 }
 
 const load = hushed(async (key) => {

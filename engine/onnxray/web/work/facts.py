@@ -74,12 +74,16 @@ def way(bench: Bench, *, model: int = 0, value: str, opened: list[str]) -> dict[
 
 
 def searched(bench: Bench, *, model: int = 0, text: str) -> dict[str, Any]:
-    """Nodes whose name, operator, values or shapes hold every word of the text, upper and lower case alike."""
+    """Nodes whose name, operator, values or shapes hold every word of the text, upper and lower case alike.
+
+    Those that are drawn come first.
+    """
     words = text.lower().replace("x", " × ").split() if _is_shape(text) else text.lower().split()
-    graph = bench.desk(model).model.graph
+    desk = bench.desk(model)
+    graph = desk.model.graph
     found: list[dict[str, Any]] = []
     count = 0
-    for node in graph.nodes if words else ():
+    for node in sorted(graph.nodes, key=lambda one: not desk.view.shows(one.index)) if words else ():
         shapes = " ".join(shape_text(graph.values.get(name)) for name in node.outputs)
         there = f"{node.name} {node.operator} {' '.join(node.outputs)} {shapes}".lower()
         if all(word in there for word in words):

@@ -66,6 +66,10 @@ class GraphView:
         """The groups that a node stands in, from the outside in."""
         return self._place.get(node, ())
 
+    def shows(self, node: int) -> bool:
+        """Whether a node is drawn at all: what is computed of weights alone is not."""
+        return node in self._place
+
     def every_group(self) -> frozenset[str]:
         """All groups, as they are opened at once."""
         return frozenset(self._groups)

@@ -22,7 +22,8 @@ _MANY: Final = 24
 
 @dataclass(eq=False)
 class Group:
-    """Nodes that are shown as one until the group is opened. key: what tells it from all others of the graph.
+    """Nodes that are shown as one until the group is opened. key: what tells it from all others of the graph: the
+    prefix of names, in which no part is empty, and behind two slashes the place of a block.
 
     members: groups and nodes, in graph order. like: the earlier group beside it with the same operators.
     """
@@ -111,7 +112,7 @@ def _with_blocks(group: Group) -> list[Group | Node]:
         for k in range(count):
             own = members[place + k * period : place + (k + 1) * period]
             label = f"block {k + 1} of {count}: {' '.join(dict.fromkeys(words[place : place + period]))}"
-            made.append(Group(key=f"{group.key}#{place}.{k}", label=label, members=list(own)))
+            made.append(Group(key=f"{group.key}//{place}.{k}", label=label, members=list(own)))
         place += period * count
     return made
 
