@@ -48,7 +48,7 @@ def test_folders_and_files_stay_small() -> None:
     lengths = {name: len(path.read_text(encoding="utf-8").splitlines()) for name, path in files().items()}
     assert {name: length for name, length in lengths.items() if length > 350} == {}
     tops = {name.split(".")[0] for name in files()}
-    assert len(tops) <= 13 + 5
+    assert len(tops) <= 14 + 5
 
 
 def test_no_private_name_is_taken_from_another_file() -> None:

@@ -52,6 +52,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "cli.commands cli.commands.attack cli.commands.audit cli.commands.files cli.commands.features",
         "cli",
     ),
+    "web": ("web.work", "web.server", "web"),
 }
 """The rooms from the top down, and in each its folders from the top down: a file imports only what stands above its own
 folder, or beside it in the folder. Folders in one row are apart: neither imports the other."""

@@ -64,6 +64,10 @@ _COMMANDS = {
         "Do a run again from what its result.json says, and compare every number and every file. Status 1 if one "
         "differs.",
     ),
+    "explore": (
+        "onnxray.web.explore:explore",
+        "Look into a model on a page in the browser: graph, values, maps, LOTS and attacks under the mouse.",
+    ),
     "demo": (
         "onnxray.cli.commands.demo:demo",
         "Run LOTS on the bundled LeNet and its 100 digits: x-, x+, a 4 turned into a 9, and how stable each layer is.",

@@ -145,6 +145,8 @@ ALLOWED: dict[tuple[str, str, str], str] = {
     ): "statements are literals, what is stored goes in as parameters",
     (f"{_E}display/displays.py", "_looked_up", "import_module"): "modules of a literal table, by classes of our own",
     (f"{_E}display/displays.py", "_looked_up", "getattr"): "functions of the same table",
+    (f"{_E}web/explore.py", "", "import webbrowser"): "the address of the server's own page",
+    (f"{_E}web/server/serving.py", "", "import socket"): "what it listens on; it connects to nothing",
     (f"{_E}methods/own_methods.py", "_module", "sys.modules"): OWN,
     (f"{_E}methods/own_methods.py", "_module", "spec_from_file_location"): OWN,
     (f"{_E}methods/own_methods.py", "_module", "exec_module"): OWN,

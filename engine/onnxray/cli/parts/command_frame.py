@@ -7,6 +7,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
@@ -58,9 +59,26 @@ def _show_warning(message: Warning | str, category: type[Warning], *_place: Any,
     print(one_line(f"onnxray: {category.__name__}: {message}"), file=sys.stderr)
 
 
+_TOLD: ContextVar[Tick | None] = ContextVar("told", default=None)
+
+
+@contextmanager
+def progress_told(tick: Tick) -> Iterator[None]:
+    """Within it ``tick`` is told how far commands have come, in place of the terminal."""
+    before = _TOLD.set(tick)
+    try:
+        yield
+    finally:
+        _TOLD.reset(before)
+
+
 @contextmanager
 def progress_bar() -> Iterator[Tick]:
-    """A bar on standard error; where that is no terminal, a line a minute."""
+    """A bar on standard error; where that is no terminal, a line a minute. Who asked to be told is told instead."""
+    told = _TOLD.get()
+    if told is not None:
+        yield told
+        return
     if is_quiet() or not sys.stderr.isatty():
         yield ProgressLines(note)
         return

@@ -8,6 +8,7 @@ import functools
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, get_args, get_type_hints
@@ -77,11 +78,19 @@ class Opening:
 
     def other(self, model: str, profile: str | None, *, silent: bool = False) -> Model:
         """The same of a further model. profile: its own, where it has one."""
+        held = _HELD.get()
+        opened = None if held is None else held(self, model, profile)
+        opened = opened or self._opened(model, profile)
+        if not silent:
+            _say_what_was_assumed(opened)
+        return opened
+
+    def _opened(self, model: str, profile: str | None) -> Model:
         from onnxray.images.profile.stated_fields import read_fields
         from onnxray.model.inputs.stated import read_option
         from onnxray.model.opening import open_model
 
-        opened = open_model(
+        return open_model(
             model, profile or self.profile, labels=self.labels, device=self.device, strict=self.strict,
             approximate=self.approximate, output=self.output,
             inputs=read_option(self.input or ()),
@@ -90,15 +99,6 @@ class Opening:
                 "mean": self.profile_mean, "std": self.profile_std, "scale": self.profile_scale,
             }),
         )  # fmt: skip
-        if silent:
-            return opened
-        if opened.profile is not None and opened.profile.assumed:
-            reasons = "; ".join(opened.profile.reasons).removeprefix(f"{opened.profile.name}: ")
-            name = f"assumed profile {opened.profile.name}"
-            note((name, "yellow"), f": {reasons}. State it with --profile.")
-        if opened.profile is not None and opened.profile.labels_assumed is not None:
-            note(("labels", "yellow"), f": {opened.profile.labels_assumed}. Decline them with --labels none.")
-        return opened
 
     @property
     def keeps(self) -> bool:
@@ -150,6 +150,30 @@ class Shared(Growing):
         from onnxray.images.drawing.page.palette import palette_of
 
         palette_of(self.background)
+
+
+Holder = Callable[[Opening, str, "str | None"], "Model | None"]
+"""Gives a model that is open already, as these options open it; None where none is."""
+_HELD: ContextVar[Holder | None] = ContextVar("held", default=None)
+
+
+@contextmanager
+def holding(held: Holder) -> Iterator[None]:
+    """Within it commands are given models that are held open, in place of opening them once more."""
+    before = _HELD.set(held)
+    try:
+        yield
+    finally:
+        _HELD.reset(before)
+
+
+def _say_what_was_assumed(opened: Model) -> None:
+    if opened.profile is not None and opened.profile.assumed:
+        reasons = "; ".join(opened.profile.reasons).removeprefix(f"{opened.profile.name}: ")
+        name = f"assumed profile {opened.profile.name}"
+        note((name, "yellow"), f": {reasons}. State it with --profile.")
+    if opened.profile is not None and opened.profile.labels_assumed is not None:
+        note(("labels", "yellow"), f": {opened.profile.labels_assumed}. Decline them with --labels none.")
 
 
 _INSTEAD: Final = {"--labels": "--class-names"}

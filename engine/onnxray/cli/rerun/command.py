@@ -10,7 +10,7 @@ import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import FunctionType
+from types import FunctionType, MappingProxyType
 from typing import Any, Final
 
 import typer
@@ -52,7 +52,21 @@ def read_command(old: OldResult, instead: Mapping[str, str], *, method_file: str
     path = tuple(_own_method(old, word, method_file, changed) for word in old.command)
     if method_file is not None and path == old.command and not any(word.startswith(OWN_METHOD) for word in path):
         raise InputError(f"--method-file is {short(method_file)}, and {old.file} is of no method of its user's own")
-    function = _function(old, path)
+    return read_options(path, _function(old, path), old.options, said=f"{old.file}: ", instead=instead)
+
+
+def read_options(
+    path: tuple[str, ...],
+    function: Callable[..., None],
+    options: Mapping[str, Any],
+    *,
+    said: str = "",
+    instead: Mapping[str, str] = MappingProxyType({}),
+) -> Command:
+    """Read options of a command by their parameters' names, as if they had been typed. said: begins every error.
+
+    Errors: OutputError where the command does not take them.
+    """
     caught: dict[str, Any] = {}
 
     @functools.wraps(function)
@@ -60,11 +74,11 @@ def read_command(old: OldResult, instead: Mapping[str, str], *, method_file: str
         caught.update(values)
 
     command = command_from(path[-1], catch, isolated=True)
-    arguments = list(_arguments(old, command, instead))
+    arguments = list(_arguments(path, options, command, instead, said))
     try:
         command.invoke(command.make_context(path[-1], list(arguments)))
     except typer.TyperException as error:
-        raise OutputError(f"{old.file}: its command is none of this onnxray: {error.format_message()}") from None
+        raise OutputError(f"{said}its command is none of this onnxray: {error.format_message()}") from None
     values = {name: value for name, value in caught.items() if name not in _OF_THE_RUN}
     return Command(path=path, function=function, values=values, typed=("onnxray", *path, *arguments))
 
@@ -94,20 +108,22 @@ def _function(old: OldResult, path: Sequence[str]) -> Callable[..., None]:
     return found
 
 
-def _arguments(old: OldResult, command: TyperCommand, instead: Mapping[str, str]) -> Iterator[str]:
+def _arguments(
+    path: Sequence[str], options: Mapping[str, Any], command: TyperCommand, instead: Mapping[str, str], said: str
+) -> Iterator[str]:
     """Options and arguments as they would be typed. Errors: OutputError for what the command does not have."""
     known = {str(one.name): one for one in command.params if one.name not in _OF_THE_RUN}
     behind: list[str] = []
-    for name in old.options:
+    for name in options:
         if name not in known:
-            raise OutputError(f"{old.file}: {' '.join(old.command)} has no option {short(name)} in this onnxray")
+            raise OutputError(f"{said}{' '.join(path)} has no option {short(name)} in this onnxray")
     for name, one in known.items():
-        value = old.options.get(name)
+        value = options.get(name)
         if value is None:
             continue
         values = value if isinstance(value, list) else [value]
         if not all(isinstance(each, str | int | float) for each in values):
-            raise OutputError(f"{old.file}: its option {name} is {short(value)}; text or numbers were expected")
+            raise OutputError(f"{said}its option {name} is {short(value)}; text or numbers were expected")
         texts = [_placed(str(each), instead) for each in values]
         if isinstance(one, TyperArgument):
             behind += texts

@@ -30,6 +30,7 @@ from onnxray.methods.synthesis.ascent.projections import Projection
 from onnxray.methods.synthesis.ascent.regularizers import Regularizer
 from onnxray.methods.synthesis.ascent.transforms import Transform
 from onnxray.model.model import Model
+from onnxray.notebooks.glimpses import offer
 from onnxray.objectives.objective import Objective
 
 _RUNAWAY = 1e30
@@ -191,6 +192,7 @@ class Climb:
         done = self.before + step + 1
         if self.every and done % self.every == 0:
             self.snapshots[done] = _rounded(plan.parametrization.whole(self.parameters), *self.size)
+        offer(lambda: _rounded(plan.parametrization.whole(self.parameters), *self.size))
         objectives = self.first.parts["objective"].tolist()
         self.run.progress(step + 1, plan.steps, f"objective {sum(objectives) / len(objectives):.4g}")
 

@@ -18,12 +18,14 @@ from numpy.typing import NDArray
 
 from onnxray.errors import InputError, ZeroGradient
 from onnxray.graph.value_names import Selection
+from onnxray.images.eight_bits import to_uint8
 from onnxray.images.interpolation import bilinear
 from onnxray.images.pixels import Pixels
 from onnxray.images.tiles import gathered
 from onnxray.methods.run import Run
 from onnxray.model.layers.grid import Grid
 from onnxray.model.model import Model
+from onnxray.notebooks.glimpses import offer
 
 Floats = NDArray[np.float32]
 _SMALLEST = 8
@@ -137,6 +139,7 @@ def dream(model: Model, wanted: Sequence[Excited], picture: Floats, plan: Dreami
                 energies.append(energy)
                 if every and len(energies) % every == 0:
                     snapshots[len(energies)] = _full(picture, detail)
+                offer(lambda now=detail: to_uint8(_full(picture, now))[None])  # type: ignore[misc]
                 run.progress(len(energies), total, f"energy {energy:.4g}")
     except KeyboardInterrupt:
         if not energies:

@@ -1,0 +1,134 @@
+"""onnxray explore: a page in the browser to look into a model with."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import webbrowser
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from onnxray.cli.parts.document import command_line, default_folder, print_json
+from onnxray.cli.parts.limits import limited
+from onnxray.cli.parts.shared_options import Opening, with_shared_options
+from onnxray.cli.terminal.notes import note
+from onnxray.errors import InputError
+
+if TYPE_CHECKING:
+    from onnxray.web.server.guard import Key
+
+_NEEDED: Final = ("starlette", "uvicorn")
+_LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+_EVERY_ADDRESS: Final = frozenset({"", "0.0.0.0", "::"})
+
+
+@limited
+@with_shared_options
+def explore(
+    model: Annotated[
+        str | None,
+        typer.Argument(metavar="[MODEL]", help="An .onnx file, or a bundled model: lenet. Needed but for --results."),
+    ] = None,
+    images: Annotated[
+        list[str] | None, typer.Argument(metavar="[IMAGE...]", help="Images, or folders of them, to begin with.")
+    ] = None,
+    beside: Annotated[
+        list[str] | None,
+        typer.Option("--beside", metavar="MODEL", help="A further model to compare with; repeatable."),
+    ] = None,
+    results: Annotated[
+        Path | None,
+        typer.Option("--results", metavar="DIR", help="Show the run folders of the command line that lie in DIR."),
+    ] = None,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in the browser.")] = True,
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port to listen on; 0: any that is free.")] = 0,
+    host: Annotated[
+        str,
+        typer.Option("--host", help="Address to listen on; one that other machines reach needs --i-know as well."),
+    ] = "127.0.0.1",
+    known: Annotated[
+        bool,
+        typer.Option(
+            "--i-know", help="Other machines may reach the page, unencrypted, and whoever reads along may use it."
+        ),
+    ] = False,
+    *,
+    shared: Opening,
+) -> None:
+    """Look into a model on a page in the browser: graph, values, maps, LOTS and attacks under the mouse.
+
+    The page is served to this machine alone, by an address that is good for one browser, and asks nothing of the
+    network. What is run on it lies in onnxray-out/, as the command line would have left it. Ctrl-C ends it.
+
+    Examples: onnxray explore lenet four.png; onnxray explore net.onnx photos/ --no-browser;
+    onnxray explore --results onnxray-out
+    """
+    _refuse_without_the_extra()
+    _check(model, images, results, host, known)
+    from onnxray.web.server.app import Site
+    from onnxray.web.server.guard import Key, hosts_of
+    from onnxray.web.server.runs import Runs
+    from onnxray.web.server.serving import bound, serve
+    from onnxray.web.server.store import Blobs, Pictures
+    from onnxray.web.server.worker import Worker
+
+    sources = () if model is None else (model, *(beside or ()))
+    worker = Worker(sources, shared) if sources else None
+    blobs = Blobs()
+    runs = Runs(shared.out or default_folder("explore"), worker, blobs, results)
+    pictures = Pictures(_there(images or []))
+    listening = bound(host, port)
+    try:
+        number = int(listening.getsockname()[1])
+        key = Key(number)
+        names = tuple(Path(source).name for source in sources)
+        site = Site(worker=worker, pictures=pictures, runs=runs, blobs=blobs, models=names)
+        address = f"http://{f'[{host}]' if ':' in host else host}:{number}/"
+
+        def ready() -> None:
+            _tell(address, key, runs.folder, json=shared.json, browser=browser)
+
+        with contextlib.suppress(KeyboardInterrupt):  # which is how it ends
+            serve(site.application(key, hosts_of(host, number)), listening, ready)
+    finally:
+        listening.close()
+        if worker is not None:
+            worker.end()
+    note("ended")
+
+
+def _tell(address: str, key: Key, folder: Path, *, json: bool, browser: bool) -> None:
+    whole = f"{address}#{key.token}"
+    if json:
+        print_json({"schema": 1, "command": command_line(), "address": whole, "folder": str(folder)})
+    else:
+        print(whole, flush=True)
+        note("good for one browser; Ctrl-C ends it")
+    if browser and not webbrowser.open(whole):
+        note("no browser could be opened; open the address")
+
+
+def _refuse_without_the_extra() -> None:
+    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        raise InputError(f"explore needs {' and '.join(missing)}: pip install 'onnxray[web]'")
+
+
+def _check(model: str | None, images: Any, results: Path | None, host: str, known: bool) -> None:
+    if model is None and (results is None or images):
+        raise InputError("no model was given; name one, or a folder of results: --results DIR")
+    if results is not None and not results.is_dir():
+        raise InputError(f"{results} is no folder; --results takes one that holds run folders")
+    if host in _EVERY_ADDRESS:
+        raise InputError(f"--host is {host or 'empty'}; name the one address that the page is opened by")
+    if host not in _LOOPBACK and not known:
+        raise InputError(f"--host {host} can be reached from other machines, unencrypted; state --i-know as well")
+
+
+def _there(images: list[str]) -> list[str]:
+    for image in images:
+        if not Path(image).exists():
+            raise InputError(f"{image}: no such file")
+    return images

@@ -1,0 +1,1 @@
+"""What speaks with the browser; nothing here knows of models."""

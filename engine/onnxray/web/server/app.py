@@ -1,0 +1,242 @@
+"""The application: which paths there are, and what each answers.
+
+GET  /, /*.js, /*.css            the page itself, which holds nothing of the model
+POST /session                    the one-time token for a cookie
+GET  /state                      models, pictures and runs
+POST /ask/QUESTION               what is asked of a model; pictures by their ids
+POST /pictures                   a picture that was dropped
+GET  /pictures/ID, /blobs/ID     a picture; one that was made for the page
+POST /runs   GET, DELETE /runs/ID   GET /runs/ID/events, /runs/ID/zip, /runs/ID/files/NUMBER
+POST /difference                 two pictures of runs, one minus the other
+POST /ended                      end the process that works with the model
+"""
+
+from __future__ import annotations
+
+import urllib.parse
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+from typing import IO, Final, final
+
+import anyio.to_thread
+from starlette.applications import Starlette
+from starlette.background import BackgroundTask
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from onnxray.errors import OnnxrayError
+from onnxray.web.server.bodies import LARGEST_PICTURE, Refused, read_body, read_question, save_body
+from onnxray.web.server.differences import difference
+from onnxray.web.server.guard import Guard, Key
+from onnxray.web.server.runs import Runs
+from onnxray.web.server.store import Blobs, Picture, Pictures, suffix_of
+from onnxray.web.server.worker import Failed, Worker
+
+_KINDS: Final = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+_ASKED: Final = {
+    "model": (), "profile": ("fields",), "graph": ("opened", "around", "everything"), "way": ("value", "opened"),
+    "search": ("text",), "node": ("node", "picture"), "own": ("path",), "seen": ("path",),
+    "value": ("value", "picture", "first"), "cell": ("value", "picture", "channel", "row", "column"), "forms": (),
+}  # fmt: skip
+"""Question -> what may be stated with it; ``picture`` and ``path`` are ids of pictures."""
+_OF_PICTURES: Final = frozenset({"picture", "path"})
+_OF_RUNS: Final = ("options", "target", "seed", "model")
+_PIECE: Final = 2**18
+
+
+@final
+class Site:
+    """What the paths answer."""
+
+    def __init__(self, *, worker: Worker | None, pictures: Pictures, runs: Runs, blobs: Blobs, models: tuple[str, ...]):
+        self.worker, self.pictures, self.runs, self.blobs, self.models = worker, pictures, runs, blobs, models
+        self.page = page_files()
+
+    def application(self, key: Key, hosts: frozenset[str]) -> Starlette:
+        """The application, with its guard in front."""
+
+        async def session(request: Request) -> Response:
+            cookie = key.exchange((await read_body(request, 512)).decode("utf-8", "replace"))
+            if cookie is None:
+                raise Refused(403, "this address was opened before; start onnxray explore once more")
+            answer = JSONResponse({"session": True})
+            answer.set_cookie(key.cookie, cookie, httponly=True, samesite="strict", path="/")
+            return answer
+
+        routes = [
+            *(Route(path, self.static, methods=["GET"]) for path in self.page),
+            Route("/session", session, methods=["POST"]), Route("/state", self.state, methods=["GET"]),
+            Route("/ask/{question}", self.ask, methods=["POST"]), Route("/pictures", self.drop, methods=["POST"]),
+            Route("/blobs/{key}", self.blob, methods=["GET"]), Route("/along", self.along, methods=["POST"]),
+            Route("/runs", self.start, methods=["POST"]), Route("/runs/{key}", self.run, methods=["GET"]),
+            Route("/runs/{key}", self.stop, methods=["DELETE"]), Route("/difference", self.differ, methods=["POST"]),
+            Route("/runs/{key}/events", self.events, methods=["GET"]), Route("/ended", self.end, methods=["POST"]),
+            Route("/runs/{key}/zip", self.zip, methods=["GET"]),
+            Route("/runs/{key}/files/{place:int}", self.file, methods=["GET"]),
+        ]  # fmt: skip
+        guard = Middleware(Guard, hosts=hosts, key=key, open_paths=frozenset({*self.page, "/session"}))
+        return Starlette(
+            routes=routes, middleware=[guard],
+            exception_handlers={Refused: _refused, Failed: _refused, 404: _missing, 405: _missing},
+        )  # fmt: skip
+
+    async def static(self, request: Request) -> Response:
+        """A file of the page."""
+        data, kind = self.page[request.scope["path"]]
+        return Response(data, media_type=kind)
+
+    async def state(self, _: Request) -> Response:
+        """What there is: models by their names, pictures, runs."""
+        return JSONResponse({
+            "models": list(self.models), "pictures": [one.to_dict() for one in self.pictures],
+            "runs": [one.to_dict() for one in self.runs],
+        })  # fmt: skip
+
+    async def ask(self, request: Request) -> Response:
+        """A question about a model."""
+        name, stated = request.path_params["question"], await read_question(request)
+        if name not in _ASKED:
+            raise Refused(404, "there is no such question")
+        allowed = {*_ASKED[name], *(() if name in {"own", "forms"} else ("model",))}
+        if not stated.keys() <= allowed:
+            raise Refused(400, "the question states what it may not")
+        options = {
+            key: str(self.pictures.at(value).path) if key in _OF_PICTURES and value is not None else value
+            for key, value in stated.items()
+        }
+        return JSONResponse(self.blobs.shown(await self._worker().ask(name, **options)))
+
+    async def drop(self, request: Request) -> Response:
+        """Take a picture that was dropped; it is read before it is taken."""
+        label = urllib.parse.unquote(request.headers.get("x-label", "")) or "picture"
+        folder = self.runs.folder / "pictures"
+        await anyio.to_thread.run_sync(lambda: folder.mkdir(parents=True, exist_ok=True))
+        place = folder / f"dropped-{len(self.pictures) + 1}"
+        await save_body(request, place, LARGEST_PICTURE)
+        try:
+            with place.open("rb") as file:
+                named = place.with_suffix(suffix_of(file.read(16)))
+            place.rename(named)
+            place = named
+            await self._worker().ask("upload", path=str(place))
+            picture = self.pictures.add(place, label, dropped=True)
+        except Failed as error:
+            place.unlink(missing_ok=True)
+            raise Refused(415, str(error)) from None
+        except BaseException:
+            place.unlink(missing_ok=True)
+            raise
+        return JSONResponse(picture.to_dict(), 201)
+
+    async def blob(self, request: Request) -> Response:
+        """Bytes that were made for the page."""
+        return Response(self.blobs.get(request.path_params["key"]), media_type="image/png")
+
+    async def start(self, request: Request) -> Response:
+        """Begin a run."""
+        stated = await read_question(request)
+        path = stated.pop("path", None)
+        if not isinstance(path, list) or not 0 < len(path) < 4 or not all(isinstance(word, str) for word in path):
+            raise Refused(400, "a run states the path of its command")
+        groups = [self._pictures(stated.pop(name, [])) for name in ("pictures", "targets")]
+        if not stated.keys() <= {*_OF_RUNS}:
+            raise Refused(400, "the run states what it may not")
+        paths = {name: [str(one.path) for one in group] for name, group in zip(("pictures", "targets"), groups)}
+        run = await self.runs.start(path, [*groups[0], *groups[1]], {**stated, **paths})
+        return JSONResponse(run.to_dict(), 201)
+
+    async def run(self, request: Request) -> Response:
+        """What a run gave."""
+        run = self.runs.at(request.path_params["key"])
+        return JSONResponse(await anyio.to_thread.run_sync(self.runs.document, run))
+
+    async def stop(self, request: Request) -> Response:
+        """Let a run end with what it has finished."""
+        return JSONResponse(self.runs.stop(request.path_params["key"]).to_dict())
+
+    async def events(self, request: Request) -> Response:
+        """How far a run is, as it goes on."""
+        run = self.runs.at(request.path_params["key"])
+        return StreamingResponse(self.runs.events(run), media_type="text/event-stream")
+
+    async def zip(self, request: Request) -> Response:
+        """A run folder as a zip."""
+        run = self.runs.at(request.path_params["key"])
+        stream = await anyio.to_thread.run_sync(self.runs.zipped, run)
+        named = {"content-disposition": f'attachment; filename="onnxray-{run.key}.zip"'}
+        return StreamingResponse(
+            _pieces(stream), media_type="application/zip", headers=named, background=BackgroundTask(stream.close)
+        )
+
+    async def file(self, request: Request) -> Response:
+        """A picture of a run."""
+        run = self.runs.at(request.path_params["key"])
+        return FileResponse(self.runs.picture(run, request.path_params["place"]), media_type="image/png")
+
+    async def along(self, request: Request) -> Response:
+        """A picture along the change of an item, and what the judge says of it."""
+        stated = await read_question(request)
+        if not stated.keys() <= {"run", "item", "scale"}:
+            raise Refused(400, "the question states what it may not")
+        run = self.runs.at(stated.pop("run", None))
+        answer = await self._worker().ask("along", folder=str(run.folder), model=run.model, **stated)
+        return JSONResponse(self.blobs.shown(answer))
+
+    async def differ(self, request: Request) -> Response:
+        """Two pictures of runs, the second minus the first."""
+        stated = await read_question(request)
+        places: list[Path] = []
+        for one in (stated.get("first"), stated.get("second")):
+            if not isinstance(one, list) or len(one) != 2 or not isinstance(one[1], int):
+                raise Refused(400, "two pictures of runs are stated, each by its run and place")
+            places.append(self.runs.picture(self.runs.at(one[0]), one[1]))
+        try:
+            answer = await anyio.to_thread.run_sync(lambda: difference(*places))
+        except OnnxrayError as error:
+            raise Refused(400, str(error)) from None
+        return JSONResponse(self.blobs.shown(answer))
+
+    async def end(self, _: Request) -> Response:
+        """End the process that works with the model, whatever it does."""
+        await anyio.to_thread.run_sync(self._worker().end)
+        return JSONResponse({"ended": True})
+
+    def _worker(self) -> Worker:
+        if self.worker is None:
+            raise Refused(409, "no model is open; start onnxray explore with one")
+        return self.worker
+
+    def _pictures(self, keys: object) -> list[Picture]:
+        if not isinstance(keys, list):
+            raise Refused(400, "pictures are stated as a list of their ids")
+        return [self.pictures.at(key) for key in keys]
+
+
+def page_files() -> dict[str, tuple[bytes, str]]:
+    """Path -> bytes and kind, of every file of the page."""
+    folder = resources.files("onnxray.web") / "page"
+    found = {
+        f"/{one.name}": (one.read_bytes(), _KINDS[Path(one.name).suffix])
+        for one in folder.iterdir()
+        if Path(one.name).suffix in _KINDS
+    }
+    return {**found, "/": found["/index.html"]}
+
+
+def _pieces(stream: IO[bytes]) -> Iterator[bytes]:
+    while piece := stream.read(_PIECE):
+        yield piece
+
+
+async def _refused(_: Request, error: Exception) -> Response:
+    status = error.status if isinstance(error, Refused) else 400
+    headers = {"connection": "close"} if status in {408, 413} else None
+    return JSONResponse({"error": str(error)}, status, headers)
+
+
+async def _missing(_: Request, error: Exception) -> Response:
+    status = getattr(error, "status_code", 404)
+    return JSONResponse({"error": "there is nothing there" if status == 404 else "no such method"}, status)

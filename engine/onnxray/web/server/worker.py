@@ -1,0 +1,119 @@
+"""The process that models are worked with in, as the server speaks with it (``web/work/process.py``).
+
+It is started with the first question and, where a native library ended it, with the next one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import multiprocessing
+import threading
+from collections.abc import Callable
+from typing import Any, final
+
+from onnxray.assess.jobs.children import environment_of_children
+from onnxray.cli.parts.shared_options import Opening
+
+Told = Callable[[dict[str, Any]], None]
+
+ENDED = "the process that works with the model was ended; what was opened is opened anew"
+_CRASHED = "a native library ended the process that works with the model; the file is damaged, or needs more memory"
+
+
+class Failed(Exception):
+    """What was asked cannot be had; the text is one line for the page."""
+
+
+@final
+class Worker:
+    """Questions and runs, answered by another process. All methods are the event loop's."""
+
+    def __init__(self, sources: tuple[str, ...], how: Opening) -> None:
+        self._sources, self._how = sources, how
+        self._numbers = itertools.count(1)
+        self._waiting: dict[int, tuple[asyncio.Future[dict[str, Any]], Told | None]] = {}
+        self._process: Any = None
+        self._pipe: Any = None
+        self._ended_by_us = False
+
+    async def ask(self, name: str, **options: Any) -> dict[str, Any]:
+        """The answer to a question. Errors: Failed."""
+        number, future = self._begin(None)
+        self._send("ask", number, name, options)
+        return await future
+
+    def run(self, told: Told, **options: Any) -> tuple[int, asyncio.Future[dict[str, Any]]]:
+        """A run, which is told of as it goes on: its number, and what is given at its end. Errors: Failed, then."""
+        number, future = self._begin(told)
+        self._send("run", number, options)
+        return number, future
+
+    def stop(self, number: int) -> None:
+        """Let a run end as Ctrl-C does: what is finished is kept."""
+        if self._process is not None:
+            self._send("stop", number)
+
+    def end(self) -> None:
+        """End the process, whatever it does."""
+        process, self._ended_by_us = self._process, True
+        if process is not None:
+            process.kill()
+            process.join(10)
+
+    def _begin(self, told: Told | None) -> tuple[int, asyncio.Future[dict[str, Any]]]:
+        self._start()
+        number = next(self._numbers)
+        future: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        self._waiting[number] = future, told
+        return number, future
+
+    def _send(self, *message: Any) -> None:
+        with contextlib.suppress(OSError):  # it is gone, which the thread that hears it says
+            self._pipe.send(message)
+
+    def _start(self) -> None:
+        if self._process is not None and self._process.is_alive():
+            return
+        from onnxray.web.work.process import work
+
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(target=work, args=(theirs, self._sources, self._how), daemon=True)
+        with environment_of_children():
+            self._process.start()
+        theirs.close()
+        self._ended_by_us = False
+        loop = asyncio.get_running_loop()
+        threading.Thread(target=self._hear, args=(self._pipe, loop), daemon=True).start()
+
+    def _hear(self, pipe: Any, loop: asyncio.AbstractEventLoop) -> None:
+        """In a thread of its own: hand on what the process says, until it says no more."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            with contextlib.suppress(EOFError, OSError):
+                while True:
+                    loop.call_soon_threadsafe(self._heard, *pipe.recv())
+            loop.call_soon_threadsafe(self._lost, pipe)
+
+    def _heard(self, kind: str, number: int, what: Any) -> None:
+        future, told = self._waiting.get(number, (None, None))
+        if future is None or future.done():
+            return
+        if kind == "told":
+            if told is not None:
+                told(what)
+            return
+        del self._waiting[number]
+        if kind == "answer":
+            future.set_result(what)
+        else:
+            future.set_exception(Failed(what))
+
+    def _lost(self, pipe: Any) -> None:
+        if pipe is not self._pipe:
+            return
+        waiting, self._waiting = self._waiting, {}
+        for future, _ in waiting.values():
+            if not future.done():
+                future.set_exception(Failed(ENDED if self._ended_by_us else _CRASHED))

@@ -1,0 +1,117 @@
+"""What the page looks into: models as they are opened now, and what was worked out of them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, final
+
+from onnxray.cli.parts.shared_options import Opening
+from onnxray.errors import InputError
+from onnxray.errors.short_values import short
+from onnxray.graph.receptive.unit_fields import UnitFields
+from onnxray.images.pixels import Pixels
+from onnxray.methods.features.parts.unit_layers import fields_of
+from onnxray.model.layers.grid import Space, read_space
+from onnxray.model.model import Model
+from onnxray.web.work.graph_view import GraphView
+
+PROFILE_FIELDS: Final = ("size", "resize", "channels", "mean", "std", "scale")
+_HOW: Final = tuple(
+    field.name for field in dataclasses.fields(Opening) if field.name not in {"json", "out", "overwrite"}
+)
+_KEPT: Final = 8
+
+
+@final
+class Desk:
+    """One model: where it is from, how it is opened, and what was worked out of it since."""
+
+    def __init__(self, source: str, how: Opening) -> None:
+        self.source, self.how = source, how
+        self.model: Model = how.other(source, None, silent=True)
+        self._view: GraphView | None = None
+        self._space: Space | None = None
+        self._fields: dict[str, UnitFields] | None = None
+        self._read: dict[str, Pixels] = {}
+
+    @property
+    def view(self) -> GraphView:
+        """Its graph as it is drawn."""
+        if self._view is None:
+            self._view = GraphView(self.model.graph)
+        return self._view
+
+    @property
+    def space(self) -> Space:
+        """Where its values keep rows and columns. Errors: InputError where that cannot be told."""
+        if self._space is None:
+            self._space = read_space(self.model)
+        return self._space
+
+    @property
+    def fields(self) -> Mapping[str, UnitFields]:
+        """What the units of its values see of the picture. Errors: as for ``space``."""
+        if self._fields is None:
+            self._fields = fields_of(self.model, self.space)
+        return self._fields
+
+    def pixels(self, picture: str) -> Pixels:
+        """A picture's file as the model takes it. Errors: ImageError, InputError."""
+        if picture not in self._read:
+            if len(self._read) >= _KEPT:
+                del self._read[next(iter(self._read))]
+            self._read[picture] = self.model.encoded([picture])
+        return self._read[picture]
+
+    def restated(self, fields: Mapping[str, str | None]) -> Desk:
+        """The same model with fields of its profile stated otherwise; None takes a statement back.
+
+        Errors: ProfileError where they do not fit; the desk stays as it is then.
+        """
+        for name in fields:
+            if name not in PROFILE_FIELDS:
+                raise InputError(f"the profile has no field {short(name)}; it has {', '.join(PROFILE_FIELDS)}")
+        stated: dict[str, Any] = {f"profile_{name}": text or None for name, text in fields.items()}
+        return Desk(self.source, dataclasses.replace(self.how, **stated))
+
+    def typed(self) -> dict[str, Any]:
+        """How the model is opened, as options of a command, those that were stated alone."""
+        empty = _stated(Opening())
+        return {name: value for name, value in _stated(self.how).items() if value != empty[name]}
+
+    def is_opened_by(self, how: Opening, source: str, profile: str | None) -> bool:
+        """Whether these options open the model just so."""
+        return source == self.source and profile is None and _stated(how) == _stated(self.how)
+
+
+def _stated(how: Opening) -> dict[str, Any]:
+    """What is stated of opening, without where a result goes. ``how`` may state more, of a command of its own."""
+    return {name: value for name, value in vars(how).items() if name in _HOW}
+
+
+@final
+class Bench:
+    """All models that the page was opened with."""
+
+    def __init__(self, sources: Sequence[str], how: Opening) -> None:
+        self._sources, self._how = tuple(sources), how
+        self._desks: dict[int, Desk] = {}
+
+    def desk(self, number: int = 0) -> Desk:
+        """One of the models, opened when it is first asked for. Errors: those of opening; InputError."""
+        if not 0 <= number < len(self._sources):
+            raise InputError(f"there is no model {number}; there are {len(self._sources)}")
+        if number not in self._desks:
+            self._desks[number] = Desk(self._sources[number], self._how)
+        return self._desks[number]
+
+    def restate(self, number: int, fields: Mapping[str, str | None]) -> Desk:
+        """State fields of a model's profile. Errors: ProfileError; it is as it was then."""
+        self._desks[number] = self.desk(number).restated(fields)
+        return self._desks[number]
+
+    def held(self, how: Opening, source: str, profile: str | None) -> Model | None:
+        """The model that a command's options open, where it is open here."""
+        desks = list(self._desks.values())
+        return next((desk.model for desk in desks if desk.is_opened_by(how, source, profile)), None)

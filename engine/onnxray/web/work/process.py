@@ -1,0 +1,128 @@
+"""The process that models are worked with in: it answers questions beside the one run that is on its way.
+
+Messages to it      ("ask", number, name, options)   ("run", number, options)   ("stop", number)
+Messages of it      ("answer", number, value)   ("error", number, text)   ("told", number, what)
+
+The main thread runs, so that an interruption reaches it; a second one answers, a third hears. A hostile file that ends
+the process by a fault of a native library ends this one alone.
+"""
+
+from __future__ import annotations
+
+import _thread
+import contextlib
+import queue
+import signal
+import threading
+import warnings
+from collections.abc import Callable, Mapping
+from functools import partial
+from multiprocessing.connection import Connection
+from types import MappingProxyType
+from typing import Any, Final
+
+from onnxray.assess.jobs.children import end_with_the_parent
+from onnxray.cli.parts.shared_options import Opening
+from onnxray.errors import OnnxrayError
+from onnxray.errors.shown_text import one_line
+from onnxray.web.work import facts, pictures, values
+from onnxray.web.work.along import along
+from onnxray.web.work.bench import Bench
+from onnxray.web.work.forms import forms
+from onnxray.web.work.running import prepared, run
+
+QUESTIONS: Final[Mapping[str, Callable[..., dict[str, Any]]]] = MappingProxyType({
+    "model": facts.model_facts, "profile": facts.profile_restated, "graph": facts.graph_drawn, "way": facts.way,
+    "search": facts.searched, "node": facts.node_facts, "upload": pictures.check_upload, "own": pictures.own_picture,
+    "seen": pictures.picture_seen, "value": values.value_shown, "cell": values.cell_shown, "forms": forms,
+    "prepared": prepared, "along": along,
+})  # fmt: skip
+"""What can be asked, by its name."""
+
+
+def work(parent: Connection, sources: tuple[str, ...], how: Opening) -> None:
+    """Work until the parent is gone."""
+    end_with_the_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of the terminal, which is the server's to hear
+    warnings.simplefilter("ignore")
+    Worker(parent, Bench(sources, how)).go()
+
+
+class Worker:
+    """The three threads and what they share."""
+
+    def __init__(self, parent: Connection, bench: Bench) -> None:
+        self.bench, self._parent = bench, parent
+        self._sending = threading.Lock()
+        self._asked: queue.SimpleQueue[tuple[int, str, dict[str, Any]]] = queue.SimpleQueue()
+        self._runs: queue.SimpleQueue[tuple[int, dict[str, Any]] | None] = queue.SimpleQueue()
+        self._running: int | None = None
+        self._stopped: set[int] = set()
+        self._changing = threading.Lock()
+
+    def go(self) -> None:
+        """Run what is to be run, until there is nobody to hear of it."""
+        for thread in (self._hear, self._answer):
+            threading.Thread(target=thread, daemon=True).start()
+        while True:
+            with contextlib.suppress(KeyboardInterrupt):  # of a run that was over by then
+                task = self._runs.get()
+                if task is None:
+                    return
+                self._run(*task)
+
+    def _hear(self) -> None:
+        with contextlib.suppress(EOFError, OSError):
+            while True:
+                kind, number, *rest = self._parent.recv()
+                if kind == "ask":
+                    self._asked.put((number, rest[0], rest[1]))
+                elif kind == "run":
+                    self._runs.put((number, rest[0]))
+                elif kind == "stop":
+                    self._stop(number)
+        self._runs.put(None)
+
+    def _stop(self, number: int) -> None:
+        with self._changing:
+            self._stopped.add(number)
+            if self._running == number:
+                _thread.interrupt_main()
+
+    def _answer(self) -> None:
+        while True:
+            number, name, options = self._asked.get()
+            self._say(number, partial(QUESTIONS[name], self.bench, **options))
+
+    def _run(self, number: int, options: dict[str, Any]) -> None:
+        def go() -> dict[str, Any]:
+            try:
+                with self._changing:
+                    if number in self._stopped:
+                        return {"typed": [], "interrupted": True}
+                    signal.signal(signal.SIGINT, signal.default_int_handler)
+                    self._running = number
+                return run(self.bench, lambda what: self._send("told", number, what), **options)
+            finally:
+                with self._changing:
+                    self._running = None
+                    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+        self._say(number, go)
+
+    def _say(self, number: int, answer: Callable[[], dict[str, Any]]) -> None:
+        """Send an answer, or what is wrong, in one line."""
+        try:
+            self._send("answer", number, answer())
+        except KeyboardInterrupt:
+            self._send("error", number, "stopped before anything was finished")
+        except OnnxrayError as error:
+            self._send("error", number, str(error))
+        except MemoryError:
+            self._send("error", number, "there is not enough memory for this")
+        except Exception as error:  # a fault of ours, or options of no such question
+            self._send("error", number, one_line(f"{type(error).__name__}: {error}"))
+
+    def _send(self, kind: str, number: int, what: Any) -> None:
+        with self._sending, contextlib.suppress(OSError):
+            self._parent.send((kind, number, what))
