@@ -1,0 +1,1 @@
+"""Training through the file: the graph of an ONNX file is trained and the same file written, other numbers in it."""
