@@ -82,12 +82,17 @@ class Master:
         if self.grid is not None:
             whole = self.grid.whole(self.stepped.detach())[0].cpu().numpy()
             return whole.astype(self.grid.dtype).reshape(self.constant.shape)
-        if self.computed.dtype == torch.bfloat16:
-            import ml_dtypes
+        return as_stored(self.computed)
 
-            bits = self.computed.detach().cpu().contiguous().view(torch.int16).numpy()
-            return np.asarray(bits.view(ml_dtypes.bfloat16).reshape(self.constant.shape))
-        return np.array(numpy_array(self.computed)).reshape(self.constant.shape)
+
+def as_stored(tensor: torch.Tensor) -> Array:
+    """A tensor's numbers in their own type, bfloat16 too, as a copy."""
+    if tensor.dtype != torch.bfloat16:
+        return np.array(numpy_array(tensor))
+    import ml_dtypes
+
+    bits = tensor.detach().cpu().contiguous().view(torch.int16).numpy()
+    return np.array(bits.view(ml_dtypes.bfloat16))
 
 
 def masters(graph: Graph, constants: Sequence[Constant], tensor: Callable[[str], torch.Tensor]) -> Iterator[Master]:
