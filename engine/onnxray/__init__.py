@@ -3,6 +3,7 @@
     model = onnxray.open("m.onnx")
     model.predict(images), model.values(images, names), model.pullback(images, {name: cotangent}), model.verify()
     onnxray.to_torch("m.onnx")
+    onnxray.training.fine_tune(model, batches, loss), onnxray.save(trained, "new.onnx"): the same graph, other weights
     onnxray.methods.LOTS(layer="conv1")(model, images, target)
     onnxray.load("run folder"), which result.to_pandas(), result.to_csv("table.csv") and result.show() go on from
     onnxray.compare(model, images, ["grad-cam", "rise"]), onnxray.check("grad-cam", model, images)
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from onnxray._version import __version__
 
 if TYPE_CHECKING:
-    from onnxray import errors, methods, objectives
+    from onnxray import errors, methods, objectives, training
     from onnxray.assess.maps.calls import check
     from onnxray.assess.models.calls import compare
     from onnxray.cli.rerun.calls import rerun
@@ -31,10 +32,11 @@ if TYPE_CHECKING:
     from onnxray.model.to_torch import to_torch
     from onnxray.objectives import goals
     from onnxray.report.audit.calls import audit
+    from onnxray.training.saving import save
 
 __all__ = [
     "Model", "Profile", "__version__", "audit", "check", "compare", "errors", "goals", "load", "methods", "objectives",
-    "open", "rerun", "to_torch",
+    "open", "rerun", "save", "to_torch", "training",
 ]  # fmt: skip
 
 _LAZY = {
@@ -50,7 +52,9 @@ _LAZY = {
     "objectives": ("onnxray.objectives", None),
     "open": ("onnxray.model.opening", "open_model"),
     "rerun": ("onnxray.cli.rerun.calls", "rerun"),
+    "save": ("onnxray.training.saving", "save"),
     "to_torch": ("onnxray.model.to_torch", "to_torch"),
+    "training": ("onnxray.training", None),
 }
 
 

@@ -48,7 +48,7 @@ def test_folders_and_files_stay_small() -> None:
     lengths = {name: len(path.read_text(encoding="utf-8").splitlines()) for name, path in files().items()}
     assert {name: length for name, length in lengths.items() if length > 350} == {}
     tops = {name.split(".")[0] for name in files()}
-    assert len(tops) <= 14 + 5
+    assert len(tops) <= 15 + 5  # rooms, and what stands above or below them all
 
 
 def test_no_private_name_is_taken_from_another_file() -> None:
@@ -76,7 +76,7 @@ def test_a_face_hands_names_on_and_defines_nothing(name: str) -> None:
 
 HEAVY = {
     "torch": r"importer(\..*)?|engines\.(twin|cotangents|relevance\..*|agreement\..*)|model\.to_torch|objectives\..*"
-    r"|methods\.synthesis\.ascent\..*|methods\.attack\.decision\.surrogate_training",
+    r"|methods\.synthesis\.ascent\..*|methods\.attack\.decision\.surrogate_training|training\..*",
     "onnx2torch": r"importer\.onnx2torch_bridge",
     "onnxruntime": r"engines\.(judge|machine|processor)",
     "matplotlib": r"images\.drawing\..*|report\..*",

@@ -8,7 +8,13 @@ LEAVES = ("_version", "errors", "arrays", "notebooks")
 """What stands above all rooms: it imports nothing of the engine but its kind."""
 
 ROOMS: dict[str, tuple[str, ...]] = {
-    "graph": ("graph.file", "graph", "graph.samples graph.inputs graph.receptive", "graph.outputs", "graph.classifier"),
+    "graph": (
+        "graph.file",
+        "graph",
+        "graph.samples graph.inputs graph.receptive graph.trainable",
+        "graph.outputs graph.differences",
+        "graph.classifier",
+    ),
     "importer": (
         "importer.nodes",
         "importer.ops.neural importer.ops.classical",
@@ -42,6 +48,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "assess.audit.measures",
         "assess.audit.checks",
     ),
+    "training": ("training",),
     "report": ("report.page report.parts", "report.audit", "report", "report.features"),
     "display": ("display",),
     "cli": (

@@ -59,6 +59,10 @@ _COMMANDS = {
         "onnxray.cli.commands.files.convert:convert",
         "Write a model of another framework's files as an ONNX file, checked, run, and compared with the framework.",
     ),
+    "diff": (
+        "onnxray.cli.commands.files.diff:diff",
+        "Say which tensors, nodes, attributes and metadata differ between two files. Status 4 where the graph does.",
+    ),
     "rerun": (
         "onnxray.cli.rerun.rerun:rerun",
         "Do a run again from what its result.json says, and compare every number and every file. Status 1 if one "
@@ -293,6 +297,6 @@ def function_at(path: Sequence[str]) -> Command:
 
 def main() -> None:
     """Run the program. Exit status: 0 done, 1 the request cannot be met, 2 wrong usage, 3 a policy is not
-    met, 130 interrupted.
+    met, 4 diff found another graph, 130 interrupted.
     """
     app(prog_name="onnxray")

@@ -9,8 +9,22 @@ import torch
 from torch import fx, nn
 
 from onnxray.errors import RuntimeRefusal, UnknownValue
+from onnxray.graph.facts import Graph
 from onnxray.importer.nodes.attribute_names import NODES, WEIGHTS, keeps_its_name, weight_attribute
 from onnxray.importer.nodes.weights import Weights
+
+
+class Origin:
+    """The file that a module was made of, of which copies know as well; pickles where it is a file by a path."""
+
+    def __init__(self, graph: Graph | None = None) -> None:
+        self.graph = graph
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Origin:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Origin, () if self.graph is None or self.graph.path is None else (self.graph,)
 
 
 class ImportedModule(fx.GraphModule):
@@ -18,7 +32,7 @@ class ImportedModule(fx.GraphModule):
 
     One value comes back as a Tensor, several as a tuple. Every ONNX node is a submodule; ``layer`` finds it.
     ``constant_names``: the outputs that no input reaches. ``parameter_names``: ONNX name -> name of the Parameter,
-    another one where the ONNX name is one that torch or Python's source cannot hold.
+    another one where the ONNX name is one that torch or Python's source cannot hold. ``origin``: what it was made of.
     """
 
     input_names: tuple[str, ...]
@@ -26,6 +40,7 @@ class ImportedModule(fx.GraphModule):
     constant_names: frozenset[str]
     layers: Mapping[str, str]
     parameter_names: Mapping[str, str]
+    origin: Origin = Origin()
 
     def layer(self, name: str) -> nn.Module:
         """Give the submodule that computes the ONNX value ``name`` (or that stands for the ONNX node of that name).

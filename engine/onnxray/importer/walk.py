@@ -70,8 +70,8 @@ class Importer:
     """
 
     def __init__(
-        self, graph: Graph, *, trainable: bool = False, channels_last: bool = False, fused: bool = False,
-        device: torch.device | None = None,
+        self, graph: Graph, *, trainable: bool | frozenset[str] = False, channels_last: bool = False,
+        fused: bool = False, device: torch.device | None = None,
     ) -> None:  # fmt: skip
         self.graph, self.fused, self.device, self.lock = graph, fused, device, ProcessLock()
         self.weights = Weights(graph, trainable=trainable, channels_last=channels_last)

@@ -26,9 +26,16 @@ from onnxray.errors.type_checks import check_kind
 from onnxray.graph.facts import Graph
 from onnxray.graph.fixed_batch import fixed_batch_of
 from onnxray.graph.reading import read_graph
+from onnxray.graph.trainable.listing import constants_of
 from onnxray.importer.batches.any_batch import FreeCuts
 from onnxray.importer.batches.ways import by_loop, looped
-from onnxray.importer.imported_module import ImportedModule, forward_all, register_weights, told_as_refusal
+from onnxray.importer.imported_module import (
+    ImportedModule,
+    Origin,
+    forward_all,
+    register_weights,
+    told_as_refusal,
+)
 from onnxray.importer.nodes.weights import numpy_array, torch_tensor
 from onnxray.importer.walk import Importer
 from onnxray.model.model import Model
@@ -42,7 +49,8 @@ def to_torch(
 
     One output comes back as a Tensor, several as a tuple in the graph's order. Every node is a submodule (nn.ReLU for
     Relu), found by ``module.layer(onnx_name)``. trainable: the float initialisers are Parameters that require
-    gradients, under their ONNX names; else frozen. verify: compare the outputs with ONNX Runtime's on seeded inputs.
+    gradients, under their ONNX names, and so are Constant nodes that hold weights (``onnxray.save`` writes them back
+    into the file); else frozen. verify: compare the outputs with ONNX Runtime's on seeded inputs.
     fused: compute as the pullbacks do, which is faster: nodes together where only their last value is read, batch
     normalisation folded into convolutions (equal but for rounding); ``layer`` then finds those last values alone, and
     attention has no second derivatives.
@@ -65,13 +73,15 @@ def to_torch(
     if trainable and fused:
         raise InputError("fused=True computes with weights of its own, which trainable=True cannot train; ask for one")
     settle_threads(graph)
-    importer = Importer(graph, trainable=trainable, channels_last=fused, fused=fused)
+    named = _trained(graph) if trainable else False
+    importer = Importer(graph, trainable=named, channels_last=fused, fused=fused)
     judge = Judge(graph)
     names = tuple(output.name for output in graph.outputs)
     module = importer.cut(names)
     refusal = _verified_on_seeded(module, importer, judge) if verify else None
     module = _for_any_batch(importer, judge, names, verify=verify and refusal is None)
     register_weights(module, importer.weights)
+    module.origin = Origin(graph)
     if refusal is not None:
         warnings.warn(
             f"no seeded inputs are taken ({refusal}); the module is compared on the first that it is given",
@@ -79,6 +89,12 @@ def to_torch(
         )
         module.register_forward_pre_hook(_FirstCall(importer, judge))
     return module
+
+
+def _trained(graph: Graph) -> frozenset[str]:
+    """The float initialisers, and the Constant nodes that hold weights."""
+    held = (one.name for one in constants_of(graph) if one.held == "constant" and not one.reason and not one.quantised)
+    return frozenset((*graph.initializers, *held))
 
 
 def _verified_on_seeded(module: ImportedModule, importer: Importer, judge: Judge) -> str | None:

@@ -55,7 +55,7 @@ def leaves(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, 
 
 
 LEAVES = dict(leaves(joined.Commands()))
-WITHOUT_A_MODEL = [("rerun",), ("convert",), *(("audit", name) for name in ("init", "explain", "compare"))]
+WITHOUT_A_MODEL = [("rerun",), ("convert",), ("diff",), *(("audit", name) for name in ("init", "explain", "compare"))]
 
 
 @pytest.mark.parametrize(
@@ -78,6 +78,7 @@ def test_the_program_answers_by_itself_without_anything_heavy(arguments: tuple[s
         "values",
         "apply",
         "convert",
+        "diff",
         "rerun",
         "demo",
         "saliency layers",
@@ -113,7 +114,8 @@ def test_the_lists() -> None:
     attacks, maps, pictures, fooling = map(family, bases)
     paths = [" ".join(path) for path in LEAVES]
     assert paths == [
-        "inspect", "verify", "classify", "values", "lots", "invert", "tcav", "compare", "apply", "convert", "rerun", "explore", "demo",
+        "inspect", "verify", "classify", "values", "lots", "invert", "tcav", "compare", "apply", "convert", "diff",
+        "rerun", "explore", "demo",
         "audit run", "audit init", "audit explain", "audit compare",
         *(f"attack {name}" for name in attacks), *(f"attack {name}" for name in fooling),
         "attack evaluate", "attack universal", "attack patch",

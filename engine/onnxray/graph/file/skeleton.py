@@ -92,7 +92,7 @@ class _Walk:
         pieces: list[Piece] = []
         size, kept = 0, start
         raw = self._raw_data(start, end) if path == (_GRAPH, _INITIALIZER) else None
-        for number, wire, first, body, last in _fields(self.read, start, end):
+        for number, wire, first, body, last in fields_of(self.read, start, end):
             top = path == (_GRAPH,) and number == _INITIALIZER and wire == _DELIMITED
             inner = kind.messages.get(number)
             looked_into = wire == _DELIMITED and inner is not None and last - body > _LOOKED_INTO
@@ -104,7 +104,7 @@ class _Walk:
             kept = last
             if looked_into and inner is not None:
                 found, length = self.message(inner, body, last, (*path, number))
-                head = _head(number, length)
+                head = head_of(number, length)
                 pieces += [head, *found]
                 size += len(head) + length
                 self._initializers += top
@@ -115,7 +115,7 @@ class _Walk:
         """Where the data of a large initialiser lies, noted as a span that is left out."""
         if end - start <= INLINE_LIMIT:
             return None
-        found = [(body, last) for n, w, _, body, last in _fields(self.read, start, end) if (n, w) == (_RAW_DATA, 2)]
+        found = [(body, last) for n, w, _, body, last in fields_of(self.read, start, end) if (n, w) == (_RAW_DATA, 2)]
         if len(found) != 1 or found[0][1] - found[0][0] <= INLINE_LIMIT:
             return None
         self.spans[self._initializers] = (found[0][0], found[0][1] - found[0][0])
@@ -158,7 +158,7 @@ def _joined(pieces: list[Piece]) -> Iterator[Piece]:
         yield waiting
 
 
-def _fields(read: Read, position: int, end: int) -> Iterator[tuple[int, int, int, int, int]]:
+def fields_of(read: Read, position: int, end: int) -> Iterator[tuple[int, int, int, int, int]]:
     """Walk a protobuf message: (field number, wire type, start of the key, start of the payload, end).
 
     A long run of numbers of one field, each with its key, counts as one: a tree ensemble writes millions of them.
@@ -227,7 +227,7 @@ def _varint(window: bytes, place: int, base: int) -> tuple[int, int]:
     raise ValueError(f"a number at byte {base + place} does not end")
 
 
-def _head(number: int, length: int) -> bytes:
+def head_of(number: int, length: int) -> bytes:
     """Key and length of a field that holds a message."""
     head = bytearray()
     for value in (number << 3 | _DELIMITED, length):

@@ -33,13 +33,14 @@ def _channels_innermost(kernel: torch.Tensor) -> torch.Tensor:
 class Weights:
     """Every constant of the graph as one torch tensor, read when first asked for and shared by all who ask.
 
-    Floating-point initialisers are Parameters (frozen unless ``trainable``); the rest are plain tensors. Constant
-    nodes count as constants too: Paddle and the legacy exporter keep weights in them. ``channels_last``: kernels of
+    Floating-point initialisers are Parameters, frozen unless they are ``trainable`` (all, or those named); the rest are
+    plain tensors. Constant nodes count as constants too: Paddle and the legacy exporter keep weights in them, which are
+    Parameters where they are named. ``channels_last``: kernels of
     two-dimensional convolutions are stored with their channels innermost. Every value keeps its shape, and torch's
     convolutions then compute in that layout, which takes a CPU about a quarter less time and needs no reordered copies.
     """
 
-    def __init__(self, graph: Graph, *, trainable: bool, channels_last: bool = False) -> None:
+    def __init__(self, graph: Graph, *, trainable: bool | frozenset[str], channels_last: bool = False) -> None:
         self._graph = graph
         self._trainable = trainable
         self._channels_last = channels_last
@@ -70,8 +71,10 @@ class Weights:
             tensor = torch_tensor(self._array(name), f"constant {name!r}")
             if self._channels_last and tensor.ndim == 4:
                 tensor = _channels_innermost(tensor)
-            if tensor.is_floating_point() and name in self._graph.initializers:
-                tensor = nn.Parameter(tensor, requires_grad=self._trainable)
+            learnt = name in self._trainable if isinstance(self._trainable, frozenset) else self._trainable
+            named = isinstance(self._trainable, frozenset) and learnt
+            if tensor.is_floating_point() and (named or name in self._graph.initializers):
+                tensor = nn.Parameter(tensor, requires_grad=learnt)
             self._tensors[name] = tensor
         return self._tensors[name]
 

@@ -1,0 +1,139 @@
+"""Two files compared: which tensors hold other numbers, by how much, and what else differs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnxray.graph.differences.structure import Change, structure_changes
+from onnxray.graph.facts import Graph
+from onnxray.graph.file.attribute_values import held_tensor
+from onnxray.graph.file.element_types import element_type_name
+from onnxray.graph.trainable.listing import constants_of
+from onnxray.notebooks.displayed import Displayed, one_line
+
+
+@dataclass(frozen=True, kw_only=True)
+class TensorChange:
+    """A tensor that both files have, of one type and shape, with other numbers. changed: how many of them.
+
+    largest: of |new - old|; relative: ||new - old|| / ||old||; None where NaN or infinity stands in one, or ||old||
+    is 0, which ``reason`` says. weight: whether it holds real numbers, or whole ones that stand for some; other whole
+    numbers are shapes, axes and indices, which the graph computes with.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    count: int
+    changed: int
+    largest: float | None
+    relative: float | None
+    reason: str | None
+    weight: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "name": self.name, "dtype": self.dtype, "shape": list(self.shape), "count": self.count,
+            "changed": self.changed, "largest": self.largest, "relative": self.relative, "reason": self.reason,
+            "weight": self.weight,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Differences(Displayed):
+    """What differs. tensors: numbers; graph: everything else. compared: how many tensors both files have."""
+
+    tensors: tuple[TensorChange, ...]
+    graph: tuple[Change, ...]
+    compared: int
+
+    @property
+    def only_weights(self) -> bool:
+        """Whether nothing but numbers of weights differs, if anything does."""
+        return not self.graph and all(one.weight for one in self.tensors)
+
+    @property
+    def nothing(self) -> bool:
+        """Whether the files hold the same."""
+        return not self.graph and not self.tensors
+
+    def summary(self) -> str:
+        """In one sentence."""
+        if self.nothing:
+            return f"nothing differs: {self.compared} tensors and the graph are the same"
+        numbers = f"{len(self.tensors)} of {self.compared} tensors hold other numbers"
+        if self.only_weights:
+            return f"only weights differ: {numbers}; the graph, its names, attributes and metadata are the same"
+        others = len(self.graph) + sum(not one.weight for one in self.tensors)
+        return f"the graph differs, in {others} place{'s' if others > 1 else ''}; {numbers}"
+
+    def __repr__(self) -> str:
+        return one_line(self, self.summary())
+
+
+def differences(old: Graph, new: Graph) -> Differences:
+    """Compare two files, one tensor of each in memory at a time. Errors: ModelFileError where one cannot be read."""
+    sides = old.container.skeleton, new.container.skeleton
+    held = [dict(_tensors(graph)) for graph in (old, new)]
+    shared = [name for name, one in held[0].items() if held[1].get(name, ("", (), None))[:2] == one[:2]]
+    weights = {one.name for one in constants_of(old)}
+    found = (_compared(name, held[0][name], held[1][name], weights) for name in shared)
+    located = [sorted(graph.container.external) for graph in (old, new)]
+    moved = () if located[0] == located[1] else (Change("external data", "", str(located[0]), str(located[1])),)
+    return Differences(
+        tensors=tuple(one for one in found if one is not None), graph=(*structure_changes(*sides), *moved),
+        compared=len(shared),
+    )  # fmt: skip
+
+
+_Held = tuple[str, tuple[int, ...], Any]
+
+
+def _tensors(graph: Graph) -> Iterator[tuple[str, _Held]]:
+    """Every constant of the file's graph: its type, its shape, and what reads it."""
+    container = graph.container
+    for tensor in container.skeleton.graph.initializer:
+        yield tensor.name, (element_type_name(tensor.data_type), tuple(tensor.dims), lambda t=tensor: container.read(t))
+    for node in container.skeleton.graph.node:
+        tensor = held_tensor(node)
+        if tensor is not None and len(node.output) == 1:
+            dtype = element_type_name(tensor.data_type)
+            yield node.output[0], (dtype, tuple(tensor.dims), lambda t=tensor: container.read(t))
+
+
+def _compared(name: str, old: _Held, new: _Held, weights: set[str]) -> TensorChange | None:
+    before, after = old[2](), new[2]()
+    other = _differ(before, after)
+    if not other.any():
+        return None
+    largest = relative = reason = None
+    if before.dtype.kind in "OSU":
+        reason = "text"
+    else:
+        a, b = before.astype(np.float64), after.astype(np.float64)
+        if np.isfinite(a).all() and np.isfinite(b).all():
+            largest, size = float(np.abs(b - a).max()), float(np.linalg.norm(a))
+            relative = float(np.linalg.norm(b - a)) / size if size else None
+            reason = None if size else "the old numbers are all 0"
+        else:
+            reason = "NaN or infinity"
+    return TensorChange(
+        name=name, dtype=old[0], shape=old[1], count=int(before.size), changed=int(other.sum()), largest=largest,
+        relative=relative, reason=reason, weight=name in weights or old[0].startswith(("float", "bfloat")),
+    )  # fmt: skip
+
+
+def _differ(old: NDArray[Any], new: NDArray[Any]) -> NDArray[np.bool_]:
+    """Where numbers are others, by their bits."""
+    if old.dtype.kind in "OSU":
+        return np.asarray(old != new)
+    bits = np.dtype(f"u{old.dtype.itemsize}") if old.dtype.itemsize <= 8 else None
+    if bits is None:
+        return np.asarray(old != new)
+    return np.asarray(np.ascontiguousarray(old).view(bits) != np.ascontiguousarray(new).view(bits))

@@ -1,0 +1,1 @@
+"""Which constants of a file can be trained, and why the others are left as they are: told from the file alone."""

@@ -1,0 +1,78 @@
+"""Steps of an optimiser on a file's network: torch's own optimisers, on the masters of the trained constants."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import torch
+
+from onnxray.errors import InputError, NotFinite
+from onnxray.errors.short_values import short
+from onnxray.training.network import Network
+
+Optimizers = Callable[[list[torch.nn.Parameter]], torch.optim.Optimizer]
+
+OPTIMIZERS: Final[Mapping[str, Callable[[list[torch.nn.Parameter], float], torch.optim.Optimizer]]] = {
+    "adam": lambda parameters, rate: torch.optim.Adam(parameters, rate),
+    "adamw": lambda parameters, rate: torch.optim.AdamW(parameters, rate),
+    "sgd": lambda parameters, rate: torch.optim.SGD(parameters, rate, momentum=0.9),
+}
+"""By name, with torch's defaults; sgd with a momentum of 0.9."""
+
+
+class Steps:
+    """An optimiser of one network. optimizer: a name of ``OPTIMIZERS``, or what makes one of parameters.
+
+    clip: the largest norm of all gradients together; None: any.
+    """
+
+    def __init__(self, network: Network, optimizer: str | Optimizers, rate: float, clip: float | None) -> None:
+        self.network, self.clip = network, clip
+        if isinstance(optimizer, str):
+            if optimizer not in OPTIMIZERS:
+                raise InputError(f"optimizer {short(optimizer)} is unknown; {', '.join(OPTIMIZERS)} are known")
+            self.optimizer = OPTIMIZERS[optimizer](network.parameters(), rate)
+        else:
+            self.optimizer = optimizer(network.parameters())
+
+    def step(self, loss: torch.Tensor) -> float:
+        """Go down a loss; what it was. Errors: NotFinite where it or a gradient is none; nothing was stepped then."""
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise NotFinite(
+                f"the loss is {'NaN' if math.isnan(value) else 'infinite'}; take a smaller rate, or clip gradients"
+            )
+        if not loss.requires_grad:
+            raise InputError("the loss does not depend on what is trained; compute it from the values it is handed")
+        self.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.network.take_gradients()
+        size = torch.nn.utils.clip_grad_norm_(self.network.parameters(), math.inf if self.clip is None else self.clip)
+        if not bool(torch.isfinite(size)):
+            raise NotFinite("the gradient of the loss is NaN or infinite; take a smaller rate, or clip gradients")
+        self.optimizer.step()
+        self.network.round()
+        return value
+
+    def untouched(self) -> list[str]:
+        """The constants that no gradient has reached yet."""
+        return [master.constant.name for master in self.network.masters if master.stepped.grad is None]
+
+    def state(self) -> dict[str, Any]:
+        """Everything that the next step depends on, by torch's plain types."""
+        stepped = {master.constant.name: master.stepped.detach().clone() for master in self.network.masters}
+        return {"stepped": stepped, "optimizer": self.optimizer.state_dict()}
+
+    @torch.no_grad()
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state. Errors: InputError where it is of other constants."""
+        stepped = state["stepped"]
+        names = {master.constant.name for master in self.network.masters}
+        if set(stepped) != names:
+            raise InputError("the checkpoint is of other constants than are trained now")
+        for master in self.network.masters:
+            master.stepped.copy_(stepped[master.constant.name])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.network.round()
