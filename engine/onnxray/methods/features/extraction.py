@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxray.errors import InputError
-from onnxray.images.array_files import archive_key, write_npz
+from onnxray.images.array_files import archive_key, let_go, write_npz
 from onnxray.images.picture_list import PictureList
 from onnxray.methods.features.parts.pooling import Pool, pool_of
 from onnxray.methods.features.parts.said import CLASS, PROBABILITY, class_names, said_of
@@ -114,6 +114,8 @@ class Extracted:
                 table = arrow.table(columns)
                 writer = writer or parquet.ParquetWriter(str(path), table.schema)
                 writer.write_table(table)
+                for array in self.values.values():
+                    let_go(array)
         finally:
             if writer is not None:
                 writer.close()
