@@ -112,7 +112,7 @@ class Extracted:
                     width = int(np.prod(part.shape[1:], dtype=np.int64))
                     columns[keys[name]] = arrow.FixedSizeListArray.from_arrays(numbers, width)
                 table = arrow.table(columns)
-                writer = writer or parquet.ParquetWriter(str(path), table.schema)
+                writer = writer or parquet.ParquetWriter(str(path), table.schema, use_dictionary=list(self.pictures))
                 writer.write_table(table)
                 for array in self.values.values():
                     let_go(array)
