@@ -5,7 +5,7 @@ Of a value with rows and columns ``pool`` may keep the mean or the largest numbe
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -105,7 +105,7 @@ class Extracted:
         try:
             for start in range(0, count, _ROWS):
                 rows = slice(start, start + _ROWS)
-                columns = {name: arrow.array(array[rows].tolist()) for name, array in self.pictures.items()}
+                columns = {name: column(arrow, array[rows].tolist()) for name, array in self.pictures.items()}
                 for name, array in self.values.items():
                     part = np.asarray(array[rows])
                     numbers = arrow.array(np.ascontiguousarray(part).reshape(-1))
@@ -119,6 +119,12 @@ class Extracted:
         finally:
             if writer is not None:
                 writer.close()
+
+
+def column(arrow: Any, values: Sequence[Any]) -> Any:
+    """Values as a column; of text what is no Unicode, in paths whose bytes are none, as its escape."""
+    plain = (one.encode("utf-8", "backslashreplace").decode() if isinstance(one, str) else one for one in values)
+    return arrow.array(list(plain))
 
 
 def pyarrow() -> tuple[Any, Any]:
