@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-from pathlib import Path
 
 import numpy as np
 from photographs import animals_and_vehicles, crops, labelled, others, twenty
@@ -233,17 +232,17 @@ def arranged(studio: Studio) -> None:
         studio.save("features-map-squeezenet.jpg", page.crop((0, 0, page.width, min(page.height, 1500))))
 
 
-def pieces(studio: Studio) -> Path:
-    """160 crops of foolbox's photographs, in folders that are named by them."""
+def pieces(studio: Studio) -> str:
+    """The name of a folder of 160 crops of foolbox's photographs, in folders that are named by them."""
     folder = studio.folder / "pieces"
     if folder.exists():
-        return folder
+        return folder.name
     crops(folder, twenty(studio.folder / "whole"))
     for path in sorted(folder.glob("*.png")):
         place = folder / path.stem.rpartition("-")[0]
         place.mkdir(exist_ok=True)
         path.rename(place / path.name)
-    return folder
+    return folder.name
 
 
 def quantised_layers(studio: Studio) -> None:
