@@ -1,6 +1,7 @@
 """What `onnxray features` costs beside the bare work: ONNX Runtime's passes, and numpy's matrix product.
 
     python benchmarks/features.py MODEL FOLDER LAYER [COUNT]
+    python benchmarks/features.py digits FOLDER        of MNIST's t10k-*.gz: the table of docs/features.md
 
 extract: COUNT pictures of the folder (in turn, as copies), decoded and fed in the same batches, by a session of ONNX
 Runtime on the same cut of the file, against `features extract --no-predictions`, in turns; the median of the quotients,
@@ -10,6 +11,7 @@ of them with their transpose.
 
 from __future__ import annotations
 
+import gzip
 import resource
 import shutil
 import statistics
@@ -25,6 +27,7 @@ import onnxray
 from onnxray.images.picture_list import PictureList
 from onnxray.methods.features.extraction import Extraction
 from onnxray.methods.features.parts.nearest import nearest
+from onnxray.methods.features.parts.votes import shared_labels
 from onnxray.methods.features.parts.walk import block_size
 
 _ROUNDS = 5
@@ -82,8 +85,30 @@ def searching() -> tuple[float, float]:
     return statistics.median(same), statistics.median(two)
 
 
+def sharing(folder: Path) -> None:
+    """How often the five nearest of the first 1,000 digits are the same digit: among themselves, and among all."""
+    digits = np.frombuffer(gzip.decompress((folder / "t10k-images-idx3-ubyte.gz").read_bytes()), np.uint8, offset=16)
+    digits = digits.reshape(-1, 1, 28, 28)
+    packed = gzip.decompress((folder / "t10k-labels-idx1-ubyte.gz").read_bytes())[8:]
+    labels = [str(digit) for digit in packed]
+    model, layers = onnxray.open("lenet"), ("ip1", "relu1", "ip2")
+    parts = [model.values(digits[start : start + 1000], layers) for start in range(0, len(digits), 1000)]
+    spaces = {name: np.concatenate([part[name] for part in parts]) for name in layers}
+    spaces["pixels"] = digits.reshape(len(digits), -1).astype(np.float32)
+    for name, codes in spaces.items():
+        for metric in ("euclidean", "cosine"):
+            for count in (1000, len(codes)):
+                near = nearest(codes[:1000], codes[:count], 5, metric, own=np.arange(1000))
+                shares, right = shared_labels(near.places, labels[:1000], labels[:count])
+                told = f"{np.mean(shares):.1%} of neighbours, the majority is right for {np.mean(right):.1%}"
+                print(f"{name}, {metric}, of {count}: {told}")
+
+
 def main() -> None:
     """Measure and print."""
+    if sys.argv[1] == "digits":
+        sharing(Path(sys.argv[2]))
+        return
     path, folder, layer, *rest = sys.argv[1:]
     count = int(rest[0]) if rest else 200
     model = onnxray.open(path)

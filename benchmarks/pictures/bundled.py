@@ -126,12 +126,24 @@ def cup_inverted(studio: Studio) -> None:
     studio.save("inversion-efficientnet-lite0.jpg", studio.sheet(studio.run("invert", NETWORK, "coffee.png")))
 
 
-def features(studio: Studio) -> None:
+def digits(studio: Studio) -> tuple[str, ...]:
+    """LeNet, the bundled digits in folders of their classes, and what says so."""
     for path in sorted(DIGITS.glob("*.png")):
         place = studio.folder / "digits" / path.stem.partition("_")[0]
         place.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, place / path.name)
-    of_digits = ("lenet", "digits", "--labels", "folders")
+    return "lenet", "digits", "--labels", "folders"
+
+
+def learned(studio: Studio) -> None:
+    run = studio.run("features", "tsne", *digits(studio), "--layer", "pool1", "--layer", "relu1")
+    studio.save("features-tsne-lenet.png", run / "maps.png")
+    run = studio.run("features", "probe", *digits(studio))
+    studio.save("features-probe-lenet.png", run / "probe.png")
+
+
+def features(studio: Studio) -> None:
+    of_digits = digits(studio)
     run = studio.run("features", "neighbors", *of_digits, "--layer", "relu1", "--sheets", 8)
     studio.save("features-neighbors-lenet.png", studio.sheet(run))
     run = studio.run("features", "units", *of_digits, "--layer", "conv2", "--layer", "relu1")
@@ -152,6 +164,7 @@ RECIPES = (
     Recipe(("universal-lenet.png",), universal),
     Recipe(("int8-lenet.png", "features-compare-lenet-int8.png"), int8),
     Recipe(tuple(f"features-{name}-lenet.png" for name in ("neighbors", "units", "invariance", "shares")), features),
+    Recipe(("features-tsne-lenet.png", "features-probe-lenet.png"), learned, packages=("sklearn",)),
     Recipe(
         ("why-espresso.jpg", "why-compare.jpg", "tutorial-maps.jpg", "small-change.jpg", "small-budget.jpg"),
         coffee,

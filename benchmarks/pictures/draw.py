@@ -35,6 +35,7 @@ PLACES = {
     "squeezenet.onnx": "squeezenet-v1.1-onnx/squeezenet_v1.1_fp32_from_fp16.onnx",
     "squeezenet-uint8.onnx": "squeezenet-v1.1-onnx/squeezenet_v1.1_qop_uint8.onnx",
     "squeezenet-qdq-int8.onnx": "squeezenet-v1.1-onnx/squeezenet_v1.1_qdq_int8.onnx",
+    "cifar10-full.onnx": "cifar10-full-caffe/cifar10_full.onnx",
     "ultraface.onnx": "ultraface/version-RFB-320.onnx",
     "mobilefacenet.onnx": "mobilefacenet-vface-onnx/mobilefacenet.onnx",
     "t10k-images-idx3-ubyte.gz": "data-mnist-t10k/t10k-images-idx3-ubyte.gz",

@@ -5,10 +5,13 @@ from __future__ import annotations
 import gzip
 
 import numpy as np
-from photographs import crops, labelled, others, twenty
+from photographs import animals_and_vehicles, crops, labelled, others, twenty
 from PIL import Image
 from skimage.data import chelsea
 from studio import Recipe, Studio, enlarged, row, stack
+
+from support.browser import browser
+from support.browser_session import session
 
 CAFFE = ("--profile", "caffe-imagenet")
 METHODS = "gradient,input-x-gradient,integrated-gradients,smoothgrad,guided-backpropagation,grad-cam,cam"
@@ -205,13 +208,57 @@ def looked_for(studio: Studio) -> None:
 
 
 def alike(studio: Studio) -> None:
-    folder = crops(studio.folder / "pieces", twenty(studio.folder / "whole"))
+    of_crops = (pieces(studio), "--labels", "folders")
+    run = studio.run("features", "neighbors", LITE0, *of_crops, "--sheets", 6, "--k", 4)
+    studio.save("features-neighbors-efficientnet-lite0.jpg", studio.sheet(run))
+    run = studio.run("features", "tsne", LITE0, *of_crops, "--k", 4)
+    studio.save("features-tsne-efficientnet-lite0.jpg", run / "maps.png")
+
+
+def arranged(studio: Studio) -> None:
+    """The page itself, as a browser shows it."""
+    if browser() is None:
+        print("features-map-squeezenet.jpg: left alone, there is no Chromium")
+        return
+    layers = ("--layer", "pool3_1", "--layer", "pool10_1")
+    run = studio.run("features", "tsne", SQUEEZENET, pieces(studio), "--labels", "folders", *CAFFE, *layers, "--k", 4)
+    with session(studio.folder) as held:
+        held.open((run / "map.html").as_uri(), width=1100)
+        held.ask("image.decode()")
+        held.ask("look(3)")
+        held.frame()
+        shown = held.picture(studio.folder / "map.png")
+    with Image.open(shown) as page:
+        studio.save("features-map-squeezenet.jpg", page.crop((0, 0, page.width, min(page.height, 1500))))
+
+
+def pieces(studio: Studio) -> str:
+    """The name of a folder of 160 crops of foolbox's photographs, in folders that are named by them."""
+    folder = studio.folder / "pieces"
+    if folder.exists():
+        return folder.name
+    crops(folder, twenty(studio.folder / "whole"))
     for path in sorted(folder.glob("*.png")):
         place = folder / path.stem.rpartition("-")[0]
         place.mkdir(exist_ok=True)
         path.rename(place / path.name)
-    run = studio.run("features", "neighbors", LITE0, "pieces", "--labels", "folders", "--sheets", 6, "--k", 4)
-    studio.save("features-neighbors-efficientnet-lite0.jpg", studio.sheet(run))
+    return folder.name
+
+
+def quantised_layers(studio: Studio) -> None:
+    everything = others(studio.folder / "both", [studio.folder / name for name in (*PHOTOS, *MORE_PHOTOS)])
+    for path in twenty(studio.folder / "of-both").iterdir():
+        path.rename(everything / path.name)
+    run = studio.run("features", "compare", SQUEEZENET, QUANTISED[2], "both", *CAFFE)
+    studio.save("features-compare-squeezenet-int8.png", run / "similarity.png")
+
+
+def animals(studio: Studio) -> None:
+    """Animals against vehicles, of foolbox's twenty pictures of CIFAR-10."""
+    scaling = ("--mean", "125.3,123.0,113.9", "--std", 1, "--scale", 1, "--channels", "RGB")
+    folder = animals_and_vehicles(studio.folder / "cifar")
+    run = studio.run("features", "probe", "cifar10-full.onnx", folder, "--labels", "folders", *scaling, "--folds", 10)
+    studio.save("features-probe-cifar10.png", run / "probe.png")
 
 
 SQUEEZENET = "squeezenet.onnx"
@@ -243,5 +290,14 @@ RECIPES = (
     Recipe(
         ("features-patches-squeezenet.jpg",), looked_for, (SQUEEZENET, *PHOTOS, *MORE_PHOTOS), packages=("foolbox",)
     ),
-    Recipe(("features-neighbors-efficientnet-lite0.jpg",), alike, (LITE0,), packages=("foolbox",)),
+    Recipe(
+        ("features-neighbors-efficientnet-lite0.jpg", "features-tsne-efficientnet-lite0.jpg"), alike, (LITE0,),
+        packages=("foolbox", "sklearn"),
+    ),
+    Recipe(("features-map-squeezenet.jpg",), arranged, (SQUEEZENET,), packages=("foolbox", "sklearn")),
+    Recipe(
+        ("features-compare-squeezenet-int8.png",), quantised_layers,
+        (SQUEEZENET, QUANTISED[2], *PHOTOS, *MORE_PHOTOS), packages=("foolbox",),
+    ),
+    Recipe(("features-probe-cifar10.png",), animals, ("cifar10-full.onnx",), packages=("foolbox", "sklearn")),
 )  # fmt: skip

@@ -20,6 +20,7 @@ OF_SKIMAGE = {
     "rocket": data.rocket, "text": data.text,
 }  # fmt: skip
 _SIDE, _OF_EACH = 224, 8
+_VEHICLES = frozenset({"0", "1", "8", "9"})
 
 
 def twenty(folder: Path) -> Path:
@@ -60,4 +61,15 @@ def crops(folder: Path, photographs: Path) -> Path:
             x, y = (int(random.integers(0, length - side + 1)) for length in picture.size)
             square = picture.crop((x, y, x + side, y + side)).resize((_SIDE, _SIDE), Image.Resampling.BICUBIC)
             square.save(folder / f"{path.stem}-{number}.png")
+    return folder
+
+
+def animals_and_vehicles(folder: Path) -> Path:
+    """foolbox's pictures of CIFAR-10, in folders of the two; their names end in their classes."""
+    import foolbox
+
+    for path in sorted((Path(foolbox.__file__).parent / "data").glob("cifar10_*.png")):
+        place = folder / ("vehicle" if path.stem.rpartition("_")[2] in _VEHICLES else "animal")
+        place.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, place / path.name)
     return folder

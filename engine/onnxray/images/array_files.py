@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import mmap
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,6 +16,7 @@ from onnxray.arrays import Array
 from onnxray.errors import InputError
 
 _LONGEST_KEY = 200
+_PART = 2**24
 
 
 def read_npy(path: Path) -> Array:
@@ -65,5 +67,33 @@ def write_npz(stream: IO[bytes], arrays: Iterable[tuple[str, Array]]) -> None:
     with zipfile.ZipFile(stream, "w") as archive:
         for key, array in arrays:
             with archive.open(f"{key}.npy", "w", force_zip64=True) as member:
-                plain = array.astype(np.str_) if array.dtype == object else array
-                np.lib.format.write_array(member, np.asanyarray(plain), allow_pickle=False)
+                plain = np.asanyarray(array.astype(np.str_) if array.dtype == object else array)
+                if mapping_of(plain) is None or not plain.flags.c_contiguous:
+                    np.lib.format.write_array(member, plain, allow_pickle=False)
+                else:
+                    _write_mapped(member, plain)
+
+
+def _write_mapped(member: IO[bytes], array: Array) -> None:
+    """The same bytes, part by part, each given back to the system once it is written."""
+    header = np.lib.format.header_data_from_array_1_0(array)
+    np.lib.format.write_array_header_1_0(member, header)
+    rows = max(1, _PART // max(array[:1].nbytes, 1))
+    for start in range(0, len(array), rows):
+        member.write(array[start : start + rows].tobytes())
+        let_go(array)
+
+
+def mapping_of(array: Array) -> mmap.mmap | None:
+    """The mapped file that an array lies in, if it does."""
+    held: object = array
+    while isinstance(held, np.ndarray) and held.base is not None:
+        held = held.base
+    return held if isinstance(held, mmap.mmap) else None
+
+
+def let_go(array: Array) -> None:
+    """Give back the memory of what was read of an array that lies in a file; it is read again when it is asked for."""
+    mapped = mapping_of(array)
+    if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
+        mapped.madvise(mmap.MADV_DONTNEED)

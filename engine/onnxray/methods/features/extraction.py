@@ -5,7 +5,7 @@ Of a value with rows and columns ``pool`` may keep the mean or the largest numbe
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxray.errors import InputError
-from onnxray.images.array_files import archive_key, write_npz
+from onnxray.images.array_files import archive_key, let_go, write_npz
 from onnxray.images.picture_list import PictureList
 from onnxray.methods.features.parts.pooling import Pool, pool_of
 from onnxray.methods.features.parts.said import CLASS, PROBABILITY, class_names, said_of
@@ -105,18 +105,26 @@ class Extracted:
         try:
             for start in range(0, count, _ROWS):
                 rows = slice(start, start + _ROWS)
-                columns = {name: arrow.array(array[rows].tolist()) for name, array in self.pictures.items()}
+                columns = {name: column(arrow, array[rows].tolist()) for name, array in self.pictures.items()}
                 for name, array in self.values.items():
                     part = np.asarray(array[rows])
                     numbers = arrow.array(np.ascontiguousarray(part).reshape(-1))
                     width = int(np.prod(part.shape[1:], dtype=np.int64))
                     columns[keys[name]] = arrow.FixedSizeListArray.from_arrays(numbers, width)
                 table = arrow.table(columns)
-                writer = writer or parquet.ParquetWriter(str(path), table.schema)
+                writer = writer or parquet.ParquetWriter(str(path), table.schema, use_dictionary=list(self.pictures))
                 writer.write_table(table)
+                for array in self.values.values():
+                    let_go(array)
         finally:
             if writer is not None:
                 writer.close()
+
+
+def column(arrow: Any, values: Sequence[Any]) -> Any:
+    """Values as a column; of text what is no Unicode, in paths whose bytes are none, as its escape."""
+    plain = (one.encode("utf-8", "backslashreplace").decode() if isinstance(one, str) else one for one in values)
+    return arrow.array(list(plain))
 
 
 def pyarrow() -> tuple[Any, Any]:

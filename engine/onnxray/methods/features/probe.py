@@ -166,7 +166,7 @@ class Probe(Features[ProbeItem]):
         common = int(np.bincount(targets[learned]).argmax())
         return ProbeItem(
             layer=layer, pool=self.pool, numbers_each=own.shape[1], classes=classes, learned_from=len(learned),
-            tested_on=len(everyone), folds=self.folds, strength=probe.strength,
+            tested_on=len(everyone), folds=None if self.folds is None else len(splits), strength=probe.strength,
             validation=None if probe.loss is None or probe.accuracy is None
             else {"loss": probe.loss, "accuracy": probe.accuracy},
             linear=rate_of(right[0], len(everyone)), nearest=rate_of(right[1], len(everyone)), k=k,

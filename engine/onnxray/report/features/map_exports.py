@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from onnxray.errors.shown_text import terminal
-from onnxray.methods.features.extraction import pyarrow
+from onnxray.methods.features.extraction import column, pyarrow
 from onnxray.methods.features.tsne_item import TsneItem
 from onnxray.report.features.map_parts import unpacked
 from onnxray.results.file_names import plain_name
@@ -45,7 +45,7 @@ def atlas_table(items: Sequence[TsneItem], known: Mapping[str, Any]) -> bytes:
     ids are numbers of rows. Errors: InputError where pyarrow is not there.
     """
     arrow, parquet = pyarrow()
-    columns = {name: arrow.array(known[name]) for name in _KNOWN if known.get(name) is not None}
+    columns = {name: column(arrow, known[name]) for name in _KNOWN if known.get(name) is not None}
     columns["image"] = arrow.array([{"bytes": _png(one)} for one in unpacked(items[0])])
     for name, item in _named(items):
         positions = item.numbers_["positions"]

@@ -70,7 +70,7 @@ def probe_plot(items: Sequence[ProbeItem], best: str | None, *, title: str, pale
         else f", {first.learned_from} learned from"
     )
     said = f"{title}: {len(first.classes)} classes, {tested}"
-    width = int(12 * figure.get_figwidth())
+    width = int(10 * figure.get_figwidth())
     figure.suptitle(
         title_lines(said, width), x=0.012, ha="left", fontsize=11, weight="bold", color=palette.ink, **NO_MARKUP
     )

@@ -236,6 +236,66 @@ def test_a_probe_writes_a_model_that_classify_opens(tmp_path: Path) -> None:
     assert "none is left to test" in alone.stderr
 
 
+def test_a_probe_leaves_broken_pictures_out_and_pictures_without_labels(tmp_path: Path) -> None:
+    pytest.importorskip("sklearn")
+    folder = digits(tmp_path / "in", 4)
+    spoilt(folder / "3")
+    asked = ("probe", "lenet", folder, "--labels", "folders", "--layer", "ip1", "--test", "0.5")
+    found = document(*asked, "-o", tmp_path / "out", status=1)
+    assert found["left_out"] == 2
+    assert (found["items"][0]["learned_from"], found["items"][0]["tested_on"]) == (20, 20)
+    strict = invoke(*asked, "-o", tmp_path / "strict", "--strict")
+    assert (strict.exit_code, (tmp_path / "strict").exists()) == (1, False)
+    table = tmp_path / "labels.csv"
+    rows = [f"{folder / name / f'{name}_{k}.png'},{name}" for name in ("1", "7") for k in range(4)]
+    table.write_text("\n".join(["file,label", *rows]), encoding="utf-8")
+    some = document(
+        "probe",
+        "lenet",
+        folder / "1",
+        folder / "7",
+        folder / "9",
+        "--labels",
+        table,
+        "--layer",
+        "ip1",
+        "-o",
+        tmp_path / "some",
+    )
+    assert some["items"][0]["classes"] == ["1", "7"]
+    assert any("4 of 12 pictures have no label" in note for note in some["notes"])
+    for labels, said in (("nowhere.csv", "nowhere.csv"), (None, "state them with --labels")):
+        stated = () if labels is None else ("--labels", labels)
+        result = invoke("probe", "lenet", folder / "1", *stated, "--layer", "ip1", "-o", tmp_path / "none")
+        assert (result.exit_code, (tmp_path / "none").exists()) == (1, False)
+        assert said in result.stderr
+        assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_a_probe_goes_on_where_it_was_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("sklearn")
+    from onnxray.methods.features import probe
+
+    folder, out = digits(tmp_path / "in", 4), tmp_path / "out"
+    asked = ("probe", "lenet", folder, "--labels", "folders", "--layer", "ip1", "--layer", "ip2", "-o")
+    assert invoke(*asked, tmp_path / "whole").exit_code == 0
+    real, calls = probe.fit_probe, []
+
+    def stopping(*arguments: Any) -> Any:
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return real(*arguments)
+
+    monkeypatch.setattr(probe, "fit_probe", stopping)
+    assert invoke(*asked, out).exit_code == 130
+    assert invoke(*asked, out, "--resume").exit_code == 0
+    assert len(calls) == 3, "the first layer is not fitted again"
+    both = [json.loads((place / "result.json").read_text(encoding="utf-8")) for place in (out, tmp_path / "whole")]
+    assert both[0]["items"] == both[1]["items"]
+    assert (out / "probe.onnx").read_bytes() == (tmp_path / "whole" / "probe.onnx").read_bytes()
+
+
 def test_a_map_is_written_with_a_page_and_files_for_others(tmp_path: Path) -> None:
     pytest.importorskip("sklearn")
     found = document(

@@ -146,13 +146,11 @@ def test_names_of_layers_are_quoted_for_the_projector() -> None:
 
 def test_embedding_atlas_reads_a_row_a_picture(tmp_path: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
-    one, told = (
-        item(),
-        {**known(), "path": [f"{k}.png" for k in range(7)], "label": None, "prediction": list("abcabca")},
-    )
+    paths = ["caf\udce9.png", *(f"{k}.png" for k in range(1, 7))]
+    one, told = item(), {**known(), "path": paths, "label": None, "prediction": list("abcabca")}
     (tmp_path / "a.parquet").write_bytes(atlas_table([one], told))
     table = parquet.read_table(tmp_path / "a.parquet").to_pydict()
-    assert table["path"] == told["path"]
+    assert table["path"] == ["caf\\udce9.png", *paths[1:]], "a path whose bytes are no UTF-8"
     assert table["prediction"] == list("abcabca")
     assert "label" not in table
     np.testing.assert_array_equal(np.stack([table["x_ip1"], table["y_ip1"]], 1), one.numbers_["positions"])
