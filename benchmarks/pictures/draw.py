@@ -24,6 +24,7 @@ sys.path[:1] = [
     *(str(Path(__file__).parents[2] / part) for part in ("engine", "adapters", "models", "tests")),
 ]
 
+import audits  # noqa: E402
 import bundled  # noqa: E402
 import networks  # noqa: E402
 from studio import IMAGES, ROOT, Studio, stamp_of  # noqa: E402
@@ -34,16 +35,17 @@ from support import efficientnet  # noqa: E402
 PLACES = {
     "squeezenet.onnx": "squeezenet-v1.1-onnx/squeezenet_v1.1_fp32_from_fp16.onnx",
     "squeezenet-uint8.onnx": "squeezenet-v1.1-onnx/squeezenet_v1.1_qop_uint8.onnx",
+    "squeezenet-fp16.onnx": "squeezenet-v1.1-onnx/SqueezeNet_fp16.onnx",
     "squeezenet-qdq-int8.onnx": "squeezenet-v1.1-onnx/squeezenet_v1.1_qdq_int8.onnx",
     "cifar10-full.onnx": "cifar10-full-caffe/cifar10_full.onnx",
     "ultraface.onnx": "ultraface/version-RFB-320.onnx",
     "mobilefacenet.onnx": "mobilefacenet-vface-onnx/mobilefacenet.onnx",
-    "t10k-images-idx3-ubyte.gz": "data-mnist-t10k/t10k-images-idx3-ubyte.gz",
-    "t10k-labels-idx1-ubyte.gz": "data-mnist-t10k/t10k-labels-idx1-ubyte.gz",
+    **{name: f"data-mnist-t10k/{name}" for name in audits.DIGITS},
+    **{name: f"lenet-bvlc-caffe/{name}" for name in audits.LENET},
     **{name: f"data-photos/{name}" for name in (*networks.PHOTOS, *networks.MORE_PHOTOS)},
 }
 """Where the files lie in the folder of networks, by the names that commands use."""
-RECIPES = (*bundled.RECIPES, *networks.RECIPES)
+RECIPES = (*bundled.RECIPES, *networks.RECIPES, *audits.RECIPES)
 
 
 def main() -> None:
@@ -66,6 +68,8 @@ def main() -> None:
                 continue
             missing = [name for name in recipe.needs if not (folder / name).exists()]
             missing += [name for name in recipe.packages if importlib.util.find_spec(name) is None]
+            if recipe.programs and not any(map(shutil.which, recipe.programs)):
+                missing.append(f"one of {', '.join(recipe.programs)}")
             if missing:
                 left += [f"{name}: {', '.join(missing)} not at hand" for name in recipe.names]
             else:
@@ -78,7 +82,7 @@ def main() -> None:
 
 def listing() -> dict[str, dict[str, object]]:
     """Every picture that is there or could be."""
-    needs = {name: [*recipe.needs, *recipe.packages] for recipe in RECIPES for name in recipe.names}
+    needs = {name: [*recipe.needs, *recipe.packages, *recipe.programs] for recipe in RECIPES for name in recipe.names}
     present = {path.name: stamp_of(path) for path in sorted(IMAGES.iterdir())}
     return {name: {"version": present.get(name), "needs": needs.get(name)} for name in sorted({*needs, *present})}
 

@@ -31,13 +31,14 @@ DIGITS = ROOT / "models/onnxray_models/lenet/samples"
 class Recipe:
     """``names``: the pictures that it makes. ``needs``: files by the names that commands use, which not all have.
 
-    ``packages``: what is to be imported.
+    ``packages``: what is to be imported. ``programs``: of which one is to be there.
     """
 
     names: tuple[str, ...]
     draw: Callable[[Studio], None]
     needs: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
+    programs: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,21 +47,21 @@ class Studio:
 
     folder: Path
 
-    def run(self, *words: object) -> Path:
+    def run(self, *words: object, status: int = 0) -> Path:
         """Run an onnxray command; its run folder."""
         out = self.folder / f"run-{len(list(self.folder.glob('run-*')))}"
-        self.python("-m", "onnxray", *words, "-o", out)
+        self.python("-m", "onnxray", *words, "-o", out, status=status)
         return out
 
-    def python(self, *words: object) -> None:
-        """Run Python in the folder. Errors: SystemExit with what it said."""
+    def python(self, *words: object, status: int = 0) -> None:
+        """Run Python in the folder. Errors: SystemExit with what it said, where it ends with another status."""
         ours = [str(ROOT / part) for part in ("engine", "adapters", "models", "tests")]
         path = os.pathsep.join([*ours, *filter(None, [os.environ.get("PYTHONPATH")])])
         done = subprocess.run(
             [sys.executable, *map(str, words)], cwd=self.folder, env={**os.environ, "PYTHONPATH": path},
             capture_output=True, text=True, check=False,
         )  # fmt: skip
-        if done.returncode:
+        if done.returncode != status:
             sys.exit(f"{' '.join(map(str, words))}\n{done.stdout}{done.stderr}")
 
     def file(self, run: Path, role: str, item: int = 0) -> Image.Image:

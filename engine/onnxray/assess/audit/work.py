@@ -141,6 +141,11 @@ def machine(device: str) -> Mapping[str, Any]:
     return MappingProxyType(facts)
 
 
+def unreadable(picture: Picture, error: ImageError) -> Row:
+    """The row of a picture that cannot be decoded: why, without its path, of which no row is made."""
+    return {UNREADABLE: str(error).removeprefix(f"{one_line(str(picture.path))}: ")}
+
+
 def _rows(check: Check, model: Model, pictures: Sequence[Picture], seed: int) -> list[Row]:
     """Rows of the pictures. Those that cannot be decoded say so, where the others can."""
     try:
@@ -149,7 +154,7 @@ def _rows(check: Check, model: Model, pictures: Sequence[Picture], seed: int) ->
         if check.chunk < 1 or not pictures:
             raise
         if len(pictures) == 1:
-            return [{UNREADABLE: str(error).removeprefix(f"{one_line(str(pictures[0].path))}: ")}]
+            return [unreadable(pictures[0], error)]
         return [row for picture in pictures for row in _rows(check, model, [picture], seed)]
     if check.chunk > 0 and len(rows) != len(pictures):
         raise TypeError(

@@ -130,9 +130,11 @@ def _preprocessing(profile: Mapping[str, Any] | None) -> str:
         return "none: its input is no picture"
     height, width = profile["size"]
     mean = f"the image {profile['mean']['path']}" if isinstance(profile["mean"], Mapping) else _listed(profile["mean"])
+    said = "assumed" if profile["assumed"] else f"stated by {profile['source']}"
+    scaled = "x" if profile["scale"] == 1 else f"{number(profile['scale'])} x"
     return (
         f"{profile['name']}: {profile['channels']} {height} x {width}, {profile['resize']}, {profile['layout']}; "
-        f"({number(profile['scale'])} x - {mean}) / {_listed(profile['std'])}; stated by {profile['source']}"
+        f"({scaled} - {mean}) / {_listed(profile['std'])}; {said}"
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from onnxray.assess.audit.catalogue import check_class
 from onnxray.assess.audit.document import OPEN
-from onnxray.errors.shown_text import terminal, toml_string
+from onnxray.errors.shown_text import is_unicode, terminal, toml_string
 
 _HEAD = """# A policy for `onnxray audit`, written from a first run by `onnxray audit init`.
 # Every limit below is what that run reached, rounded to the loose side: read each, and set what your release needs.
@@ -71,8 +71,10 @@ def _check(name: str, results: Sequence[Mapping[str, Any]], document: Mapping[st
     judged = first["level"] != "record"
     if not limit and not judged:
         lines.append('level = "record"')
-    if first["images"]:
-        least = min(int(result["images"]) for result in results)
+    lines += _of_some(results, document)
+    counts = [int(result["images"]) for result in results if result["images"]]
+    if counts:
+        least = min(counts)
         all_of_them = least >= document["images"]["count"] or check_class(first["check"]).chunk < 1
         sign = "# " if all_of_them else ""
         lines.append(f"{f'{sign}images = {least}':<37} # at most so many pictures, drawn by the seed")
@@ -85,6 +87,15 @@ def _check(name: str, results: Sequence[Mapping[str, Any]], document: Mapping[st
             lines.append(f"{'# ' if value == usual.get(key) else ''}{key} = {said}")
     lines += missing
     return "\n".join(lines) + "\n"
+
+
+def _of_some(results: Sequence[Mapping[str, Any]], document: Mapping[str, Any]) -> list[str]:
+    """The models that the check says something of, where of others it says nothing: for these no limit can be met."""
+    meant = [document["models"][result["model"]] for result in results if result["state"] != "not applicable"]
+    if len(meant) in (0, len(results)):
+        return []
+    each = (model["path"] if is_unicode(model["path"]) else f"sha256:{model['sha256']}" for model in meant)
+    return [f"models = [{', '.join(map(toml_string, each))}]"]
 
 
 def _first(results: Sequence[Mapping[str, Any]]) -> str | None:

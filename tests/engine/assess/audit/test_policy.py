@@ -17,6 +17,7 @@ from onnxray.assess.audit.policy import Limit, Policy, policy_from, read_policy
 from onnxray.assess.audit.policy_keys import CHECK_KEYS, option_names
 from onnxray.assess.audit.work import params_of
 from onnxray.errors import InputError
+from support.paths import ROOT
 
 WHOLE = """policy = 1
 name = "gate"
@@ -216,3 +217,19 @@ def test_figures_of_another_kind_are_none(tmp_path: Path) -> None:
     result = {"model": 0, "name": "accuracy", "check": use.check.name, "version": use.check.version, "params": params}
     told = {"models": [{"path": "a.onnx"}], "results": [{**result, "figures": 5}]}
     assert Baseline(told, ["a.onnx"])("a.onnx", use, 0, "x").figures == ()
+
+
+def test_the_policies_of_the_documentation_are_read_and_differ_in_their_limits(tmp_path: Path) -> None:
+    (tmp_path / "networks").mkdir()
+    (tmp_path / "networks" / "squeezenet.onnx").write_bytes(b"")
+    read_as = {}
+    for path in sorted((ROOT / "docs" / "policies").glob("*.toml")):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+        read_as[path.stem] = read_policy(tmp_path / path.name)
+    release, strict = read_as["release"], read_as["strict"]
+    assert [use.name for use in release.uses] == [use.name for use in strict.uses]
+    assert {use.check.name for use in release.uses} == set(checks())
+    assert {one.name for one, other in zip(release.uses, strict.uses) if one.limits != other.limits} == {
+        "accuracy", "quantisation"
+    }  # fmt: skip
+    assert (len(release.waivers), len(strict.waivers)) == (0, 1)

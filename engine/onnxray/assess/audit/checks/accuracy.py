@@ -31,7 +31,7 @@ class Accuracy(Check):
     """The share of pictures that are named rightly, by class and folder too, and how far confidence can be believed."""
 
     name: ClassVar[str] = "accuracy"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     title: ClassVar[str] = "the share of pictures that are named as they are labelled"
     chunk: ClassVar[int] = 64
     labelled: ClassVar[bool] = True
@@ -53,8 +53,10 @@ class Accuracy(Check):
                 return {"true": None, "class": None, "confidence": 0.0, "reason": said}
             true = as_labelled(picture, said.probabilities.shape[1])
             confidence = float(said.probabilities[0, said.classes[0]])
+            names = model.answering.labels
             return {
                 "true": true, "class": int(said.classes[0]), "confidence": confidence, "named": said.labels[0],
+                "meant": None if names is None or true is None or true >= len(names) else names[true],
             }  # fmt: skip
 
         return row_of_each(model, pictures, measured)
@@ -87,7 +89,7 @@ class Accuracy(Check):
         wrong.sort(key=lambda k: (-rows[k]["confidence"], pictures[k].sha256))
         cells = [
             Cell(seen(pictures[k]), (
-                f"{rows[k].get('named', 'no class')}, {rows[k]['confidence']:.3f}", f"labelled {pictures[k].label}",
+                f"{rows[k].get('named', 'no class')}, {rows[k]['confidence']:.3f}", _labelled(rows[k], pictures[k]),
                 name_of(pictures[k]),
             ))
             for k in wrong[:_SHOWN]
@@ -104,3 +106,9 @@ class Accuracy(Check):
             high=high, count=len(rows), unit="share", better="lower",
             reason=None if rows else "there are no pictures with a label",
         )  # fmt: skip
+
+
+def _labelled(row: Row, picture: Picture) -> str:
+    """The label as it is stated, and the class's name where that is another."""
+    meant = row.get("meant")
+    return f"labelled {picture.label}" + ("" if meant in (None, str(picture.label)) else f", {meant}")

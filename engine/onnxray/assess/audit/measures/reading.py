@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Sequence
 
 from onnxray.assess.audit.check import Picture, Row
-from onnxray.assess.audit.work import UNREADABLE
+from onnxray.assess.audit.work import unreadable
 from onnxray.errors import ImageError, InputError, NotAClassifier
 from onnxray.graph.classifier.predictions import Predictions
 from onnxray.graph.outputs.facts import CLASS_KINDS
@@ -33,7 +33,7 @@ def row_of_each(model: Model, pictures: Sequence[Picture], measured: Callable[[P
         try:
             pixels = model.pixels([picture.path])
         except ImageError as error:
-            rows.append({UNREADABLE: str(error).removeprefix(f"{picture.path}: ")})
+            rows.append(unreadable(picture, error))
             continue
         rows.append(measured(picture, pixels))
     return rows
