@@ -163,9 +163,9 @@ def layers(studio: Studio) -> None:
 def universal(studio: Studio) -> None:
     named = others(studio.folder / "others", [studio.folder / name for name in (*PHOTOS, *MORE_PHOTOS)])
     crops(studio.folder / "crops", named)
-    crops(studio.folder / "crops-held-out", twenty(studio.folder / "twenty"))
+    twenty(studio.folder / "twenty")
     how = ("--by", "gradient", "--batch", 20, "--epochs", 6, "--fooling-rate", 0.95)
-    run = studio.run("attack", "universal", SQUEEZENET, "crops", *CAFFE, "--held-out", "crops-held-out", *how)
+    run = studio.run("attack", "universal", SQUEEZENET, "crops", *CAFFE, "--held-out", "twenty", *how)
     studio.save("universal-squeezenet.jpg", studio.sheet(run))
 
 
