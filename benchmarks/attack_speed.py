@@ -2,10 +2,11 @@
 
 64 digits, of which 20 are different. The others are given the torch module that `to_torch` makes of the file, from the
 pixels to the logits; ours counts queries, judges what is saved by ONNX Runtime, and measures no picture. Square and
-HopSkipJump ask ONNX Runtime for every answer, the others their torch module. One thread each. PGD's perturbations are
-compared number by number, DDN's by their median norm, with the others' module in float64: in float32 their loss has no
-slope where a probability is nearly 1. Nearly nine tenths of PGD's and DDN's time is torch's own forward
-and backward pass, which both sides run.
+HopSkipJump ask ONNX Runtime for every answer, the others their torch module. One thread each, ONNX Runtime's sessions
+too: a second one spins while it waits, which counts as time of the processor. PGD's perturbations are compared number
+by number, DDN's by their median norm, with the others' module in float64: in float32 their loss has no slope where a
+probability is nearly 1. Nearly nine tenths of PGD's and DDN's time is torch's own forward and backward pass, which both
+sides run.
 Needs foolbox and torchattacks: pip install --no-deps foolbox torchattacks.
 """
 
@@ -37,6 +38,7 @@ def main() -> None:
 
 
 def measure(chosen: Setting) -> list[Row]:
+    import onnxruntime
     import torch
     from attacks import perturbed
 
@@ -47,6 +49,7 @@ def measure(chosen: Setting) -> list[Row]:
     from support.attack_peers import logits_module
 
     torch.set_num_threads(1)
+    onnxruntime.SessionOptions = one_thread()
     model, methods = onnxray.open("lenet"), onnxray.methods
     some = model.pixels([str(path) for path in onnxray_models.samples("lenet")]).array.astype(np.uint8)
     images = np.resize(some, (COUNT, *some.shape[1:]))
@@ -72,6 +75,18 @@ def measure(chosen: Setting) -> list[Row]:
         pairs = [(_seconds(partial(ours, own)), _seconds(theirs)) for _ in range(chosen.rounds(5))]
         rows.append(row_of(name, against, "s", pairs, aim=aim))
     return rows
+
+
+def one_thread() -> Any:
+    """Options of a session that computes in the thread it is called in: what is opened from now on takes them."""
+    import onnxruntime
+
+    class Options(onnxruntime.SessionOptions):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.intra_op_num_threads = 1
+
+    return Options
 
 
 def others(module: Any, x: Any, labels: Any) -> list[Callable[[], Any]]:

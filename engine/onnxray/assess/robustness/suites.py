@@ -74,12 +74,12 @@ _SMALLEST: Final[Mapping[NormName, tuple[Entry, ...]]] = MappingProxyType({
     "l1": (("pdpgd", "pdpgd", {}),),
     "l0": (("sigma-zero", "sigma-zero", {}),),
 })  # fmt: skip
+_APGD_CE: Final[Entry] = ("apgd-ce", "apgd", {"loss": "cross-entropy"})
+_SQUARE: Final[Entry] = ("square", "square", {"steps": 1000})
 _BOUNDED: Final[Mapping[NormName, tuple[Entry, ...]]] = MappingProxyType({
-    norm: (
-        ("apgd-ce", "apgd", {"loss": "cross-entropy"}), ("square", "square", {"steps": 1000})
-    ) if norm in {"linf", "l2"} else (("noise", "noise", {}),)
-    for norm in ("linf", "l2", "l1", "l0")
+    "linf": (_APGD_CE, _SQUARE), "l2": (_APGD_CE, _SQUARE), "l1": (("noise", "noise", {}),), "l0": (),
 })  # fmt: skip
+"""None under l0: nothing by the judge alone keeps to it."""
 
 
 def suite_of(norm: NormName, names: Sequence[str] = ()) -> Suite:

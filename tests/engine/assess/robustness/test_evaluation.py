@@ -47,6 +47,18 @@ def test_the_smallest_norm_of_a_linear_classifier() -> None:
         assert row["robust_accuracy"] == np.mean([item.smallest > row["eps"] for item in result.items])
 
 
+def test_the_fewest_numbers_that_flip_a_linear_classifier() -> None:
+    """Numbers are changed one after the other, those that move the margin most first, as far as they go."""
+    result = RobustnessEvaluation(norm="l0", eps="1,30", trust_images=2)(linear(), X)
+    slope = (WEIGHTS[:, 0] - WEIGHTS[:, 1]).astype(np.float64) / 255
+    for item, image in zip(result.items, X.reshape(len(X), -1)):
+        margin = float(image @ slope)
+        moves = np.maximum(-np.sign(margin) * slope * (255 - image), np.sign(margin) * slope * image)
+        least = int((np.cumsum(-np.sort(-moves)) < abs(margin)).sum()) + 1
+        assert item.smallest is not None
+        assert least <= item.smallest <= 2 * least + 1
+
+
 def test_a_bisection_goes_on_below_what_is_reached() -> None:
     """What it finds is smaller than what the first attack found, or nothing; and it has no curve of its own."""
     model = onnxray.open("lenet")
