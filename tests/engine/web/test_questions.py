@@ -12,7 +12,7 @@ from PIL import Image
 
 import onnxray
 from onnxray.cli.parts.shared_options import Opening
-from onnxray.errors import ImageError, InputError, ModelFileError, ProfileError, UnknownValue
+from onnxray.errors import ImageError, InputError, ModelFileError, OnnxrayError, ProfileError, UnknownValue
 from onnxray.web.work import facts, pictures, values
 from onnxray.web.work.along import along
 from onnxray.web.work.bench import Bench
@@ -173,7 +173,7 @@ def test_the_slider_of_an_attack_lies_between_its_pictures(bench: Bench, tmp_pat
 )
 def test_damaged_uploads_are_one_line(bench: Bench, tmp_path: Path, name: str, data: bytes) -> None:
     (tmp_path / name).write_bytes(data)
-    with pytest.raises(ImageError):
+    with pytest.raises(OnnxrayError):
         pictures.check_upload(bench, path=str(tmp_path / name))
 
 
