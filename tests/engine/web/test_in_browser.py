@@ -263,7 +263,7 @@ def test_a_vision_transformer(tmp_path: Path) -> None:
 @pytest.mark.skipif(not zoo.files(), reason="no models in ../shared/zoo, nor where ONNXRAY_ZOO says")
 @pytest.mark.parametrize(("name", "layer"), [("fp32_from_fp16", "fire9/concat_1"), ("qdq_int8", "fire9/concat")])
 def test_squeezenet_in_reals_and_in_8_bits(tmp_path: Path, name: str, layer: str) -> None:
-    model = next(path for path in zoo.files() if path.name == f"squeezenet_v1.1_{name}.onnx")
-    cat = model.parents[1] / "data-photos" / "cat.jpg"
+    model = zoo.folder() / "squeezenet-v1.1-onnx" / f"squeezenet_v1.1_{name}.onnx"
+    cat = zoo.folder() / "data-photos" / "cat.jpg"
     with explored(model, cat, folder=tmp_path) as server, driven() as page:
         looked_into(page, server.whole, layer)
