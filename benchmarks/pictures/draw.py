@@ -25,6 +25,7 @@ sys.path[:1] = [
 ]
 
 import bundled  # noqa: E402
+import explored  # noqa: E402
 import networks  # noqa: E402
 from studio import IMAGES, ROOT, Studio, stamp_of  # noqa: E402
 
@@ -42,7 +43,7 @@ PLACES = {
     **{name: f"data-photos/{name}" for name in (*networks.PHOTOS, *networks.MORE_PHOTOS)},
 }
 """Where the files lie in the folder of networks, by the names that commands use."""
-RECIPES = (*bundled.RECIPES, *networks.RECIPES)
+RECIPES = (*bundled.RECIPES, *networks.RECIPES, *explored.RECIPES)
 
 
 def main() -> None:

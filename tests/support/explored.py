@@ -81,9 +81,11 @@ class Browsing:
 
 
 @contextmanager
-def explored(*arguments: object, folder: Path) -> Iterator[Explored]:
-    """The command with these arguments, until the block ends; then Ctrl-C."""
-    process = child("-m", "onnxray", "explore", *arguments, "--no-browser", "--json", "-o", folder / "explored")
+def explored(*arguments: object, folder: Path, inside: bool = False) -> Iterator[Explored]:
+    """The command with these arguments, until the block ends; then Ctrl-C. inside: it is typed in that folder."""
+    out = Path("explored") if inside else folder / "explored"
+    command = ("-m", "onnxray", "explore", *arguments, "--no-browser", "--json", "-o", out)
+    process = child(*command, cwd=folder) if inside else child(*command)
     try:
         assert process.stdout is not None
         text = ""

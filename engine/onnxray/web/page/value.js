@@ -29,7 +29,7 @@ const showNode = onlyLatest(async (isLatest, node) => {
   fill(place.node,
     el("h2", {}, el("span", { text: facts.operator }), facts.domain ? el("span", { class: "soft", text: ` ${facts.domain}` }) : null),
     el("p", { class: "name" }, el("code", { text: facts.name || "without a name" })),
-    facts.around.length ? el("p", { class: "around" }, facts.around.map((key) => el("button", { type: "button", title: "Close this group", onclick: () => closeGroup(key) }, `${key} ×`))) : null,
+    facts.around.length ? el("p", { class: "around" }, facts.around.map((one) => el("button", { type: "button", title: "Close this group", onclick: () => closeGroup(one.key) }, `${one.label} ×`))) : null,
     table([...outputs, ...inputs], "Outputs and inputs"),
     attributes.length ? el("h2", { text: "Attributes" }) : null,
     attributes.length ? table(attributes, "Attributes") : null);
@@ -121,8 +121,7 @@ function chooser(found) {  // the same for keyboards
   return el("form", { class: "line", onsubmit(event) {
     event.preventDefault();
     showCell(Number(channel.value), Number(row.value), Number(column.value));
-  } }, channel, row, column, el("button", { text: "Look at this cell" }),
-  el("button", { type: "button", text: "Maximise channel", title: "Make a picture that this channel answers to most", onclick: () => maximise(Number(channel.value)) }));
+  } }, channel, row, column, el("button", { text: "Look at this cell" }));
 }
 
 function bars(found) {
@@ -149,7 +148,7 @@ const showCell = hushed(onlyLatest(async (isLatest, channel, row, column) => {
     el("h2", { text: `channel ${channel}${of.rows ? `, row ${row}, column ${column}` : ""} = ${number(found.number)}` }),
     found.png ? el("figure", { class: "cell" }, el("div", { class: "frame over" }, image(`/blobs/${found.png}`, "What moves this cell"), box),
       el("figcaption", { text: `${sees}. Colours: the cell's derivative by each pixel; blue raises it, red lowers it (at most ${number(found.span)} a grey level).` })) : el("p", { class: "soft", text: found.reason }),
-    el("button", { type: "button", text: "Maximise this channel", onclick: () => maximise(channel) }));
+    el("button", { type: "button", text: "Maximise this channel", title: "Make a picture that this channel answers to most", onclick: () => maximise(channel) }));
   $("value").dataset.cell = `${channel},${row},${column}`;
 }));
 

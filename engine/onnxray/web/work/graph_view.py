@@ -66,6 +66,10 @@ class GraphView:
         """The groups that a node stands in, from the outside in."""
         return self._place.get(node, ())
 
+    def named(self, keys: Iterable[str]) -> list[dict[str, str]]:
+        """Groups with their labels, for JSON."""
+        return [{"key": key, "label": shortened(self._groups[key].label, _LONGEST)} for key in keys]
+
     def shows(self, node: int) -> bool:
         """Whether a node is drawn at all: what is computed of weights alone is not."""
         return node in self._place
@@ -127,7 +131,6 @@ class GraphView:
                 [a, b, [[round(x, 1), y] for x, y in bends]] for (a, b), bends in zip(edges, places.bends)
             ],
             "open": sorted(opened), "left_out": left,
-            "groups": [{"key": key, "label": shortened(self._groups[key].label, _LONGEST)} for key in sorted(opened)],
         }  # fmt: skip
 
     def _edges(self, index: dict[str, int], opened: frozenset[str]) -> Iterable[tuple[int, int]]:
