@@ -69,8 +69,6 @@ def photographs(studio: Studio) -> None:
         shot(studio, page, "explore-picture.jpg")
         chosen(page, "fire4/concat")
         shot(studio, page, "explore-value.jpg")
-        for name, text in (("Row", "10"), ("Column", "7")):  # the eye
-            page.choose(f"#value input[aria-label={name}]", text)
         page.click("#value form button")
         page.until("document.querySelector('#value').dataset.cell")
         page.run("document.querySelector('#value .cell').previousElementSibling.scrollIntoView()")

@@ -116,8 +116,11 @@ function tiles(found) {
 
 function chooser(found) {  // the same for keyboards
   const channel = el("select", { "aria-label": "Channel" }, found.channels.map((one) => el("option", { value: String(one.channel), text: `channel ${one.channel}  (${number(one.strength)})` })));
-  const row = el("input", { type: "number", min: 0, max: found.rows - 1, value: String(Math.floor(found.rows / 2)), "aria-label": "Row" });
-  const column = el("input", { type: "number", min: 0, max: found.columns - 1, value: String(Math.floor(found.columns / 2)), "aria-label": "Column" });
+  const row = el("input", { type: "number", min: 0, max: found.rows - 1, "aria-label": "Row" });
+  const column = el("input", { type: "number", min: 0, max: found.columns - 1, "aria-label": "Column" });
+  const peak = () => { [row.value, column.value] = found.channels.find((one) => one.channel === Number(channel.value)).peak.map(String); };
+  channel.addEventListener("change", peak);
+  peak();
   return el("form", { class: "line", onsubmit(event) {
     event.preventDefault();
     showCell(Number(channel.value), Number(row.value), Number(column.value));
@@ -147,7 +150,7 @@ const showCell = hushed(onlyLatest(async (isLatest, channel, row, column) => {
   fill(place.cell,
     el("h2", { text: `channel ${channel}${of.rows ? `, row ${row}, column ${column}` : ""} = ${number(found.number)}` }),
     found.png ? el("figure", { class: "cell" }, el("div", { class: "frame over" }, image(`/blobs/${found.png}`, "What moves this cell"), box),
-      el("figcaption", { text: `${sees}. Colours: the cell's derivative by each pixel; blue raises it, red lowers it (at most ${number(found.span)} a grey level).` })) : el("p", { class: "soft", text: found.reason }),
+      el("figcaption", { text: `${sees}. ${found.span ? `Colours: the cell's derivative by each pixel; blue raises it, red lowers it (at most ${number(found.span)} a grey level).` : "Its derivative is zero everywhere: no small change of a pixel moves it."}` })) : el("p", { class: "soft", text: found.reason }),
     el("button", { type: "button", text: "Maximise this channel", title: "Make a picture that this channel answers to most", onclick: () => maximise(channel) }));
   $("value").dataset.cell = `${channel},${row},${column}`;
 }));

@@ -48,7 +48,7 @@ def value_shown(bench: Bench, *, model: int = 0, value: str, picture: str, first
     tiles, tile = _tiles(maps[order])
     return {
         **found, "rows": grid.height, "columns": grid.width, "count": len(maps), "png": png(tiles), "tile": tile,
-        "channels": [{"channel": int(k), "strength": float(strength[k])} for k in order],
+        "channels": [{"channel": int(k), "strength": float(strength[k]), "peak": _peak(maps[k])} for k in order],
         "field": _field(desk, name),
     }  # fmt: skip
 
@@ -119,6 +119,11 @@ def _no_grid(desk: Desk, name: str) -> str:
     except OnnxrayError as error:
         return str(error)
     return "its rows and columns cannot be told"
+
+
+def _peak(one: NDArray[np.float32]) -> list[int]:
+    """Row and column of a channel's strongest cell."""
+    return [int(k) for k in np.unravel_index(int(np.abs(one).argmax()), one.shape)]
 
 
 def _field(desk: Desk, name: str) -> dict[str, Any] | None:
