@@ -71,7 +71,7 @@ def photographs(studio: Studio) -> None:
         shot(studio, page, "explore-value.jpg")
         page.click("#value form button")
         page.until("document.querySelector('#value').dataset.cell")
-        page.run("document.querySelector('#value .cell').previousElementSibling.scrollIntoView()")
+        page.run("document.querySelector('.field-box').closest('figure').previousElementSibling.scrollIntoView()")
         shot(studio, page, "explore-cell.jpg")
         ran(page, "r1", "saliency grad-cam")
         ran(page, "r2", "saliency grad-cam++", target="281")

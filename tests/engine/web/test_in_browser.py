@@ -145,8 +145,14 @@ def test_an_inversion_grows_and_is_stopped(page: Page) -> None:
     method(page, "invert", option__layer="relu1", option__steps="1000000")
     page.click("#run")
     page.until("document.querySelector('#run-r3 .growing img').naturalWidth")
+    page.driver.refresh()  # the tab is closed in the middle, and opened again
+    page.until("document.querySelector('#picture').dataset.ready")
+    page.click("#tab-runs")
+    page.until("document.querySelector('#run-r3 .growing img').naturalWidth")
     page.click("#run-r3 .stop")
     ran(page, "r3", "stopped")
+    page.run("document.querySelector('#run-r2').open = true")
+    ran(page, "r2")
     assert "the best so far" in page.run("return document.querySelector('#run-r3').textContent")
 
 

@@ -196,3 +196,17 @@ def test_a_model_that_cannot_be_opened_is_one_line(tmp_path: Path) -> None:
         facts.model_facts(Bench([str(tmp_path / "bad.onnx")], Opening()))
     with pytest.raises(InputError, match="no model 1"):
         facts.model_facts(Bench(["lenet"], Opening()), model=1)
+
+
+def test_models_beside_each_other(tmp_path: Path) -> None:
+    (tmp_path / "other.onnx").write_bytes(Path(str(onnxray.open("lenet").graph.path)).read_bytes())
+    bench = Bench(["lenet", str(tmp_path / "other.onnx")], Opening(profile="lenet"))
+    assert facts.model_facts(bench, model=1)["name"] == "other.onnx"
+    seen = [pictures.picture_seen(bench, model=k, path=DIGIT)["classes"] for k in (0, 1)]
+    assert seen[0][0]["class"] == seen[1][0]["class"] == 4
+
+
+def test_a_graph_is_laid_out_once_whatever_the_profile(bench: Bench) -> None:
+    drawn = facts.graph_drawn(bench)
+    desk = bench.desk().restated({"mean": "3"})
+    assert desk.view.drawn() is drawn

@@ -15,7 +15,6 @@ export function startRuns() {
 export function addRun(run) {
   change({ runs: [...now.runs, run] });
   $("runs").scrollTop = 0;
-  follow(run.key, (state) => update(state));
 }
 
 function addCard(run) {
@@ -28,6 +27,7 @@ function addCard(run) {
   if (run.state === "done") card.addEventListener("toggle", () => card.open && load(run.key));
   else card.open = true;
   update(run);
+  if (["waiting", "running"].includes(run.state)) follow(run.key, update);  // also after the page was loaded anew
 }
 
 function update(run) {

@@ -146,10 +146,12 @@ const showCell = hushed(onlyLatest(async (isLatest, channel, row, column) => {
     const [high, wide] = found.size;
     Object.assign(box.style, { top: `${100 * top / high}%`, left: `${100 * left / wide}%`, height: `${100 * (bottom - top) / high}%`, width: `${100 * (right - left) / wide}%` });
   }
-  const sees = found.box ? `sees rows ${found.box[0]}–${found.box[2] - 1}, columns ${found.box[1]}–${found.box[3] - 1} (the frame)` : found.reason ?? "";
+  const sees = found.box ? `sees rows ${found.box[0]}–${found.box[2] - 1}, columns ${found.box[1]}–${found.box[3] - 1} (the frame${found.inside ? ", beside it alone" : ""})` : found.reason ?? "";
   fill(place.cell,
     el("h2", { text: `channel ${channel}${of.rows ? `, row ${row}, column ${column}` : ""} = ${number(found.number)}` }),
-    found.png ? el("figure", { class: "cell" }, el("div", { class: "frame over" }, image(`/blobs/${found.png}`, "What moves this cell"), box),
+    found.png ? el("figure", { class: found.inside ? "" : "cell" }, el("div", { class: found.inside ? "pair" : "" },
+      el("div", { class: "frame" }, el("div", { class: "over" }, image(`/blobs/${found.png}`, "What moves this cell"), box)),
+      found.inside ? el("div", { class: "frame" }, image(`/blobs/${found.inside}`, "The same within what the cell sees")) : null),
       el("figcaption", { text: `${sees}. ${found.span ? `Colours: the cell's derivative by each pixel; blue raises it, red lowers it (at most ${number(found.span)} a grey level).` : "Its derivative is zero everywhere: no small change of a pixel moves it."}` })) : el("p", { class: "soft", text: found.reason }),
     el("button", { type: "button", text: "Maximise this channel", title: "Make a picture that this channel answers to most", onclick: () => maximise(channel) }));
   $("value").dataset.cell = `${channel},${row},${column}`;
