@@ -188,5 +188,5 @@ def _profile(profile: Profile) -> dict[str, Any]:
     via = None if profile.resized is None else "x".join(map(str, profile.resized))
     return {
         "name": profile.name, "fields": fields, "via": via, "source": profile.source, "assumed": profile.assumed,
-        "reasons": list(profile.reasons),
+        "reasons": [reason.removeprefix(f"{profile.name}: ") for reason in profile.reasons],
     }  # fmt: skip

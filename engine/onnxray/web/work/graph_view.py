@@ -13,6 +13,8 @@ from onnxray.web.work.layout import laid_out
 
 _MOST_AT_FIRST: Final = 70
 """Parts that are drawn before anything is opened by hand."""
+_LARGE: Final = 16
+"""Members of a group that is left closed at first, so that the whole can be seen."""
 MOST: Final = 12_000
 """Parts that are drawn at all."""
 _LONGEST: Final = 120
@@ -55,7 +57,7 @@ class GraphView:
         while queue:
             group = min(queue, key=lambda one: (one.key.count("/"), len(one.members)))
             queue.remove(group)
-            if shown + len(group.members) - 1 > _MOST_AT_FIRST:
+            if len(group.members) > _LARGE or shown + len(group.members) - 1 > _MOST_AT_FIRST:
                 continue
             opened.add(group.key)
             shown += len(group.members) - 1
