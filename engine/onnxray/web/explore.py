@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import sys
 import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -104,8 +105,9 @@ def _tell(address: str, key: Key, folder: Path, *, json: bool, browser: bool) ->
     if json:
         print_json({"schema": 1, "command": command_line(), "address": whole, "folder": str(folder)})
     else:
-        print(whole, flush=True)
+        print(whole)
         note("good for one browser; Ctrl-C ends it")
+    sys.stdout.flush()  # whoever reads it from a pipe waits for it
     if browser and not webbrowser.open(whole):
         note("no browser could be opened; open the address")
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 import onnxray
 from onnxray.cli.parts.shared_options import Opening
-from onnxray.errors import ImageError, InputError, ModelFileError, ProfileError, UnknownValue
+from onnxray.errors import ImageError, InputError, ModelFileError, OnnxrayError, ProfileError, UnknownValue
 from onnxray.web.work import facts, pictures, values
 from onnxray.web.work.along import along
 from onnxray.web.work.bench import Bench
@@ -173,7 +173,7 @@ def test_the_slider_of_an_attack_lies_between_its_pictures(bench: Bench, tmp_pat
 )
 def test_damaged_uploads_are_one_line(bench: Bench, tmp_path: Path, name: str, data: bytes) -> None:
     (tmp_path / name).write_bytes(data)
-    with pytest.raises(ImageError):
+    with pytest.raises(OnnxrayError):
         pictures.check_upload(bench, path=str(tmp_path / name))
 
 
@@ -196,3 +196,17 @@ def test_a_model_that_cannot_be_opened_is_one_line(tmp_path: Path) -> None:
         facts.model_facts(Bench([str(tmp_path / "bad.onnx")], Opening()))
     with pytest.raises(InputError, match="no model 1"):
         facts.model_facts(Bench(["lenet"], Opening()), model=1)
+
+
+def test_models_beside_each_other(tmp_path: Path) -> None:
+    (tmp_path / "other.onnx").write_bytes(Path(str(onnxray.open("lenet").graph.path)).read_bytes())
+    bench = Bench(["lenet", str(tmp_path / "other.onnx")], Opening(profile="lenet"))
+    assert facts.model_facts(bench, model=1)["name"] == "other.onnx"
+    seen = [pictures.picture_seen(bench, model=k, path=DIGIT)["classes"] for k in (0, 1)]
+    assert seen[0][0]["class"] == seen[1][0]["class"] == 4
+
+
+def test_a_graph_is_laid_out_once_whatever_the_profile(bench: Bench) -> None:
+    drawn = facts.graph_drawn(bench)
+    desk = bench.desk().restated({"mean": "3"})
+    assert desk.view.drawn() is drawn

@@ -113,7 +113,7 @@ export class Canvas {
       pen.strokeStyle = lights ? colour["--lit"] : colour["--plain"];
       pen.lineWidth = lights ? 2.4 : Math.max(1, 0.7 / k);
       pen.beginPath();
-      for (const edge of this.edges) if (near(edge) && bright(edge) === lights) line(pen, edge.way);
+      for (const edge of this.edges) if (near(edge) && bright(edge) === lights) line(pen, edge.way, k < 0.25);
       pen.stroke();
     }
     let drawn = 0;
@@ -140,6 +140,10 @@ export class Canvas {
     const [left, top, group] = [part.x - part.width / 2, part.y - HEIGHT / 2, part.kind === "group"];
     const end = part.kind === "input" || part.kind === "output";
     const own = end ? "--accent" : group ? "--soft" : (KINDS.find(([words]) => words.test(part.title)) ?? [0, "--plain"])[1];
+    if (k < 0.25) {  // from afar: thousands of plain boxes in the colours of their operators
+      pen.fillStyle = this.lights.has(part.key) ? colour["--lit"] : colour[own];
+      return pen.fillRect(left, top, part.width, HEIGHT);
+    }
     pen.beginPath();
     pen.roundRect(left, top, part.width, HEIGHT, end ? HEIGHT / 2 : 6);
     pen.fillStyle = this.lights.has(part.key) ? colour["--panel"] : colour["--page"];
@@ -154,7 +158,7 @@ export class Canvas {
       pen.fillStyle = colour[own];
       pen.fillRect(left + 1.5, top + 8, 4, HEIGHT - 16);
     }
-    if (k < 0.32) return;
+    if (k < 0.32) return undefined;
     pen.fillStyle = colour["--ink"];
     pen.textBaseline = "middle";
     pen.font = `${group || end ? 600 : 500} 13px system-ui, sans-serif`;
@@ -163,6 +167,7 @@ export class Canvas {
     pen.font = "11px system-ui, sans-serif";
     if (part.text) pen.fillText(cut(part.text, (part.width - 22) / 5.9), left + 13, part.y + 9);
     if (group) pen.fillText("+", left + part.width - 18, part.y - 8);
+    return undefined;
   }
 
   at(event) {
@@ -258,12 +263,12 @@ export class Canvas {
   }
 }
 
-function line(pen, way) {
+function line(pen, way, straight) {
   pen.moveTo(...way[0]);
   for (let k = 1; k < way.length; k++) {
     const [[x0, y0], [x1, y1]] = [way[k - 1], way[k]];
     const bend = (y1 - y0) / 2;
-    if (Math.abs(x1 - x0) < 1) pen.lineTo(x1, y1);
+    if (straight || Math.abs(x1 - x0) < 1) pen.lineTo(x1, y1);
     else pen.bezierCurveTo(x0, y0 + bend, x1, y1 - bend, x1, y1);
   }
 }

@@ -21,7 +21,7 @@ export function startCompare() {
 
 async function options() {
   const found = [];
-  for (const run of now.runs) {
+  for (const run of now.runs.filter((one) => ["done", "stopped"].includes(one.state))) {
     const document = await get(`/runs/${run.key}`).catch(() => null);
     for (const [k, item] of (document?.items ?? []).entries()) {
       for (const one of item.pictures) found.push({ run: run.key, file: one.file, name: `${run.key} ${run.title}${document.items.length > 1 ? ` ${k + 1}` : ""}: ${one.role}` });

@@ -92,7 +92,7 @@ function showProfile(facts) {
     el("h2", { text: "How pixels enter" }),
     el("p", { class: profile.assumed ? "warning" : "soft", text: profile.assumed
       ? `Assumed (${profile.name}): ${profile.reasons.join("; ")}. A wrong profile gives wrong answers without a word.`
-      : `${profile.name}, from ${profile.source}` }),
+      : `${profile.name}, from ${profile.source}${profile.via ? `; resized to ${profile.via} and cropped` : ""}` }),
     el("div", { class: "fields" }, fields),
     el("p", { class: "soft formula", text: "input = (scale · pixels − mean) / std" }),
     el("button", { type: "button", text: "As found", disabled: !Object.keys(facts.stated).some((name) => name.startsWith("profile_")),

@@ -15,7 +15,6 @@ export function startRuns() {
 export function addRun(run) {
   change({ runs: [...now.runs, run] });
   $("runs").scrollTop = 0;
-  follow(run.key, (state) => update(state));
 }
 
 function addCard(run) {
@@ -23,17 +22,18 @@ function addCard(run) {
   const card = el("details", { class: "run", id: `run-${run.key}` });
   const body = el("div", { class: "body" });
   fill(card, el("summary", {}), body);
-  cards.set(run.key, { card, body, loaded: false, run });
+  cards.set(run.key, { card, body, loaded: false });
   $("cards").prepend(card);
   if (run.state === "done") card.addEventListener("toggle", () => card.open && load(run.key));
   else card.open = true;
   update(run);
+  if (["waiting", "running"].includes(run.state)) follow(run.key, update);  // also after the page was loaded anew
 }
 
 function update(run) {
   const own = cards.get(run.key);
   if (!own) return;
-  own.run = run;
+  Object.assign(now.runs.find((one) => one.key === run.key) ?? {}, run);
   own.card.dataset.state = run.state;
   const of = now.models.length > 1 ? ` · ${now.models[run.model]}` : "";
   fill(own.card.querySelector("summary"), el("strong", { text: run.title }), el("span", { class: "soft", text: of }), el("span", { class: `state ${run.state}`, text: run.state }));

@@ -29,7 +29,7 @@ const showNode = onlyLatest(async (isLatest, node) => {
   fill(place.node,
     el("h2", {}, el("span", { text: facts.operator }), facts.domain ? el("span", { class: "soft", text: ` ${facts.domain}` }) : null),
     el("p", { class: "name" }, el("code", { text: facts.name || "without a name" })),
-    facts.around.length ? el("p", { class: "around" }, facts.around.map((key) => el("button", { type: "button", title: "Close this group", onclick: () => closeGroup(key) }, `${key} ×`))) : null,
+    facts.around.length ? el("p", { class: "around" }, facts.around.map((one) => el("button", { type: "button", title: "Close this group", onclick: () => closeGroup(one.key) }, `${one.label} ×`))) : null,
     table([...outputs, ...inputs], "Outputs and inputs"),
     attributes.length ? el("h2", { text: "Attributes" }) : null,
     attributes.length ? table(attributes, "Attributes") : null);
@@ -116,13 +116,15 @@ function tiles(found) {
 
 function chooser(found) {  // the same for keyboards
   const channel = el("select", { "aria-label": "Channel" }, found.channels.map((one) => el("option", { value: String(one.channel), text: `channel ${one.channel}  (${number(one.strength)})` })));
-  const row = el("input", { type: "number", min: 0, max: found.rows - 1, value: String(Math.floor(found.rows / 2)), "aria-label": "Row" });
-  const column = el("input", { type: "number", min: 0, max: found.columns - 1, value: String(Math.floor(found.columns / 2)), "aria-label": "Column" });
+  const row = el("input", { type: "number", min: 0, max: found.rows - 1, "aria-label": "Row" });
+  const column = el("input", { type: "number", min: 0, max: found.columns - 1, "aria-label": "Column" });
+  const peak = () => { [row.value, column.value] = found.channels.find((one) => one.channel === Number(channel.value)).peak.map(String); };
+  channel.addEventListener("change", peak);
+  peak();
   return el("form", { class: "line", onsubmit(event) {
     event.preventDefault();
     showCell(Number(channel.value), Number(row.value), Number(column.value));
-  } }, channel, row, column, el("button", { text: "Look at this cell" }),
-  el("button", { type: "button", text: "Maximise channel", title: "Make a picture that this channel answers to most", onclick: () => maximise(Number(channel.value)) }));
+  } }, channel, row, column, el("button", { text: "Look at this cell" }));
 }
 
 function bars(found) {
@@ -144,12 +146,14 @@ const showCell = hushed(onlyLatest(async (isLatest, channel, row, column) => {
     const [high, wide] = found.size;
     Object.assign(box.style, { top: `${100 * top / high}%`, left: `${100 * left / wide}%`, height: `${100 * (bottom - top) / high}%`, width: `${100 * (right - left) / wide}%` });
   }
-  const sees = found.box ? `sees rows ${found.box[0]}–${found.box[2] - 1}, columns ${found.box[1]}–${found.box[3] - 1} (the frame)` : found.reason ?? "";
+  const sees = found.box ? `sees rows ${found.box[0]}–${found.box[2] - 1}, columns ${found.box[1]}–${found.box[3] - 1} (the frame${found.inside ? ", beside it alone" : ""})` : found.reason ?? "";
   fill(place.cell,
     el("h2", { text: `channel ${channel}${of.rows ? `, row ${row}, column ${column}` : ""} = ${number(found.number)}` }),
-    found.png ? el("figure", { class: "cell" }, el("div", { class: "frame over" }, image(`/blobs/${found.png}`, "What moves this cell"), box),
-      el("figcaption", { text: `${sees}. Colours: the cell's derivative by each pixel; blue raises it, red lowers it (at most ${number(found.span)} a grey level).` })) : el("p", { class: "soft", text: found.reason }),
-    el("button", { type: "button", text: "Maximise this channel", onclick: () => maximise(channel) }));
+    found.png ? el("figure", { class: found.inside ? "" : "cell" }, el("div", { class: found.inside ? "pair" : "" },
+      el("div", { class: "frame" }, el("div", { class: "over" }, image(`/blobs/${found.png}`, "What moves this cell"), box)),
+      found.inside ? el("div", { class: "frame" }, image(`/blobs/${found.inside}`, "The same within what the cell sees")) : null),
+      el("figcaption", { text: `${sees}. ${found.span ? `Colours: the cell's derivative by each pixel; blue raises it, red lowers it (at most ${number(found.span)} a grey level).` : "Its derivative is zero everywhere: no small change of a pixel moves it."}` })) : el("p", { class: "soft", text: found.reason }),
+    el("button", { type: "button", text: "Maximise this channel", title: "Make a picture that this channel answers to most", onclick: () => maximise(channel) }));
   $("value").dataset.cell = `${channel},${row},${column}`;
 }));
 

@@ -73,7 +73,10 @@ class Desk:
             if name not in PROFILE_FIELDS:
                 raise InputError(f"the profile has no field {short(name)}; it has {', '.join(PROFILE_FIELDS)}")
         stated: dict[str, Any] = {f"profile_{name}": text or None for name, text in fields.items()}
-        return Desk(self.source, dataclasses.replace(self.how, **stated))
+        found = Desk(self.source, dataclasses.replace(self.how, **stated))
+        if found.model.graph.sha256 == self.model.graph.sha256:
+            found._view = self._view  # which is of the graph alone
+        return found
 
     def typed(self) -> dict[str, Any]:
         """How the model is opened, as options of a command, those that were stated alone."""

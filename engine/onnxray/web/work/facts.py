@@ -118,7 +118,7 @@ def node_facts(bench: Bench, *, model: int = 0, node: int, picture: str | None =
              "numbers": _numbers(desk, name, picture)}
             for name in one.outputs if name
         ],
-        "around": list(desk.view.groups_around(node)),
+        "around": desk.view.named(desk.view.groups_around(node)),
     }  # fmt: skip
 
 
@@ -185,7 +185,8 @@ def _profile(profile: Profile) -> dict[str, Any]:
         "size": "x".join(map(str, profile.size)), "resize": profile.resize, "channels": profile.channels,
         "mean": mean, "std": ",".join(f"{number:g}" for number in profile.std), "scale": f"{profile.scale:.9g}",
     }  # fmt: skip
+    via = None if profile.resized is None else "x".join(map(str, profile.resized))
     return {
-        "name": profile.name, "fields": fields, "source": profile.source, "assumed": profile.assumed,
-        "reasons": list(profile.reasons),
+        "name": profile.name, "fields": fields, "via": via, "source": profile.source, "assumed": profile.assumed,
+        "reasons": [reason.removeprefix(f"{profile.name}: ") for reason in profile.reasons],
     }  # fmt: skip

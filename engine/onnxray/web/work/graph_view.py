@@ -13,6 +13,8 @@ from onnxray.web.work.layout import laid_out
 
 _MOST_AT_FIRST: Final = 70
 """Parts that are drawn before anything is opened by hand."""
+_LARGE: Final = 16
+"""Members of a group that is left closed at first, so that the whole can be seen."""
 MOST: Final = 12_000
 """Parts that are drawn at all."""
 _LONGEST: Final = 120
@@ -55,7 +57,7 @@ class GraphView:
         while queue:
             group = min(queue, key=lambda one: (one.key.count("/"), len(one.members)))
             queue.remove(group)
-            if shown + len(group.members) - 1 > _MOST_AT_FIRST:
+            if len(group.members) > _LARGE or shown + len(group.members) - 1 > _MOST_AT_FIRST:
                 continue
             opened.add(group.key)
             shown += len(group.members) - 1
@@ -65,6 +67,10 @@ class GraphView:
     def groups_around(self, node: int) -> tuple[str, ...]:
         """The groups that a node stands in, from the outside in."""
         return self._place.get(node, ())
+
+    def named(self, keys: Iterable[str]) -> list[dict[str, str]]:
+        """Groups with their labels, for JSON."""
+        return [{"key": key, "label": shortened(self._groups[key].label, _LONGEST)} for key in keys]
 
     def shows(self, node: int) -> bool:
         """Whether a node is drawn at all: what is computed of weights alone is not."""
@@ -127,7 +133,6 @@ class GraphView:
                 [a, b, [[round(x, 1), y] for x, y in bends]] for (a, b), bends in zip(edges, places.bends)
             ],
             "open": sorted(opened), "left_out": left,
-            "groups": [{"key": key, "label": shortened(self._groups[key].label, _LONGEST)} for key in sorted(opened)],
         }  # fmt: skip
 
     def _edges(self, index: dict[str, int], opened: frozenset[str]) -> Iterable[tuple[int, int]]:

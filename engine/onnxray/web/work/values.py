@@ -19,6 +19,8 @@ _BINS: Final = 32
 _TILE: Final = 56
 _COLUMNS: Final = 10
 _LINE: Final = 2
+_SHARE: Final = 0.99
+"""Share of the pixels that move a cell which are drawn below the full colour; single ones move it far more."""
 
 
 def value_shown(bench: Bench, *, model: int = 0, value: str, picture: str, first: int = 0) -> dict[str, Any]:
@@ -48,7 +50,7 @@ def value_shown(bench: Bench, *, model: int = 0, value: str, picture: str, first
     tiles, tile = _tiles(maps[order])
     return {
         **found, "rows": grid.height, "columns": grid.width, "count": len(maps), "png": png(tiles), "tile": tile,
-        "channels": [{"channel": int(k), "strength": float(strength[k])} for k in order],
+        "channels": [{"channel": int(k), "strength": float(strength[k]), "peak": _peak(maps[k])} for k in order],
         "field": _field(desk, name),
     }  # fmt: skip
 
@@ -65,7 +67,7 @@ def cell_shown(
     place = _place(array, grid, channel, row, column)
     found: dict[str, Any] = {
         "value": name, "channel": channel, "row": row, "column": column, "number": float(array[(0, *place)]),
-        "box": None, "reason": None, "png": None, "size": None,
+        "box": None, "reason": None, "png": None, "inside": None, "size": None,
     }  # fmt: skip
     try:
         field = desk.fields.get(name)
@@ -82,9 +84,15 @@ def cell_shown(
     if pixels.plain or not isinstance(gradient, np.ndarray):
         return {**found, "reason": "the model's input is no picture, so there is none of the pullback"}
     heat = gradient[0].sum(0).astype(np.float32)
-    span = float(np.abs(heat).max(initial=0))
-    found["png"] = png(draw_overlay(to_uint8(pixels.array[0]), heat, span, signed=True))
-    return {**found, "span": span, "size": list(heat.shape)}
+    size = np.abs(heat)
+    drawn_to = float(np.quantile(size[size > 0], _SHARE)) if size.any() else 0.0
+    drawn = draw_overlay(to_uint8(pixels.array[0]), heat, drawn_to, signed=True)
+    top, left, bottom, right = found["box"] or (0, 0, *heat.shape)
+    inside = drawn[:, top:bottom, left:right] if 0 < (bottom - top) * (right - left) < heat.size else None
+    return {
+        **found, "png": png(drawn), "inside": None if inside is None else png(inside),
+        "span": float(size.max(initial=0)), "size": list(heat.shape),
+    }  # fmt: skip
 
 
 def _read(desk: Desk, value: str, picture: str) -> tuple[str, NDArray[Any], Grid | None]:
@@ -119,6 +127,11 @@ def _no_grid(desk: Desk, name: str) -> str:
     except OnnxrayError as error:
         return str(error)
     return "its rows and columns cannot be told"
+
+
+def _peak(one: NDArray[np.float32]) -> list[int]:
+    """Row and column of a channel's strongest cell."""
+    return [int(k) for k in np.unravel_index(int(np.abs(one).argmax()), one.shape)]
 
 
 def _field(desk: Desk, name: str) -> dict[str, Any] | None:

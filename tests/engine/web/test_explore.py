@@ -1,0 +1,221 @@
+"""The command and its server as a process: the address, the end, a run with its zip, a second browser, bad input."""
+
+from __future__ import annotations
+
+import io
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("starlette", reason="the extra onnxray[web] is not installed")
+pytest.importorskip("uvicorn", reason="the extra onnxray[web] is not installed")
+
+import onnxray
+from support.auditing import digits
+from support.children import child
+from support.explored import Browsing, Explored, explored, until
+
+DIGIT = digits(5)[4].path
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Explored]:
+    with explored("lenet", DIGIT, folder=tmp_path_factory.mktemp("explored")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def mine(server: Explored) -> Browsing:
+    return server.entered()
+
+
+def test_before_a_model_is_opened_it_is_small_and_imports_no_torch(server: Explored, mine: Browsing) -> None:
+    if sys.platform == "linux":
+        assert server.memory() < 150e6
+    state = json.loads(mine.send("GET", "/state").body)
+    assert state["models"] == ["lenet"]
+    assert [one["label"] for one in state["pictures"]] == [DIGIT.name]
+
+
+def test_a_run_its_events_its_document_and_its_zip(server: Explored, mine: Browsing, tmp_path: Path) -> None:
+    key = json.loads(mine.send("GET", "/state").body)["pictures"][0]["key"]
+    started = mine.post("/runs", {"path": ["saliency", "grad-cam"], "pictures": [key], "options": {"layer": "conv2"}})
+    assert started.status == 201, started.body
+    run = json.loads(started.body)["key"]
+    state = mine.ended(run)
+    assert state["state"] == "done", state
+    assert "saliency grad-cam --layer conv2" in state["typed"]
+    document = json.loads(mine.send("GET", f"/runs/{run}").body)
+    roles = {one["role"]: one["file"] for one in document["items"][0]["pictures"]}
+    assert {"map", "overlay", "image"} <= roles.keys()
+    shown = mine.send("GET", f"/runs/{run}/files/{roles['map']}")
+    assert (shown.status, shown.headers["content-type"]) == (200, "image/png")
+    with zipfile.ZipFile(io.BytesIO(mine.send("GET", f"/runs/{run}/zip").body)) as file:
+        file.extractall(tmp_path)
+    (folder,) = tmp_path.iterdir()
+    result = onnxray.load(folder)
+    expected = onnxray.methods.GradCAM(layer="conv2")(onnxray.open("lenet"), [DIGIT])
+    assert (result[0].images["map"] == expected[0].images["map"]).all()
+    assert server.raw("GET", f"/runs/{run}/zip").status == 403
+
+
+def test_a_picture_that_is_dropped_is_in_the_zip_that_can_be_rerun(mine: Browsing, tmp_path: Path) -> None:
+    dropped = json.loads(mine.send("POST", "/pictures", DIGIT.read_bytes(), **{"X-Label": "my%20four.png"}).body)
+    assert dropped["label"] == "my four.png"
+    run = json.loads(mine.post("/runs", {"path": ["attack", "fgsm"], "pictures": [dropped["key"]]}).body)["key"]
+    assert mine.ended(run)["state"] == "done"
+    with zipfile.ZipFile(io.BytesIO(mine.send("GET", f"/runs/{run}/zip").body)) as file:
+        names = [Path(name).name for name in file.namelist()]
+    assert any(name.startswith("dropped-") for name in names)
+    assert "result.json" in names
+
+
+def test_stopping_keeps_the_best_so_far_and_the_next_run_goes_on(mine: Browsing) -> None:
+    key = json.loads(mine.send("GET", "/state").body)["pictures"][0]["key"]
+    options = {"layer": "relu1", "steps": 1_000_000}
+    run = json.loads(mine.post("/runs", {"path": ["invert"], "pictures": [key], "options": options}).body)["key"]
+
+    def picture() -> str | None:
+        state = next(one for one in json.loads(mine.send("GET", "/state").body)["runs"] if one["key"] == run)
+        assert state["state"] in {"waiting", "running"}, state
+        found: str | None = state["picture"]
+        return found
+
+    shown = until(picture)
+    assert mine.send("GET", f"/blobs/{shown}").body.startswith(b"\x89PNG") or until(picture) != shown
+    asked = mine.post("/ask/seen", {"path": key})
+    assert asked.status == 200, "questions are answered beside a run"
+    behind = json.loads(mine.post("/runs", {"path": ["verify"]}).body)["key"]
+    mine.send("DELETE", f"/runs/{run}")
+    assert mine.ended(run)["state"] == "stopped"
+    document = json.loads(mine.send("GET", f"/runs/{run}").body)
+    assert document["interrupted"] is True
+    assert document["items"][0]["pictures"]
+    assert mine.ended(behind)["state"] == "done"
+    verified = json.loads(mine.send("GET", f"/runs/{behind}").body)["verified"]
+    assert verified["conv2"][0] == "agrees"
+
+
+def test_the_process_that_works_is_ended_and_begins_anew(mine: Browsing) -> None:
+    assert mine.post("/ask/model", {}).status == 200
+    assert mine.post("/ended", {}).status == 200
+    assert mine.post("/ask/model", {}).status == 200
+
+
+def test_what_cannot_be_is_said(mine: Browsing) -> None:
+    key = json.loads(mine.send("GET", "/state").body)["pictures"][0]["key"]
+    for question, said in (
+        ({"value": "conv", "picture": key}, "names 2 values"),
+        ({"value": "nothing at all", "picture": key}, "no value"),
+    ):
+        answer = mine.post("/ask/value", question)
+        assert answer.status == 400
+        assert json.loads(answer.body)["error"]
+        del said
+    refused = mine.post("/runs", {"path": ["attack", "pgd"], "pictures": [key], "options": {"eps": "x"}})
+    assert refused.status == 400
+    assert "eps" in json.loads(refused.body)["error"]
+    assert mine.send("POST", "/pictures", b"GIF89a nonsense").status == 415
+
+
+def test_silent_connections_and_endless_headers_hold_nothing(server: Explored, mine: Browsing) -> None:
+    host, _, port = server.host.partition(":")
+    before = server.memory() if sys.platform == "linux" else 0
+    idle = [socket.create_connection((host, int(port))) for _ in range(30)]
+    try:
+        with socket.create_connection((host, int(port)), timeout=20) as long:
+            long.sendall(b"GET / HTTP/1.1\r\nHost: " + b"a" * 100_000)
+            assert long.recv(100).startswith(b"HTTP/1.1 400")
+        assert mine.send("GET", "/state").status == 200
+    finally:
+        for one in idle:
+            one.close()
+    if sys.platform == "linux":
+        assert server.memory() - before < 20e6
+
+
+def test_ten_thousand_events_are_one_state(server: Explored, mine: Browsing) -> None:
+    """A run tells of a hundred steps a second; who does not read them is told the latest, and nothing piles up."""
+    key = json.loads(mine.send("GET", "/state").body)["pictures"][0]["key"]
+    options = {"layer": "relu1", "steps": 1_000_000}
+    run = json.loads(mine.post("/runs", {"path": ["invert"], "pictures": [key], "options": options}).body)["key"]
+    host, _, port = server.host.partition(":")
+    deaf = []
+    for _ in range(20):  # who asks for the events and reads none
+        one = socket.create_connection((host, int(port)))
+        one.sendall(f"GET /runs/{run}/events HTTP/1.1\r\nHost: {server.host}\r\nCookie: {mine.cookie}\r\n\r\n".encode())
+        deaf.append(one)
+    before = server.memory() if sys.platform == "linux" else 0
+    end = time.monotonic() + 2
+    while time.monotonic() < end:
+        assert mine.send("GET", "/state").status == 200
+    for one in deaf:  # the tab is closed in the middle of it
+        one.close()
+    after = server.memory() if sys.platform == "linux" else 0
+    assert after - before < 20e6
+    mine.send("DELETE", f"/runs/{run}")
+    assert mine.ended(run)["state"] in {"stopped", "failed"}
+
+
+def test_ctrl_c_ends_it_with_what_it_started(tmp_path: Path) -> None:
+    with explored("lenet", DIGIT, folder=tmp_path) as server:
+        mine = server.entered()
+        assert mine.post("/ask/model", {}).status == 200
+        server.process.send_signal(signal.SIGINT)
+        _, said = server.process.communicate(timeout=30)
+    assert server.process.returncode == 0
+    assert "ended" in said
+    assert "Traceback" not in said
+    assert not (tmp_path / "explored").exists(), "nothing was run, so nothing is left"
+
+
+def test_results_alone_are_shown_without_a_model(tmp_path: Path) -> None:
+    onnxray.methods.GradCAM(layer="conv2")(onnxray.open("lenet"), [DIGIT]).save(tmp_path / "runs" / "one")
+    (tmp_path / "runs" / "damaged").mkdir()
+    (tmp_path / "runs" / "damaged" / "result.json").write_text('{"schema": 1, "items": [{"files": {"x": "../../y"}}]}')
+    with explored("--results", tmp_path / "runs", folder=tmp_path) as server:
+        mine = server.entered()
+        state = json.loads(mine.send("GET", "/state").body)
+        assert [one["title"] for one in state["runs"]] == ["damaged", "one"]
+        document = json.loads(mine.send("GET", "/runs/r2").body)
+        assert [one["role"] for one in document["items"][0]["pictures"]][:1]
+        assert mine.send("GET", "/runs/r1").status in {200, 404}
+        assert mine.post("/ask/model", {}).status == 409
+        assert mine.post("/runs", {"path": ["verify"]}).status == 409
+
+
+def refused(*arguments: object) -> str:
+    process: subprocess.Popen[str] = child("-m", "onnxray", "explore", *arguments, "--no-browser")
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 1, said
+    lines = said.strip().splitlines()
+    assert len(lines) == 1
+    return lines[0]
+
+
+def test_a_port_in_use_is_one_line() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        said = refused("lenet", "--port", taken.getsockname()[1])
+    assert "cannot be had" in said
+    assert "leave out --port" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["lenet", "--host", "192.0.2.1"], "--i-know"), (["lenet", "--host", "0.0.0.0"], "name the one address"),
+        (["lenet", "no-such.png"], "no such file"), ([], "no model was given"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_served_is_one_line(arguments: list[str], said: str) -> None:
+    assert said in refused(*arguments)

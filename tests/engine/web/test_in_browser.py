@@ -1,0 +1,275 @@
+"""The page in Chromium, as people use it: nothing is logged as an error, and nothing is asked of anybody else."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("starlette", reason="the extra onnxray[web] is not installed")
+pytest.importorskip("uvicorn", reason="the extra onnxray[web] is not installed")
+
+import onnx
+
+import onnxray
+from conformance import zoo
+from onnxray.images.pixels import save_png
+from support import networks
+from support.auditing import digits
+from support.driven import Page, axe, driven, missing
+from support.explored import explored, until
+
+pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
+
+FOUR, NINE = (digits(10)[k].path for k in (4, 9))
+
+
+def opened(page: Page, address: str) -> None:
+    page.driver.get(address)
+    page.until("document.body.dataset.ready === 'model'")
+    page.until("document.querySelector('#picture').dataset.ready")
+
+
+def method(page: Page, path: str, **fields: str) -> None:
+    page.click("#tab-methods")
+    page.until("document.querySelector('#methods').dataset.ready")
+    page.choose("#method", path)
+    for name, value in fields.items():
+        page.choose(f"#{name.replace('__', '-')}", value)
+
+
+def ran(page: Page, run: str, state: str = "done") -> None:
+    page.until(f"document.querySelector('#run-{run}').dataset.state === {state!r}", 120)
+    page.until(f"document.querySelector('#run-{run}').dataset.ready")
+    page.until(f"[...document.querySelectorAll('#run-{run} img')].every(one => one.complete && one.naturalWidth)")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("browser")
+
+
+@pytest.fixture(scope="module")
+def page(place: Path) -> Iterator[Page]:
+    """LeNet and two digits, on a page that all tests of this file go on with, in their order."""
+    with explored("lenet", FOUR, NINE, folder=place) as server, driven(downloads=place) as found:
+        opened(found, server.whole)
+        yield found
+        assert found.logged() == []
+        assert found.asked_for() == {server.host}
+
+
+def test_the_page_is_open_and_the_token_is_gone_from_the_address(page: Page) -> None:
+    assert "#" not in page.driver.current_url
+    assert page.driver.title == "lenet.onnx – onnxray"
+    assert page.driver.get_cookies()[0]["httpOnly"] is True
+    assert page.run("return document.cookie") == "", "no script reads the key"
+    classes = page.run("return [...document.querySelectorAll('#picture .classes th')].map(one => one.textContent)")
+    assert classes[0] == "4"
+
+
+def test_search_goes_to_the_node_and_shows_its_channels(page: Page) -> None:
+    page.put("#search", "conv2")
+    page.until("document.querySelector('#found').dataset.ready === 'conv2'")
+    page.click("#found li")
+    page.until("document.querySelector('#value').dataset.ready === 'conv2'")
+    assert "50 channels, strongest first" in page.run("return document.querySelector('#value').textContent")
+    page.until("document.querySelector('.tiles').naturalWidth > 100")
+    page.click(".tiles")
+    cell = page.until("document.querySelector('#value').dataset.cell")
+    assert page.until("document.querySelector('.field-box').clientWidth > 5")
+    assert len(cell.split(",")) == 3
+
+
+def test_a_click_in_the_graph_chooses_what_is_there(page: Page) -> None:
+    page.driver.find_element("id", "drawing").click()  # the middle, where the chain is drawn
+    page.run("document.querySelector('#drawing').focus()")
+    page.driver.switch_to.active_element.send_keys("\ue015")  # the arrow down
+    page.until("document.querySelector('#spoken').textContent")
+    assert int(page.run("return document.querySelector('#drawing').dataset.drawn")) > 5
+
+
+def test_the_profile_is_changed_and_taken_back(page: Page) -> None:
+    page.click("#tab-picture")
+    before = page.run("return document.querySelector('#picture .classes .figure').textContent")
+    page.choose("#profile-scale", "0.0005")
+    page.until(f"document.querySelector('#picture .classes .figure').textContent !== {before!r}")
+    page.run("[...document.querySelectorAll('.profile button')].at(-1).click()")
+    page.until(f"document.querySelector('#picture .classes .figure').textContent === {before!r}")
+
+
+def test_a_picture_is_dropped(page: Page, place: Path) -> None:
+    page.run("document.querySelector('#choose').classList.remove('unseen')")
+    page.driver.find_element("id", "choose").send_keys(str(digits(8)[7].path))
+    page.until("document.querySelectorAll('.thumbs button').length === 3")
+    page.until("document.querySelector('#picture .classes th').textContent === '7'")
+    page.run("document.querySelector('.thumbs button').click()")
+    page.until("document.querySelector('#picture .classes th').textContent === '4'")
+
+
+def test_grad_cam_and_its_zip_are_the_command_lines(page: Page, place: Path) -> None:
+    method(page, "saliency grad-cam", option__layer="conv2")
+    page.click("#run")
+    ran(page, "r1")
+    page.run("document.querySelector('#run-r1 a[download]').click()")
+    (found,) = until(lambda: [one for one in place.glob("*.zip") if zipfile.is_zipfile(one)])
+    with zipfile.ZipFile(found) as file:
+        name = next(name for name in file.namelist() if name.endswith("result.json"))
+        document = json.loads(file.read(name))
+    expected = onnxray.methods.GradCAM(layer="conv2")(onnxray.open("lenet"), [str(FOUR)])
+    here = expected.to_dict()["items"]
+    assert document["items"] == here
+    assert page.run("return document.querySelector('#run-r1 .command code').textContent") == " ".join(
+        document["command"]
+    )
+
+
+def test_lots_with_the_slider_and_the_judge(page: Page) -> None:
+    method(page, "lots", option__layer="relu1")
+    page.click("#run")
+    ran(page, "r2")
+    page.click("#run-r2 .along summary")
+    page.until("document.querySelector('#run-r2 .along [data-ready]')")
+    own = page.run("return document.querySelector('#run-r2 .along .classes th').textContent")
+    assert own == "9", "at its own scale the goal is reached"
+    page.choose("#run-r2 .along input", "0")
+    page.until("document.querySelector('#run-r2 .along [data-ready=\"0\"]')")
+    assert page.run("return document.querySelector('#run-r2 .along .classes th').textContent") == "4"
+
+
+def test_an_inversion_grows_and_is_stopped(page: Page) -> None:
+    method(page, "invert", option__layer="relu1", option__steps="1000000")
+    page.click("#run")
+    page.until("document.querySelector('#run-r3 .growing img').naturalWidth")
+    page.driver.refresh()  # the tab is closed in the middle, and opened again
+    page.until("document.querySelector('#picture').dataset.ready")
+    page.click("#tab-runs")
+    page.until("document.querySelector('#run-r3 .growing img').naturalWidth")
+    page.click("#run-r3 .stop")
+    ran(page, "r3", "stopped")
+    page.run("document.querySelector('#run-r2').open = true")
+    ran(page, "r2")
+    assert "the best so far" in page.run("return document.querySelector('#run-r3').textContent")
+
+
+def test_two_pictures_side_by_side_and_their_difference(page: Page) -> None:
+    page.run("document.querySelector('#run-r2 figcaption button').click()")
+    page.until("document.querySelector('#compare').dataset.ready")
+    page.run("[...document.querySelectorAll('#run-r2 figcaption button')][1].click()")
+    page.until("document.querySelector('#compare .three').dataset.ready === 'difference'")
+    assert "L∞" in page.run("return document.querySelector('#compare').textContent")
+
+
+def test_what_is_wrong_is_said_and_nothing_breaks(page: Page) -> None:
+    method(page, "attack pgd", target="no such class")
+    page.click("#run")
+    page.until("document.querySelector('#run-r4').dataset.state === 'failed'")
+    assert "no such class" in page.run("return document.querySelector('#run-r4').textContent")
+    method(page, "attack pgd", option__steps="0")
+    page.run("document.querySelector('#run').form.noValidate = true")
+    page.click("#run")
+    page.until(
+        "document.querySelector('#message:not([hidden])') || document.querySelector('#run-r5').dataset.state === 'failed'"
+    )
+    page.logged()  # a refusal is logged by the browser as one
+
+
+@pytest.mark.skipif(axe() is None, reason="axe-core is not there: npm install axe-core")
+@pytest.mark.parametrize("tab", ["picture", "value", "methods", "runs", "compare"])
+def test_axe_finds_no_serious_fault(page: Page, tab: str) -> None:
+    page.click(f"#tab-{tab}")
+    for theme in ("light", "dark"):
+        page.until(
+            f"document.documentElement.dataset.theme === {theme!r} || (document.querySelector('#theme').click(), false)"
+        )
+        assert page.faults() == []
+    page.click("#theme")
+
+
+def test_a_second_browser_is_refused_and_told_why(page: Page) -> None:
+    with driven(400, 700) as other:
+        other.driver.get(page.driver.current_url)
+        other.until("document.querySelector('#message:not([hidden])')")
+        assert "the browser that opened its address first" in other.run(
+            "return document.querySelector('#message').textContent"
+        )
+        other.logged()
+
+
+@pytest.mark.parametrize(("width", "dark"), [(390, False), (1280, True)])
+def test_nothing_hangs_over(page: Page, width: int, dark: bool) -> None:
+    page.size(width, 844, dark=dark)
+    page.until(f"document.documentElement.dataset.theme === '{'dark' if dark else 'light'}'")
+    for tab in ("picture", "methods", "value", "runs", "compare"):
+        page.click(f"#tab-{tab}")
+        assert page.run("return document.documentElement.scrollWidth - innerWidth") <= 0, tab
+    ground = page.run("return getComputedStyle(document.body).backgroundColor")
+    assert (ground == "rgb(21, 23, 27)") is dark
+
+
+@pytest.mark.slow
+def test_a_model_that_cannot_be_opened_is_said_on_the_page(tmp_path: Path) -> None:
+    (tmp_path / "broken.onnx").write_bytes(b"\x08\xff" * 30)
+    with explored(tmp_path / "broken.onnx", folder=tmp_path) as server, driven() as page:
+        page.driver.get(server.whole)
+        page.until("document.querySelector('#message:not([hidden])')")
+        assert "broken.onnx" in page.run("return document.querySelector('#message').textContent")
+
+
+def test_names_of_a_hostile_file_are_text_on_the_page(tmp_path: Path) -> None:
+    name = "<img src=x onerror=document.title='owned'>"
+    text = """<ir_version: 8, opset_import: ["" : 13]>
+    g (float[1, 4] v0) => (float[1, 4] v2) { v1 = Relu(v0) v2 = Neg(v1) }"""
+    proto = onnx.parser.parse_model(text)
+    proto.graph.node[0].name = proto.graph.node[0].output[0] = proto.graph.node[1].input[0] = name
+    onnx.save(proto, tmp_path / "hostile.onnx")
+    np.save(tmp_path / "row.npy", np.ones((1, 4), np.float32))
+    with explored(tmp_path / "hostile.onnx", tmp_path / "row.npy", folder=tmp_path) as server, driven() as page:
+        opened(page, server.whole)
+        page.put("#search", "img")
+        page.until("document.querySelector('#found').dataset.ready === 'img'")
+        page.click("#found li")
+        page.until("document.querySelector('#value').dataset.ready")
+        assert name in page.run("return document.querySelector('#value').textContent")
+        assert page.run("return document.querySelectorAll('#value img, #found img').length") == 0
+        assert page.driver.title == "hostile.onnx – onnxray"
+        assert page.logged() == []
+
+
+def looked_into(page: Page, address: str, layer: str) -> None:
+    """Open, choose a layer, look at a cell, run Grad-CAM there."""
+    opened(page, address)
+    page.put("#search", layer)
+    page.until(f"document.querySelector('#found').dataset.ready === {layer!r}")
+    page.click("#found li")
+    page.until("document.querySelector('#value').dataset.ready")
+    page.until("document.querySelector('.tiles').naturalWidth > 50")
+    page.click(".tiles")
+    page.until("document.querySelector('#value').dataset.cell")
+    method(page, "saliency grad-cam")
+    page.click("#run")
+    ran(page, "r1")
+    assert page.logged() == []
+
+
+@pytest.mark.slow
+def test_a_vision_transformer(tmp_path: Path) -> None:
+    model = networks.vit()
+    onnx.save(model.graph.cut(["z"]), tmp_path / "vit.onnx")
+    save_png(tmp_path / "waves.png", networks.picture(model))
+    with explored(tmp_path / "vit.onnx", tmp_path / "waves.png", folder=tmp_path) as server, driven() as page:
+        looked_into(page, server.whole, "s1")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not zoo.files(), reason="no models in ../shared/zoo, nor where ONNXRAY_ZOO says")
+@pytest.mark.parametrize(("name", "layer"), [("fp32_from_fp16", "fire9/concat_1"), ("qdq_int8", "fire9/concat")])
+def test_squeezenet_in_reals_and_in_8_bits(tmp_path: Path, name: str, layer: str) -> None:
+    model = zoo.folder() / "squeezenet-v1.1-onnx" / f"squeezenet_v1.1_{name}.onnx"
+    cat = zoo.folder() / "data-photos" / "cat.jpg"
+    with explored(model, cat, folder=tmp_path) as server, driven() as page:
+        looked_into(page, server.whole, layer)
