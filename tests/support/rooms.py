@@ -49,7 +49,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "assess.audit.checks",
     ),
     "training": ("training",),
-    "report": ("report.page report.parts", "report.audit", "report", "report.features"),
+    "report": ("report.page report.parts", "report.audit", "report", "report.features report.training"),
     "display": ("display",),
     "cli": (
         "cli.terminal",

@@ -63,6 +63,11 @@ _COMMANDS = {
         "onnxray.cli.commands.files.diff:diff",
         "Say which tensors, nodes, attributes and metadata differ between two files. Status 4 where the graph does.",
     ),
+    "harden": (
+        "onnxray.cli.commands.files.harden:harden",
+        "Train the file on perturbed pictures so that it withstands them; the same graph is written, with other "
+        "weights.",
+    ),
     "rerun": (
         "onnxray.cli.rerun.rerun:rerun",
         "Do a run again from what its result.json says, and compare every number and every file. Status 1 if one "

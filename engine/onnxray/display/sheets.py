@@ -48,8 +48,10 @@ from onnxray.report.features import (
     units_report,
 )
 from onnxray.report.pages import drawn_pages
+from onnxray.report.training import hardening_report
 from onnxray.results.item import Item
 from onnxray.results.result import Result
+from onnxray.training.item import EpochItem
 
 _MOST_CELLS = 256
 _SHOWN = 40
@@ -91,6 +93,7 @@ _SHEETS: Final[Mapping[type[Item], Callable[[Result[Any]], Mapping[str, bytes]]]
     SimilarityItem: similarity_report.pictures,
     UniversalItem: universal_report.sheets,
     PatchItem: patch_report.sheets,
+    EpochItem: hardening_report.pictures,
 }
 _OF_A_METHOD: Final[Mapping[str, Callable[[Result[Any]], Mapping[str, bytes]]]] = {
     "compare": map_check_report.comparison_pictures,

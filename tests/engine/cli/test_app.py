@@ -114,7 +114,7 @@ def test_the_lists() -> None:
     attacks, maps, pictures, fooling = map(family, bases)
     paths = [" ".join(path) for path in LEAVES]
     assert paths == [
-        "inspect", "verify", "classify", "values", "lots", "invert", "tcav", "compare", "apply", "convert", "diff",
+        "inspect", "verify", "classify", "values", "lots", "invert", "tcav", "compare", "apply", "convert", "diff", "harden",
         "rerun", "demo",
         "audit run", "audit init", "audit explain", "audit compare",
         *(f"attack {name}" for name in attacks), *(f"attack {name}" for name in fooling),
