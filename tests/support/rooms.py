@@ -48,7 +48,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "assess.audit.measures",
         "assess.audit.checks",
     ),
-    "training": ("training",),
+    "training": ("training", "training.generators"),
     "report": ("report.page report.parts", "report.audit", "report", "report.features report.training"),
     "display": ("display",),
     "cli": (
@@ -56,7 +56,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "cli.usage",
         "cli.parts",
         "cli.rerun",
-        "cli.commands cli.commands.attack cli.commands.audit cli.commands.files cli.commands.features",
+        "cli.commands cli.commands.attack cli.commands.audit cli.commands.files cli.commands.features "
+        "cli.commands.generator",
         "cli",
     ),
 }

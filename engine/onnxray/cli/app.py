@@ -135,6 +135,21 @@ _FEATURE_COMMANDS = {
     ),
 }
 
+_GENERATOR_COMMANDS = {
+    "train": (
+        "onnxray.cli.commands.generator.train:train",
+        "Train a generator whose pictures a model takes for each of its classes, or that excite a layer's channels.",
+    ),
+    "render": (
+        "onnxray.cli.commands.generator.render:render",
+        "Show the pictures of a generator, and what the model says of each.",
+    ),
+    "fool": (
+        "onnxray.cli.commands.generator.fool:fool",
+        "Add a generator's pictures to others, and count how many the model then takes for something else.",
+    ),
+}
+
 _AUDIT_COMMANDS = {
     "run": (
         "onnxray.cli.commands.audit.run:run",
@@ -156,6 +171,8 @@ _AUDIT_COMMANDS = {
 """Those of the audit, of which ``run`` needs no name."""
 
 _HELP = {
+    "generator": "One network that shows what every class of another looks for, and fools it with that.\n\n"
+    "Examples: onnxray generator train lenet -o shown; onnxray generator fool --help",
     "features": "The feature space of a model, over folders of pictures: values, neighbours, what channels look for, "
     "what layers ignore.\n\n"
     "Examples: onnxray features neighbors net.onnx photos/; onnxray features patches --help",
@@ -205,6 +222,7 @@ def _listing() -> dict[str, Listed]:
         **listed(_COMMANDS), "audit": Listed("audit", _HELP["audit"], _audits), "attack": _group("attack", attacks),
         "saliency": _group("saliency", saliency), "visualize": _group("visualize", pictures),
         "features": _group("features", listed(_FEATURE_COMMANDS)),
+        "generator": _group("generator", listed(_GENERATOR_COMMANDS)),
     }  # fmt: skip
 
 

@@ -48,9 +48,11 @@ from onnxray.report.features import (
     units_report,
 )
 from onnxray.report.pages import drawn_pages
-from onnxray.report.training import hardening_report
+from onnxray.report.training import generator_report, hardening_report
 from onnxray.results.item import Item
 from onnxray.results.result import Result
+from onnxray.training.generators.fooling import FoolingItem
+from onnxray.training.generators.item import GeneratedItem
 from onnxray.training.item import EpochItem
 
 _MOST_CELLS = 256
@@ -94,6 +96,8 @@ _SHEETS: Final[Mapping[type[Item], Callable[[Result[Any]], Mapping[str, bytes]]]
     UniversalItem: universal_report.sheets,
     PatchItem: patch_report.sheets,
     EpochItem: hardening_report.pictures,
+    GeneratedItem: generator_report.sheets,
+    FoolingItem: generator_report.fooling_pictures,
 }
 _OF_A_METHOD: Final[Mapping[str, Callable[[Result[Any]], Mapping[str, bytes]]]] = {
     "compare": map_check_report.comparison_pictures,

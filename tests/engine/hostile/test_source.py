@@ -81,6 +81,7 @@ ALLOWED: dict[tuple[str, str, str], str] = {
     (f"{_E}graph/differences/structure.py", "_graph", "getattr"): FIELDS,
     (f"{_E}graph/differences/structure.py", "_node", "getattr"): FIELDS,
     (f"{_E}report/training/hardening_report.py", "_label", "legend"): "names of a literal list, and a number",
+    (f"{_E}report/training/generator_report.py", "_curve", "legend"): "names of a literal list",
     (
         f"{_E}methods/saliency/activation/attention_rollout.py",
         "rollout",
