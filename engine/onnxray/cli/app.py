@@ -148,6 +148,10 @@ _GENERATOR_COMMANDS = {
         "onnxray.cli.commands.generator.fool:fool",
         "Add a generator's pictures to others, and count how many the model then takes for something else.",
     ),
+    "inverter": (
+        "onnxray.cli.commands.generator.inverter:inverter",
+        "Train a network that gives pictures back from a layer's codes (Dosovitskiy, Brox 2016).",
+    ),
 }
 
 _AUDIT_COMMANDS = {

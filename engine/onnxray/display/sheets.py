@@ -52,6 +52,7 @@ from onnxray.report.training import generator_report, hardening_report
 from onnxray.results.item import Item
 from onnxray.results.result import Result
 from onnxray.training.generators.fooling import FoolingItem
+from onnxray.training.generators.inverted_item import InvertedItem
 from onnxray.training.generators.item import GeneratedItem
 from onnxray.training.item import EpochItem
 
@@ -98,6 +99,7 @@ _SHEETS: Final[Mapping[type[Item], Callable[[Result[Any]], Mapping[str, bytes]]]
     EpochItem: hardening_report.pictures,
     GeneratedItem: generator_report.sheets,
     FoolingItem: generator_report.fooling_pictures,
+    InvertedItem: generator_report.inverted_sheets,
 }
 _OF_A_METHOD: Final[Mapping[str, Callable[[Result[Any]], Mapping[str, bytes]]]] = {
     "compare": map_check_report.comparison_pictures,

@@ -123,7 +123,7 @@ def test_the_lists() -> None:
         *(f"saliency check {name}" for name in maps),
         *(f"visualize {name}" for name in pictures if name not in {"invert", *fooling}),
         *(f"features {name}" for name in ("extract", "neighbors", "patches", "units", "invariance", "compare")),
-        *(f"generator {name}" for name in ("train", "render", "fool")),
+        *(f"generator {name}" for name in ("train", "render", "fool", "inverter")),
     ]  # fmt: skip
     group: Any = typer.main.get_command(app)
     context = group.make_context("onnxray", ["--help"], resilient_parsing=True)

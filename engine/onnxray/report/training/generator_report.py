@@ -11,6 +11,7 @@ from onnxray.images.drawing.text import NO_MARKUP
 from onnxray.report.pages import MOST_ROWS, drawn_pages, model_name, more_rows
 from onnxray.results.result import Result
 from onnxray.training.generators.fooling import FoolingItem
+from onnxray.training.generators.inverted_item import InvertedItem
 from onnxray.training.generators.item import GeneratedItem
 
 _BESIDE = 5
@@ -34,6 +35,20 @@ def sheets(result: Result[GeneratedItem]) -> dict[str, bytes]:
 def _words(item: GeneratedItem) -> tuple[str, str]:
     other = "" if item.strongest == item.number else f"; it is {item.strongest_label}"
     return item.label, f"{item.probability:.4f}{other}"
+
+
+def inverted_sheets(result: Result[InvertedItem]) -> dict[str, bytes]:
+    """``sheet.png``: held-out pictures, and what came of their codes."""
+    cells = [
+        Cell(tuple(item.images[role] for role in ("original", "image")), (f"{item.image_error:.3f}",))
+        for item in result.items
+    ]
+    rows = [Row("", tuple(cells[k : k + _BESIDE])) for k in range(0, len(cells), _BESIDE)]
+    if not rows:
+        return {}
+    subtitle = "held-out pictures, and what their codes are turned back into; normalised image error"
+    title = f"Learned inversion of {result.items[0].layer} of {model_name(result.provenance)}"
+    return drawn_pages(rows, title=title, subtitle=[subtitle], provenance=result.provenance)
 
 
 def fooling_pictures(result: Result[FoolingItem]) -> dict[str, bytes]:

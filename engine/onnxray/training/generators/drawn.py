@@ -22,7 +22,7 @@ from onnx import TensorProto, helper, numpy_helper
 _SMALL, _WIDEST, _CODE = 8, 256, 64
 
 
-@dataclass
+@dataclass(frozen=True, eq=False)
 class _Drawing:
     """A graph in the making."""
 
