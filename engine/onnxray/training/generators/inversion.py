@@ -90,12 +90,12 @@ class TrainInverter(Method[InvertedItem]):
         flat = codes[held].reshape(len(held), -1)
         off = np.linalg.norm(again - flat, axis=1) / np.maximum(np.linalg.norm(flat, axis=1), 1e-30)
         for row, place in enumerate(held[:_SHOWN].tolist()):
-            stem = stem_of(pixels.names[place], row, "inverted")
+            stems = {role: stem_of(pixels.names[place], row, role) for role in ("original", "image")}
             shown = {"original": images[place], "image": made[row]}
             yield InvertedItem(
                 path=pixels.names[place], layer=layer,
                 image_error=float(_distances(images[[place]], made[[row]])[0] / spread), code_error=float(off[row]),
-                stems={"original": f"{stem}-original", "image": stem}, images=shown,
+                stems=stems, images=shown,
             )  # fmt: skip
 
     def _trained(

@@ -1,5 +1,6 @@
 """Learned inversion: better than the mean picture on held-out ones, and beside the optimised pre-image."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,8 @@ def test_held_out_pictures_come_back_nearer_than_the_mean_picture(run: tuple[Any
     assert result.extra["normalised_image_error"] < 0.8 * result.extra["of_the_mean_picture"]
     assert result.extra["normalised_image_error"] == pytest.approx(np.mean([item.image_error for item in result]))
     item = result[0]
-    saved = [np.asarray(Image.open(folder / f"{item.stems[role]}.png")) for role in ("original", "image")]
+    files = json.loads((folder / "result.json").read_text())["items"][0]["files"]
+    saved = [np.asarray(Image.open(folder / files[role])) for role in ("original", "image")]
     codes = [lenet.values(one[None, None].astype(np.float32), ["pool2"])["pool2"].ravel() for one in saved]
     off = np.linalg.norm(codes[1] - codes[0]) / np.linalg.norm(codes[0])
     assert item.code_error == pytest.approx(float(off), rel=1e-3)
