@@ -63,6 +63,11 @@ _COMMANDS = {
         "onnxray.cli.commands.files.diff:diff",
         "Say which tensors, nodes, attributes and metadata differ between two files. Status 4 where the graph does.",
     ),
+    "harden": (
+        "onnxray.cli.commands.files.harden:harden",
+        "Train the file on perturbed pictures so that it withstands them; the same graph is written, with other "
+        "weights.",
+    ),
     "rerun": (
         "onnxray.cli.rerun.rerun:rerun",
         "Do a run again from what its result.json says, and compare every number and every file. Status 1 if one "
@@ -142,6 +147,25 @@ _FEATURE_COMMANDS = {
     ),
 }
 
+_GENERATOR_COMMANDS = {
+    "train": (
+        "onnxray.cli.commands.generator.train:train",
+        "Train a generator whose pictures a model takes for each of its classes, or that excite a layer's channels.",
+    ),
+    "render": (
+        "onnxray.cli.commands.generator.render:render",
+        "Show the pictures of a generator, and what the model says of each.",
+    ),
+    "fool": (
+        "onnxray.cli.commands.generator.fool:fool",
+        "Add a generator's pictures to others, and count how many the model then takes for something else.",
+    ),
+    "inverter": (
+        "onnxray.cli.commands.generator.inverter:inverter",
+        "Train a network that gives pictures back from a layer's codes (Dosovitskiy, Brox 2016).",
+    ),
+}
+
 _AUDIT_COMMANDS = {
     "run": (
         "onnxray.cli.commands.audit.run:run",
@@ -163,6 +187,8 @@ _AUDIT_COMMANDS = {
 """Those of the audit, of which ``run`` needs no name."""
 
 _HELP = {
+    "generator": "One network that shows what every class of another looks for, and fools it with that.\n\n"
+    "Examples: onnxray generator train lenet -o shown; onnxray generator fool --help",
     "features": "The feature space of a model, over folders of pictures: values, neighbours, what channels look for, "
     "what layers ignore.\n\n"
     "Examples: onnxray features neighbors net.onnx photos/; onnxray features patches --help",
@@ -212,6 +238,7 @@ def _listing() -> dict[str, Listed]:
         **listed(_COMMANDS), "audit": Listed("audit", _HELP["audit"], _audits), "attack": _group("attack", attacks),
         "saliency": _group("saliency", saliency), "visualize": _group("visualize", pictures),
         "features": _group("features", listed(_FEATURE_COMMANDS)),
+        "generator": _group("generator", listed(_GENERATOR_COMMANDS)),
     }  # fmt: skip
 
 

@@ -52,8 +52,13 @@ from onnxray.report.features import (
     units_report,
 )
 from onnxray.report.pages import drawn_pages
+from onnxray.report.training import generator_report, hardening_report
 from onnxray.results.item import Item
 from onnxray.results.result import Result
+from onnxray.training.generators.fooling import FoolingItem
+from onnxray.training.generators.inverted_item import InvertedItem
+from onnxray.training.generators.item import GeneratedItem
+from onnxray.training.item import EpochItem
 
 _MOST_CELLS = 256
 _SHOWN = 40
@@ -97,6 +102,10 @@ _SHEETS: Final[Mapping[type[Item], Callable[[Result[Any]], Mapping[str, bytes]]]
     SimilarityItem: similarity_report.pictures,
     UniversalItem: universal_report.sheets,
     PatchItem: patch_report.sheets,
+    EpochItem: hardening_report.pictures,
+    GeneratedItem: generator_report.sheets,
+    FoolingItem: generator_report.fooling_pictures,
+    InvertedItem: generator_report.inverted_sheets,
 }
 _OF_A_METHOD: Final[Mapping[str, Callable[[Result[Any]], Mapping[str, bytes]]]] = {
     "compare": map_check_report.comparison_pictures,

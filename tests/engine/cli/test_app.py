@@ -114,7 +114,7 @@ def test_the_lists() -> None:
     attacks, maps, pictures, fooling = map(family, bases)
     paths = [" ".join(path) for path in LEAVES]
     assert paths == [
-        "inspect", "verify", "classify", "values", "lots", "invert", "tcav", "compare", "apply", "convert", "diff",
+        "inspect", "verify", "classify", "values", "lots", "invert", "tcav", "compare", "apply", "convert", "diff", "harden",
         "rerun", "explore", "demo",
         "audit run", "audit init", "audit explain", "audit compare",
         *(f"attack {name}" for name in attacks), *(f"attack {name}" for name in fooling),
@@ -123,6 +123,7 @@ def test_the_lists() -> None:
         *(f"saliency check {name}" for name in maps),
         *(f"visualize {name}" for name in pictures if name not in {"invert", *fooling}),
         *(f"features {name}" for name in ("extract", "neighbors", "tsne", "probe", "patches", "units", "invariance", "compare")),
+        *(f"generator {name}" for name in ("train", "render", "fool", "inverter")),
     ]  # fmt: skip
     group: Any = typer.main.get_command(app)
     context = group.make_context("onnxray", ["--help"], resilient_parsing=True)

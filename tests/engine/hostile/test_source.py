@@ -98,6 +98,12 @@ ALLOWED: dict[tuple[str, str, str], str] = {
     ): "its texts are set, to be no markup, before it is drawn",
     (f"{_E}report/features/similarity_report.py", "_measures", "legend"): "three names of a literal table",
     (f"{_E}engines/twin.py", "_as_input", "getattr"): "numpy's names of onnx's float types",
+    (f"{_E}training/network.py", "Network._inputs", "getattr"): "as above",
+    (f"{_E}graph/differences/structure.py", "_model", "getattr"): FIELDS,
+    (f"{_E}graph/differences/structure.py", "_graph", "getattr"): FIELDS,
+    (f"{_E}graph/differences/structure.py", "_node", "getattr"): FIELDS,
+    (f"{_E}report/training/hardening_report.py", "_label", "legend"): "names of a literal list, and a number",
+    (f"{_E}report/training/generator_report.py", "_curve", "legend"): "names of a literal list",
     (
         f"{_E}methods/saliency/activation/attention_rollout.py",
         "rollout",

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from onnxray.methods.shots import Shown
     from onnxray.methods.synthesis.item import SynthesisItem
     from onnxray.results.result import Result
+    from onnxray.training.generators.item import GeneratedItem
 
 MOST_ROWS = 60
 """Items in a table; the document has all."""
@@ -148,3 +149,12 @@ def print_rates(
     console.print(table)
     said = ", ".join(f"{one['label']} ({one.get('pictures', one.get('trials'))})" for one in classes[:5])
     console.print(f"by ONNX Runtime on saved 8-bit pictures{f'; called now: {said}' if said else ''}")
+
+
+def print_generated(result: Result[GeneratedItem]) -> None:
+    """What a generator shows, and what it is taken for."""
+    table = Table("asked for", "probability", "it is")
+    for item in result.items:
+        said = "" if item.strongest == item.number else item.strongest_label
+        table.add_row(item.label, f"{item.probability:.4f}", said)
+    table_console().print(table)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, final
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxray.arrays import Image8
 from onnxray.errors import InputError
 from onnxray.graph.depths import depths, spatial_stride
 from onnxray.images.distances import l2, perceptual_similarity
@@ -30,6 +31,7 @@ from onnxray.methods.subjects import names_of_subjects
 from onnxray.methods.synthesis.array_inversion import invert_arrays
 from onnxray.methods.synthesis.base import Pictures, Stepwise
 from onnxray.methods.synthesis.item import SynthesisItem
+from onnxray.methods.synthesis.learned_inversion import learned_pictures
 from onnxray.methods.synthesis.parts.preset_names import InvertPreset
 from onnxray.model.model import Model
 from onnxray.objectives.goals import TargetValues
@@ -71,6 +73,9 @@ class Invert(Stepwise):
         Literal["all", "centre", "half-channels"],
         "what of the representation is matched; centre: the 5 x 5 positions in the middle",
     ] = "all"
+    learned: Annotated[
+        str | None, "the file of a network that onnxray generator inverter trained for the layer, to stand beside"
+    ] = None
     samples: Annotated[int, "images for each representation, from different noise", Range(1, 1000)] = 1
     steps: Annotated[int | None, "steps; default: the preset's", Range(1, 1_000_000)] = None
     weight: Annotated[float, "factor on the preset's prior", Range(0.0, 1e30)] = 1.0
@@ -129,6 +134,16 @@ class Invert(Stepwise):
         climbed = climb_in_turn(model, each, plan.stages, run, start=begin, every=self.every)
         pictures = Pictures.of(model, climbed)
         numbers, reason = self._measured(model, pictures, match, sources, own)
+        beside: list[dict[str, Image8]] = [
+            {} if sources.images is None else {"original": sources.images[row]} for row in own
+        ]
+        if self.learned is not None:
+            learned = learned_pictures(self.learned, model, layer, references[own])
+            for k, image in enumerate(learned):
+                beside[k]["learned"] = image
+                seen = Pixels.of(image[None].astype(np.float32))
+                numbers[k]["learned_error"] = float(-judged(model, seen, match.rows(np.array([k])))[0])
+                numbers[k]["learned_l2"] = None if sources.images is None else l2(image, sources.images[own[k]])
         yield from self.items(
             pictures,
             stems=[
@@ -136,7 +151,7 @@ class Invert(Stepwise):
             ],
             targets=[self.part] * len(own),
             layers=[layer] * len(own), paths=[sources.names[row] for row in own], numbers=numbers, reason=reason,
-            beside=[{} if sources.images is None else {"original": sources.images[row]} for row in own],
+            beside=beside,
         )  # fmt: skip
 
     def _measured(

@@ -1,0 +1,1 @@
+"""``onnxray generator``: pictures that a trained generator shows, and what they fool."""

@@ -1,0 +1,103 @@
+"""The pictures of generators: what they show, and how many pictures they fool."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from onnxray.images.drawing.contact_sheet import Cell, Row
+from onnxray.images.drawing.page.palette import Palette, palette_of
+from onnxray.images.drawing.plot_style import own_style, png_of, title_lines
+from onnxray.images.drawing.text import NO_MARKUP
+from onnxray.report.pages import MOST_ROWS, drawn_pages, model_name, more_rows
+from onnxray.results.result import Result
+from onnxray.training.generators.fooling import FoolingItem
+from onnxray.training.generators.inverted_item import InvertedItem
+from onnxray.training.generators.item import GeneratedItem
+
+_BESIDE = 5
+
+
+def sheets(result: Result[GeneratedItem]) -> dict[str, bytes]:
+    """``sheet.png``: every picture, and what ONNX Runtime says of it."""
+    cells = [Cell(item.image, _words(item)) for item in result.items]
+    rows = [Row("", tuple(cells[k : k + _BESIDE])) for k in range(0, len(cells), _BESIDE)]
+    if not rows:
+        return {}
+    reached = sum(item.strongest == item.number for item in result.items)
+    subtitle = f"{reached} of {len(result.items)} are most what they were asked to be; by ONNX Runtime, 8-bit pictures"
+    title = f"A generator for {model_name(result.provenance)}"
+    return drawn_pages(
+        rows[:MOST_ROWS], title=title, subtitle=[subtitle], provenance=result.provenance,
+        footer=more_rows(len(rows), "rows"),
+    )  # fmt: skip
+
+
+def _words(item: GeneratedItem) -> tuple[str, str]:
+    other = "" if item.strongest == item.number else f"; it is {item.strongest_label}"
+    return item.label, f"{item.probability:.4f}{other}"
+
+
+def inverted_sheets(result: Result[InvertedItem]) -> dict[str, bytes]:
+    """``sheet.png``: held-out pictures, and what came of their codes."""
+    cells = [
+        Cell(tuple(item.images[role] for role in ("original", "image")), (f"{item.image_error:.3f}",))
+        for item in result.items
+    ]
+    rows = [Row("", tuple(cells[k : k + _BESIDE])) for k in range(0, len(cells), _BESIDE)]
+    if not rows:
+        return {}
+    subtitle = "held-out pictures, and what their codes are turned back into; normalised image error"
+    title = f"Learned inversion of {result.items[0].layer} of {model_name(result.provenance)}"
+    return drawn_pages(rows, title=title, subtitle=[subtitle], provenance=result.provenance)
+
+
+def fooling_pictures(result: Result[FoolingItem]) -> dict[str, bytes]:
+    """``curve.png``, the rates by coefficient, and ``sheet.png``, each perturbation with a picture before and after."""
+    if not result.items:
+        return {}
+    title, found = f"A generator's pictures fool {model_name(result.provenance)}", result.extra["fooling"]
+    rows = [Row("", tuple(_cell(item) for item in result.items[k : k + 2])) for k in range(0, len(result.items), 2)]
+    sheet = drawn_pages(
+        rows[:MOST_ROWS], title=title, subtitle=["perturbation, a picture, the same with it added"],
+        provenance=result.provenance, footer=more_rows(len(rows), "rows"),
+    )  # fmt: skip
+    return {**sheet, "curve.png": _curve(found, title, palette_of(result.provenance.background))}
+
+
+def _cell(item: FoolingItem) -> Cell:
+    last = item.rates[-1]
+    lines = (item.label, f"at {last['coefficient']}: {last['fooled']} of {last['pictures']} fooled")
+    return Cell(tuple(item.images[role] for role in ("perturbation", "before", "after")), lines)
+
+
+@own_style()
+def _curve(found: Any, title: str, palette: Palette) -> bytes:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 4.0), dpi=144)
+    figure.set_layout_engine("constrained")
+    ax = figure.subplots()
+    lines = (
+        ("generator", "generator: another class", palette.blue, "-"),
+        ("targeted", "generator: the class shown", palette.green, "-"),
+        ("universal", "universal perturbation", palette.vermilion, "--"),
+        ("random", "random signs", palette.soft_ink, ":"),
+    )
+    steps = [row["coefficient"] for row in found["curve"]]
+    for key, label, colour, dash in lines:
+        shares = [row[key] for row in found["curve"]]
+        if all(share is not None for share in shares):
+            ax.plot(steps, shares, color=colour, linestyle=dash, linewidth=1.8, label=label)
+    ax.set_ylim(-0.02, 1.02)
+    ax.set_xlabel("coefficient e, grey levels", fontsize=9, color=palette.ink, **NO_MARKUP)
+    ax.set_ylabel("fooling rate", fontsize=9, color=palette.ink, **NO_MARKUP)
+    ax.grid(color=palette.grid, linewidth=0.8)
+    ax.set_axisbelow(True)
+    ax.tick_params(length=0, labelsize=8, labelcolor=palette.soft_ink)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.spines[["left", "bottom"]].set_color(palette.soft_ink)
+    for text in ax.legend(fontsize=8, frameon=False, loc="best").get_texts():
+        text.set(color=palette.ink, **NO_MARKUP)
+    ink = palette.ink
+    figure.suptitle(title_lines(title, 70), x=0.012, ha="left", fontsize=11, weight="bold", color=ink, **NO_MARKUP)
+    return png_of(figure, palette=palette)

@@ -1,0 +1,89 @@
+"""The course of a generator's training: rounds of steps, and where it stands on the disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from torch.nn.functional import cross_entropy
+
+from onnxray.graph.file.replaced_tensors import replaced_bytes
+from onnxray.graph.reading import read_graph
+from onnxray.graph.trainable.listing import chosen, constants_of
+from onnxray.methods.run import Run
+from onnxray.model.model import Model
+from onnxray.training.checkpoints import read_state, write_state
+from onnxray.training.generators.drawn import drawn_generator, with_card
+from onnxray.training.generators.shown import CARD
+from onnxray.training.network import Network
+from onnxray.training.steps import Steps
+
+_ROUND: Final = 100
+
+
+class GeneratorCourse:
+    """One training at work."""
+
+    def __init__(
+        self, asked: Any, model: Model, value: str, numbers: tuple[int, ...], card: str, folder: Path, run: Run
+    ) -> None:
+        assert model.profile is not None
+        self.asked, self.value, self.folder = asked, value, folder
+        self.seed = int(run.random.integers(2**31))
+        proto = drawn_generator(
+            model.profile.shape, len(numbers), width=asked.width, maps=asked.maps, noise=asked.noise, feed=asked.feed,
+            random=np.random.default_rng(self.seed),
+        )  # fmt: skip
+        made = with_card(proto, iter([(CARD, card)]))
+        self.generator = Model(read_graph(made.SerializeToString()), None)
+        self.network = Network(self.generator, chosen(constants_of(self.generator.graph)))
+        self.steps = Steps(self.network, "adam", asked.rate, None)
+        self.numbers = torch.tensor(numbers)
+        self.shown = model.twin_for(asked.batch).differentiable((value,))
+        self.rounds = -(-asked.steps // _ROUND)
+        self.standing: dict[str, Any] = {"round": -1, "ended": False}
+
+    def round(self, number: int, run: Run) -> None:
+        """A hundred steps, unless the training has ended before."""
+        if self.standing["round"] < 0 < number:
+            state = read_state(self.folder, number - 1)
+            if state is not None:
+                self.standing = dict(state["standing"])
+                self.steps.load(state["steps"])
+        if self.standing["ended"]:
+            return
+        random = torch.Generator().manual_seed(self.seed + 1 + number)
+        count = min(_ROUND, self.asked.steps - number * _ROUND)
+        total = 0.0
+        for step in range(count):
+            loss = self._loss(random)
+            total += self.steps.step(loss)
+            done = number * _ROUND + step + 1
+            run.progress(done, self.asked.steps, f"generator: cross-entropy {total / (step + 1):.4g}")
+        run.tell("loss", {"steps": number * _ROUND + count, "loss": total / count})
+        self.standing = {"round": number, "ended": total / count < self.asked.until}
+        write_state(self.folder, number, {"standing": self.standing, "steps": self.steps.state()})
+
+    def _loss(self, random: torch.Generator) -> torch.Tensor:
+        places = torch.randint(len(self.numbers), (self.asked.batch,), generator=random)
+        feeds = {"class": places}
+        if self.asked.noise:
+            feeds["noise"] = torch.randn((self.asked.batch, self.asked.noise), generator=random)
+        made = self.network.values(feeds, ["picture"])["picture"]
+        found = self.shown(127.5 * (made + 1))[self.value].float()
+        scores = found.flatten(2).mean(2) if found.ndim > 2 else found
+        return cross_entropy(scores, self.numbers[places].to(scores.device))
+
+    def written(self, _run: Run) -> bytes:
+        """The generator's file."""
+        if self.standing["round"] < 0:
+            state = read_state(self.folder, self.rounds)
+            if state is not None:
+                self.steps.load(state["steps"])
+        return replaced_bytes(self.generator.graph.container, self.network.stored())
+
+    def model_of(self, data: bytes) -> Model:
+        """The file, opened."""
+        return Model(read_graph(data), None)

@@ -1,0 +1,163 @@
+"""A learned inversion of a layer (Dosovitskiy, Brox 2016, arXiv 1506.02753): an up-convolution network on its codes.
+
+    min_w  mean over x of |x - f(phi(x); w)|^2,   pixels from -1 to 1, LeakyReLU of slope 0.2, Adam
+
+Normalised image error, on held-out pictures: the mean of |x - f(phi(x))| over the mean of |x - x'| of pairs of them; 1
+is as far off as another picture. Beside it that of the mean of the pictures that were trained on.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnxray.arrays import Image8
+from onnxray.errors import InputError
+from onnxray.images.eight_bits import to_uint8
+from onnxray.images.pixels import Pixels
+from onnxray.methods.as_typed import path_texts, plain_fields
+from onnxray.methods.method import Method
+from onnxray.methods.option_checks import Range, check_choices
+from onnxray.methods.run import Run
+from onnxray.methods.synthesis.learned_inversion import CARD
+from onnxray.model.model import Model
+from onnxray.results.file_names import stem_of
+from onnxray.results.finished_items import Tape
+from onnxray.training.generators.inverted_item import InvertedItem
+
+FILE = "inverter.onnx"
+_FEWEST, _SHOWN = 10, 20
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class TrainInverter(Method[InvertedItem]):
+    """Train a network that gives pictures back from a layer's codes; an ONNX file, for invert --learned."""
+
+    name: ClassVar[str] = "inverter-train"
+    item_type: ClassVar[type[Any]] = InvertedItem
+
+    layer: Annotated[str, "the value whose codes are inverted"] = "features"
+    steps: Annotated[int, "steps of Adam", Range(1, 10_000_000)] = 2000
+    batch: Annotated[int, "pictures in a step", Range(1, 10_000)] = 64
+    rate: Annotated[float, "the step of Adam, which falls to 0 along a line", Range(1e-12, 10.0)] = 1e-3
+    width: Annotated[int, "channels of the last level; each level before has twice as many", Range(1, 256)] = 16
+    held_out: Annotated[float, "the share of the pictures that it is measured on", Range(0.01, 0.9)] = 0.1
+
+    def __post_init__(self) -> None:
+        check_choices(self)
+
+    def command(self) -> tuple[str, ...]:
+        """What is typed behind ``onnxray`` for it."""
+        return "generator", "inverter"
+
+    def as_typed(self, images: object, _goal: object) -> dict[str, Any]:
+        """The command's options."""
+        return {"images": path_texts("the images", images), **plain_fields(self)}
+
+    def run(self, model: Model, pixels: Pixels, _goal: Any, run: Run) -> Iterator[InvertedItem]:
+        """Give an item for held-out pictures, at most twenty."""
+        (layer,) = model.select_values([self.layer])
+        if len(pixels) < _FEWEST:
+            raise InputError(f"{len(pixels)} pictures were given to learn from; at least {_FEWEST} are needed")
+        images = to_uint8(pixels.array)
+        codes = model.values(pixels.replaced(images), [layer])[layer].astype(np.float32)
+        if codes.ndim < 2 or len(codes) != len(images):
+            raise InputError(f"{layer!r} has the shape {list(codes.shape)}, not one code a picture; name another layer")
+        order = run.random.permutation(len(images))
+        count = max(1, round(self.held_out * len(images)))
+        held, kept = order[:count], order[count:]
+        seed = int(run.random.integers(2**31))
+        data = self._trained(model, layer, codes[kept], images[kept], seed, run)
+        keep = None if run.tape is None else run.tape.keep
+        if keep is not None:
+            keep.put_file(FILE, functools.partial(_write, data))
+            run.tell("inverter", {"file": FILE, "sha256": hashlib.sha256(data).hexdigest()})
+        made = inverted(data, codes[held])
+        spread = _pair_distance(images[held])
+        average = np.broadcast_to(images[kept].mean(0), images[held].shape)
+        for name, other in (("error", made), ("mean_picture", average)):
+            run.tell(name, float(_distances(images[held], other).mean() / spread))
+        again = model.values(Pixels.of(made.astype(np.float32)), [layer])[layer].reshape(len(held), -1)
+        flat = codes[held].reshape(len(held), -1)
+        off = np.linalg.norm(again - flat, axis=1) / np.maximum(np.linalg.norm(flat, axis=1), 1e-30)
+        for row, place in enumerate(held[:_SHOWN].tolist()):
+            stems = {role: stem_of(pixels.names[place], row, role) for role in ("original", "image")}
+            shown = {"original": images[place], "image": made[row]}
+            yield InvertedItem(
+                path=pixels.names[place], layer=layer,
+                image_error=float(_distances(images[[place]], made[[row]])[0] / spread), code_error=float(off[row]),
+                stems=stems, images=shown,
+            )  # fmt: skip
+
+    def _trained(
+        self, model: Model, layer: str, codes: NDArray[np.float32], images: Image8, seed: int, run: Run
+    ) -> bytes:
+        """The inverter's file."""
+        import torch
+
+        from onnxray.graph.file.replaced_tensors import replaced_bytes
+        from onnxray.graph.reading import read_graph
+        from onnxray.graph.trainable.listing import chosen, constants_of
+        from onnxray.training.generators.drawn import drawn_inverter, with_card
+        from onnxray.training.network import Network
+        from onnxray.training.steps import Steps
+
+        assert model.profile is not None
+        card = {"layer": layer, "model": model.graph.name, "sha256": model.graph.sha256, "made_by": self.options()}
+        proto = drawn_inverter(
+            codes.shape[1:], model.profile.shape, width=self.width, random=np.random.default_rng(seed)
+        )
+        opened = Model(read_graph(with_card(proto, iter([(CARD, json.dumps(card))])).SerializeToString()), None)
+        network = Network(opened, chosen(constants_of(opened.graph)))
+        steps = Steps(network, "adam", self.rate, None)
+        random = np.random.default_rng(seed + 1)
+        total = 0.0
+        for step in range(self.steps):
+            rows = random.integers(len(codes), size=min(self.batch, len(codes)))
+            for group in steps.optimizer.param_groups:
+                group["lr"] = self.rate * (1 - step / self.steps)
+            wanted = torch.from_numpy(images[rows].astype(np.float32) / 127.5 - 1)
+            made = network.values({"code": torch.from_numpy(codes[rows])}, ["picture"])["picture"]
+            total += steps.step((made - wanted).square().mean())
+            run.progress(step + 1, self.steps, f"inverter: squared error {total / (step + 1):.4g}")
+        return replaced_bytes(opened.graph.container, network.stored())
+
+    def extra(self, tape: Tape[InvertedItem]) -> dict[str, Any]:
+        """The errors over all held-out pictures, and the file."""
+        found = {name: next(iter(tape.facts(name)), None) for name in ("error", "mean_picture", "inverter")}
+        return {
+            "normalised_image_error": found["error"], "of_the_mean_picture": found["mean_picture"],
+            "inverter": found["inverter"],
+        }  # fmt: skip
+
+
+def inverted(data: bytes, codes: NDArray[np.float32]) -> Image8:
+    """The pictures that an inverter's file gives for codes, by ONNX Runtime."""
+    from onnxray.graph.reading import read_graph
+
+    found = Model(read_graph(data), None).judge.outputs({"code": codes}, ["picture"])["picture"]
+    return to_uint8(127.5 * (found + 1))
+
+
+def _write(data: bytes, path: Path) -> None:
+    path.write_bytes(data)
+
+
+def _distances(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float64]:
+    """The L2 norm of each difference."""
+    return np.asarray(np.linalg.norm((a.astype(np.float64) - b.astype(np.float64)).reshape(len(a), -1), axis=1))
+
+
+def _pair_distance(images: Image8) -> float:
+    """The mean distance of each picture to the next ones, up to ten on."""
+    found = [_distances(images, np.roll(images, k, 0)).mean() for k in range(1, min(11, len(images)))]
+    return float(np.mean(found)) if found else 255.0 * float(np.sqrt(images[0].size))

@@ -1,0 +1,65 @@
+"""Learned inversion: better than the mean picture on held-out ones, and beside the optimised pre-image."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import onnxray
+import onnxray_models
+from onnxray.errors import InputError
+from onnxray.methods.synthesis.invert import Invert
+from onnxray.results.keeping import Keeping
+from onnxray.training.generators.inversion import TrainInverter
+
+DIGITS = list(onnxray_models.samples("lenet"))
+
+
+@pytest.fixture(scope="module")
+def lenet() -> onnxray.Model:
+    return onnxray.open("lenet")
+
+
+@pytest.fixture(scope="module")
+def run(lenet: onnxray.Model, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Path]:
+    folder = tmp_path_factory.mktemp("inverter") / "out"
+    with Keeping.into(folder, "inverter-train") as keep:
+        method = TrainInverter(layer="pool2", steps=300, batch=32, width=4, rate=2e-3, held_out=0.2)
+        result = method(lenet, DIGITS, keep=keep)
+        keep.complete(result)
+    return result, folder
+
+
+def test_held_out_pictures_come_back_nearer_than_the_mean_picture(run: tuple[Any, Path], lenet: onnxray.Model) -> None:
+    result, folder = run
+    assert len(result) == 20
+    assert result.extra["normalised_image_error"] < 0.8 * result.extra["of_the_mean_picture"]
+    assert result.extra["normalised_image_error"] == pytest.approx(np.mean([item.image_error for item in result]))
+    item = result[0]
+    files = json.loads((folder / "result.json").read_text())["items"][0]["files"]
+    saved = [np.asarray(Image.open(folder / files[role])) for role in ("original", "image")]
+    codes = [lenet.values(one[None, None].astype(np.float32), ["pool2"])["pool2"].ravel() for one in saved]
+    off = np.linalg.norm(codes[1] - codes[0]) / np.linalg.norm(codes[0])
+    assert item.code_error == pytest.approx(float(off), rel=1e-3)
+    assert "pool2" in repr(item)
+
+
+def test_invert_puts_it_beside_the_pre_image(run: tuple[Any, Path], lenet: onnxray.Model) -> None:
+    file = str(run[1] / "inverter.onnx")
+    (item,) = Invert(layer="pool2", steps=3, learned=file)(lenet, DIGITS[:1])
+    assert item.images["learned"].shape == (1, 28, 28)
+    assert item.numbers_["learned_error"] < item.numbers_["error"]  # after three steps
+    assert item.numbers_["learned_l2"] > 0
+
+
+def test_what_cannot_be_is_refused(run: tuple[Any, Path], lenet: onnxray.Model) -> None:
+    file = str(run[1] / "inverter.onnx")
+    with pytest.raises(InputError, match="was trained for 'pool2'"):
+        Invert(layer="ip1", steps=1, learned=file)(lenet, DIGITS[:1])
+    with pytest.raises(InputError, match="is no inverter that onnxray trained"):
+        Invert(layer="ip1", steps=1, learned=str(lenet.graph.path))(lenet, DIGITS[:1])
+    with pytest.raises(InputError, match="3 pictures were given to learn from"):
+        TrainInverter()(lenet, DIGITS[:3])
