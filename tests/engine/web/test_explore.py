@@ -19,6 +19,9 @@ pytest.importorskip("starlette", reason="the extra onnxray[web] is not installed
 pytest.importorskip("uvicorn", reason="the extra onnxray[web] is not installed")
 
 import onnxray
+from onnxray.web.server.bodies import Refused
+from onnxray.web.server.runs import Runs
+from onnxray.web.server.store import Blobs
 from support.auditing import digits
 from support.children import child
 from support.explored import Browsing, Explored, explored, until
@@ -190,6 +193,34 @@ def test_results_alone_are_shown_without_a_model(tmp_path: Path) -> None:
         assert mine.send("GET", "/runs/r1").status in {200, 404}
         assert mine.post("/ask/model", {}).status == 409
         assert mine.post("/runs", {"path": ["verify"]}).status == 409
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"schema": 1, "items": 3}', '{"schema": 1, "items": [{"files": {"image": ["a"]}, "x": NaN}], "seconds": Infinity}',
+     '{"schema": 1, "items": [], "notes": 7}', '{"schema": 9, "items": []}', "[]", "{", '{"schema": 1, "items": [7, null]}',
+     '{"schema": 1, "items": [{"files": {"image": "../../../etc/passwd", "map": "result.json"}}]}'],
+)  # fmt: skip
+def test_a_damaged_run_is_said_to_be_and_leads_nowhere(tmp_path: Path, text: str) -> None:
+    (tmp_path / "runs" / "one").mkdir(parents=True)
+    (tmp_path / "runs" / "one" / "result.json").write_text(text)
+    runs = Runs(tmp_path / "out", None, Blobs(), tmp_path / "runs")
+    (run,) = runs
+    try:
+        document = runs.document(run)
+    except Refused as refusal:
+        document = {"items": [], "status": refusal.status, "text": refusal.text}
+    assert "\n" not in json.dumps(document, allow_nan=False)
+    assert document.get("status", 404) == 404
+    assert [one for item in document["items"] for one in item["pictures"]] == []
+
+
+def test_without_the_extra_it_says_how_to_get_it() -> None:
+    code = "import sys; sys.modules['uvicorn'] = None; sys.argv = ['onnxray', 'explore', 'lenet']; from onnxray.cli import main; main()"
+    process: subprocess.Popen[str] = child("-c", code)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert said.strip() == "onnxray: explore needs uvicorn: pip install 'onnxray[web]'"
 
 
 def refused(*arguments: object) -> str:

@@ -178,6 +178,18 @@ def test_what_is_wrong_is_said_and_nothing_breaks(page: Page) -> None:
     page.logged()  # a refusal is logged by the browser as one
 
 
+def test_what_is_verified_stands_at_the_node(page: Page) -> None:
+    page.put("#search", "conv2")
+    page.until("document.querySelector('#found').dataset.ready === 'conv2'")
+    page.click("#found li")
+    page.until("document.querySelector('#value').dataset.node === '2'")
+    page.click("#verify")
+    page.until(
+        "[...document.querySelectorAll('.run')].some(one => one.textContent.startsWith('verify') && one.dataset.ready)"
+    )
+    page.until("document.querySelector('#value').textContent.includes('agrees, relative difference')")
+
+
 @pytest.mark.skipif(axe() is None, reason="axe-core is not there: npm install axe-core")
 @pytest.mark.parametrize("tab", ["picture", "value", "methods", "runs", "compare"])
 def test_axe_finds_no_serious_fault(page: Page, tab: str) -> None:

@@ -155,6 +155,14 @@ def test_the_slider_lies_on_lots_own_line(bench: Bench, tmp_path: Path) -> None:
         along(bench, folder=str(tmp_path / "run"), item=0, scale=-1)
 
 
+def test_the_slider_asks_no_other_model_than_the_runs_own(bench: Bench, tmp_path: Path) -> None:
+    onnxray.methods.FGSM(eps=20.0)(onnxray.open("lenet"), [DIGIT]).save(tmp_path / "run")
+    text = (tmp_path / "run" / "result.json").read_text()
+    (tmp_path / "run" / "result.json").write_text(text.replace(onnxray.open("lenet").graph.sha256, "0" * 64))
+    with pytest.raises(InputError, match="of another model"):
+        along(bench, folder=str(tmp_path / "run"), item=0, scale=5)
+
+
 def test_the_slider_of_an_attack_lies_between_its_pictures(bench: Bench, tmp_path: Path) -> None:
     result = onnxray.methods.FGSM(eps=20.0)(onnxray.open("lenet"), [DIGIT])
     result.save(tmp_path / "run")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import shlex
 import tempfile
 import zipfile
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import IO, Any, Final, Literal, final
 
 from onnxray.errors import OnnxrayError
+from onnxray.graph.node_attributes import DAMAGED
 from onnxray.notebooks.tables import flat
 from onnxray.results.earlier_run import DOCUMENT
 from onnxray.results.loading import own_file, stored_document
@@ -134,9 +136,13 @@ class Runs:
     def document(self, run: Run) -> dict[str, Any]:
         """What a run gave, for the page: numbers and pictures of its items. Errors: Refused where it gave nothing."""
         try:
-            document = stored_document(run.folder)
+            return self._document(run, stored_document(run.folder))
         except OnnxrayError as error:
             raise Refused(404, run.error or str(error)) from None
+        except DAMAGED as error:
+            raise Refused(404, f"the run's document is damaged ({type(error).__name__})") from None
+
+    def _document(self, run: Run, document: Mapping[str, Any]) -> dict[str, Any]:
         names = self.files(run)
         index = {name: place for place, name in enumerate(names)}
         items = [_item(entry, index) for entry in document["items"][:_MOST_ITEMS] if isinstance(entry, dict)]
@@ -146,7 +152,8 @@ class Runs:
         return {
             **run.to_dict(), "items": items, "count": len(document["items"]),
             "sheets": [{"role": _short(names[place]), "file": place} for place in sheets],
-            "notes": [_short(note) for note in document.get("notes", [])][:50], "seconds": document.get("seconds"),
+            "notes": [_short(note) for note in document.get("notes", [])][:50],
+            "seconds": _plain(document.get("seconds")),
             "interrupted": bool(document.get("interrupted") or document.get("incomplete")),
             "method": _short(method.get("name")) if isinstance(method, dict) else "",
             "model_name": _short(Path(str(model.get("path"))).name) if isinstance(model, dict) else "",
@@ -225,7 +232,7 @@ def _verified(document: Mapping[str, Any]) -> dict[str, list[Any]] | None:
     if not isinstance(method, dict) or method.get("name") != "verify":
         return None
     rows = (entry for entry in document["items"] if isinstance(entry, dict))
-    return {str(row.get("name")): [_short(row.get("verdict")), row.get("relative")] for row in rows}
+    return {str(row.get("name")): [_short(row.get("verdict")), _plain(row.get("relative"))] for row in rows}
 
 
 def _earlier(folder: Path | None) -> list[Path]:
@@ -246,17 +253,23 @@ def _item(entry: Mapping[str, Any], index: Mapping[str, int]) -> dict[str, Any]:
     """An item's numbers, and its pictures by their places."""
     own = {key: value for key, value in entry.items() if key not in {"files", "trace"}}
     files = entry.get("files")
-    roles = files.items() if isinstance(files, dict) else ()
-    numbers = [
-        {"name": _short(name), "value": value if isinstance(value, int | float | bool | None) else _short(value)}
-        for name, value in flat(own).items()
-    ]
+    roles = [pair for pair in files.items() if isinstance(pair[1], str)] if isinstance(files, dict) else []
+    numbers = [{"name": _short(name), "value": _plain(value)} for name, value in flat(own).items()]
     return {
         "numbers": numbers,
-        "pictures": [{"role": _short(role), "file": index[name]} for role, name in roles if name in index],
+        "pictures": [
+            {"role": _short(role), "file": index[name]} for role, name in roles if name in index
+        ],
         "slides": isinstance(files, dict) and {"origin", "image"} <= files.keys(),
-        "scale": entry.get("scale") if "until" in entry else entry.get("linf"), "lots": "until" in entry,
+        "scale": _plain(entry.get("scale" if "until" in entry else "linf")), "lots": "until" in entry,
     }  # fmt: skip
+
+
+def _plain(value: object) -> int | float | bool | str | None:
+    """What stands in a document as the page may be told it: numbers that are none are words."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return "not finite"
+    return value if isinstance(value, int | float | bool | None) else _short(value)
 
 
 def _short(text: object) -> str:

@@ -47,7 +47,11 @@ def along(bench: Bench, *, model: int = 0, folder: str, item: int, scale: float)
 def _line(desk: Desk, folder: str, item: int) -> tuple[Line, float]:
     """The line of an item, and the scale at which its own picture lies."""
     place = Path(folder)
-    entries = stored_document(place)["items"]
+    document = stored_document(place)
+    stated, own = document["model"]["sha256"], desk.model.graph.sha256
+    if stated != own:
+        raise InputError(f"this run is of another model, {str(stated)[:12]}, and the one that is open is {own[:12]}")
+    entries = document["items"]
     if not 0 <= item < len(entries):
         raise InputError(f"the run has no item {item}; it has {len(entries)}")
     entry = entries[item]
