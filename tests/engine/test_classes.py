@@ -10,13 +10,18 @@ from support.paths import ROOT
 
 FILES = sorted((ROOT / "engine/onnxray").rglob("*.py"))
 NOTHING_TO_DO = (
-    {("parametrizations.py", "settle"), ("profile.py", "encode"), ("to_torch.py", "__call__")}
+    {
+        ("parametrizations.py", "settle"),
+        ("base.py", "check_variable"),
+        ("profile.py", "encode"),
+        ("to_torch.py", "__call__"),
+    }
     | {("result.py", "__getitem__"), ("executors.py", "close"), ("sparse_steps.py", "begin")}
     | {(name, "setup_context") for name in ("backward_rules.py", "arithmetic.py")}
 )
 """Methods that do nothing by default, that torch asks for, and overloads."""
-MOVES = {("loop.py", "Climb")}
-"""The state of a loop."""
+MOVES = {("loop.py", "Climb"), ("runs.py", "Run"), ("groups.py", "Group")}
+"""The state of a loop, of a run that is under way, and of a tree while it is built."""
 ARRAYS = ("NDArray[", "Array", "Index", "torch.Tensor")
 
 

@@ -28,11 +28,17 @@ from onnxray.methods.saliency.base import Saliency
 from onnxray.methods.saliency.gradient.gradient import Gradient
 from onnxray.methods.saliency.perturbation.rise import RISE
 from onnxray.methods.synthesis.base import Synthesis
+from onnxray.training.generators.fooling import FoolWithGenerator
+from onnxray.training.generators.inversion import TrainInverter
+from onnxray.training.generators.rendering import RenderGenerator
+from onnxray.training.generators.training import TrainGenerator
+from onnxray.training.hardening import Harden
 from support import models
 
 METHODS = [
     *(one for base in (Attack, Saliency, Synthesis, Features) for one in family(base).values()),  # type: ignore[type-abstract]
     LOTS, TCAV, Comparison, LayerSimilarity, ModelComparison, RobustnessEvaluation, Universal, Patch,
+    Harden, TrainGenerator, RenderGenerator, FoolWithGenerator, TrainInverter,
 ]  # fmt: skip
 
 

@@ -26,7 +26,7 @@ def commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str
 COMMANDS = dict(commands(typer.main.get_command(app)))
 UNNAMED = {("audit", "run"): ("audit",)}
 """What is typed for a command that is its group's default."""
-WITHOUT_A_MODEL = {("audit", name) for name in ("init", "explain", "compare")}
+WITHOUT_A_MODEL = {("audit", name) for name in ("init", "explain", "compare")} | {("diff",)}
 
 
 @pytest.mark.parametrize("path", COMMANDS, ids=lambda path: "-".join(path) or "onnxray")
