@@ -6,12 +6,12 @@ checks by their sha256.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from typing import Any, final
 
 from onnxray.assess.jobs.executors import Failure, attempt
 from onnxray.assess.jobs.pool import Pool, Worker
+from onnxray.engines.machine import cores
 from onnxray.errors import InputError
 from onnxray.errors.short_values import short
 
@@ -88,8 +88,7 @@ class Ray(Pool):
 
     def started(self) -> Worker:
         """A new actor. Ray would give torch one thread, and float sums depend on how many there are."""
-        threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        environment = {"env_vars": {"OMP_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "passive"}}
+        environment = {"env_vars": {"OMP_NUM_THREADS": str(cores()), "OMP_WAIT_POLICY": "passive"}}
         actor = self._ray.remote(Slot).options(num_cpus=1, max_restarts=0, runtime_env=environment)
         return RayWorker(self._ray, actor.remote(self._start))
 

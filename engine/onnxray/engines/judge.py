@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from onnxray.arrays import Array, Arrays
 from onnxray.engines.casting import as_given
 from onnxray.engines.chunks import Through, chunk_size, in_chunks, sample_count, takes_one_alone
 from onnxray.engines.integer_products import products, saturates
+from onnxray.engines.machine import cores
 from onnxray.engines.readable_copies import carried, own_names, readable, reasons
 from onnxray.engines.session_source import SessionSource, cut_source, file_source
 from onnxray.engines.sessions import Sessions
@@ -254,6 +256,8 @@ class Judge:
         if not optimised:
             options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         options.log_severity_level = 4
+        if (own := cores()) < (os.cpu_count() or 1):  # it would start a thread for each that there is
+            options.intra_op_num_threads = own
         # Its threads would go on spinning for 30 ms after a run, on cores that torch or the next session needs then.
         options.add_session_config_entry("session.force_spinning_stop", "1")
         for key, value in {**entries, **source.entries}.items():

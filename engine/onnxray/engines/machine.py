@@ -30,8 +30,13 @@ def describe_machine() -> Mapping[str, Any]:
         "system": platform.system(),
         "processor": name,
         "flags": [flag for flag in _TELLING if flag in flags],
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": cores(),
     }
+
+
+def cores() -> int:
+    """The cores that this process may use: fewer than there are under taskset, or in a container that pins them."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def versions(device: str) -> dict[str, str]:

@@ -1,6 +1,8 @@
 """The judge: what it gives is what a plain ONNX Runtime session gives."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -290,3 +292,18 @@ def test_promoted_outputs_give_the_outputs_alone(lenet: onnx.ModelProto) -> None
 
 def test_providers(lenet: onnx.ModelProto) -> None:
     assert Judge(read_graph(lenet)).providers == ("CPUExecutionProvider",)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="which cores a process may use is not to be had here")
+def test_no_more_threads_than_cores_that_the_process_may_use(write: Write) -> None:
+    """In a process of its own: the cores are the whole process'."""
+    program = (
+        "import os, onnxray, onnxruntime, numpy as np\n"
+        "before = len(os.listdir('/proc/self/task'))\n"
+        "os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
+        "judge = onnxray.open('lenet').judge\n"
+        "judge.outputs({judge.graph.inputs[0].name: np.zeros((1, 1, 28, 28), np.float32)})\n"
+        "print(len(os.listdir('/proc/self/task')) - before)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert int(done.stdout) == 0

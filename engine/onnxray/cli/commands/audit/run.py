@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import importlib
-import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -169,16 +168,16 @@ def _opening(shared: Opening) -> HowOpened:
 def _executor(jobs: int | None, ray: str | None, timeout: float | None, memory: int | None) -> Executor:
     from onnxray.assess.jobs.executors import Inline
     from onnxray.assess.jobs.processes import Processes
+    from onnxray.engines.machine import cores
 
     if memory is not None:
         check_limits_memory()
     start = None if memory is None else functools.partial(limit_memory, memory)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if jobs == 0:
         if timeout is not None or memory is not None or ray is not None:
             raise InputError("--jobs 0 works in this process, which --timeout, --memory and --ray have no hold on")
         return Inline()
-    count = jobs or max(1, cores // 2)
+    count = jobs or max(1, cores() // 2)
     if ray is not None:  # an adapter, which is imported where it is asked for
         actors: Executor = importlib.import_module("onnxray_adapters.ray_jobs").Ray(
             ray, count, timeout=timeout, start=start
