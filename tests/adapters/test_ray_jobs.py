@@ -30,7 +30,8 @@ def test_without_ray_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPat
 
 
 def node(*arguments: str) -> subprocess.Popen[bytes]:
-    path = os.pathsep.join(str(ROOT / part) for part in ("engine", "adapters", "models", "tests"))
+    ours = (str(ROOT / part) for part in ("engine", "adapters", "models", "tests"))
+    path = os.pathsep.join([*ours, *filter(None, [os.environ.get("PYTHONPATH")])])
     shared = ("--num-cpus=1", "--disable-usage-stats", "--node-ip-address=127.0.0.1", "--block")
     return subprocess.Popen(
         [sys.executable, "-m", "ray.scripts.scripts", "start", *arguments, *shared],
