@@ -13,6 +13,7 @@ import typer
 
 from onnxray.cli.parts.document import command_line, default_folder, print_json
 from onnxray.cli.parts.limits import limited
+from onnxray.cli.parts.memory_limit import check_limits_memory, read_size
 from onnxray.cli.parts.shared_options import Opening, with_shared_options
 from onnxray.cli.terminal.notes import note
 from onnxray.errors import InputError
@@ -55,6 +56,27 @@ def explore(
             "--i-know", help="Other machines may reach the page, unencrypted, and whoever reads along may use it."
         ),
     ] = False,
+    timeout: Annotated[
+        float | None,
+        typer.Option(
+            "--timeout",
+            metavar="SECONDS",
+            min=0.1,
+            rich_help_panel="Limits",
+            help="End what a question of the page asks of the model after so long; runs have a button for that.",
+        ),
+    ] = None,
+    memory: Annotated[
+        int | None,
+        typer.Option(
+            "--memory",
+            metavar="SIZE",
+            parser=read_size,
+            rich_help_panel="Limits",
+            help="The most memory that the process which works with the model may take (4GB, 500MB, 2GiB; address "
+            "space, of which libraries alone take 1 to 3 GB).",
+        ),
+    ] = None,
     *,
     shared: Opening,
 ) -> None:
@@ -68,6 +90,8 @@ def explore(
     """
     _refuse_without_the_extra()
     _check(model, images, results, host, known)
+    if memory is not None:
+        check_limits_memory()
     from onnxray.web.server.app import Site
     from onnxray.web.server.guard import Key, hosts_of
     from onnxray.web.server.runs import Runs
@@ -76,7 +100,7 @@ def explore(
     from onnxray.web.server.worker import Worker
 
     sources = () if model is None else (model, *(beside or ()))
-    worker = Worker(sources, shared) if sources else None
+    worker = Worker(sources, shared, timeout=timeout, memory=memory) if sources else None
     blobs = Blobs()
     runs = Runs(shared.out or default_folder("explore"), worker, blobs, results)
     pictures = Pictures(_there(images or []))

@@ -201,7 +201,7 @@ class Site:
 
     async def end(self, _: Request) -> Response:
         """End the process that works with the model, whatever it does."""
-        await anyio.to_thread.run_sync(self._worker().end)
+        await self._worker().ended()
         return JSONResponse({"ended": True})
 
     def _worker(self) -> Worker:

@@ -8,7 +8,6 @@ import shlex
 import tempfile
 import zipfile
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Final, Literal, final
 
@@ -21,6 +20,7 @@ from onnxray.web.server.bodies import Refused
 from onnxray.web.server.store import Blobs, Picture
 from onnxray.web.server.worker import Failed, Worker
 
+State = Literal["waiting", "running", "done", "failed", "stopped"]
 _MOST_WAITING: Final = 20
 _MOST_RUNS: Final = 1000
 _MOST_ITEMS: Final = 200
@@ -28,25 +28,19 @@ _LONGEST_TEXT: Final = 300
 _KEEP_ALIVE: Final = 15.0
 
 
-@dataclass(eq=False)
+@final
 class Run:
-    """One run. folder: None until it has one. version: counts its changes, which the page follows."""
+    """One run, as far as it is. version: counts its changes, which the page follows by waiting for ``changed``."""
 
-    key: str
-    title: str
-    folder: Path
-    state: Literal["waiting", "running", "done", "failed", "stopped"] = "waiting"
-    typed: str = ""
-    model: int = 0
-    number: int | None = None
-    done: int = 0
-    total: int = 0
-    what: str = ""
-    picture: str | None = None
-    error: str | None = None
-    inputs: Sequence[Picture] = ()
-    version: int = 0
-    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    def __init__(self, key: str, title: str, folder: Path, state: State = "waiting") -> None:
+        self.key, self.title, self.folder, self.state = key, title, folder, state
+        self.model = self.done = self.total = self.version = 0
+        self.number: int | None = None
+        self.typed = self.what = ""
+        self.picture: str | None = None
+        self.error: str | None = None
+        self.inputs: tuple[Picture, ...] = ()
+        self.changed = asyncio.Event()
 
     def to_dict(self) -> dict[str, Any]:
         """How far it is, for the page."""
@@ -193,10 +187,10 @@ class Runs:
         stream.seek(0)
         return stream
 
-    def _add(self, title: str, folder: Path, state: Any = "waiting") -> Run:
+    def _add(self, title: str, folder: Path, state: State = "waiting") -> Run:
         if len(self._all) >= _MOST_RUNS:
             raise Refused(429, f"there are {_MOST_RUNS} runs already")
-        run = Run(key=f"r{len(self._all) + 1}", title=_short(title), folder=folder, state=state)
+        run = Run(f"r{len(self._all) + 1}", _short(title), folder, state)
         self._all[run.key] = run
         return run
 

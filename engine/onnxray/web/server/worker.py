@@ -28,10 +28,15 @@ class Failed(Exception):
 
 @final
 class Worker:
-    """Questions and runs, answered by another process. All methods are the event loop's."""
+    """Questions and runs, answered by another process. All methods are the event loop's.
 
-    def __init__(self, sources: tuple[str, ...], how: Opening) -> None:
-        self._sources, self._how = sources, how
+    timeout: seconds that a question may take. memory: bytes of address space that the process may.
+    """
+
+    def __init__(
+        self, sources: tuple[str, ...], how: Opening, *, timeout: float | None = None, memory: int | None = None
+    ) -> None:
+        self._arguments, self._timeout = (sources, how, memory), timeout
         self._numbers = itertools.count(1)
         self._waiting: dict[int, tuple[asyncio.Future[dict[str, Any]], Told | None]] = {}
         self._process: Any = None
@@ -39,10 +44,16 @@ class Worker:
         self._ended_by_us = False
 
     async def ask(self, name: str, **options: Any) -> dict[str, Any]:
-        """The answer to a question. Errors: Failed."""
+        """The answer to a question. Errors: Failed, also where it takes longer than a question may."""
         number, future = self._begin(None)
         self._send("ask", number, name, options)
-        return await future
+        try:
+            return await asyncio.wait_for(future, self._timeout)
+        except TimeoutError:
+            await self.ended()
+            raise Failed(
+                f"this was not answered within {self._timeout:g} s, so it was ended; give it longer with --timeout"
+            ) from None
 
     def run(self, told: Told, **options: Any) -> tuple[int, asyncio.Future[dict[str, Any]]]:
         """A run, which is told of as it goes on: its number, and what is given at its end. Errors: Failed, then."""
@@ -62,6 +73,12 @@ class Worker:
             process.kill()
             process.join(10)
 
+    async def ended(self) -> None:
+        """The same without keeping others waiting; what was asked is told so."""
+        pipe = self._pipe
+        await asyncio.to_thread(self.end)
+        self._lost(pipe)
+
     def _begin(self, told: Told | None) -> tuple[int, asyncio.Future[dict[str, Any]]]:
         self._start()
         number = next(self._numbers)
@@ -70,17 +87,17 @@ class Worker:
         return number, future
 
     def _send(self, *message: Any) -> None:
-        with contextlib.suppress(OSError):  # it is gone, which the thread that hears it says
+        with contextlib.suppress(OSError):  # it is gone, which the thread that hears it is about to say
             self._pipe.send(message)
 
     def _start(self) -> None:
-        if self._process is not None and self._process.is_alive():
+        if self._process is not None:
             return
         from onnxray.web.work.process import work
 
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=work, args=(theirs, self._sources, self._how), daemon=True)
+        self._process = context.Process(target=work, args=(theirs, *self._arguments), daemon=True)
         with environment_of_children():
             self._process.start()
         theirs.close()
@@ -111,8 +128,10 @@ class Worker:
             future.set_exception(Failed(what))
 
     def _lost(self, pipe: Any) -> None:
-        if pipe is not self._pipe:
+        if pipe is not self._pipe or self._process is None:
             return
+        self._process.kill()  # it may be about to end, and must not be asked again
+        self._process = self._pipe = None
         waiting, self._waiting = self._waiting, {}
         for future, _ in waiting.values():
             if not future.done():

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import re
 import types
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -28,11 +29,13 @@ _SLIDERS: Final = {"eps": (0.0, 64.0, 0.5), "linf": (1.0, 255.0, 1.0)}
 """Options that are set by a slider: least, most, step."""
 _FILES: Final = frozenset({
     "background_samples", "concepts", "direction", "encoder", "encoder_profile", "from_", "from_profile", "generator",
-    "guide", "neighbours", "perturbation", "setting", "style", "train",
+    "guide", "learned", "neighbours", "perturbation", "setting", "style", "train",
 })  # fmt: skip
 """Options that name files or folders, or options of other methods, which may."""
 _FILES_AS_TEXT: Final = frozenset({"start"})
 """Those that are a choice elsewhere, and name a file where they are text."""
+_SAYS_FILE: Final = re.compile(r"\bfiles?\b|\bfolders?\b|\.npy", re.IGNORECASE)
+"""What the help of an option says that is added and names a file: it is left out before it is listed above."""
 _NEED_FILES: Final = frozenset({"apply", "feature-adversary", "patch", "surrogate", "style", "transfer", "universal"})
 """Methods that are made of files beside the picture."""
 
@@ -105,7 +108,9 @@ def _fields(method: type[Any]) -> Iterator[tuple[str, Any]]:
     hints = get_type_hints(method, include_extras=True)
     for one in dataclasses.fields(method):
         if get_origin(hints[one.name]) is Annotated and one.name not in _FILES:
-            if one.name in _FILES_AS_TEXT and described(hints[one.name])[0] in (str, str | None):
+            kind, text, _ = described(hints[one.name])
+            words = str in (get_args(kind) or (kind,))
+            if words and (one.name in _FILES_AS_TEXT or _SAYS_FILE.search(text)):
                 continue
             yield one.name, hints[one.name]
 

@@ -6,12 +6,13 @@ Conv Relu MaxPool Conv Relu MaxPool      without such names, is two blocks of th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from onnxray.graph.facts import Graph, Node
 
+_Prefix = tuple[str, ...]
 _DEEPEST: Final = 12
 _LONGEST_BLOCK: Final = 48
 _LEAST_REPEATED: Final = 6
@@ -20,7 +21,7 @@ _MANY: Final = 24
 """Nodes side by side among which repeated blocks are looked for."""
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True, eq=False)
 class Group:
     """Nodes that are shown as one until the group is opened. key: what tells it from all others of the graph: the
     prefix of names, in which no part is empty, and behind two slashes the place of a block.
@@ -30,7 +31,7 @@ class Group:
 
     key: str
     label: str
-    members: list[Group | Node] = field(default_factory=list)
+    members: tuple[Group | Node, ...]
     like: str | None = None
 
     @property
@@ -59,18 +60,15 @@ def grouped(graph: Graph) -> Group:
     """The whole graph as one group, which is open at first."""
     nodes = shown_nodes(graph)
     slashes = any("/" in name_of(node) for node in nodes)
-    root = Group(key="", label=graph.name)
-    inner: dict[tuple[str, ...], Group] = {(): root}
+    held: dict[_Prefix, list[_Prefix | Node]] = {(): []}
     for node in nodes:
         parts = tuple(part for part in name_of(node).split("/" if slashes else ".") if part)[:-1][:_DEEPEST]
         for depth in range(1, len(parts) + 1):
-            if parts[:depth] not in inner:
-                made = Group(key="/".join(parts[:depth]), label=parts[depth - 1])
-                inner[parts[:depth]] = made
-                inner[parts[: depth - 1]].members.append(made)
-        inner[parts].members.append(node)
-    _simplify(root)
-    return root
+            if parts[:depth] not in held:
+                held[parts[:depth]] = []
+                held[parts[: depth - 1]].append(parts[:depth])
+        held[parts].append(node)
+    return _group((), graph.name, held)
 
 
 def name_of(node: Node) -> str:
@@ -78,26 +76,24 @@ def name_of(node: Node) -> str:
     return node.name or next(filter(None, node.outputs), "")
 
 
-def _simplify(root: Group) -> None:
-    """Dissolve groups of one member, find blocks, and say which groups are alike."""
-    order = [root]
-    for group in order:
-        order.extend(group.groups)
-    for group in reversed(order):
-        group.members = [
-            one.members[0] if isinstance(one, Group) and len(one.members) == 1 else one for one in group.members
-        ]
-        group.members = _with_blocks(group)
-        first: dict[tuple[str, ...], str] = {}
-        for one in group.groups:
-            signature = tuple(node.operator for node in one.nodes)
-            one.like = first.get(signature)
-            first.setdefault(signature, one.label)
+def _group(prefix: _Prefix, label: str, held: Mapping[_Prefix, Sequence[_Prefix | Node]]) -> Group:
+    """The group of a prefix: groups of one member are dissolved, blocks found, and those that are alike say so."""
+    members: list[Group | Node] = []
+    for one in held[prefix]:
+        inner = one if isinstance(one, Node) else _group(one, one[-1], held)
+        members.append(inner.members[0] if isinstance(inner, Group) and len(inner.members) == 1 else inner)
+    key, first, told = "/".join(prefix), dict[tuple[str, ...], str](), list[Group | Node]()
+    for member in _with_blocks(key, members):
+        if isinstance(member, Group):
+            signature = tuple(node.operator for node in member.nodes)
+            member = replace(member, like=first.get(signature))
+            first.setdefault(signature, member.label)
+        told.append(member)
+    return Group(key, label, tuple(told))
 
 
-def _with_blocks(group: Group) -> list[Group | Node]:
+def _with_blocks(key: str, members: list[Group | Node]) -> list[Group | Node]:
     """The members with runs of repeated operators made groups, where many nodes stand side by side."""
-    members = group.members
     if sum(isinstance(one, Node) for one in members) < _MANY:
         return members
     made: list[Group | Node] = []
@@ -112,7 +108,7 @@ def _with_blocks(group: Group) -> list[Group | Node]:
         for k in range(count):
             own = members[place + k * period : place + (k + 1) * period]
             label = f"block {k + 1} of {count}: {' '.join(dict.fromkeys(words[place : place + period]))}"
-            made.append(Group(key=f"{group.key}//{place}.{k}", label=label, members=list(own)))
+            made.append(Group(f"{key}//{place}.{k}", label, tuple(own)))
         place += period * count
     return made
 

@@ -22,6 +22,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from onnxray.assess.jobs.children import end_with_the_parent
+from onnxray.cli.parts.memory_limit import limit_memory
 from onnxray.cli.parts.shared_options import Opening
 from onnxray.errors import OnnxrayError
 from onnxray.errors.shown_text import one_line
@@ -40,9 +41,11 @@ QUESTIONS: Final[Mapping[str, Callable[..., dict[str, Any]]]] = MappingProxyType
 """What can be asked, by its name."""
 
 
-def work(parent: Connection, sources: tuple[str, ...], how: Opening) -> None:
-    """Work until the parent is gone."""
+def work(parent: Connection, sources: tuple[str, ...], how: Opening, memory: int | None = None) -> None:
+    """Work until the parent is gone. memory: bytes of address space that this may take."""
     end_with_the_parent()
+    if memory is not None:
+        limit_memory(memory)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of the terminal, which is the server's to hear
     warnings.simplefilter("ignore")
     Worker(parent, Bench(sources, how)).go()
