@@ -28,6 +28,7 @@ import audits  # noqa: E402
 import bundled  # noqa: E402
 import explored  # noqa: E402
 import networks  # noqa: E402
+import trained  # noqa: E402
 from studio import IMAGES, ROOT, Studio, stamp_of  # noqa: E402
 
 import example  # noqa: E402
@@ -46,7 +47,7 @@ PLACES = {
     **{name: f"data-photos/{name}" for name in (*networks.PHOTOS, *networks.MORE_PHOTOS)},
 }
 """Where the files lie in the folder of networks, by the names that commands use."""
-RECIPES = (*bundled.RECIPES, *networks.RECIPES, *audits.RECIPES, *explored.RECIPES)
+RECIPES = (*bundled.RECIPES, *networks.RECIPES, *audits.RECIPES, *explored.RECIPES, *trained.RECIPES)
 
 
 def main() -> None:

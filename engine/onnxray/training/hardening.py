@@ -23,7 +23,7 @@ from typing import Any, ClassVar, final
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxray.errors import InputError
+from onnxray.errors import InputError, OutputError
 from onnxray.errors.short_values import short
 from onnxray.graph.file.replaced_tensors import write_replaced
 from onnxray.images.picture_list import PictureList, left_out_notes
@@ -74,6 +74,7 @@ class Harden(HardeningOptions, Method[EpochItem]):
         from onnxray.training.course import Course
 
         assert isinstance(run.pictures, PictureList)
+        self._refuse_the_model_itself(model, run)
         self.constants(model)  # what cannot be trained is refused before pictures are read
         if self.in_place:
             path = model.graph.container.absolute
@@ -96,6 +97,19 @@ class Harden(HardeningOptions, Method[EpochItem]):
                     own.tell("after", course.evaluated(course.model_of(arrays), own))
                     own.tell("verified", course.verified(arrays))
                     self._write(model, arrays, own)
+
+    def _refuse_the_model_itself(self, model: Model, run: Run) -> None:
+        """Refuse a run folder that the model lies in, where it would be written over. Errors: OutputError."""
+        keep, container = None if run.tape is None else run.tape.keep, model.graph.container
+        if keep is None or self.in_place or container.absolute is None:
+            return
+        for place in (container.absolute.name, *container.external):
+            target = keep.path / place
+            if target.exists() and any(one.exists() and target.samefile(one) for one in container.files):
+                raise OutputError(
+                    f"{target} is the model itself, which would be written over; give another folder, or replace the "
+                    "model by --in-place"
+                )
 
     def _write(self, model: Model, arrays: Any, run: Run) -> None:
         """The file, where there is a place for it."""

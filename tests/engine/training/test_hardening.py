@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 import onnxray
 import onnxray_models
 from onnxray.cli.app import app
-from onnxray.errors import InputError, NotAClassifier
+from onnxray.errors import ImageError, InputError, NotAClassifier, OutputError
 from onnxray.graph.differences.files import differences
 from onnxray.results.keeping import Keeping
 from onnxray.training import course, steps
@@ -183,6 +183,25 @@ def test_external_data_and_in_place(tmp_path: Path, lenet: onnxray.Model) -> Non
     hardened(model, tmp_path / "second", epochs=1, in_place=True)
     assert (tmp_path / "out" / "net.bin").read_bytes() == (tmp_path / "net.bin").read_bytes()
     assert not (tmp_path / "second" / "net.onnx").exists()
+
+
+def test_the_model_itself_is_not_written_over(lenet: onnxray.Model, tmp_path: Path) -> None:
+    path = tmp_path / "net.onnx"
+    onnx.save(onnx.load(lenet.graph.path), path)
+    before = path.read_bytes()
+    with pytest.raises(OutputError, match="is the model itself"):
+        hardened(onnxray.open(path, lenet.profile), tmp_path, epochs=1)
+    assert path.read_bytes() == before
+    assert [one.name for one in tmp_path.iterdir()] == ["net.onnx"]
+
+
+def test_an_empty_folder_is_one_line(lenet: onnxray.Model, tmp_path: Path) -> None:
+    (tmp_path / "none").mkdir()
+    result = CliRunner().invoke(app, ["harden", "lenet", str(tmp_path / "none"), "--labels", "folders"])
+    assert result.exit_code == 1
+    assert len(result.stderr.strip().splitlines()) == 1
+    with pytest.raises(ImageError, match="a folder without image files"):
+        Harden(**QUICK)(lenet, tmp_path / "none", LABELS)
 
 
 def test_what_cannot_be_is_refused(lenet: onnxray.Model, tmp_path: Path) -> None:
