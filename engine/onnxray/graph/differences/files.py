@@ -9,7 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxray.graph.differences.structure import Change, structure_changes
+from onnxray.errors.short_values import short
+from onnxray.graph.differences.change import Change
+from onnxray.graph.differences.structure import differ_at_all, structure_changes
+from onnxray.graph.differences.unread import unread_changes
 from onnxray.graph.facts import Graph
 from onnxray.graph.file.attribute_values import held_tensor
 from onnxray.graph.file.element_types import element_type_name
@@ -47,11 +50,16 @@ class TensorChange:
 
 @dataclass(frozen=True, kw_only=True)
 class Differences(Displayed):
-    """What differs. tensors: numbers; graph: everything else. compared: how many tensors both files have."""
+    """What differs. tensors: numbers; graph: everything else. compared: how many tensors both files have.
+
+    external: where one file keeps its weights beside it under other names than the other, which is no difference of
+    what they hold.
+    """
 
     tensors: tuple[TensorChange, ...]
     graph: tuple[Change, ...]
     compared: int
+    external: Change | None = None
 
     @property
     def only_weights(self) -> bool:
@@ -60,7 +68,7 @@ class Differences(Displayed):
 
     @property
     def nothing(self) -> bool:
-        """Whether the files hold the same."""
+        """Whether the files hold the same, wherever the weights lie."""
         return not self.graph and not self.tensors
 
     def summary(self) -> str:
@@ -80,16 +88,18 @@ class Differences(Displayed):
 def differences(old: Graph, new: Graph) -> Differences:
     """Compare two files, one tensor of each in memory at a time. Errors: ModelFileError where one cannot be read."""
     sides = old.container.skeleton, new.container.skeleton
+    graph = [*structure_changes(*sides), *unread_changes(old.container, new.container)]
+    if not graph and differ_at_all(*sides):
+        graph.append(Change("other fields", "", "as they were", "others"))
     held = [dict(_tensors(graph)) for graph in (old, new)]
     shared = [name for name, one in held[0].items() if held[1].get(name, ("", (), None))[:2] == one[:2]]
     weights = {one.name for one in constants_of(old)}
     found = (_compared(name, held[0][name], held[1][name], weights) for name in shared)
     located = [sorted(graph.container.external) for graph in (old, new)]
-    moved = () if located[0] == located[1] else (Change("external data", "", str(located[0]), str(located[1])),)
+    moved = None if located[0] == located[1] else Change("external data", "", short(located[0]), short(located[1]))
     return Differences(
-        tensors=tuple(one for one in found if one is not None), graph=(*structure_changes(*sides), *moved),
-        compared=len(shared),
-    )  # fmt: skip
+        tensors=tuple(one for one in found if one is not None), graph=tuple(graph), compared=len(shared), external=moved
+    )
 
 
 _Held = tuple[str, tuple[int, ...], Any]
@@ -116,7 +126,8 @@ def _compared(name: str, old: _Held, new: _Held, weights: set[str]) -> TensorCha
     if before.dtype.kind in "OSU":
         reason = "text"
     else:
-        a, b = before.astype(np.float64), after.astype(np.float64)
+        wide = np.complex128 if before.dtype.kind == "c" else np.float64
+        a, b = before.astype(wide), after.astype(wide)
         if np.isfinite(a).all() and np.isfinite(b).all():
             largest, size = float(np.abs(b - a).max()), float(np.linalg.norm(a))
             relative = float(np.linalg.norm(b - a)) / size if size else None
@@ -125,7 +136,7 @@ def _compared(name: str, old: _Held, new: _Held, weights: set[str]) -> TensorCha
             reason = "NaN or infinity"
     return TensorChange(
         name=name, dtype=old[0], shape=old[1], count=int(before.size), changed=int(other.sum()), largest=largest,
-        relative=relative, reason=reason, weight=name in weights or old[0].startswith(("float", "bfloat")),
+        relative=relative, reason=reason, weight=name in weights or old[0].startswith(("float", "bfloat", "complex")),
     )  # fmt: skip
 
 
@@ -133,7 +144,6 @@ def _differ(old: NDArray[Any], new: NDArray[Any]) -> NDArray[np.bool_]:
     """Where numbers are others, by their bits."""
     if old.dtype.kind in "OSU":
         return np.asarray(old != new)
-    bits = np.dtype(f"u{old.dtype.itemsize}") if old.dtype.itemsize <= 8 else None
-    if bits is None:
-        return np.asarray(old != new)
-    return np.asarray(np.ascontiguousarray(old).view(bits) != np.ascontiguousarray(new).view(bits))
+    size = min(old.dtype.itemsize, 8)  # complex128 is two of eight bytes
+    words = [np.ascontiguousarray(one).reshape(-1).view(np.dtype(f"u{size}")) for one in (old, new)]
+    return np.asarray((words[0] != words[1]).reshape(-1, old.dtype.itemsize // size).any(1))

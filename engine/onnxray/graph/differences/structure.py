@@ -3,54 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import onnx
 
 from onnxray.errors.short_values import short
+from onnxray.graph.differences.change import Change
 from onnxray.graph.file.attribute_values import held_tensor
 from onnxray.graph.file.element_types import element_type_name
 
 DATA: Final = (
-    "raw_data", "float_data", "int32_data", "int64_data", "double_data", "uint64_data", "string_data",
+    "raw_data", "float_data", "int32_data", "int64_data", "double_data", "uint64_data", "string_data", "data_location",
+    "external_data",
 )  # fmt: skip
-"""The fields of a tensor that hold its numbers."""
+"""The fields of a tensor that hold its numbers, and tell where they lie."""
 
-_PLAIN: Final = ("ir_version", "producer_name", "producer_version", "domain", "model_version", "doc_string")
-
-
-@dataclass(frozen=True)
-class Change:
-    """One difference. what: which part of the model; where: its name; old, new: in short, None where it is missing."""
-
-    what: str
-    where: str
-    old: str | None
-    new: str | None
-
-    def __str__(self) -> str:
-        named = f"{self.what} {self.where}".strip()
-        if self.old is None:
-            return f"{named}: only in the new file ({self.new})"
-        if self.new is None:
-            return f"{named}: only in the old file ({self.old})"
-        return f"{named}: {self.old} -> {self.new}"
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return {"what": self.what, "where": self.where, "old": self.old, "new": self.new}
+_PLAIN: Final = ("ir_version", "producer_name", "producer_version", "domain", "model_version")
 
 
 def structure_changes(old: onnx.ModelProto, new: onnx.ModelProto) -> tuple[Change, ...]:
     """Every difference but for the numbers of tensors that both have, of the same type and shape, in the graph.
 
-    Where the bytes differ and none of these parts does, that is one difference of its own.
+    Words and other fields that no engine reads are looked at elsewhere.
     """
-    found = [*_model(old, new), *_graph(old.graph, new.graph)]
-    if not found and _bare(old) != _bare(new):
-        found.append(Change("other fields", "", "as they were", "others"))
-    return tuple(found)
+    return (*_model(old, new), *_graph(old.graph, new.graph))
+
+
+def differ_at_all(old: onnx.ModelProto, new: onnx.ModelProto) -> bool:
+    """Whether anything differs but for the numbers of constants, and where they lie."""
+    return _bare(old) != _bare(new)
 
 
 def _bare(model: onnx.ModelProto) -> bytes:
@@ -77,10 +58,8 @@ def _model(old: onnx.ModelProto, new: onnx.ModelProto) -> Iterator[Change]:
 
 
 def _graph(old: onnx.GraphProto, new: onnx.GraphProto) -> Iterator[Change]:
-    for name in ("name", "doc_string"):
-        before, after = getattr(old, name), getattr(new, name)
-        if before != after:
-            yield Change(f"graph's {name.replace('_', ' ')}", "", short(before), short(after))
+    if old.name != new.name:
+        yield Change("graph's name", "", short(old.name), short(new.name))
     for what, field in (("input", "input"), ("output", "output"), ("stated value", "value_info")):
         yield from _by_name(what, *({one.name: _kind(one) for one in getattr(graph, field)} for graph in (old, new)))
         names = [[one.name for one in getattr(graph, field)] for graph in (old, new)]
@@ -118,7 +97,7 @@ def _node_key(node: onnx.NodeProto, place: int) -> str:
 
 
 def _node(key: str, old: onnx.NodeProto, new: onnx.NodeProto) -> Iterator[Change]:
-    for name in ("op_type", "domain", "name", "doc_string"):
+    for name in ("op_type", "domain", "name"):
         before, after = getattr(old, name), getattr(new, name)
         if before != after:
             yield Change(f"{name.replace('_', ' ')} of node", key, short(before), short(after))

@@ -8,10 +8,12 @@ milliseconds, and how each engine holds the weights once. Every read is of the f
 from __future__ import annotations
 
 import hashlib
+import io
 import math
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -125,6 +127,18 @@ class Container:
                 tensor.raw_data = self._bytes(self.regions[tensor.name])
         return model
 
+    @contextmanager
+    def reading(self) -> Iterator[tuple[Read, int]]:
+        """What reads the model's own bytes, as they were when it was opened, and how many there are."""
+        if self.data is not None:
+            data = self.data
+            yield lambda start, end: data[start:end], len(data)
+            return
+        own = self.own_file
+        assert own is not None
+        with own.reading() as file:
+            yield _reader(file, own.shown), own.size
+
     @property
     def folder(self) -> Path:
         """The folder that the model's own file lies in, links followed."""
@@ -191,13 +205,7 @@ def _read_path(path: Path) -> Container:
             raise ModelFileError(f"{path} is empty; an ONNX file was expected")
         own = opened(path, str(path))
         with own.reading() as file:
-
-            def read(start: int, end: int) -> bytes:
-                found = bytearray(end - start)
-                fill(file, found, start, str(path))
-                return bytes(found)
-
-            return _container(path, None, own, read, own.size)
+            return _container(path, None, own, _reader(file, str(path)), own.size)
     except FileNotFoundError:
         raise ModelFileError(f"{path}: no such file; give the path of an .onnx file") from None
     except ModelFileError:
@@ -205,6 +213,15 @@ def _read_path(path: Path) -> Container:
     except (OSError, ValueError) as error:  # ValueError: a name with a zero byte in it
         shown = str(path) if len(str(path)) < 300 else f"{str(path)[:300]}..."
         raise ModelFileError(f"{shown!r} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+
+
+def _reader(file: io.FileIO, shown: str) -> Read:
+    def read(start: int, end: int) -> bytes:
+        found = bytearray(end - start)
+        fill(file, found, start, shown)
+        return bytes(found)
+
+    return read
 
 
 def _container(

@@ -27,7 +27,6 @@ from onnxray.errors.short_values import short
 from onnxray.graph.file.attribute_values import held_tensor
 from onnxray.graph.file.container import Container
 from onnxray.graph.file.external_data import Region
-from onnxray.graph.file.opened_file import fill
 from onnxray.graph.file.skeleton import Read, Span, fields_of, head_of
 
 _MODEL: Final = onnx.ModelProto.DESCRIPTOR.fields_by_name
@@ -53,7 +52,7 @@ def replaced_bytes(container: Container, arrays: Arrays) -> bytes:
     external = next((name for name in arrays if _is_external(container, name)), None)
     if external is not None:
         raise InputError(f"the weight {short(external)} lies in a file of its own; write the model to a file")
-    with _source(container) as (read, size):
+    with container.reading() as (read, size):
         return b"".join(_bytes(read, _pieces(read, size, arrays)))
 
 
@@ -84,7 +83,7 @@ def write_replaced(container: Container, arrays: Arrays, path: Path, *, in_place
                         stream.seek(region.offset)
                         stream.write(_raw(array))
                 _synced(stream)
-        with _source(container) as (read, size), partial[path].open("wb") as stream:
+        with container.reading() as (read, size), partial[path].open("wb") as stream:
             stream.writelines(_bytes(read, _pieces(read, size, inner)))
             _synced(stream)
         for target, written in partial.items():
@@ -142,25 +141,6 @@ def _external(container: Container, arrays: Arrays) -> Iterator[tuple[Region, ND
     for name, array in arrays.items():
         if _is_external(container, name):
             yield container.regions[name], array
-
-
-@contextlib.contextmanager
-def _source(container: Container) -> Iterator[tuple[Read, int]]:
-    """What reads the model's own bytes, as they were when it was opened, and how many there are."""
-    if container.data is not None:
-        data = container.data
-        yield lambda start, end: data[start:end], len(data)
-        return
-    own = container.own_file
-    assert own is not None
-    with own.reading() as file:
-
-        def read(start: int, end: int) -> bytes:
-            found = bytearray(end - start)
-            fill(file, found, start, own.shown)
-            return bytes(found)
-
-        yield read, own.size
 
 
 def _bytes(read: Read, pieces: Iterable[Piece]) -> Iterator[bytes]:

@@ -21,7 +21,7 @@ LARGEST_SKELETON = 2**30
 """Bytes that a model may hold beside the raw data of its initialisers: nodes, names, constants, numbers written out."""
 
 _LOOKED_INTO = 1024
-_DEEPEST = 100
+DEEPEST = 100
 """Messages in messages, as protobuf itself limits them."""
 
 _WINDOW = 65536
@@ -49,7 +49,7 @@ Span = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class _Kind:
+class Kind:
     """A kind of message: field number -> the message that it holds, or None; the (number, wire type) that it knows."""
 
     name: str
@@ -58,11 +58,12 @@ class _Kind:
 
 
 @functools.cache
-def _kind(descriptor: Descriptor) -> _Kind:
+def kind_of(descriptor: Descriptor) -> Kind:
+    """What is known of a kind of message."""
     fields = [field for field in descriptor.fields if field.name not in _UNUSED]
     known = {(field.number, _WIRE.get(field.type, _VARINT)) for field in fields}
     known |= {(field.number, _DELIMITED) for field in fields if _is_repeated(field)}  # numbers are packed, or are not
-    return _Kind(descriptor.name, {f.number: f.message_type for f in fields}, frozenset(known))
+    return Kind(descriptor.name, {f.number: f.message_type for f in fields}, frozenset(known))
 
 
 def _is_repeated(field: FieldDescriptor) -> bool:
@@ -86,9 +87,9 @@ class _Walk:
 
     def message(self, descriptor: Descriptor, start: int, end: int, path: tuple[int, ...]) -> tuple[list[Piece], int]:
         """What is kept of a message, and its length."""
-        if len(path) > _DEEPEST:
-            raise ValueError(f"it holds messages in messages, more than {_DEEPEST} deep")
-        kind = _kind(descriptor)
+        if len(path) > DEEPEST:
+            raise ValueError(f"it holds messages in messages, more than {DEEPEST} deep")
+        kind = kind_of(descriptor)
         pieces: list[Piece] = []
         size, kept = 0, start
         raw = self._raw_data(start, end) if path == (_GRAPH, _INITIALIZER) else None

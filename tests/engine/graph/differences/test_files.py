@@ -1,6 +1,7 @@
 """What differs between two files: numbers of weights, and everything else."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -107,7 +108,26 @@ CHANGES: dict[str, tuple[Callable[[onnx.ModelProto], object], str]] = {
         lambda m: m.graph.node.add(op_type="Identity", input=["y"], output=["z"]),
         "node z: only in the new file (Identity of 'y')",
     ),
-    "a word on a tensor": (lambda m: setattr(m.graph.initializer[0], "doc_string", "w"), "other fields"),
+    "a word on a tensor": (
+        lambda m: setattr(m.graph.initializer[0], "doc_string", "w"),
+        "unread TensorProto.doc_string: only in the new file ('w')",
+    ),
+    "a word on the model": (
+        lambda m: setattr(m, "doc_string", "two\x1b[2J"),
+        "unread ModelProto.doc_string: only in the new file ('two\\x1b[2J')",
+    ),
+    "a long word on a node": (
+        lambda m: setattr(m.graph.node[1], "doc_string", "w" * 5000),
+        "unread NodeProto.doc_string: only in the new file (5,000 bytes in 1, sha256 ",
+    ),
+    "how it is to be trained": (
+        lambda m: m.training_info.add().algorithm.node.add(op_type="Relu"),
+        "unread ModelProto.training_info: only in the new file (",
+    ),
+    "a field that ONNX does not have": (
+        lambda m: m.graph.MergeFromString(b"\x9a\x06\x04hide"),  # field 99, a text
+        "unread GraphProto.99: only in the new file ('hide')",
+    ),
 }
 
 
@@ -118,6 +138,39 @@ def test_everything_else_is_a_difference_of_the_graph(what: str) -> None:
     assert not result.only_weights
     assert any(said in str(one) for one in result.graph), [str(one) for one in result.graph]
     assert not result.tensors
+
+
+def test_where_weights_lie_is_no_difference_of_the_graph(tmp_path: Path) -> None:
+    onnx.save(network(), tmp_path / "one.onnx")
+    onnx.save(
+        network(), tmp_path / "two.onnx", save_as_external_data=True, location="w.bin", size_threshold=0
+    )  # which states data_location, as the first does not
+    result = differences(read_graph(tmp_path / "one.onnx"), read_graph(tmp_path / "two.onnx"))
+    assert result.nothing
+    assert str(result.external) == "external data: [] -> ['w.bin']"
+    assert found(lambda _: None).external is None
+
+
+def test_complex_numbers_are_compared_whole() -> None:
+    def change(model: onnx.ModelProto, numbers: list[complex]) -> onnx.ModelProto:
+        model.graph.initializer.append(numpy_helper.from_array(np.array(numbers, np.complex128), "z"))
+        return model
+
+    old, new = change(network(), [3 + 4j, complex(1, np.nan)]), change(network(), [3 + 2j, complex(1, np.nan)])
+    assert differences(read_graph(old), read_graph(old)).nothing
+    (one,) = differences(read_graph(old), read_graph(new)).tensors
+    assert (one.changed, one.count, one.reason, one.weight) == (1, 2, "NaN or infinity", True)
+    old, new = change(network(), [3 + 4j]), change(network(), [3 + 2j])
+    (one,) = differences(read_graph(old), read_graph(new)).tensors
+    assert (one.largest, one.relative) == (2, 0.4)
+
+
+def test_a_weight_without_numbers_is_the_same() -> None:
+    assert found(lambda _: None).nothing
+    for shape in ((0,), (0, 3)):
+        model = network()
+        model.graph.initializer.append(numpy_helper.from_array(np.zeros(shape, np.float32), "none"))
+        assert differences(read_graph(model), read_graph(model)).nothing
 
 
 def test_hostile_names_do_not_stop_it() -> None:

@@ -26,7 +26,7 @@ def diff(
 ) -> None:
     """Say which tensors, nodes, attributes and metadata differ between two files. Status 4 where the graph does.
 
-    Status 0: nothing differs, or numbers of weights alone. What harden writes differs from its input so.
+    Status 0: nothing differs, or numbers of weights alone, in the file or beside it. What harden writes differs so.
 
     Example: onnxray diff net.onnx hardened/net.onnx
     """
@@ -40,6 +40,7 @@ def diff(
             "new": {"path": str(second.graph.path), "sha256": second.graph.sha256}, "summary": found.summary(),
             "only_weights": found.only_weights, "compared": found.compared,
             "graph": [change.to_dict() for change in found.graph],
+            "external_data": None if found.external is None else found.external.to_dict(),
         }  # fmt: skip
         items = [change.to_dict() for change in found.tensors]
         print_json(Work(first, "diff", {"old": old, "new": new}).document(items, facts))
@@ -70,6 +71,8 @@ def _show(found: Differences) -> None:
         console.print(table)
         if len(found.tensors) > _MOST:
             console.print(line(f"and {len(found.tensors) - _MOST} more; --json lists all"))
+    if found.external is not None:
+        console.print(line(terminal(str(found.external))))
     for change in found.graph[:_MOST]:
         console.print(line(terminal(str(change))))
     if len(found.graph) > _MOST:
