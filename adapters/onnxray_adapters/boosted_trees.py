@@ -10,6 +10,7 @@ number. The proof: predict on the same rows; a tie of two classes is left to rou
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -73,7 +74,10 @@ def from_xgboost(source: str, wishes: Wishes) -> MadeModel:
         booster = xgboost.Booster({"nthread": 1})
         booster.load_model(str(path))
         count, names = int(booster.num_features()), booster.feature_names or ()
+        kind = json.loads(booster.save_config())["learner"]["gradient_booster"]["name"]
         booster.feature_names = None  # onnxmltools takes f0, f1, ... alone; a row has no names
+    if kind != "gbtree":  # of others (dart, gblinear) onnxmltools ends in a KeyError
+        raise ModelFileError(f"{short(source)}: XGBoost's booster {short(kind)} is not converted; gbtree was expected")
     return _made(
         source, path, wishes, count, names,
         convert=lambda types: convert(booster, initial_types=types),

@@ -20,7 +20,8 @@ def sheets(result: Result[AttackItem]) -> dict[str, bytes]:
     first = drawn[0]
     budget = "the smallest that was found" if first.eps is None else f"within {first.eps:g}"
     subtitle = (
-        f"{first.norm} {budget}; norms in grey levels, classes by ONNX Runtime on the saved image; mid-grey: no change"
+        f"{first.norm} {budget}; norms in grey levels, l0 in numbers changed; classes by ONNX Runtime on the saved "
+        "image; mid-grey: no change"
     )
     title = f"{first.method} on {model_name(result.provenance)}"
     rows = [_row(item) for item in drawn[:MOST_ROWS]]

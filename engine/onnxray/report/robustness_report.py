@@ -14,6 +14,7 @@ from onnxray.images.drawing.contact_sheet import Cell, Row
 from onnxray.images.drawing.page.palette import WHITE, Palette, palette_of
 from onnxray.images.drawing.plot_style import legible, own_style, png_of, title_lines
 from onnxray.images.drawing.text import NO_MARKUP
+from onnxray.methods.attack.threat import unit_of
 from onnxray.report.pages import drawn_pages, model_name
 from onnxray.results.result import Result
 
@@ -52,7 +53,7 @@ def curve(found: Mapping[str, Any], items: Sequence[RobustnessItem], *, title: s
     ax.vlines(steps, low, high, color=palette.soft_ink, linewidth=5, alpha=0.35, label="95 % interval")
     ax.set_xlim(0, end)
     ax.set_ylim(-0.02, 1.02)
-    ax.set_xlabel(f"budget, {found['norm']} in grey levels", fontsize=9, color=palette.ink, **NO_MARKUP)
+    ax.set_xlabel(f"budget, {found['norm']}, {unit_of(found['norm'])}", fontsize=9, color=palette.ink, **NO_MARKUP)
     ax.set_ylabel("robust accuracy", fontsize=9, color=palette.ink, **NO_MARKUP)
     ax.grid(color=palette.grid, linewidth=0.8)
     ax.set_axisbelow(True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from onnxray.images.drawing.contact_sheet import Cell, Row
+from onnxray.methods.attack.threat import unit_of
 from onnxray.methods.attack.universal.item import UniversalItem
 from onnxray.report.pages import drawn_pages, model_name
 from onnxray.report.parts.tried_pictures import name_of, rate_lines, verdict_of
@@ -27,8 +28,8 @@ def sheets(result: Result[UniversalItem]) -> dict[str, bytes]:
         for first in range(0, len(cells), _BESIDE)
     ]
     subtitle = (
-        f"{item.norm} within {item.eps:g} grey levels, towards {item.goal}; fooling rates by ONNX Runtime on saved "
-        "8-bit pictures"
+        f"{item.norm} within {item.eps:g} {unit_of(item.norm)}, towards {item.goal}; fooling rates by ONNX Runtime on "
+        "saved 8-bit pictures"
     )
     title = f"Universal perturbation for {model_name(result.provenance)}"
     return drawn_pages(rows, title=title, subtitle=[subtitle], provenance=result.provenance)

@@ -58,6 +58,15 @@ def test_the_file_gives_the_boosters_numbers(library: str, objective: str, tmp_p
         np.testing.assert_allclose(outputs[1], net.predict_proba(DIGITS[300:400]), atol=1e-6)
 
 
+@pytest.mark.parametrize("kind", ["dart", "gblinear"])
+def test_other_boosters_are_refused_by_name(kind: str, tmp_path: Path) -> None:
+    net = xgboost.XGBRegressor(n_estimators=2, n_jobs=1, booster=kind).fit(DIGITS[:50], CLASSES[:50])
+    net.save_model(tmp_path / "net.json")
+    with pytest.raises(ModelFileError, match=f"XGBoost's booster '{kind}' is not converted; gbtree was expected"):
+        convert_model(tmp_path / "net.json", tmp_path / "net.onnx")
+    assert [path.name for path in tmp_path.iterdir()] == ["net.json"]
+
+
 @pytest.mark.parametrize("library", ["lightgbm", "xgboost"])
 def test_rows_with_holes(library: str, tmp_path: Path) -> None:
     """NaN is a column that is missing, and each tree says where such rows go."""

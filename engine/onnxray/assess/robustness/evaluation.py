@@ -52,7 +52,7 @@ class RobustnessEvaluation(Method[RobustnessItem]):
     item_type: ClassVar[type[Any]] = RobustnessItem
 
     norm: Annotated[NormName, "the norm that perturbations are measured by"] = "linf"
-    eps: Annotated[str, "budgets in grey levels, smallest first, with commas"] = DEFAULT_EPS
+    eps: Annotated[str, "budgets in grey levels, of l0 in numbers changed; smallest first, with commas"] = DEFAULT_EPS
     attacks: Annotated[
         str | None, "attacks by name, with commas; default: those that lead the norm, and one by the judge alone"
     ] = None

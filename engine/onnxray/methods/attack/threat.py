@@ -197,6 +197,11 @@ class L0(Norm):
 NORMS: Final[Mapping[NormName, Norm]] = MappingProxyType({"linf": Linf(), "l2": L2(), "l1": L1(), "l0": L0()})
 
 
+def unit_of(norm: str) -> str:
+    """What a budget under this norm is counted in."""
+    return "numbers changed" if norm == "l0" else "grey levels"
+
+
 def norms_of(d: Floats, names: Sequence[NormName] = ("linf", "l2", "l1", "l0")) -> dict[str, float]:
     """Name -> norm, of one perturbation of any shape."""
     flat = np.asarray(d, np.float64).reshape(1, -1)

@@ -11,6 +11,7 @@ import pytest
 
 import onnxray
 from onnxray.assess.robustness.evaluation import RobustnessEvaluation
+from onnxray.cli.commands.attack.evaluate import _print as show
 from onnxray.errors import InputError, NotAClassifier
 from onnxray.images.files import read_png, save_png
 from onnxray.images.pixels import Pixels
@@ -47,7 +48,7 @@ def test_the_smallest_norm_of_a_linear_classifier() -> None:
         assert row["robust_accuracy"] == np.mean([item.smallest > row["eps"] for item in result.items])
 
 
-def test_the_fewest_numbers_that_flip_a_linear_classifier() -> None:
+def test_the_fewest_numbers_that_flip_a_linear_classifier(capsys: pytest.CaptureFixture[str]) -> None:
     """Numbers are changed one after the other, those that move the margin most first, as far as they go."""
     result = RobustnessEvaluation(norm="l0", eps="1,30", trust_images=2)(linear(), X)
     slope = (WEIGHTS[:, 0] - WEIGHTS[:, 1]).astype(np.float64) / 255
@@ -57,6 +58,10 @@ def test_the_fewest_numbers_that_flip_a_linear_classifier() -> None:
         least = int((np.cumsum(-np.sort(-moves)) < abs(margin)).sum()) + 1
         assert item.smallest is not None
         assert least <= item.smallest <= 2 * least + 1
+    show(result)
+    said = capsys.readouterr().out
+    assert "robust accuracy (l0, numbers changed)" in said
+    assert "grey levels" not in said
 
 
 def test_a_bisection_goes_on_below_what_is_reached() -> None:

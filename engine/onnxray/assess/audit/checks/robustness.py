@@ -20,7 +20,7 @@ from onnxray.assess.robustness.evaluation import RobustnessEvaluation
 from onnxray.errors import NotDifferentiable, NotFinite
 from onnxray.images.drawing.contact_sheet import Cell
 from onnxray.images.pixels import Pixels
-from onnxray.methods.attack.threat import NormName
+from onnxray.methods.attack.threat import NormName, unit_of
 from onnxray.methods.option_checks import Range, check_choices
 from onnxray.model.model import Model
 
@@ -127,7 +127,7 @@ class Robustness(Check):
             text = f"{len(failed)} pictures could not be attacked and count as not robust: {failed[0]}"
             findings = (*findings, Finding(level="warning", message=text))
         unlabelled = sum(picture.label is None for picture in pictures)
-        notes = [f"{self.norm} {self.eps:g} grey levels, attacks: {self.attacks}"]
+        notes = [f"{self.norm} {self.eps:g} {unit_of(self.norm)}, attacks: {self.attacks}"]
         notes += [f"{unlabelled} pictures have no label; their own class counts as right"] if unlabelled else []
         return Outcome(
             figures=tuple(figures), findings=findings, notes=tuple(notes), pictures=self._flips(rows, pictures)

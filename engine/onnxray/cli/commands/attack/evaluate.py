@@ -63,12 +63,14 @@ def _print(result: Result[RobustnessItem]) -> None:
 
     from onnxray.cli.parts.console import table_console
     from onnxray.cli.parts.finishing import number_cell
+    from onnxray.methods.attack.threat import unit_of
 
     found = result.extra["robustness"]
+    unit = unit_of(found["norm"])
     console = table_console()
     names = list(found["attacks"])
     columns = [f"after {name}" for name in names]
-    curve = Table("eps", "robust accuracy", "95 %", *columns, title=f"robust accuracy ({found['norm']}, grey levels)")
+    curve = Table("eps", "robust accuracy", "95 %", *columns, title=f"robust accuracy ({found['norm']}, {unit})")
     for row in found["curve"]:
         low, high = row["interval"]
         curve.add_row(
@@ -101,7 +103,7 @@ def _print(result: Result[RobustnessItem]) -> None:
             )  # fmt: skip
         console.print(table)
     median = found["smallest_norm"]["median"]
-    said = "more than half are not flipped" if median is None else f"median smallest norm {median:.4g} grey levels"
+    said = "more than half are not flipped" if median is None else f"median smallest norm {median:.4g} {unit}"
     wrong = (
         f"; {found['misclassified']} of {found['images']} named wrongly as they came" if found["misclassified"] else ""
     )
