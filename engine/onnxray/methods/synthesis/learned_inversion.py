@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, Final
 
 import numpy as np
@@ -13,6 +12,7 @@ from onnxray.errors import InputError
 from onnxray.errors.short_values import short
 from onnxray.graph.reading import read_graph
 from onnxray.images.eight_bits import to_uint8
+from onnxray.images.profile.side_text import parse_json
 from onnxray.model.model import Model
 
 CARD: Final = "onnxray_inverter"
@@ -24,7 +24,7 @@ def learned_pictures(path: str, model: Model, layer: str, codes: NDArray[Any]) -
     opened = Model(read_graph(path), None)
     text = opened.graph.metadata.get(CARD)
     try:
-        card = json.loads(text or "")
+        card = parse_json(text or "")
         made_for = str(card["layer"]), str(card["sha256"])
     except (ValueError, TypeError, KeyError):
         raise InputError(
@@ -34,7 +34,7 @@ def learned_pictures(path: str, model: Model, layer: str, codes: NDArray[Any]) -
     if made_for != (layer, model.graph.sha256):
         raise InputError(
             f"{short(path)} was trained for {short(made_for[0])} of the file {short(made_for[1][:12])}, not for "
-            f"{layer!r} of this one; name that layer: --layer {made_for[0]}"
+            f"{layer!r} of this one; name that layer: --layer {short(made_for[0])}"
         )
     assert model.profile is not None
     found = opened.judge.outputs({"code": np.asarray(codes, np.float32)}, ["picture"])["picture"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -16,6 +15,7 @@ from onnxray.errors.short_values import short
 from onnxray.graph.reading import read_graph
 from onnxray.images.eight_bits import to_uint8
 from onnxray.images.pixels import Pixels
+from onnxray.images.profile.side_text import parse_json
 from onnxray.model.model import Model
 from onnxray.results.file_names import stem_named
 from onnxray.training.generators.item import GeneratedItem
@@ -39,10 +39,10 @@ class Generator:
         model = Model(read_graph(path), None)
         text = model.graph.metadata.get(CARD)
         try:
-            card = json.loads(text or "")
+            card = parse_json(text or "")
             numbers = tuple(int(one) for one in card["numbers"])
             layer = None if card["layer"] is None else str(card["layer"])
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, OverflowError, TypeError, KeyError):
             raise InputError(
                 f"{short(path)} is no generator that onnxray trained: its metadata {CARD!r} does not say what it "
                 "shows; train one: onnxray generator train"

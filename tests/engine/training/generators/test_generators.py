@@ -205,3 +205,12 @@ def test_the_commands(shown: tuple[Any, Path], tmp_path: Path) -> None:
     )
     assert fooled.exit_code == 0, fooled.stderr
     assert (tmp_path / "f" / "curve.png").exists()
+
+
+@pytest.mark.parametrize("card", ["[" * 100_000, '{"numbers": [1e999], "layer": null}', "null", '{"numbers": 3}', ""])
+def test_a_hostile_card_is_one_line(card: str, tmp_path: Path) -> None:
+    model = drawn_generator((1, 8, 8), 2, width=1, maps=1, noise=0, feed="once", random=np.random.default_rng(0))
+    model.metadata_props.add(key="onnxray_generator", value=card)
+    onnx.save(model, tmp_path / "g.onnx")
+    with pytest.raises(InputError, match="is no generator that onnxray trained"):
+        Generator.opened(str(tmp_path / "g.onnx"))

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from PIL import Image
 
@@ -14,6 +15,7 @@ from onnxray.errors import InputError
 from onnxray.methods.synthesis.invert import Invert
 from onnxray.results.keeping import Keeping
 from onnxray.training.generators.inversion import TrainInverter
+from support import models
 
 DIGITS = list(onnxray_models.samples("lenet"))
 
@@ -63,3 +65,19 @@ def test_what_cannot_be_is_refused(run: tuple[Any, Path], lenet: onnxray.Model) 
         Invert(layer="ip1", steps=1, learned=str(lenet.graph.path))(lenet, DIGITS[:1])
     with pytest.raises(InputError, match="3 pictures were given to learn from"):
         TrainInverter()(lenet, DIGITS[:3])
+
+
+@pytest.mark.parametrize(
+    ("card", "said"),
+    [
+        ("[" * 100_000, "is no inverter that onnxray trained"),
+        ('{"layer": "' + "x" * 9999 + '", "sha256": ""}', "was trained"),
+    ],
+)
+def test_a_hostile_card_is_one_short_line(card: str, said: str, lenet: onnxray.Model, tmp_path: Path) -> None:
+    model = models.lenet()
+    model.metadata_props.add(key="onnxray_inverter", value=card)
+    onnx.save(model, tmp_path / "f.onnx")
+    with pytest.raises(InputError, match=said) as caught:
+        Invert(layer="ip1", steps=1, learned=str(tmp_path / "f.onnx"))(lenet, DIGITS[:1])
+    assert len(str(caught.value)) < 600
