@@ -72,7 +72,7 @@ def test_other_files_are_read_as_they_are(source: str) -> None:
 
 def test_the_source_tree_states_its_own_where_nothing_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.metadata, "entry_points", lambda **_: importlib.metadata.EntryPoints())
-    assert {"caffemodel", "prototxt", "joblib"} <= set(kinds())
+    assert {".caffemodel", ".prototxt", ".joblib"} <= set(kinds())
     with pytest.raises(ModelFileError, match="none.caffemodel: no such file"):
         made_of("none.caffemodel")
 
