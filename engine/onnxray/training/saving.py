@@ -25,7 +25,8 @@ def save(trained: Model | ImportedModule, path: str | os.PathLike[str], *, in_pl
     Of a module the parameters that differ from the file's are written, each in the type and the place that the file has
     it in; no other byte changes (``onnxray diff`` says so). External data goes into files beside it, as it lies beside
     the model. in_place: the path is the model's own file, which is replaced once the new one is whole.
-    Gives the files that were written. Errors: InputError for what came from no file; OutputError where one is there.
+    Gives the files that were written. Errors: InputError for what came from no file, and for parameters that training
+    ruined; OutputError where a file is there.
     """
     target = Path(path)
     if isinstance(trained, Model):
@@ -79,5 +80,10 @@ def _of_module(module: Any) -> tuple[Container, dict[str, Array]]:
             assert held is not None
             old = held
         if array.tobytes() != np.ascontiguousarray(old).tobytes():
+            if array.dtype.kind == "f" and not np.isfinite(array).all():
+                raise InputError(
+                    f"the parameter {short(name)} holds what is no finite number; it would ruin the file, so nothing "
+                    "was written"
+                )
             arrays[name] = array.astype(old.dtype, copy=False)
     return graph.container, arrays

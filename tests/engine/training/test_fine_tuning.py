@@ -176,3 +176,13 @@ def test_what_came_from_no_file_is_not_saved(tmp_path: Path) -> None:
     pickled = pickle.loads(pickle.dumps(onnxray.to_torch(models.lenet(), trainable=True)))
     with pytest.raises(InputError, match="does not know which file"):
         save(pickled, tmp_path / "x.onnx")
+
+
+def test_parameters_that_training_ruined_are_not_written(tmp_path: Path) -> None:
+    onnx.save(models.lenet(), tmp_path / "net.onnx")
+    module = onnxray.to_torch(tmp_path / "net.onnx", trainable=True)
+    with torch.no_grad():
+        module.get_parameter("b4")[0] = float("nan")
+    with pytest.raises(InputError, match=r"'b4' holds what is no finite number"):
+        save(module, tmp_path / "new.onnx")
+    assert not (tmp_path / "new.onnx").exists()
