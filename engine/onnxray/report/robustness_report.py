@@ -16,6 +16,7 @@ from onnxray.images.drawing.plot_style import legible, own_style, png_of, title_
 from onnxray.images.drawing.text import NO_MARKUP
 from onnxray.methods.attack.threat import unit_of
 from onnxray.report.pages import drawn_pages, model_name
+from onnxray.report.parts.curves import share_axes
 from onnxray.results.result import Result
 
 _MOST, _BESIDE = 20, 4
@@ -52,16 +53,9 @@ def curve(found: Mapping[str, Any], items: Sequence[RobustnessItem], *, title: s
     steps = [row["eps"] for row in rows]
     ax.vlines(steps, low, high, color=palette.soft_ink, linewidth=5, alpha=0.35, label="95 % interval")
     ax.set_xlim(0, end)
-    ax.set_ylim(-0.02, 1.02)
-    ax.set_xlabel(f"budget, {found['norm']}, {unit_of(found['norm'])}", fontsize=9, color=palette.ink, **NO_MARKUP)
-    ax.set_ylabel("robust accuracy", fontsize=9, color=palette.ink, **NO_MARKUP)
-    ax.grid(color=palette.grid, linewidth=0.8)
-    ax.set_axisbelow(True)
-    ax.tick_params(length=0, labelsize=8, labelcolor=palette.soft_ink)
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.spines[["left", "bottom"]].set_color(palette.soft_ink)
-    for text in ax.legend(fontsize=8, frameon=False, loc="upper right").get_texts():
-        text.set(color=palette.ink, **NO_MARKUP)
+    share_axes(
+        ax, palette, f"budget, {found['norm']}, {unit_of(found['norm'])}", "robust accuracy", legend="upper right"
+    )
     said = (
         f"{len(items)} images, {found['misclassified']} named wrongly as they came; saved 8-bit pictures, ONNX Runtime"
     )

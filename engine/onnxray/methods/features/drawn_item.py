@@ -33,3 +33,21 @@ class DrawnItem(Item):
         """Build the item again from its part of result.json and its files."""
         files = of_files({"files": document.get("files", {})}, pictures)
         return cls(**{name: document[name] for name in cls.plain}, stems=files["stems"], images=files["images"])
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MeasuredItem(DrawnItem):
+    """numbers_: arrays by role, in files of their own."""
+
+    numbers_: Mapping[str, NDArray[Any]] = field(repr=False)
+
+    def arrays(self) -> dict[str, tuple[str, NDArray[Any]]]:
+        """All of them."""
+        return {role: (self.stems[role], array) for role, array in self.numbers_.items()}
+
+    @classmethod
+    def restore(cls, document: Mapping[str, Any], pictures: Mapping[str, NDArray[Any]]) -> Self:
+        """Build the item again from its part of result.json and its files."""
+        files = of_files({"files": document.get("files", {})}, pictures)
+        plain = {name: document[name] for name in cls.plain}
+        return cls(**plain, stems=files["stems"], images=files["images"], numbers_=files["arrays_"])

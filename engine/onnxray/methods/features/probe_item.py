@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Any
 
-from numpy.typing import NDArray
-
-from onnxray.methods.features.drawn_item import DrawnItem
+from onnxray.methods.features.drawn_item import MeasuredItem
 from onnxray.methods.features.parts.pooling import Pool
 from onnxray.notebooks.displayed import one_line
-from onnxray.results.item import of_files
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class ProbeItem(DrawnItem):
+class ProbeItem(MeasuredItem):
     """A layer. numbers_each: of a picture, after pooling. classes: the labels, in the order of the weights' rows.
 
     learned_from, tested_on: how many pictures; folds: in how many parts all were tested, None of one split.
@@ -46,19 +43,7 @@ class ProbeItem(DrawnItem):
     chance: float
     wrong: Sequence[Mapping[str, Any]]
     reason: str | None
-    numbers_: Mapping[str, NDArray[Any]] = field(repr=False)
 
     def __repr__(self) -> str:
         right = f"{self.linear['reached']} of {self.linear['count']}"
         return one_line(self, f"{self.layer}: a linear probe is right for {right} ({self.linear['share']:.1%})")
-
-    def arrays(self) -> dict[str, tuple[str, NDArray[Any]]]:
-        """Both."""
-        return {role: (self.stems[role], array) for role, array in self.numbers_.items()}
-
-    @classmethod
-    def restore(cls, document: Mapping[str, Any], pictures: Mapping[str, NDArray[Any]]) -> Self:
-        """Build the item again from its part of result.json and its files."""
-        files = of_files({"files": document.get("files", {})}, pictures)
-        plain = {name: document[name] for name in cls.plain}
-        return cls(**plain, stems=files["stems"], images=files["images"], numbers_=files["arrays_"])

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Self
+from dataclasses import dataclass
 
-from numpy.typing import NDArray
-
-from onnxray.methods.features.drawn_item import DrawnItem
+from onnxray.methods.features.drawn_item import MeasuredItem
 from onnxray.notebooks.displayed import one_line, short_number
-from onnxray.results.item import of_files
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class TsneItem(DrawnItem):
+class TsneItem(MeasuredItem):
     """A layer. numbers_each: how many numbers a code has. made_by: library and version; divergence: what it minimises.
 
     trustworthiness, continuity: of ``quality_of`` pictures, 1 at best. labelled_by: ``labels`` or ``predictions``.
@@ -45,19 +41,7 @@ class TsneItem(DrawnItem):
     accuracy: Mapping[str, float] | None
     columns: int
     reason: str | None
-    numbers_: Mapping[str, NDArray[Any]] = field(repr=False)
 
     def __repr__(self) -> str:
         true = "not known" if self.trustworthiness is None else short_number(self.trustworthiness)
         return one_line(self, f"{self.layer}: map of {self.pictures_seen} pictures, trustworthiness {true}")
-
-    def arrays(self) -> dict[str, tuple[str, NDArray[Any]]]:
-        """All of them."""
-        return {role: (self.stems[role], array) for role, array in self.numbers_.items()}
-
-    @classmethod
-    def restore(cls, document: Mapping[str, Any], pictures: Mapping[str, NDArray[Any]]) -> Self:
-        """Build the item again from its part of result.json and its files."""
-        files = of_files({"files": document.get("files", {})}, pictures)
-        plain = {name: document[name] for name in cls.plain}
-        return cls(**plain, stems=files["stems"], images=files["images"], numbers_=files["arrays_"])

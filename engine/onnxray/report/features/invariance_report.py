@@ -17,6 +17,7 @@ from onnxray.images.drawing.plot_style import legible, own_style, png_of, title_
 from onnxray.images.drawing.text import NO_MARKUP
 from onnxray.methods.features.invariance_item import InvarianceItem
 from onnxray.report.pages import drawn_pages, model_name
+from onnxray.report.parts.curves import thin_frame
 from onnxray.results.result import Result
 
 _COLUMNS, _MOST = 5, 7
@@ -73,10 +74,7 @@ def curves(items: Sequence[InvarianceItem], *, title: str, palette: Palette = WH
         panel.set_xlabel(item.unit, fontsize=8, color=palette.ink, **NO_MARKUP)
         panel.set_title(factor, fontsize=9.5, loc="left", color=palette.ink, **NO_MARKUP)
         panel.set_ylim(bottom=0)
-        panel.grid(color=palette.grid, linewidth=0.8)
-        panel.tick_params(length=0, labelsize=7, labelcolor=palette.soft_ink)
-        panel.spines[["top", "right"]].set_visible(False)
-        panel.spines[["left", "bottom"]].set_color(palette.soft_ink)
+        thin_frame(panel, palette, size=7)
     for panel in panels[len(factors) :]:
         panel.set_axis_off()
     handles = [_line(colour) for _, colour in zip(layers, palette.lines)]

@@ -13,6 +13,7 @@ from onnxray.images.drawing.plot_style import legible, own_style, png_of, title_
 from onnxray.images.drawing.text import NO_MARKUP
 from onnxray.methods.features.probe_item import ProbeItem
 from onnxray.report.pages import model_name
+from onnxray.report.parts.curves import thin_frame
 from onnxray.results.result import Result
 
 _NAME, _MOST = 24, 60
@@ -59,10 +60,7 @@ def probe_plot(items: Sequence[ProbeItem], best: str | None, *, title: str, pale
     ax.set_ylim(0, 1.04)
     ax.set_xlim(-0.5, len(items) - 0.5)
     ax.set_ylabel("right, of those tested", fontsize=8.5, color=palette.ink)
-    ax.tick_params(length=0, labelsize=8, labelcolor=palette.soft_ink)
-    ax.grid(axis="y", color=palette.grid, linewidth=0.8)
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.spines[["left", "bottom"]].set_color(palette.soft_ink)
+    thin_frame(ax, palette, axis="y")
     ax.legend(bbox_to_anchor=(1, 0.14), loc="lower right", fontsize=8, frameon=False, labelcolor=palette.ink)
     tested = f"{first.tested_on} pictures tested" + (
         f", each by a probe of the other {first.folds - 1} of {first.folds} parts"

@@ -15,6 +15,7 @@ from onnxray.images.drawing.page.palette import WHITE, Palette, palette_of
 from onnxray.images.drawing.plot_style import legible, own_style, png_of, title_lines
 from onnxray.images.drawing.text import NO_MARKUP
 from onnxray.report.pages import model_name
+from onnxray.report.parts.curves import thin_frame
 from onnxray.results.result import Result
 
 _NAME, _NUMBERED = 22, 14
@@ -98,14 +99,11 @@ def _measures(ax: Any, items: Sequence[SimilarityItem], parts_at: str | None, pa
     if place is not None:
         ax.axvline(place, color=palette.soft_ink, linewidth=1.2, linestyle="--")
         ax.text(place, 1.02, "they part", ha="center", fontsize=8, color=palette.soft_ink)
-    ax.tick_params(length=0, labelsize=7.5, labelcolor=palette.soft_ink)
+    thin_frame(ax, palette, size=7.5, axis="y")
     ax.set_xticks(
         across, [legible(item.layer, _NAME) for item in items], fontsize=7.5, color=palette.ink, rotation=60,
         ha="right", rotation_mode="anchor", **NO_MARKUP,
     )  # fmt: skip
     ax.set_ylim(min([0.0, *(item.cka or 0.0 for item in items)]) - 0.02, 1.08)
-    ax.grid(axis="y", color=palette.grid, linewidth=0.8)
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.spines[["left", "bottom"]].set_color(palette.soft_ink)
     ax.set_title("each layer beside its counterpart", loc="left", fontsize=9.5, color=palette.ink, pad=14)
     ax.legend(loc="best", fontsize=8, frameon=False, labelcolor=palette.ink)

@@ -9,6 +9,7 @@ from onnxray.images.drawing.page.palette import Palette, palette_of
 from onnxray.images.drawing.plot_style import own_style, png_of, title_lines
 from onnxray.images.drawing.text import NO_MARKUP
 from onnxray.report.pages import MOST_ROWS, drawn_pages, model_name, more_rows
+from onnxray.report.parts.curves import share_axes
 from onnxray.results.result import Result
 from onnxray.training.generators.fooling import FoolingItem
 from onnxray.training.generators.inverted_item import InvertedItem
@@ -88,16 +89,7 @@ def _curve(found: Any, title: str, palette: Palette) -> bytes:
         shares = [row[key] for row in found["curve"]]
         if all(share is not None for share in shares):
             ax.plot(steps, shares, color=colour, linestyle=dash, linewidth=1.8, label=label)
-    ax.set_ylim(-0.02, 1.02)
-    ax.set_xlabel("coefficient e, grey levels", fontsize=9, color=palette.ink, **NO_MARKUP)
-    ax.set_ylabel("fooling rate", fontsize=9, color=palette.ink, **NO_MARKUP)
-    ax.grid(color=palette.grid, linewidth=0.8)
-    ax.set_axisbelow(True)
-    ax.tick_params(length=0, labelsize=8, labelcolor=palette.soft_ink)
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.spines[["left", "bottom"]].set_color(palette.soft_ink)
-    for text in ax.legend(fontsize=8, frameon=False, loc="best").get_texts():
-        text.set(color=palette.ink, **NO_MARKUP)
+    share_axes(ax, palette, "coefficient e, grey levels", "fooling rate")
     ink = palette.ink
     figure.suptitle(title_lines(title, 70), x=0.012, ha="left", fontsize=11, weight="bold", color=ink, **NO_MARKUP)
     return png_of(figure, palette=palette)

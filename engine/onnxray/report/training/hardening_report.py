@@ -9,6 +9,7 @@ from onnxray.images.drawing.page.palette import Palette, palette_of
 from onnxray.images.drawing.plot_style import own_style, png_of, title_lines
 from onnxray.images.drawing.text import NO_MARKUP
 from onnxray.report.pages import model_name
+from onnxray.report.parts.curves import share_axes
 from onnxray.results.result import Result
 from onnxray.training.item import EpochItem
 
@@ -42,7 +43,7 @@ def _curve(items: Sequence[EpochItem], found: Mapping[str, Any], title: str, pal
     best = [item for item in items if item.best]
     if best:
         axes[0].axvline(best[-1].epoch, color=palette.soft_ink, linewidth=1, linestyle=":", label="written")
-    _label(axes[0], palette, "epoch", f"accuracy, {items[0].held_out} held-out pictures")
+    share_axes(axes[0], palette, "epoch", f"accuracy, {items[0].held_out} held-out pictures")
     axes[0].xaxis.get_major_locator().set_params(integer=True)
     for (name, one), colour, dash in zip(sides, (palette.soft_ink, palette.green), ("--", "-")):
         steps = [row["eps"] for row in one["curve"]]
@@ -53,20 +54,7 @@ def _curve(items: Sequence[EpochItem], found: Mapping[str, Any], title: str, pal
             capsize=2, elinewidth=0.8, label=name,
         )  # fmt: skip
     if sides:
-        _label(axes[1], palette, "budget, L∞ in grey levels", f"robust accuracy, {sides[0][1]['images']} pictures")
+        share_axes(axes[1], palette, "budget, L∞ in grey levels", f"robust accuracy, {sides[0][1]['images']} pictures")
     ink = palette.ink
     figure.suptitle(title_lines(title, 90), x=0.012, ha="left", fontsize=12, weight="bold", color=ink, **NO_MARKUP)
     return png_of(figure, palette=palette)
-
-
-def _label(ax: Any, palette: Palette, across: str, up: str) -> None:
-    ax.set_ylim(-0.02, 1.02)
-    ax.set_xlabel(across, fontsize=9, color=palette.ink, **NO_MARKUP)
-    ax.set_ylabel(up, fontsize=9, color=palette.ink, **NO_MARKUP)
-    ax.grid(color=palette.grid, linewidth=0.8)
-    ax.set_axisbelow(True)
-    ax.tick_params(length=0, labelsize=8, labelcolor=palette.soft_ink)
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.spines[["left", "bottom"]].set_color(palette.soft_ink)
-    for text in ax.legend(fontsize=8, frameon=False, loc="best").get_texts():
-        text.set(color=palette.ink, **NO_MARKUP)
