@@ -88,7 +88,7 @@ ALLOWED: dict[tuple[str, str, str], str] = {
         "trace_figure",
         "legend",
     ): "its texts are set to be no markup before anything is drawn",
-    (f"{_E}report/robustness_report.py", "curve", "legend"): "as above",
+    (f"{_E}report/parts/curves.py", "share_axes", "legend"): "drawn without markup, as above",
     (f"{_E}report/features/invariance_report.py", "curves", "legend"): "as above",
     (f"{_E}report/features/probe_report.py", "probe_plot", "legend"): "names of its own, and a number",
     (
@@ -102,8 +102,6 @@ ALLOWED: dict[tuple[str, str, str], str] = {
     (f"{_E}graph/differences/structure.py", "_model", "getattr"): FIELDS,
     (f"{_E}graph/differences/structure.py", "_graph", "getattr"): FIELDS,
     (f"{_E}graph/differences/structure.py", "_node", "getattr"): FIELDS,
-    (f"{_E}report/training/hardening_report.py", "_label", "legend"): "names of a literal list, and a number",
-    (f"{_E}report/training/generator_report.py", "_curve", "legend"): "names of a literal list",
     (
         f"{_E}methods/saliency/activation/attention_rollout.py",
         "rollout",
