@@ -1,8 +1,10 @@
 """A call from Python as a command: every method of every family names one that there is, and options are its own."""
 
+import dataclasses
 import json
 from pathlib import Path
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 import pytest
@@ -28,6 +30,7 @@ from onnxray.methods.saliency.base import Saliency
 from onnxray.methods.saliency.gradient.gradient import Gradient
 from onnxray.methods.saliency.perturbation.rise import RISE
 from onnxray.methods.synthesis.base import Synthesis
+from onnxray.results.made_from import NO_FILES
 from onnxray.training.generators.fooling import FoolWithGenerator
 from onnxray.training.generators.inversion import TrainInverter
 from onnxray.training.generators.rendering import RenderGenerator
@@ -108,3 +111,25 @@ def test_results_say_it(tmp_path: Path) -> None:
     assert "command" not in result.provenance.made_from
     result.save(tmp_path / "r")
     assert "reason" in json.loads((tmp_path / "r" / "result.json").read_bytes())["made_from"]
+
+
+def words_alone(kind: Any) -> bool:
+    """Whether an option is one of stated words, or a number, or nothing."""
+    if get_origin(kind) is Literal:
+        return True
+    parts = get_args(kind) if get_origin(kind) in {Union, UnionType} else ()
+    return any(map(words_alone, parts)) and all(
+        words_alone(one) or one in {NoneType, int, float, bool} for one in parts
+    )
+
+
+def test_what_is_one_of_stated_words_names_no_file() -> None:
+    """A folder that is called `margin`, the results' own perhaps, is nothing that `--score margin` was made from."""
+    kinds: dict[str, list[Any]] = {}
+    for method in METHODS:
+        hints = get_type_hints(method)
+        for field in dataclasses.fields(method):
+            kinds.setdefault(field.name, []).append(hints[field.name])
+    words = {name for name, all_of in kinds.items() if all(map(words_alone, all_of))}
+    assert len(words) > 30
+    assert words <= NO_FILES

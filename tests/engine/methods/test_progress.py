@@ -19,10 +19,12 @@ QUICK: dict[str, dict[str, Any]] = {
     "style": {"steps": 3, "layer": "relu1", "content_layer": "relu2"}, "activations": {"layer": "relu1"}, "lots": {"layer": "ip1", "steps": 2, "until": "linf", "linf": 4.0},
     "value_occlusion": {"layer": "relu2"}, "lime": {"samples": 300}, "kernel_shap": {"samples": 300}, "fooling_gradient": {"samples": 3, "together": 2, "steps": 12},
     "fooling_evolution": {"generations": 3, "population": 10, "runs": 2, "confidence": 0.3},
-    "patch": {"steps": 2, "batch": 2, "trials": 3}, "eot": {"steps": 2, "draws": 2, "trials": 3},
+    "patch": {"steps": 2, "batch": 2, "trials": 3}, "tsne": {"perplexity": 4.0}, "eot": {"steps": 2, "draws": 2, "trials": 3},
 }  # fmt: skip
 GOALS = {"lots": TargetImages(images=models.pictures(2, seed=1)), "maximize": 1}
 FROM_NOTHING = {"maximize", "fooling_gradient", "fooling_evolution"}
+FOLDERS = {"probe", "tsne"}
+"""Of a few pictures nothing is learned."""
 DREAMS = {"caricature", "deepdream", "style"}
 """Each picture is counted by itself."""
 UNFIT = {"apply", "feature_adversary", "linear", "transfer", "surrogate", "attention_rollout", "cam", "filters"}
@@ -42,7 +44,14 @@ def test_progress_counts_up_to_all(name: str, tmp_path: Path) -> None:
             for k, one in enumerate(models.pictures(6, seed=len(folder))):
                 save_png(tmp_path / folder / f"{k}.png", one.astype("uint8"))
         options = {"trials": 3, "concept": str(tmp_path / "concept"), "random": str(tmp_path / "random")}
+    if name == "probe":
+        (tmp_path / "labels.csv").write_text("".join(f"{k}.png,{'ab'[k % 2]}\n" for k in range(16)))
+        options = {"true_labels": str(tmp_path / "labels.csv")}
     method, given = methods()[name](**options), None if name in FROM_NOTHING else images[: 1 if name in DREAMS else 2]
+    if name in FOLDERS:
+        for k, one in enumerate(models.pictures(16)):
+            save_png(tmp_path / f"{k}.png", one.astype("uint8"))
+        given = tmp_path  # type: ignore[assignment]
     model = onnxray.open(models.lenet(), models.GREY)
     method(model, given, goal, progress=lambda done, total, _: seen.append((done, total)))
     assert seen

@@ -115,16 +115,17 @@ class Probe(Features[ProbeItem]):
 
         with run.work_folder() as folder:
             question = Question(layers=layers, keep=keep, hashed=True)
-            found = asked(model, pictures, question, folder / "probe", run, "values")
+            whole = len(pictures) * (1 + len(layers))  # a probe counts as long as the values of all layers
+            found = asked(model, pictures, question, folder / "probe", run, "values", share=(0, whole - len(pictures)))
             stated = labels_of(pictures, found.places, self.true_labels, run)
             names = [pictures.names[int(place)] for place in found.places]
             labelled = _labelled(found, stated, names, seed_of(run), run)
             run.tell("seen", _spread(labelled.paths))
             splits = labelled.splits(self.test, self.folds)
-            for done, (layer, own) in enumerate(run.units(layers)):
-                run.progress(done, len(layers), f"probe of {layer}")
+            for layer, own in run.units(layers):
+                run.progress(len(pictures) * (1 + layers.index(layer)), whole, f"probe of {layer}")
                 yield self._item(layer, np.asarray(found.arrays[f"codes {layer}"]), labelled, splits, own)
-            run.progress(len(layers), len(layers), "probes")
+            run.progress(whole, whole, "probes")
 
     def layers(self, model: Model, run: Run) -> tuple[str, ...]:
         """Those that are named, else some of those with weights and what the last layer reads."""

@@ -13,7 +13,7 @@ on the map; where the first is high and the second low, the map has torn apart w
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Final, final
 
@@ -51,6 +51,8 @@ _FEWEST: Final = 4
 _PERPLEXITY: Final = 30.0
 _MANY: Final = 5000
 """Points above which openTSNE is faster by far."""
+_PARTS: Final = 2
+"""Of the progress of a layer: its map, and how true that is, each as long as the values of all layers."""
 _MOST_BYTES: Final = 2**32
 
 
@@ -99,14 +101,21 @@ class TSNE(Features[TsneItem]):
         self._refuse_perplexity(len(pictures))
         with run.work_folder() as folder:
             question = self._question(model, layers, len(pictures))
-            found = asked(model, pictures, question, folder / "tsne", run, "values")
+            after = _PARTS * len(layers) * len(pictures)
+            found = asked(model, pictures, question, folder / "tsne", run, "values", share=(0, after))
             perplexity = self._perplexity(len(found.places), run)
             labels = labels_of(pictures, found.places, self.true_labels, run)
             known = _known(model, pictures, found, labels)
             run.tell("points", known)
             layout = Layout(perplexity=perplexity, metric=self.metric, seed=seed_of(run))
             for layer, own in run.units(layers):
-                yield self._item(layer, found, known, layout, own)
+                before = len(pictures) * (1 + _PARTS * layers.index(layer))
+
+                def tick(share: float, what: str, own: Run = own, before: int = before) -> None:
+                    own.progress(before + int(share * _PARTS * len(pictures)), len(pictures) + after, what)
+
+                yield self._item(layer, found, known, layout, own, tick)
+                tick(1.0, f"map of {layer}")
 
     def _check_libraries(self) -> None:
         """Refuse what is not installed before anything is run. Errors: InputError."""
@@ -153,32 +162,30 @@ class TSNE(Features[TsneItem]):
 
         return Question(layers=tuple(layers), keep=keep)
 
-    def _item(self, layer: str, found: Walked, known: Mapping[str, Any], layout: Layout, run: Run) -> TsneItem:
+    def _item(self, layer: str, found: Walked, known: Mapping[str, Any], layout: Layout, run: Run,
+              tick: Callable[[float, str], None]) -> TsneItem:  # fmt: skip
         codes = np.asarray(found.arrays[f"codes {layer}"])
         count = len(codes)
         if not (codes != codes[0]).any():
             raise InputError(f"{layer!r} is the same for all {count} pictures, so there is no map; name another layer")
-        steps = 2 * count
         mapped = self._reduced(codes, layout.seed)
         library = library_for(self.library, count, _MANY)
         if library is None and count > _MANY and self.library == "auto":
             run.note(
                 f"{count} pictures are mapped by scikit-learn; openTSNE is faster: pip install 'onnxray[features]'"
             )
-        run.progress(0, steps, f"map of {layer}")
+        tick(0.0, f"map of {layer}")
         if library is None or mapped.shape[1] < 2:
             points = layout.by_scikit_learn(mapped)
         else:
-            points = layout.by_open_tsne(
-                library, mapped, lambda done, of: run.progress(count * done // of, steps, f"map of {layer}")
-            )
+            points = layout.by_open_tsne(library, mapped, lambda done, of: tick(done / of / _PARTS, f"map of {layer}"))
         k = min(self.k, count - 1)
         own = np.arange(count)
         near = nearest(codes, codes, k, self.metric, own=own)
         on_map = nearest(points.positions, points.positions, k, "euclidean", own=own)
         quality = map_quality(
             codes, points.positions, near.places, on_map.places, self.metric,
-            tick=lambda done: run.progress(count + count * done // 2000, steps, f"quality of the map of {layer}"),
+            tick=lambda share: tick((1 + share) / _PARTS, f"quality of the map of {layer}"),
         )  # fmt: skip
         by, labels = (
             ("labels", known["label"]) if self.true_labels is not None else ("predictions", known["prediction"])

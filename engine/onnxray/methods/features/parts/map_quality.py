@@ -39,9 +39,12 @@ class MapQuality:
 
 def map_quality(
     codes: Codes, points: Codes, near: Places, near_on_map: Places, metric: Metric, *,
-    tick: Callable[[int], None] = lambda _: None,
+    tick: Callable[[float], None] = lambda _: None,
 ) -> MapQuality:  # fmt: skip
-    """near, near_on_map: (n, k), the nearest of each picture by codes (in the metric) and by points (Euclidean)."""
+    """near, near_on_map: (n, k), the nearest of each picture by codes (in the metric) and by points (Euclidean).
+
+    tick: called with the share that is done.
+    """
     count, k = near.shape
     if not k or 2 * k >= count:
         few = f"k is {k}, and half of the {count} pictures or more; there is no trustworthiness"
@@ -52,7 +55,7 @@ def map_quality(
         some = rows[start : start + _ROWS]
         false += _beyond(codes, some, near_on_map[some], k, metric)
         torn += _beyond(points, some, near[some], k, "euclidean")
-        tick(min(start + _ROWS, len(rows)))
+        tick(min(start + _ROWS, len(rows)) / len(rows))
     scale = 2 / (len(rows) * k * (2 * count - 3 * k - 1))
     return MapQuality(trustworthiness=1 - scale * false, continuity=1 - scale * torn, asked=len(rows), reason=None)
 
