@@ -38,7 +38,8 @@ def reports(studio: Studio) -> None:
     desk = photographs(studio)
     for name, status in (("release", 0), ("strict", 3)):
         shutil.copyfile(POLICIES / f"{name}.toml", desk / f"{name}.toml")
-        run = studio.run("audit", "--policy", desk / f"{name}.toml", "--store", desk / "store", status=status)
+        place = desk.relative_to(studio.folder)  # a report names its files as they were typed
+        run = studio.run("audit", "--policy", place / f"{name}.toml", "--store", place / "store", status=status)
     for name, width, dark in (("", 1280, False), ("-dark", 1280, True), ("-phone", 390, False)):
         _, log, picture = seen(run / "report.html", studio.folder, width=width, dark=dark)
         assert "CONSOLE" not in log, log
@@ -54,7 +55,7 @@ def digits(studio: Studio) -> None:
     for place, (digit, label) in enumerate(zip(pixels, np.frombuffer(packed[1], np.uint8)[8:])):
         (folder / str(label)).mkdir(parents=True, exist_ok=True)
         Image.fromarray(digit).save(folder / str(label) / f"{place:04d}.png")
-    run = studio.run("audit", LENET[1], "--profile", "lenet", "--images", folder, "--labels", "folders")
+    run = studio.run("audit", LENET[1], "--profile", "lenet", "--images", folder.name, "--labels", "folders")
     studio.save("audit-corruptions-lenet.png", next(run.glob("corruptions-*-examples.png")))
 
 
