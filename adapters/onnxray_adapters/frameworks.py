@@ -71,6 +71,11 @@ def trusted(source: str, wishes: Wishes, why: str) -> None:
         )
 
 
+def may_have_run(source: str) -> str:
+    """What is said of a file that was read because it is trusted."""
+    return f"{short(source)} was read, for --trust was stated: what its author wrote into it may have been run"
+
+
 @contextmanager
 def quiet() -> Iterator[None]:
     """What frameworks print and warn of is kept from the output, which is a document."""

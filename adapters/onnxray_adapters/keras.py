@@ -25,6 +25,7 @@ from onnxray_adapters.frameworks import (
     examples_of,
     existing,
     fits,
+    may_have_run,
     named,
     needed,
     shapes_of,
@@ -32,6 +33,7 @@ from onnxray_adapters.frameworks import (
     trusted,
 )
 from onnxray_adapters.keras_profile import put_profile
+from onnxray_adapters.pytorch import program_of
 
 _BACKEND: Final = "KERAS_BACKEND"
 _OURS: Final = "torch"
@@ -81,12 +83,7 @@ def _made(keras: Any, net: Any, source: str, path: Path, wishes: Wishes) -> Made
     arguments = tuple(map(torch.from_numpy, given.values()))
     outputs = _outputs(net, module, arguments, source)
     names = [*outputs, *layers]
-    with told(source, "cannot be exported by torch.export"):
-        sizes = tuple({0: torch.export.Dim.AUTO} if one.ndim else None for one in arguments)
-        try:
-            program = torch.export.export(module, arguments, dynamic_shapes=(sizes,))
-        except (TypeError, ValueError, torch._dynamo.exc.UserError):  # the batch is fixed inside
-            program = torch.export.export(module, arguments)
+    program = program_of(module, arguments, source, gathered=True)
     with told(source, "cannot be exported by torch.onnx"):
         exported = torch.onnx.export(
             program, dynamo=True, verbose=False, input_names=list(given), output_names=names, optimize=True
@@ -95,7 +92,6 @@ def _made(keras: Any, net: Any, source: str, path: Path, wishes: Wishes) -> Made
         model = fits(exported.model_proto, source)
     del model.graph.output[len(outputs) :]
     model.producer_name = f"keras on {model.producer_name}"[:80]
-    ran = f"{short(source)} was read, for --trust was stated: what its author wrote into it may have been run"
 
     def reference(feeds: Mapping[str, Array]) -> dict[str, Array]:
         with told(source, "cannot be run by Keras"), torch.no_grad():
@@ -103,7 +99,8 @@ def _made(keras: Any, net: Any, source: str, path: Path, wishes: Wishes) -> Made
         return {name: one.detach().cpu().numpy() for name, one in zip(names, found)}
 
     return MadeModel(
-        model, path, {}, source, notes=(ran, *put_profile(model, net.name)), reference=reference, proofs=(given,)
+        model, path, {}, source, notes=(may_have_run(source), *put_profile(model, net.name)), reference=reference,
+        proofs=(given,),
     )  # fmt: skip
 
 

@@ -28,7 +28,17 @@ from onnxray.arrays import Array
 from onnxray.errors import InputError, ModelFileError
 from onnxray.errors.short_values import short
 from onnxray.graph.file.made_model import MadeModel, Reference, Wishes
-from onnxray_adapters.frameworks import examples_of, existing, fits, named, needed, shapes_of, told, trusted
+from onnxray_adapters.frameworks import (
+    examples_of,
+    existing,
+    fits,
+    may_have_run,
+    named,
+    needed,
+    shapes_of,
+    told,
+    trusted,
+)
 from onnxray_adapters.torch_profile import put_profile
 
 _BATCH: Final = 2
@@ -41,7 +51,7 @@ def from_program(source: str, wishes: Wishes) -> MadeModel:
     trusted(source, wishes, "a .pt2 holds pickles, which are programs")
     with told(source, "cannot be read as a program of torch.export"):
         program = torch.export.load(path)
-    return _of_program(program, source, path, wishes, None, (_ran(source),))
+    return _of_program(program, source, path, wishes, None, (may_have_run(source),))
 
 
 def from_script_or_pickle(source: str, wishes: Wishes) -> MadeModel:
@@ -61,7 +71,7 @@ def from_script_or_pickle(source: str, wishes: Wishes) -> MadeModel:
             f"{short(source)} holds weights without their network ({short(type(module).__name__)}); name a function "
             "that makes the network and loads them: onnxray convert package.module:function"
         )
-    return _of_module(module, source, path, wishes, module, (_ran(source),))
+    return _of_module(module, source, path, wishes, module, (may_have_run(source),))
 
 
 def from_factory(source: str, wishes: Wishes) -> MadeModel:
@@ -94,10 +104,6 @@ def _importing() -> Iterator[None]:
         sys.path.pop()
 
 
-def _ran(source: str) -> str:
-    return f"{short(source)} was read, for --trust was stated: what its author wrote into it may have been run"
-
-
 def _is_script(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
@@ -110,14 +116,23 @@ def _of_module(
     module: torch.nn.Module, source: str, path: Path, wishes: Wishes, about: Any, notes: tuple[str, ...]
 ) -> MadeModel:
     module = module.eval()
-    arguments = _arguments(source, wishes, module)
+    program = program_of(module, _arguments(source, wishes, module), source)
+    return _of_program(program, source, path, wishes, about, notes, module)
+
+
+def program_of(
+    module: torch.nn.Module, arguments: tuple[torch.Tensor, ...], source: str, *, gathered: bool = False
+) -> torch.export.ExportedProgram:
+    """The module as torch.export traces it, of a free batch where that can be. gathered: it takes *arguments.
+
+    Errors: ModelFileError.
+    """
     with told(source, "cannot be exported by torch.export"):
         sizes = tuple({0: torch.export.Dim.AUTO} if one.ndim else None for one in arguments)
         try:
-            program = torch.export.export(module, arguments, dynamic_shapes=(*sizes,))
+            return torch.export.export(module, arguments, dynamic_shapes=(sizes,) if gathered else sizes)
         except (TypeError, ValueError, torch._dynamo.exc.UserError):  # *args, or a batch that is fixed inside
-            program = torch.export.export(module, arguments)
-    return _of_program(program, source, path, wishes, about, notes, module)
+            return torch.export.export(module, arguments)
 
 
 def _of_program(
@@ -170,7 +185,7 @@ def _of_script(module: Any, source: str, path: Path, wishes: Wishes) -> MadeMode
             return _outputs(outputs, module(*(torch.from_numpy(np.array(feeds[name])) for name in names)))
 
     proof = {name: _array(one) for name, one in zip(names, arguments)}
-    return MadeModel(model, path, {}, source, notes=(_ran(source),), reference=reference, proofs=(proof,))
+    return MadeModel(model, path, {}, source, notes=(may_have_run(source),), reference=reference, proofs=(proof,))
 
 
 def _arguments(source: str, wishes: Wishes, module: Any) -> tuple[torch.Tensor, ...]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from onnxray.arrays import spread_places
 from onnxray.assess.robustness.item import RobustnessItem
 from onnxray.images.drawing.contact_sheet import Cell, Row
 from onnxray.images.drawing.page.palette import WHITE, Palette, palette_of
@@ -95,7 +96,7 @@ def _sheet(result: Result[RobustnessItem], title: str) -> dict[str, bytes]:
     if not drawn:
         return {}
     order = sorted(drawn, key=lambda item: math.inf if item.smallest is None else item.smallest)
-    places = np.unique(np.linspace(0, len(order) - 1, min(_MOST, len(order))).round().astype(int))
+    places = spread_places(len(order), _MOST)
     norm = order[0].norm
     subtitle = (
         f"{len(places)} of {len(order)} rightly named images, in order of the smallest {norm} that flips them; "

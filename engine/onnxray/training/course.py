@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from onnxray.arrays import Array
+from onnxray.arrays import Array, spread_places
 from onnxray.errors import NotFinite
 from onnxray.images.eight_bits import to_uint8
 from onnxray.images.picture_list import PictureList
@@ -56,7 +56,7 @@ class Course:
         self.pictures, self.classes, self.held = pictures, classes, held
         self.examples = Examples.of(pictures, kept, classes[kept])
         self.unlabelled = self._without_labels()
-        places = held[np.unique(np.linspace(0, len(held) - 1, min(_JUDGED, len(held))).round().astype(int))]
+        places = held[spread_places(len(held), _JUDGED)]
         self.judged = Examples.of(pictures, places, classes[places])
         self.steps_each = -(-len(self.examples) // asked.batch)
         self.standing: dict[str, Any] = {"stopped": "", "best": -1.0, "clean": None, "epoch": -1}
@@ -134,8 +134,7 @@ class Course:
             batches = self.examples.batches(asked.batch, order, random, distort=asked.distort, flip=asked.flip)
             for place, (x, y) in enumerate(batches):
                 done = (number - 1) * self.steps_each + place
-                for group in self.steps.optimizer.param_groups:
-                    group["lr"] = asked.rate * (1 - done / (asked.epochs * self.steps_each))
+                self.steps.set_rate(asked.rate * (1 - done / (asked.epochs * self.steps_each)))
                 value = self.steps.step(self._loss(own, x.to(self.network.device), y.to(self.network.device), order))
                 total, count = total + value * len(x), count + len(x)
                 run.progress(done + 1, asked.epochs * self.steps_each, f"epoch {number}: loss {total / count:.4g}")
@@ -225,8 +224,7 @@ class Course:
         """The robustness evaluation of a file on held-out pictures. None where it is not wanted."""
         if not self.asked.evaluate:
             return None
-        count = min(self.asked.evaluate, len(self.held))
-        places = self.held[np.unique(np.linspace(0, len(self.held) - 1, count).round().astype(int))]
+        places = self.held[spread_places(len(self.held), self.asked.evaluate)]
 
         def tick(done: int, total: int, what: str) -> None:
             run.progress(done, total, f"robustness: {what}")

@@ -37,6 +37,11 @@ class Steps:
         else:
             self.optimizer = optimizer(network.parameters())
 
+    def set_rate(self, rate: float) -> None:
+        """The rate of the steps to come."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+
     def step(self, loss: torch.Tensor) -> float:
         """Go down a loss; what it was. Errors: NotFinite where it or a gradient is none; nothing was stepped then."""
         value = float(loss.detach())

@@ -19,6 +19,7 @@ from typing import Annotated, Any, ClassVar, Final, final
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxray.arrays import spread_places
 from onnxray.assess.maps.calls import method_of
 from onnxray.assess.models.alignment import align
 from onnxray.assess.models.kernel_alignment import FEWEST, cka, procrustes, root_of_gram
@@ -138,7 +139,7 @@ class LayerSimilarity(Features[SimilarityItem]):
         """How far the maps of the two models agree; None where none were asked for."""
         if not self.maps or not len(both):
             return None
-        places = both[np.unique(np.linspace(0, len(both) - 1, min(self.maps, len(both))).round().astype(int))].tolist()
+        places = both[spread_places(len(both), self.maps)].tolist()
         said = found.arrays.get(_CLASS)
         classes = {} if said is None else dict(zip(found.places.tolist(), np.asarray(said).tolist()))
         return map_agreement(

@@ -15,6 +15,7 @@ from typing import Annotated, Any, ClassVar, final
 
 import numpy as np
 
+from onnxray.arrays import spread_places
 from onnxray.assess.robustness.curves import summary
 from onnxray.assess.robustness.item import RobustnessItem
 from onnxray.assess.robustness.suites import Suite, suite_of
@@ -164,7 +165,7 @@ class RobustnessEvaluation(Method[RobustnessItem]):
         right = np.flatnonzero(criterion.rightly)
         if not right.size:
             return
-        rows = right[np.unique(np.linspace(0, len(right) - 1, min(self.trust_images, len(right))).round().astype(int))]
+        rows = right[spread_places(len(right), self.trust_images)]
         black = next((name for name, method in suite.bounded.items() if not method.needs_gradients), None)
         evidence = Evidence(
             oracle=asked_of(criterion), norm=NORMS[self.norm], budgets=self.budgets, rows=rows, seed=seed_of(run),

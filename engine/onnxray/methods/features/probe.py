@@ -20,6 +20,7 @@ from typing import Annotated, Any, ClassVar, Final, final
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxray.arrays import spread_places
 from onnxray.errors import InputError
 from onnxray.graph.weight_layers import weight_layers
 from onnxray.images.pixels import Pixels
@@ -139,7 +140,7 @@ class Probe(Features[ProbeItem]):
             raise InputError("no layer was named, and the file has none with weights; name one with --layer")
         order = {name: place for place, name in enumerate(model.graph.values)}
         all_ = sorted(set(all_), key=lambda name: order.get(name, len(order)))
-        places = np.unique(np.linspace(0, len(all_) - 1, min(self.most, len(all_))).round().astype(int))
+        places = spread_places(len(all_), self.most)
         if len(places) < len(all_):
             run.note(f"{len(places)} of {len(all_)} layers are probed, spread over all; more by --most, or by --layer")
         return tuple(all_[place] for place in places)

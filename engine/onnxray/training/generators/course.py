@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import onnx
 import torch
 from torch.nn.functional import cross_entropy
 
@@ -36,9 +37,7 @@ class GeneratorCourse:
             model.profile.shape, len(numbers), width=asked.width, maps=asked.maps, noise=asked.noise, feed=asked.feed,
             random=np.random.default_rng(self.seed),
         )  # fmt: skip
-        made = with_card(proto, iter([(CARD, card)]))
-        self.generator = Model(read_graph(made.SerializeToString()), None)
-        self.network = Network(self.generator, chosen(constants_of(self.generator.graph)))
+        self.generator, self.network = drawn_network(proto, CARD, card)
         self.steps = Steps(self.network, "adam", asked.rate, None)
         self.numbers = torch.tensor(numbers)
         self.shown = model.twin_for(asked.batch).differentiable((value,))
@@ -87,3 +86,9 @@ class GeneratorCourse:
     def model_of(self, data: bytes) -> Model:
         """The file, opened."""
         return Model(read_graph(data), None)
+
+
+def drawn_network(proto: onnx.ModelProto, key: str, card: str) -> tuple[Model, Network]:
+    """What was drawn, its card among its metadata: opened, and all of it trained."""
+    opened = Model(read_graph(with_card(proto, iter([(key, card)])).SerializeToString()), None)
+    return opened, Network(opened, chosen(constants_of(opened.graph)))

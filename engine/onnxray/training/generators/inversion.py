@@ -8,12 +8,9 @@ is as far off as another picture. Beside it that of the mean of the pictures tha
 
 from __future__ import annotations
 
-import functools
-import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any, ClassVar, final
 
 import numpy as np
@@ -32,6 +29,7 @@ from onnxray.model.model import Model
 from onnxray.results.file_names import stem_of
 from onnxray.results.finished_items import Tape
 from onnxray.training.generators.inverted_item import InvertedItem
+from onnxray.training.generators.shown import keep_network
 
 FILE = "inverter.onnx"
 _FEWEST, _SHOWN = 10, 20
@@ -77,10 +75,7 @@ class TrainInverter(Method[InvertedItem]):
         held, kept = order[:count], order[count:]
         seed = int(run.random.integers(2**31))
         data = self._trained(model, layer, codes[kept], images[kept], seed, run)
-        keep = None if run.tape is None else run.tape.keep
-        if keep is not None:
-            keep.put_file(FILE, functools.partial(_write, data))
-            run.tell("inverter", {"file": FILE, "sha256": hashlib.sha256(data).hexdigest()})
+        keep_network(data, "inverter", FILE, run)
         made = inverted(data, codes[held])
         spread = _pair_distance(images[held])
         average = np.broadcast_to(images[kept].mean(0), images[held].shape)
@@ -105,10 +100,8 @@ class TrainInverter(Method[InvertedItem]):
         import torch
 
         from onnxray.graph.file.replaced_tensors import replaced_bytes
-        from onnxray.graph.reading import read_graph
-        from onnxray.graph.trainable.listing import chosen, constants_of
-        from onnxray.training.generators.drawn import drawn_inverter, with_card
-        from onnxray.training.network import Network
+        from onnxray.training.generators.course import drawn_network
+        from onnxray.training.generators.drawn import drawn_inverter
         from onnxray.training.steps import Steps
 
         assert model.profile is not None
@@ -116,15 +109,13 @@ class TrainInverter(Method[InvertedItem]):
         proto = drawn_inverter(
             codes.shape[1:], model.profile.shape, width=self.width, random=np.random.default_rng(seed)
         )
-        opened = Model(read_graph(with_card(proto, iter([(CARD, json.dumps(card))])).SerializeToString()), None)
-        network = Network(opened, chosen(constants_of(opened.graph)))
+        opened, network = drawn_network(proto, CARD, json.dumps(card))
         steps = Steps(network, "adam", self.rate, None)
         random = np.random.default_rng(seed + 1)
         total = 0.0
         for step in range(self.steps):
             rows = random.integers(len(codes), size=min(self.batch, len(codes)))
-            for group in steps.optimizer.param_groups:
-                group["lr"] = self.rate * (1 - step / self.steps)
+            steps.set_rate(self.rate * (1 - step / self.steps))
             wanted = torch.from_numpy(images[rows].astype(np.float32) / 127.5 - 1)
             made = network.values({"code": torch.from_numpy(codes[rows])}, ["picture"])["picture"]
             total += steps.step((made - wanted).square().mean())
@@ -146,10 +137,6 @@ def inverted(data: bytes, codes: NDArray[np.float32]) -> Image8:
 
     found = Model(read_graph(data), None).judge.outputs({"code": codes}, ["picture"])["picture"]
     return to_uint8(127.5 * (found + 1))
-
-
-def _write(data: bytes, path: Path) -> None:
-    path.write_bytes(data)
 
 
 def _distances(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float64]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -16,6 +18,7 @@ from onnxray.graph.reading import read_graph
 from onnxray.images.eight_bits import to_uint8
 from onnxray.images.pixels import Pixels
 from onnxray.images.profile.side_text import parse_json
+from onnxray.methods.run import Run
 from onnxray.model.model import Model
 from onnxray.results.file_names import stem_named
 from onnxray.training.generators.item import GeneratedItem
@@ -143,3 +146,15 @@ def read_numbers(text: str, what: str, most: int) -> tuple[int, ...]:
 
 def _label(model: Model, number: int, layer: str | None) -> str:
     return model.label(number) if layer is None else f"{layer}:{number}"
+
+
+def keep_network(data: bytes, key: str, name: str, run: Run) -> None:
+    """Put a network's file into the run's folder, where it has one, and its sha256 into the document, under ``key``."""
+
+    def write(path: Path) -> None:
+        path.write_bytes(data)
+
+    keep = None if run.tape is None else run.tape.keep
+    if keep is not None:
+        keep.put_file(name, write)
+        run.tell(key, {"file": name, "sha256": hashlib.sha256(data).hexdigest()})

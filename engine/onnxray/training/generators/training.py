@@ -8,12 +8,9 @@ G is drawn by drawn.py, trained by Adam, and written as an ONNX file whose metad
 
 from __future__ import annotations
 
-import functools
-import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, final
 
 import numpy as np
@@ -28,7 +25,7 @@ from onnxray.methods.run import Run
 from onnxray.model.model import Model
 from onnxray.results.finished_items import Tape
 from onnxray.training.generators.item import GeneratedItem
-from onnxray.training.generators.shown import Generator, judged, read_numbers
+from onnxray.training.generators.shown import Generator, judged, keep_network, read_numbers
 
 FILE = "generator.onnx"
 
@@ -112,10 +109,7 @@ class TrainGenerator(Method[GeneratedItem]):
                     course.round(step, own)
                     continue
                 data = course.written(own)
-                keep = None if run.tape is None else run.tape.keep
-                if keep is not None:
-                    keep.put_file(FILE, functools.partial(_write, data))
-                    own.tell("generator", {"file": FILE, "sha256": hashlib.sha256(data).hexdigest()})
+                keep_network(data, "generator", FILE, own)
                 generator = Generator(course.model_of(data), numbers, layer)
                 yield from judged(generator, model, numbers, 1, own.random)
 
@@ -126,10 +120,6 @@ class TrainGenerator(Method[GeneratedItem]):
             "losses": list(tape.facts("loss")), "generator": next(iter(tape.facts("generator")), None),
             "reached": reached, "above_0.99": sum(item.probability > 0.99 for item in tape.items),
         }  # fmt: skip
-
-
-def _write(data: bytes, path: Path) -> None:
-    path.write_bytes(data)
 
 
 def _shape(model: Model) -> tuple[int, int, int]:

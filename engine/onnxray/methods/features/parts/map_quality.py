@@ -18,6 +18,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxray.arrays import spread_places
 from onnxray.methods.features.parts.nearest import Codes, Metric
 
 Places = NDArray[np.int64]
@@ -49,7 +50,7 @@ def map_quality(
     if not k or 2 * k >= count:
         few = f"k is {k}, and half of the {count} pictures or more; there is no trustworthiness"
         return MapQuality(trustworthiness=None, continuity=None, asked=0, reason=few)
-    rows = np.unique(np.linspace(0, count - 1, min(_ASKED, count)).round().astype(np.int64))
+    rows = spread_places(count, _ASKED)
     false = torn = 0.0
     for start in range(0, len(rows), _ROWS):
         some = rows[start : start + _ROWS]
