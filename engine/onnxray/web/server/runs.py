@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, Any, Final, Literal, final
 
 from onnxray.errors import OnnxrayError
+from onnxray.errors.shown_text import terminal
 from onnxray.graph.node_attributes import DAMAGED
 from onnxray.notebooks.tables import flat
 from onnxray.results.earlier_run import DOCUMENT
@@ -19,6 +20,7 @@ from onnxray.results.loading import own_file, stored_document
 from onnxray.web.server.bodies import Refused
 from onnxray.web.server.store import Blobs, Picture
 from onnxray.web.server.worker import Failed, Worker
+from onnxray.web.work.own_lines import is_on_own_line, own_scale
 
 State = Literal["waiting", "running", "done", "failed", "stopped"]
 _MOST_WAITING: Final = 20
@@ -139,7 +141,7 @@ class Runs:
     def _document(self, run: Run, document: Mapping[str, Any]) -> dict[str, Any]:
         names = self.files(run)
         index = {name: place for place, name in enumerate(names)}
-        items = [_item(entry, index) for entry in document["items"][:_MOST_ITEMS] if isinstance(entry, dict)]
+        items = [_item(document, entry, index) for entry in document["items"][:_MOST_ITEMS] if isinstance(entry, dict)]
         beside = document.get("files", [])
         sheets = [index[name] for name in beside if isinstance(name, str) and name in index]
         method, model = document.get("method"), document.get("model")
@@ -176,14 +178,16 @@ class Runs:
         """The run folder as a zip, and in it the pictures that were dropped on the page. Errors: Refused."""
         if not (run.folder / DOCUMENT).is_file():
             raise Refused(404, run.error or "the run has written nothing yet")
+        inside = [one for one in sorted(run.folder.iterdir()) if one.is_file() and not one.is_symlink()]
+        dropped = [picture.path for picture in run.inputs if picture.dropped and picture.path.is_file()]
         stream: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
-        with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as file:
-            for one in sorted(run.folder.iterdir()):
-                if one.is_file() and not one.is_symlink():
-                    file.write(one, f"{run.folder.name}/{one.name}")
-            for picture in run.inputs:
-                if picture.dropped and picture.path.is_file():
-                    file.write(picture.path, f"{run.folder.name}/{picture.path.name}")
+        try:  # files may be of times that a zip cannot state
+            with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED, strict_timestamps=False) as file:
+                for one in dict.fromkeys([*inside, *dropped]):
+                    file.write(one, terminal(f"{run.folder.name}/{one.name}"))
+        except BaseException:
+            stream.close()
+            raise
         stream.seek(0)
         return stream
 
@@ -243,7 +247,7 @@ def _event(value: Mapping[str, Any]) -> bytes:
     return f"data: {json.dumps(value)}\n\n".encode()
 
 
-def _item(entry: Mapping[str, Any], index: Mapping[str, int]) -> dict[str, Any]:
+def _item(document: Mapping[str, Any], entry: Mapping[str, Any], index: Mapping[str, int]) -> dict[str, Any]:
     """An item's numbers, and its pictures by their places."""
     own = {key: value for key, value in entry.items() if key not in {"files", "trace"}}
     files = entry.get("files")
@@ -255,7 +259,7 @@ def _item(entry: Mapping[str, Any], index: Mapping[str, int]) -> dict[str, Any]:
             {"role": _short(role), "file": index[name]} for role, name in roles if name in index
         ],
         "slides": isinstance(files, dict) and {"origin", "image"} <= files.keys(),
-        "scale": _plain(entry.get("scale" if "until" in entry else "linf")), "lots": "until" in entry,
+        "scale": _plain(own_scale(document, entry)), "lots": is_on_own_line(document, entry),
     }  # fmt: skip
 
 
@@ -268,4 +272,4 @@ def _plain(value: object) -> int | float | bool | str | None:
 
 def _short(text: object) -> str:
     whole = str(text)
-    return whole if len(whole) <= _LONGEST_TEXT else f"{whole[: _LONGEST_TEXT - 1]}…"
+    return terminal(whole if len(whole) <= _LONGEST_TEXT else f"{whole[: _LONGEST_TEXT - 1]}…")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import secrets
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, final
 
+from onnxray.errors.shown_text import terminal
 from onnxray.images.files import SUFFIXES
 from onnxray.web.server.bodies import Refused
 
@@ -53,7 +55,7 @@ class Pictures:
         """Take a file among them. Errors: Refused with 429 where there are too many."""
         if len(self._all) >= _MOST_PICTURES:
             raise Refused(429, f"there are {_MOST_PICTURES} pictures already")
-        picture = Picture(secrets.token_urlsafe(9), path, label[:120], dropped)
+        picture = Picture(secrets.token_urlsafe(9), path, terminal(label, 120), dropped)
         self._all[picture.key] = picture
         return picture
 
@@ -73,6 +75,18 @@ def suffix_of(head: bytes) -> str:
     if head[4:8] == b"ftyp":
         return ".avif"
     raise Refused(415, "this is no picture of a known kind, and no .npy file")
+
+
+def taken(place: Path, folder: Path, suffix: str) -> Path:
+    """A file moved to the next free name of a folder, whoever else writes there: none that lies there is replaced."""
+    for number in itertools.count(1):
+        named = folder / f"dropped-{number}{suffix}"
+        try:
+            named.touch(exist_ok=False)
+        except FileExistsError:
+            continue
+        return place.replace(named)
+    raise AssertionError
 
 
 def _files(named: Iterable[str]) -> Iterator[Path]:

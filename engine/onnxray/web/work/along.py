@@ -8,14 +8,17 @@ others  d = (x_1 - x_0) / max|x_1 - x_0|, of the saved pictures
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from onnxray.errors import InputError
+from onnxray.errors.short_values import short
 from onnxray.images.distances import l2, linf
 from onnxray.images.drawing.signed_grey import signed_to_grey
 from onnxray.images.files import png_bytes, read_png
@@ -23,7 +26,13 @@ from onnxray.images.pixels import Pixels
 from onnxray.methods.attack.line_search import Line, direction_of
 from onnxray.results.loading import own_file, stored_document
 from onnxray.web.work.bench import Bench, Desk
+from onnxray.web.work.own_lines import is_on_own_line, own_scale
 from onnxray.web.work.pictures import answer_of
+
+_SAID_OF_PROFILES: Final = frozenset({
+    "name", "labels", "logits", "features", "source", "assumed", "reasons",
+})  # fmt: skip
+"""What a profile says and no pixel depends on."""
 
 
 def along(bench: Bench, *, model: int = 0, folder: str, item: int, scale: float) -> dict[str, Any]:
@@ -51,6 +60,7 @@ def _line(desk: Desk, folder: str, item: int) -> tuple[Line, float]:
     stated, own = document["model"]["sha256"], desk.model.graph.sha256
     if stated != own:
         raise InputError(f"this run is of another model, {str(stated)[:12]}, and the one that is open is {own[:12]}")
+    _check_profile(desk, document)
     entries = document["items"]
     if not 0 <= item < len(entries):
         raise InputError(f"the run has no item {item}; it has {len(entries)}")
@@ -59,16 +69,32 @@ def _line(desk: Desk, folder: str, item: int) -> tuple[Line, float]:
     if not {"origin", "image"} <= files.keys():
         raise InputError("this item has no picture before and after its change")
     origin = _picture(place, files["origin"])
-    if entry.get("target") and "until" in entry and "target" in files:
+    own_line = is_on_own_line(document, entry)
+    if own_line and entry.get("target") and "target" in files:
         direction = _of_lots(desk, entry, origin, _picture(place, files["target"]))
-    elif entry.get("mode") in {"inhibit", "magnify"}:
+    elif own_line and entry.get("mode") in {"inhibit", "magnify"}:
         direction = _of_lots(desk, entry, origin, None)
     else:
         direction = direction_of(_picture(place, files["image"]).astype(np.float64) - origin)
     if direction is None:
         raise InputError("nothing was changed, so there is no direction to go on in")
-    own = entry.get("scale") if "until" in entry else entry.get("linf")
-    return Line(origin, direction), float(own or 0)
+    return Line(origin, direction), float(own_scale(document, entry) or 0)
+
+
+def _check_profile(desk: Desk, document: Mapping[str, Any]) -> None:
+    """Refuse what was run with pixels that entered otherwise: the judge would speak of other numbers.
+
+    Errors: InputError.
+    """
+    profile = desk.model.profile
+    now = {} if profile is None else json.loads(json.dumps(profile.to_dict()))
+    then = document.get("profile") or {}
+    for name in now:
+        if name not in _SAID_OF_PROFILES and name in then and then[name] != now[name]:
+            raise InputError(
+                f"this run is of another profile: {name} was {short(then[name])}, and is {short(now[name])} now; "
+                "state it as it was, or run it anew"
+            )
 
 
 def _of_lots(

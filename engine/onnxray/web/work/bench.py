@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, final
 
 from onnxray.cli.parts.shared_options import Opening
@@ -14,12 +16,11 @@ from onnxray.images.pixels import Pixels
 from onnxray.methods.features.parts.unit_layers import fields_of
 from onnxray.model.layers.grid import Space, read_space
 from onnxray.model.model import Model
+from onnxray.web.work.before import Before
 from onnxray.web.work.graph_view import GraphView
 
 PROFILE_FIELDS: Final = ("size", "resize", "channels", "mean", "std", "scale")
-_HOW: Final = tuple(
-    field.name for field in dataclasses.fields(Opening) if field.name not in {"json", "out", "overwrite"}
-)
+_HOW: Final = tuple(one.name for one in dataclasses.fields(Opening) if one.name not in {"json", "out", "overwrite"})
 _KEPT: Final = 8
 
 
@@ -33,7 +34,7 @@ class Desk:
         self._view: GraphView | None = None
         self._space: Space | None = None
         self._fields: dict[str, UnitFields] | None = None
-        self._read: dict[str, Pixels] = {}
+        self._read: dict[tuple[str, int, int], Pixels] = {}
 
     @property
     def view(self) -> GraphView:
@@ -57,12 +58,17 @@ class Desk:
         return self._fields
 
     def pixels(self, picture: str) -> Pixels:
-        """A picture's file as the model takes it. Errors: ImageError, InputError."""
-        if picture not in self._read:
+        """A picture's file as the model takes it, read anew where it was changed. Errors: ImageError, InputError."""
+        try:
+            stated = Path(picture).stat()
+        except OSError:  # which reading says better
+            return self.model.encoded([picture])
+        key = picture, stated.st_mtime_ns, stated.st_size
+        if key not in self._read:
             if len(self._read) >= _KEPT:
                 del self._read[next(iter(self._read))]
-            self._read[picture] = self.model.encoded([picture])
-        return self._read[picture]
+            self._read[key] = self.model.encoded([picture])
+        return self._read[key]
 
     def restated(self, fields: Mapping[str, str | None]) -> Desk:
         """The same model with fields of its profile stated otherwise; None takes a statement back.
@@ -72,8 +78,7 @@ class Desk:
         for name in fields:
             if name not in PROFILE_FIELDS:
                 raise InputError(f"the profile has no field {short(name)}; it has {', '.join(PROFILE_FIELDS)}")
-        stated: dict[str, Any] = {f"profile_{name}": text or None for name, text in fields.items()}
-        found = Desk(self.source, dataclasses.replace(self.how, **stated))
+        found = Desk(self.source, _restated(self.how, fields))
         if found.model.graph.sha256 == self.model.graph.sha256:
             found._view = self._view  # which is of the graph alone
         return found
@@ -93,12 +98,19 @@ def _stated(how: Opening) -> dict[str, Any]:
     return {name: value for name, value in vars(how).items() if name in _HOW}
 
 
+def _restated(how: Opening, fields: Mapping[str, str | None]) -> Opening:
+    stated: dict[str, Any] = {f"profile_{name}": text or None for name, text in fields.items()}
+    return dataclasses.replace(how, **stated)
+
+
 @final
 class Bench:
-    """All models that the page was opened with."""
+    """All models that the page was opened with. before: by their numbers, those that the page has been told of."""
 
-    def __init__(self, sources: Sequence[str], how: Opening) -> None:
-        self._sources, self._how = tuple(sources), how
+    def __init__(
+        self, sources: Sequence[str], how: Opening, before: Mapping[int, Before] = MappingProxyType({})
+    ) -> None:
+        self._sources, self._how, self._before = tuple(sources), how, before
         self._desks: dict[int, Desk] = {}
 
     def desk(self, number: int = 0) -> Desk:
@@ -106,7 +118,14 @@ class Bench:
         if not 0 <= number < len(self._sources):
             raise InputError(f"there is no model {number}; there are {len(self._sources)}")
         if number not in self._desks:
-            self._desks[number] = Desk(self._sources[number], self._how)
+            before = self._before.get(number)
+            found = Desk(self._sources[number], self._how if before is None else _restated(self._how, before.fields))
+            if before is not None and before.sha256 != found.model.graph.sha256:
+                raise InputError(
+                    f"{self._sources[number]} was changed since the page opened it (sha256 {before.sha256[:12]}, now "
+                    f"{found.model.graph.sha256[:12]}); start onnxray explore once more"
+                )
+            self._desks[number] = found
         return self._desks[number]
 
     def restate(self, number: int, fields: Mapping[str, str | None]) -> Desk:

@@ -1,10 +1,11 @@
 """The process that models are worked with in: it answers questions beside the one run that is on its way.
 
-Messages to it      ("ask", number, name, options)   ("run", number, options)   ("stop", number)
+Messages to it      ("ask", number, name, options)   ("run", number, options)   ("stop", number)   ("finish", 0)
 Messages of it      ("answer", number, value)   ("error", number, text)   ("told", number, what)
 
-The main thread runs, so that an interruption reaches it; a second one answers, a third hears. A hostile file that ends
-the process by a fault of a native library ends this one alone.
+The main thread runs, so that an interruption reaches it; a second one answers, a third hears, and a fourth speaks: what
+it says is not broken off by an interruption. A hostile file that ends the process by a fault of a native library ends
+this one alone.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from onnxray.errors import OnnxrayError
 from onnxray.errors.shown_text import one_line
 from onnxray.web.work import facts, pictures, values
 from onnxray.web.work.along import along
+from onnxray.web.work.before import Before
 from onnxray.web.work.bench import Bench
 from onnxray.web.work.forms import forms
 from onnxray.web.work.running import prepared, run
@@ -41,22 +43,26 @@ QUESTIONS: Final[Mapping[str, Callable[..., dict[str, Any]]]] = MappingProxyType
 """What can be asked, by its name."""
 
 
-def work(parent: Connection, sources: tuple[str, ...], how: Opening, memory: int | None = None) -> None:
-    """Work until the parent is gone. memory: bytes of address space that this may take."""
+def work(
+    parent: Connection, sources: tuple[str, ...], how: Opening, memory: int | None, before: Mapping[int, Before]
+) -> None:
+    """Work until the parent is gone. memory: bytes of address space that this may take. before: what a process before
+    this one had opened.
+    """
     end_with_the_parent()
     if memory is not None:
         limit_memory(memory)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of the terminal, which is the server's to hear
     warnings.simplefilter("ignore")
-    Worker(parent, Bench(sources, how)).go()
+    Worker(parent, Bench(sources, how, before)).go()
 
 
 class Worker:
-    """The three threads and what they share."""
+    """The four threads and what they share."""
 
     def __init__(self, parent: Connection, bench: Bench) -> None:
         self.bench, self._parent = bench, parent
-        self._sending = threading.Lock()
+        self._said: queue.SimpleQueue[tuple[str, int, Any]] = queue.SimpleQueue()
         self._asked: queue.SimpleQueue[tuple[int, str, dict[str, Any]]] = queue.SimpleQueue()
         self._runs: queue.SimpleQueue[tuple[int, dict[str, Any]] | None] = queue.SimpleQueue()
         self._running: int | None = None
@@ -65,7 +71,7 @@ class Worker:
 
     def go(self) -> None:
         """Run what is to be run, until there is nobody to hear of it."""
-        for thread in (self._hear, self._answer):
+        for thread in (self._hear, self._answer, self._speak):
             threading.Thread(target=thread, daemon=True).start()
         while True:
             with contextlib.suppress(KeyboardInterrupt):  # of a run that was over by then
@@ -84,6 +90,8 @@ class Worker:
                     self._runs.put((number, rest[0]))
                 elif kind == "stop":
                     self._stop(number)
+                elif kind == "finish":
+                    break
         self._runs.put(None)
 
     def _stop(self, number: int) -> None:
@@ -127,5 +135,9 @@ class Worker:
             self._send("error", number, one_line(f"{type(error).__name__}: {error}"))
 
     def _send(self, kind: str, number: int, what: Any) -> None:
-        with self._sending, contextlib.suppress(OSError):
-            self._parent.send((kind, number, what))
+        self._said.put((kind, number, what))
+
+    def _speak(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                self._parent.send(self._said.get())
