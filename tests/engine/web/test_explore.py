@@ -210,7 +210,7 @@ def test_ctrl_c_ends_it_with_what_it_started(tmp_path: Path) -> None:
     assert not (tmp_path / "explored").exists(), "nothing was run, so nothing is left"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM])
 def test_a_run_on_its_way_keeps_what_it_has_when_the_page_ends(tmp_path: Path, number: signal.Signals) -> None:
     with explored("lenet", DIGIT, folder=tmp_path) as server:
         mine = server.entered()
