@@ -72,7 +72,7 @@ def test_a_run_its_events_its_document_and_its_zip(server: Explored, mine: Brows
 
 
 def test_a_picture_that_is_dropped_is_in_the_zip_that_can_be_rerun(mine: Browsing, tmp_path: Path) -> None:
-    dropped = json.loads(mine.send("POST", "/pictures", DIGIT.read_bytes(), **{"X-Label": "my%20four.png"}).body)
+    dropped = json.loads(mine.send("POST", "/files", DIGIT.read_bytes(), **{"X-Label": "my%20four.png"}).body)
     assert dropped["label"] == "my four.png"
     run = json.loads(mine.post("/runs", {"path": ["attack", "fgsm"], "pictures": [dropped["key"]]}).body)["key"]
     assert mine.ended(run)["state"] == "done"
@@ -156,7 +156,7 @@ def test_what_cannot_be_is_said(mine: Browsing) -> None:
     refused = mine.post("/runs", {"path": ["attack", "pgd"], "pictures": [key], "options": {"eps": "x"}})
     assert refused.status == 400
     assert "eps" in json.loads(refused.body)["error"]
-    assert mine.send("POST", "/pictures", b"GIF89a nonsense").status == 415
+    assert mine.send("POST", "/files", b"GIF89a nonsense").status == 415
 
 
 def test_silent_connections_and_endless_headers_hold_nothing(server: Explored, mine: Browsing) -> None:

@@ -18,7 +18,7 @@ from onnxray.web.server import bodies
 from onnxray.web.server.app import Site
 from onnxray.web.server.guard import HEADERS, Key, hosts_of
 from onnxray.web.server.runs import Runs
-from onnxray.web.server.store import Blobs, Pictures
+from onnxray.web.server.store import Blobs, Files
 from support.asgi import HOST, OWN, Answered, answered, asked, told
 
 JSON = {"content-type": "application/json"}
@@ -28,7 +28,7 @@ JSON = {"content-type": "application/json"}
 def served(tmp_path: Path) -> Any:
     """An application without a model, and who may speak with it."""
     key, blobs = Key(8765), Blobs()
-    site = Site(worker=None, pictures=Pictures([]), runs=Runs(tmp_path / "out", None, blobs), blobs=blobs, models=())
+    site = Site(worker=None, files=Files([]), runs=Runs(tmp_path / "out", None, blobs), blobs=blobs, models=())
     token = key.token
     app = site.application(key, hosts_of("127.0.0.1", 8765))
     cookie = asked(app, "POST", "/session", OWN, [str(token).encode()]).headers["set-cookie"]
@@ -107,7 +107,7 @@ def test_the_own_names_are_answered(served: Any, host: str) -> None:
     ["http://evil.example", "null", "https://127.0.0.1:8765", "http://127.0.0.1", "http://127.0.0.1:9", "file://", ""],
 )
 @pytest.mark.parametrize(("method", "path"), [("POST", "/ask/model"), ("DELETE", "/runs/r1"), ("POST", "/runs"),
-                                              ("POST", "/pictures"), ("POST", "/session"), ("GET", "/state")])  # fmt: skip
+                                              ("POST", "/files"), ("POST", "/session"), ("GET", "/state")])  # fmt: skip
 def test_other_origins_are_refused(served: Any, origin: str, method: str, path: str) -> None:
     assert asked(served.app, method, path, {**served.mine, **JSON, "origin": origin}, told({})).status == 403
 
@@ -181,11 +181,11 @@ def test_what_is_no_object_is_no_question(served: Any, body: bytes) -> None:
 
 def test_a_gigabyte_is_refused_before_it_comes_and_while_it_comes(served: Any) -> None:
     stated = {**served.mine, "content-length": str(2**30)}
-    assert asked(served.app, "POST", "/pictures", stated, [b"x"]).status == 413
+    assert asked(served.app, "POST", "/files", stated, [b"x"]).status == 413
     piece = b"\x89PNG" * 2**18
     parts = (piece for _ in range(1024))
     tracemalloc.start()
-    answer = asked(served.app, "POST", "/pictures", served.mine, parts)
+    answer = asked(served.app, "POST", "/files", served.mine, parts)
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert answer.status == 413
@@ -226,7 +226,7 @@ def test_a_slow_sender_is_not_waited_for(served: Any) -> None:
 )  # fmt: skip
 def test_what_is_no_picture_is_not_taken(served: Any, body: bytes, status: int) -> None:
     """409: a picture by its first bytes, which no process is there to read, for no model is open."""
-    assert asked(served.app, "POST", "/pictures", served.mine, [body]).status == status
+    assert asked(served.app, "POST", "/files", served.mine, [body]).status == status
     assert not list((served.site.runs.folder / "pictures").iterdir())
     assert asked(served.app, "GET", "/state", served.mine).json["pictures"] == []
 

@@ -31,12 +31,13 @@ from onnxray.web.work.along import along
 from onnxray.web.work.bench import Bench
 from onnxray.web.work.forms import forms
 from onnxray.web.work.running import prepared, run
+from onnxray.web.work.trying import tried
 
 QUESTIONS: Final[Mapping[str, Callable[..., dict[str, Any]]]] = MappingProxyType({
     "model": facts.model_facts, "profile": facts.profile_restated, "graph": facts.graph_drawn, "way": facts.way,
     "search": facts.searched, "node": facts.node_facts, "upload": pictures.check_upload, "own": pictures.own_picture,
     "seen": pictures.picture_seen, "value": values.value_shown, "cell": values.cell_shown, "forms": forms,
-    "prepared": prepared, "along": along,
+    "prepared": prepared, "along": along, "tried": tried,
 })  # fmt: skip
 """What can be asked, by its name."""
 
@@ -60,6 +61,7 @@ class Worker:
         self._asked: queue.SimpleQueue[tuple[int, str, dict[str, Any]]] = queue.SimpleQueue()
         self._runs: queue.SimpleQueue[tuple[int, dict[str, Any]] | None] = queue.SimpleQueue()
         self._running: int | None = None
+        self._tried = 0
         self._stopped: set[int] = set()
         self._changing = threading.Lock()
 
@@ -79,6 +81,8 @@ class Worker:
             while True:
                 kind, number, *rest = self._parent.recv()
                 if kind == "ask":
+                    if rest[0] == "tried":
+                        self._tried = number
                     self._asked.put((number, rest[0], rest[1]))
                 elif kind == "run":
                     self._runs.put((number, rest[0]))
@@ -95,7 +99,13 @@ class Worker:
     def _answer(self) -> None:
         while True:
             number, name, options = self._asked.get()
+            if name == "tried":
+                options["stale"] = partial(self._is_stale, number)
             self._say(number, partial(QUESTIONS[name], self.bench, **options))
+
+    def _is_stale(self, number: int) -> bool:
+        """Whether something else is tried by now."""
+        return self._tried != number
 
     def _run(self, number: int, options: dict[str, Any]) -> None:
         def go() -> dict[str, Any]:
