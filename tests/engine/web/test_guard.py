@@ -159,12 +159,16 @@ def test_pictures_are_ids_and_never_paths(served: Any, picture: object) -> None:
         name = "own" if "path" in question else "value"
         answer = asked(served.app, "POST", f"/ask/{name}", {**served.mine, **JSON}, told(question))
         assert answer.status in {400, 404, 409}
-    assert (
-        asked(
-            served.app, "POST", "/runs", {**served.mine, **JSON}, told({"path": ["lots"], "pictures": [picture]})
-        ).status
-        == 404
-    )
+    for path in ("/runs", "/tried"):
+        for stated in ({"pictures": [picture]}, {"targets": [picture]}, {"files": {"style": [picture]}}):
+            refused = asked(served.app, "POST", path, {**served.mine, **JSON}, told({"path": ["lots"], **stated}))
+            assert refused.status == 404, stated
+
+
+@pytest.mark.parametrize("files", ["/etc/passwd", ["x"], {"style": "/etc/passwd"}, {"style": None}, 7])
+def test_files_are_lists_of_ids(served: Any, files: object) -> None:
+    stated = told({"path": ["visualize", "style"], "files": files})
+    assert asked(served.app, "POST", "/runs", {**served.mine, **JSON}, stated).status == 400
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
@@ -190,7 +194,7 @@ def test_a_gigabyte_is_refused_before_it_comes_and_while_it_comes(served: Any) -
     tracemalloc.stop()
     assert answer.status == 413
     assert most < 16 * len(piece), "it is written as it comes, and not held"
-    assert not list((served.site.runs.folder / "pictures").iterdir()), "nothing of it stays"
+    assert not list((served.site.runs.folder / "dropped").iterdir()), "nothing of it stays"
     assert asked(served.app, "POST", "/ask/model", {**served.mine, **JSON}, [b"x" * 2**19]).status == 413
 
 
@@ -227,8 +231,8 @@ def test_a_slow_sender_is_not_waited_for(served: Any) -> None:
 def test_what_is_no_picture_is_not_taken(served: Any, body: bytes, status: int) -> None:
     """409: a picture by its first bytes, which no process is there to read, for no model is open."""
     assert asked(served.app, "POST", "/files", served.mine, [body]).status == status
-    assert not list((served.site.runs.folder / "pictures").iterdir())
-    assert asked(served.app, "GET", "/state", served.mine).json["pictures"] == []
+    assert not list((served.site.runs.folder / "dropped").iterdir())
+    assert asked(served.app, "GET", "/state", served.mine).json["files"] == []
 
 
 def test_a_websocket_is_closed(served: Any) -> None:
@@ -281,7 +285,7 @@ def test_two_hundred_strangers_get_nothing_and_take_nothing(served: Any) -> None
 
 def test_answers_name_no_path_of_the_machine(served: Any, tmp_path: Path) -> None:
     (tmp_path / "secret.png").write_bytes(b"x")
-    picture = served.site.pictures.add(tmp_path / "secret.png", "secret.png")
+    picture = served.site.files.add(tmp_path / "secret.png", "secret.png", "picture")
     state = asked(served.app, "GET", "/state", served.mine)
-    assert state.json["pictures"] == [{"key": picture.key, "label": "secret.png", "dropped": False}]
+    assert state.json["files"] == [{"key": picture.key, "label": "secret.png", "kind": "picture", "dropped": False}]
     assert str(tmp_path) not in json.dumps(state.json)

@@ -157,9 +157,9 @@ def test_an_inversion_grows_and_is_stopped(page: Page) -> None:
 
 
 def test_two_pictures_side_by_side_and_their_difference(page: Page) -> None:
-    page.run("document.querySelector('#run-r2 figcaption button').click()")
+    page.run("document.querySelector('#run-r2 button[title^=Lay]').click()")
     page.until("document.querySelector('#compare').dataset.ready")
-    page.run("[...document.querySelectorAll('#run-r2 figcaption button')][1].click()")
+    page.run("[...document.querySelectorAll('#run-r2 button[title^=Lay]')][1].click()")
     page.until("document.querySelector('#compare .three').dataset.ready === 'difference'")
     assert "L∞" in page.run("return document.querySelector('#compare').textContent")
 
