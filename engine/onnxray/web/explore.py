@@ -113,6 +113,8 @@ def explore(
         address = f"http://{f'[{host}]' if ':' in host else host}:{number}/"
 
         def ready() -> None:
+            if worker is not None:
+                worker.start()
             _tell(address, key, runs.folder, json=shared.json, browser=browser)
 
         with contextlib.suppress(KeyboardInterrupt):  # which is how it ends

@@ -6,6 +6,7 @@ Options that name files are chosen among the files that the page was given, by i
 from __future__ import annotations
 
 import dataclasses
+import functools
 import inspect
 import re
 import types
@@ -57,6 +58,7 @@ class Offered:
     more: tuple[str, ...] = ()
 
 
+@functools.cache
 def offered() -> tuple[Offered, ...]:
     """Every method that the page offers, the families in the order of the page."""
     maps = [
@@ -88,7 +90,12 @@ def offered() -> tuple[Offered, ...]:
 def forms(bench: Bench) -> dict[str, Any]:
     """Every method with its options, as the page makes forms of."""
     del bench
-    return {"methods": [_form(one) for one in offered()]}
+    return {"methods": _forms()}
+
+
+@functools.cache
+def _forms() -> tuple[dict[str, Any], ...]:
+    return tuple(_form(one) for one in offered())
 
 
 def method_at(path: Sequence[str]) -> Offered:
@@ -135,7 +142,6 @@ def _fields(one: Offered) -> Iterator[tuple[str, Any, Any]]:
         hint = hints[field.name]
         if get_origin(hint) is Annotated and not _is_unknown_file(field.name, hint):
             yield field.name, hint, field.default
-    parameters = inspect.signature(registered(one.path)).parameters
     for name in one.more:
         if name == "models":
             yield name, Annotated[tuple[str, ...], "the models that stand beside this one"], ()
@@ -143,8 +149,9 @@ def _fields(one: Offered) -> Iterator[tuple[str, Any, Any]]:
             maps = ("none", *family(Saliency))  # type: ignore[type-abstract]
             yield name, Annotated[_one_of(maps), "the saliency method of the maps; none leaves them out"], "grad-cam"
         else:
-            kind, option = get_args(parameters[name].annotation)[:2]
-            yield name, Annotated[kind, option.help], parameters[name].default
+            parameter = inspect.signature(registered(one.path)).parameters[name]
+            kind, option = get_args(parameter.annotation)[:2]
+            yield name, Annotated[kind, option.help], parameter.default
 
 
 def _one_of(words: tuple[str, ...]) -> Any:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import _thread
 import contextlib
+import importlib
 import queue
 import signal
 import threading
@@ -18,7 +19,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from functools import partial
 from multiprocessing.connection import Connection
-from types import MappingProxyType
+from types import MappingProxyType, ModuleType
 from typing import Any, Final
 
 from onnxray.assess.jobs.children import end_with_the_parent
@@ -27,36 +28,47 @@ from onnxray.cli.parts.shared_options import Opening
 from onnxray.errors import OnnxrayError
 from onnxray.errors.shown_text import one_line
 from onnxray.web.work import facts, pictures, values
-from onnxray.web.work.along import along
 from onnxray.web.work.bench import Bench
-from onnxray.web.work.forms import forms
-from onnxray.web.work.running import prepared, run
-from onnxray.web.work.trying import tried
 
 QUESTIONS: Final[Mapping[str, Callable[..., dict[str, Any]]]] = MappingProxyType({
     "model": facts.model_facts, "profile": facts.profile_restated, "graph": facts.graph_drawn, "way": facts.way,
     "search": facts.searched, "node": facts.node_facts, "upload": pictures.check_upload, "own": pictures.own_picture,
-    "seen": pictures.picture_seen, "value": values.value_shown, "cell": values.cell_shown, "forms": forms,
-    "prepared": prepared, "along": along, "tried": tried,
+    "seen": pictures.picture_seen, "value": values.value_shown, "cell": values.cell_shown,
 })  # fmt: skip
 """What can be asked, by its name."""
+_OF_METHODS: Final = MappingProxyType({"forms": "forms", "prepared": "running", "along": "along", "tried": "trying"})
+"""Questions that need every method there is -> the file that answers; it is imported when the page is drawn."""
+_DRAWS: Final = frozenset({"graph", "seen"})
+_NEEDED_SOON: Final = ("onnxray.web.work.trying", "onnxray.web.work.along", "onnxray.engines.twin")
 
 
-def work(parent: Connection, sources: tuple[str, ...], how: Opening, memory: int | None = None) -> None:
+def work_for(parent: Connection, sources: tuple[str, ...], how: Opening, memory: int | None) -> None:
     """Work until the parent is gone. memory: bytes of address space that this may take."""
     end_with_the_parent()
     if memory is not None:
         limit_memory(memory)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of the terminal, which is the server's to hear
     warnings.simplefilter("ignore")
-    Worker(parent, Bench(sources, how)).go()
+    Worker(parent, Bench(sources, how), warm=memory is None).go()
+
+
+def answering(name: str) -> Callable[..., dict[str, Any]]:
+    """What answers a question."""
+    if name in QUESTIONS:
+        return QUESTIONS[name]
+    found: Callable[..., dict[str, Any]] = getattr(_file(_OF_METHODS[name]), name)
+    return found
+
+
+def _file(name: str) -> ModuleType:
+    return importlib.import_module(f"onnxray.web.work.{name}")
 
 
 class Worker:
-    """The three threads and what they share."""
+    """The three threads and what they share. warm: import what is needed soon when the page is drawn."""
 
-    def __init__(self, parent: Connection, bench: Bench) -> None:
-        self.bench, self._parent = bench, parent
+    def __init__(self, parent: Connection, bench: Bench, *, warm: bool = False) -> None:
+        self.bench, self._parent, self._warm = bench, parent, warm
         self._sending = threading.Lock()
         self._asked: queue.SimpleQueue[tuple[int, str, dict[str, Any]]] = queue.SimpleQueue()
         self._runs: queue.SimpleQueue[tuple[int, dict[str, Any]] | None] = queue.SimpleQueue()
@@ -101,7 +113,16 @@ class Worker:
             number, name, options = self._asked.get()
             if name == "tried":
                 options["stale"] = partial(self._is_stale, number)
-            self._say(number, partial(QUESTIONS[name], self.bench, **options))
+            self._say(number, lambda: answering(name)(self.bench, **options))  # noqa: B023
+            if self._warm and name in _DRAWS and self._asked.empty():
+                self._warm = False
+                threading.Thread(target=self._import_what_is_needed_soon, daemon=True).start()
+
+    def _import_what_is_needed_soon(self) -> None:
+        """While the page is being looked at: the forms of all methods, and torch."""
+        answering("forms")(self.bench)
+        for name in _NEEDED_SOON:
+            importlib.import_module(name)
 
     def _is_stale(self, number: int) -> bool:
         """Whether something else is tried by now."""
@@ -115,7 +136,8 @@ class Worker:
                         return {"typed": [], "interrupted": True}
                     signal.signal(signal.SIGINT, signal.default_int_handler)
                     self._running = number
-                return run(self.bench, lambda what: self._send("told", number, what), **options)
+                run = _file("running").run
+                return dict(run(self.bench, lambda what: self._send("told", number, what), **options))
             finally:
                 with self._changing:
                     self._running = None
