@@ -287,5 +287,7 @@ def test_answers_name_no_path_of_the_machine(served: Any, tmp_path: Path) -> Non
     (tmp_path / "secret.png").write_bytes(b"x")
     picture = served.site.files.add(tmp_path / "secret.png", "secret.png", "picture")
     state = asked(served.app, "GET", "/state", served.mine)
-    assert state.json["files"] == [{"key": picture.key, "label": "secret.png", "kind": "picture", "dropped": False}]
+    assert state.json["files"] == [
+        {"key": picture.key, "label": "secret.png", "kind": "picture", "dropped": False, "made": False}
+    ]
     assert str(tmp_path) not in json.dumps(state.json)

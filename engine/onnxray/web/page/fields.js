@@ -45,7 +45,7 @@ export function showFiles(fields) {  // whenever there are more; what is chosen 
     if (!place) continue;
     const before = new Set(chosen(one, place));
     const own = now.files.filter((file) => file.kind === "model")[now.model];  // it stands beside others, not itself
-    const there = now.files.filter((file) => one.accepts.includes(file.kind) && file !== own);
+    const there = now.files.filter((file) => one.accepts.includes(file.kind) && file !== own && !(file.made && one.accepts.includes("picture")));
     const none = el("p", { class: "soft", text: `drop a ${one.accepts.map((kind) => KINDS[kind]).join(" or ")} on the page to choose it` });
     if (one.many) {
       fill(place, there.length ? there.map((file) => el("label", { class: "check" },

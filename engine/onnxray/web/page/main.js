@@ -71,7 +71,7 @@ async function start() {
   const state = await get("/state");
   for (const startPart of [startGraph, startPicture, startValue, startMethods, startRuns, startCompare]) startPart();
   on("facts", showFacts);
-  on("files", (files) => change({ pictures: files.filter((one) => ["picture", "array"].includes(one.kind)) }));
+  on("files", (files) => change({ pictures: files.filter((one) => ["picture", "array"].includes(one.kind) && !one.made) }));
   on("tab", show);
   change({ models: state.models, files: state.files, runs: state.runs });
   showModels(state.models);

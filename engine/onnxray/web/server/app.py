@@ -240,13 +240,11 @@ class Site:
         return path, inputs, {**stated, **of_pictures, "files": files}
 
     def _given_by(self, run: Run) -> list[File]:
-        """The arrays of a finished run, which others may be made of; taken among the files when they are first seen."""
+        """The arrays of a finished run which others are made of; taken among the files when they are first seen."""
         if run.over and run.arrays is None:
-            found = [path for path in sorted(run.folder.glob("*.npy")) if path.is_file() and not path.is_symlink()]
-            run.arrays = [
-                self.files.add(path, f"{run.key} {run.title}: {path.name}", ARRAY, dropped=True)
-                for path in found[:_MOST_ARRAYS]
-            ]
+            found = self.runs.arrays(run)[:_MOST_ARRAYS]
+            named = [(path, f"{run.key} {run.title}: {path.name}") for path in found]
+            run.arrays = [self.files.add(path, label, ARRAY, dropped=True, made=True) for path, label in named]
         return run.arrays or []
 
     def _files(self, keys: object, *kinds: Kind) -> list[File]:

@@ -155,6 +155,15 @@ class Runs:
             "command": shlex.join(map(str, document.get("command", []))), "verified": _verified(document),
         }  # fmt: skip
 
+    def arrays(self, run: Run) -> list[Path]:
+        """The arrays that a run was made for, such as a universal perturbation; none of a damaged one."""
+        try:
+            items = [entry for entry in stored_document(run.folder)["items"] if isinstance(entry, dict)]
+            names = [entry["files"].get("values") for entry in items if isinstance(entry.get("files"), dict)]
+            return [own_file(run.folder, name) for name in names if str(name).endswith(".npy")]
+        except (OnnxrayError, ValueError, *DAMAGED):
+            return []
+
     def files(self, run: Run) -> list[str]:
         """The names of a run's pictures, in an order that stays."""
         try:

@@ -30,7 +30,8 @@ _KINDS: Final = {
 class File:
     """What was named on the command line, dropped on the page or given by a run; a folder too.
 
-    dropped: written by the page, so that the zip of a run that is made of it holds it too.
+    dropped: written by the page, so that the zip of a run that is made of it holds it too. made: by a run, for methods
+    that take such an array, and no sample of what the model takes.
     """
 
     key: str
@@ -38,10 +39,11 @@ class File:
     label: str
     kind: Kind
     dropped: bool = False
+    made: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """For the page, which is told no path."""
-        return {"key": self.key, "label": self.label, "kind": self.kind, "dropped": self.dropped}
+        return {"key": self.key, "label": self.label, "kind": self.kind, "dropped": self.dropped, "made": self.made}
 
 
 @final
@@ -64,11 +66,11 @@ class Files:
     def __len__(self) -> int:
         return len(self._all)
 
-    def add(self, path: Path, label: str, kind: Kind, *, dropped: bool = False) -> File:
+    def add(self, path: Path, label: str, kind: Kind, *, dropped: bool = False, made: bool = False) -> File:
         """Take a file among them. Errors: Refused with 429 where there are too many."""
         if len(self._all) >= _MOST_FILES:
             raise Refused(429, f"there are {_MOST_FILES} files already")
-        file = File(secrets.token_urlsafe(9), path, label[:120], kind, dropped)
+        file = File(secrets.token_urlsafe(9), path, label[:120], kind, dropped, made)
         self._all[file.key] = file
         return file
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import _thread
 import contextlib
-import importlib
 import queue
 import signal
 import threading
@@ -19,7 +18,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from functools import partial
 from multiprocessing.connection import Connection
-from types import MappingProxyType, ModuleType
+from types import MappingProxyType
 from typing import Any, Final
 
 from onnxray.assess.jobs.children import end_with_the_parent
@@ -36,10 +35,7 @@ QUESTIONS: Final[Mapping[str, Callable[..., dict[str, Any]]]] = MappingProxyType
     "seen": pictures.picture_seen, "value": values.value_shown, "cell": values.cell_shown,
 })  # fmt: skip
 """What can be asked, by its name."""
-_OF_METHODS: Final = MappingProxyType({"forms": "forms", "prepared": "running", "along": "along", "tried": "trying"})
-"""Questions that need every method there is -> the file that answers; it is imported when the page is drawn."""
 _DRAWS: Final = frozenset({"graph", "seen"})
-_NEEDED_SOON: Final = ("onnxray.web.work.trying", "onnxray.web.work.along", "onnxray.engines.twin")
 
 
 def work_for(parent: Connection, sources: tuple[str, ...], how: Opening, memory: int | None) -> None:
@@ -53,15 +49,15 @@ def work_for(parent: Connection, sources: tuple[str, ...], how: Opening, memory:
 
 
 def answering(name: str) -> Callable[..., dict[str, Any]]:
-    """What answers a question."""
+    """What answers a question; those that need every method there is import them when they are first asked."""
     if name in QUESTIONS:
         return QUESTIONS[name]
-    found: Callable[..., dict[str, Any]] = getattr(_file(_OF_METHODS[name]), name)
-    return found
+    from onnxray.web.work import along, forms, running, trying
 
-
-def _file(name: str) -> ModuleType:
-    return importlib.import_module(f"onnxray.web.work.{name}")
+    of_methods: dict[str, Callable[..., dict[str, Any]]] = {
+        "forms": forms.forms, "prepared": running.prepared, "along": along.along, "tried": trying.tried
+    }  # fmt: skip
+    return of_methods[name]
 
 
 class Worker:
@@ -121,8 +117,7 @@ class Worker:
     def _import_what_is_needed_soon(self) -> None:
         """While the page is being looked at: the forms of all methods, and torch."""
         answering("forms")(self.bench)
-        for name in _NEEDED_SOON:
-            importlib.import_module(name)
+        from onnxray.engines import twin  # noqa: F401
 
     def _is_stale(self, number: int) -> bool:
         """Whether something else is tried by now."""
@@ -130,14 +125,15 @@ class Worker:
 
     def _run(self, number: int, options: dict[str, Any]) -> None:
         def go() -> dict[str, Any]:
+            from onnxray.web.work.running import run  # not interrupted in the middle
+
             try:
                 with self._changing:
                     if number in self._stopped:
                         return {"typed": [], "interrupted": True}
                     signal.signal(signal.SIGINT, signal.default_int_handler)
                     self._running = number
-                run = _file("running").run
-                return dict(run(self.bench, lambda what: self._send("told", number, what), **options))
+                return run(self.bench, lambda what: self._send("told", number, what), **options)
             finally:
                 with self._changing:
                     self._running = None
