@@ -75,8 +75,8 @@ def photographs(studio: Studio) -> None:
         shot(studio, page, "explore-cell.jpg")
         ran(page, "r1", "saliency grad-cam")
         ran(page, "r2", "saliency grad-cam++", target="281")
-        page.run("document.querySelector('#run-r1 figcaption button').click()")
-        page.run("document.querySelector('#run-r2 figcaption button').click()")
+        page.run("document.querySelector('#run-r1 button[title^=Lay]').click()")
+        page.run("document.querySelector('#run-r2 button[title^=Lay]').click()")
         page.until("document.querySelector('#compare .three').dataset.ready === 'difference'")
         shot(studio, page, "explore-compare.jpg")
     with page_of(

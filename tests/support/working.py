@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from onnxray.web.work.before import Before
+from onnxray.web.work.bench import Before
 
 
 def deaf(*_: Any) -> None:
@@ -18,5 +18,5 @@ def echoing(parent: Any, sources: Any, how: Any, memory: Any, before: Mapping[in
     """A process that answers each question with what it was told at its beginning."""
     while True:
         _, number, *_ = parent.recv()
-        told = {model: dict(one.fields) for model, one in before.items()}
+        told = {model: dict(one[1]) for model, one in before.items()}
         parent.send(("answer", number, {"sha256": "abc", "told": told}))

@@ -97,7 +97,7 @@ def explore(
     from onnxray.web.server.guard import Key, hosts_of, is_loopback
     from onnxray.web.server.runs import Runs
     from onnxray.web.server.serving import address_of, bound, serve
-    from onnxray.web.server.store import Blobs, Pictures
+    from onnxray.web.server.store import Blobs, Files
     from onnxray.web.server.worker import Worker
 
     number_of_host = address_of(host)
@@ -107,17 +107,19 @@ def explore(
     worker = Worker(sources, shared, timeout=timeout, memory=memory) if sources else None
     blobs = Blobs()
     runs = Runs(shared.out or default_folder("explore"), worker, blobs, results)
-    pictures = Pictures(_there(images or []))
+    files = Files(_there(images or []), sources)
     listening = bound(number_of_host, port)
     try:
         number = int(listening.getsockname()[1])
         key = Key(number)
         names = tuple(Path(source).name for source in sources)
-        site = Site(worker=worker, pictures=pictures, runs=runs, blobs=blobs, models=names)
+        site = Site(worker=worker, files=files, runs=runs, blobs=blobs, models=names)
         address = f"http://{f'[{number_of_host}]' if ':' in number_of_host else number_of_host}:{number}/"
         hosts = hosts_of(number_of_host, number) | hosts_of(host, number)
 
         def ready() -> None:
+            if worker is not None:
+                worker.start()
             _tell(address, key, runs.folder, json=shared.json, browser=browser)
 
         with contextlib.suppress(KeyboardInterrupt):  # which is how it ends

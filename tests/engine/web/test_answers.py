@@ -20,7 +20,7 @@ pytest.importorskip("starlette", reason="the extra onnxray[web] is not installed
 from onnxray.web.server.app import Site
 from onnxray.web.server.guard import HEADERS, Key, hosts_of
 from onnxray.web.server.runs import Runs
-from onnxray.web.server.store import Blobs, Pictures
+from onnxray.web.server.store import PICTURE, Blobs, Files
 from support.asgi import HOST, OWN, answered, asked, told
 
 JSON = {"content-type": "application/json"}
@@ -39,7 +39,7 @@ def served(folder: Path, earlier: Path | None = None) -> Any:
     key, blobs = Key(8765), Blobs()
     worker: Any = Willing()
     runs = Runs(folder / "out", worker, blobs, earlier)
-    site = Site(worker=worker, pictures=Pictures([]), runs=runs, blobs=blobs, models=("net.onnx",))
+    site = Site(worker=worker, files=Files([]), runs=runs, blobs=blobs, models=("net.onnx",))
     token = str(key.token)
     app = site.application(key, hosts_of("127.0.0.1", 8765))
     cookie = asked(app, "POST", "/session", OWN, [token.encode()]).headers["set-cookie"].partition(";")[0]
@@ -57,7 +57,7 @@ def test_pictures_that_are_dropped_at_once_are_all_kept(tmp_path: Path) -> None:
 
     async def drop(level: int) -> Any:
         data = png(level)
-        return await answered(page.app, "POST", "/pictures", page.mine, [data[:20], data[20:]])
+        return await answered(page.app, "POST", "/files", page.mine, [data[:20], data[20:]])
 
     async def main() -> Any:
         return await asyncio.gather(*map(drop, range(8)))
@@ -65,22 +65,22 @@ def test_pictures_that_are_dropped_at_once_are_all_kept(tmp_path: Path) -> None:
     answers = asyncio.run(main())
     assert [one.status for one in answers] == [201] * 8
     for level, answer in enumerate(answers):
-        assert page.site.pictures.at(answer.json["key"]).path.read_bytes() == png(level)
+        assert page.site.files.at(answer.json["key"]).path.read_bytes() == png(level)
 
 
 def test_pictures_of_an_earlier_session_are_not_replaced(tmp_path: Path) -> None:
     """Two sessions may write to the same folder, and a command line of the first names its picture."""
     for level in (7, 8):
         page = served(tmp_path)
-        assert asked(page.app, "POST", "/pictures", page.mine, [png(level)]).status == 201
-    there = sorted((tmp_path / "out" / "pictures").iterdir())
+        assert asked(page.app, "POST", "/files", page.mine, [png(level)]).status == 201
+    there = sorted((tmp_path / "out" / "dropped").iterdir())
     assert [one.read_bytes() for one in there] == [png(7), png(8)]
 
 
 def test_a_folder_that_cannot_be_written_is_one_line_without_its_path(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("no folder")
     page = served(tmp_path)
-    answer = asked(page.app, "POST", "/pictures", page.mine, [png(1)])
+    answer = asked(page.app, "POST", "/files", page.mine, [png(1)])
     assert answer.status == 500
     assert answer.json["error"].startswith("onnxray explore could not do this: ")
     assert str(tmp_path) not in answer.json["error"]
@@ -97,10 +97,10 @@ def test_names_that_are_no_text_take_nothing_else_along(tmp_path: Path) -> None:
     (folder / f"{odd}.png").write_bytes(png(3))
     os.utime(folder / "result.json", (0, 0))  # before a zip's first day
     page = served(tmp_path, tmp_path / "runs")
-    page.site.pictures.add(folder / f"{odd}.png", odd)
+    page.site.files.add(folder / f"{odd}.png", odd, PICTURE)
     state = asked(page.app, "GET", "/state", page.mine)
     assert state.status == 200
-    for text in (state.json["runs"][0]["title"], state.json["pictures"][0]["label"]):
+    for text in (state.json["runs"][0]["title"], state.json["files"][0]["label"]):
         assert text == r"\udcff\udcfe \x1b[31m \u202egnp.<script>"
     assert asked(page.app, "GET", "/runs/r1", page.mine).status == 200
     answer = asked(page.app, "GET", "/runs/r1/zip", page.mine)

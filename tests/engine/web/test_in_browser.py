@@ -157,9 +157,9 @@ def test_an_inversion_grows_and_is_stopped(page: Page) -> None:
 
 
 def test_two_pictures_side_by_side_and_their_difference(page: Page) -> None:
-    page.run("document.querySelector('#run-r2 figcaption button').click()")
+    page.run("document.querySelector('#run-r2 button[title^=Lay]').click()")
     page.until("document.querySelector('#compare').dataset.ready")
-    page.run("[...document.querySelectorAll('#run-r2 figcaption button')][1].click()")
+    page.run("[...document.querySelectorAll('#run-r2 button[title^=Lay]')][1].click()")
     page.until("document.querySelector('#compare .three').dataset.ready === 'difference'")
     assert "L∞" in page.run("return document.querySelector('#compare').textContent")
 
@@ -188,6 +188,82 @@ def test_what_is_verified_stands_at_the_node(page: Page) -> None:
         "[...document.querySelectorAll('.run')].some(one => one.textContent.startsWith('verify') && one.dataset.ready)"
     )
     page.until("document.querySelector('#value').textContent.includes('agrees, relative difference')")
+
+
+def newest(page: Page) -> str:
+    """The key of the run that was begun last."""
+    return str(page.until("document.querySelector('#cards .run').id.slice(4)"))
+
+
+def started(page: Page) -> str:
+    before = page.run("return document.querySelectorAll('#cards .run').length")
+    page.run("document.querySelector('#run').click()")
+    page.until(f"document.querySelectorAll('#cards .run').length > {before}")
+    return newest(page)
+
+
+def test_lots_is_slid_over_before_it_is_run(page: Page) -> None:
+    method(page, "lots", option__layer="relu1")
+    page.click("#live summary")
+    page.until("document.querySelector('#live').dataset.tried")
+    verdicts = {}
+    for scale in ("0", "250"):
+        page.choose("#live-slider", scale)
+        page.until(f"document.querySelector('#live').dataset.tried === {scale!r}")
+        verdicts[scale] = page.run("return document.querySelector('#live .classes th').textContent")
+    assert verdicts == {"0": "4", "250": "9"}
+    page.run("document.querySelector('#live button').click()")
+    run = started(page)
+    ran(page, run)
+    assert "--until linf --linf 250" in page.run(f"return document.querySelector('#run-{run} .command').textContent")
+    assert page.run(f"return document.querySelector('#run-{run} .along input').value") == "250"
+
+
+def test_an_attack_is_tried_at_each_eps(page: Page) -> None:
+    method(page, "attack fgsm")
+    page.click("#live summary")
+    for eps in ("2", "60"):
+        page.choose("#live-slider", eps)
+        page.until(f"document.querySelector('#live').dataset.tried === {eps!r}")
+        assert f"L∞ {eps}," in page.run("return document.querySelector('#live').textContent")
+    assert page.run("return document.querySelector('#option-eps').value") == "60", "it is the form's own eps"
+    page.choose("#target", "no such class")
+    page.until("document.querySelector('#live').textContent.includes('no such class')")
+
+
+def test_an_attack_shows_its_picture_while_it_runs(page: Page) -> None:
+    method(page, "attack pgd", option__steps="100000", target="9")
+    run = started(page)
+    page.until(f"document.querySelector('#run-{run} .growing img').naturalWidth")
+    page.click(f"#run-{run} .stop")
+    page.until(f"['stopped', 'failed'].includes(document.querySelector('#run-{run}').dataset.state)")
+
+
+def test_files_are_chosen_where_a_method_takes_them(page: Page) -> None:
+    method(page, "attack transfer", option__setting="steps=4; eps=60")
+    assert page.run("return document.querySelectorAll('#option-from_ option').length") == 1, "itself is no other model"
+    page.driver.find_element("id", "choose").send_keys(str(onnxray.open("lenet").graph.path))
+    page.until("document.querySelectorAll('#option-from_ option').length === 2")
+    assert page.run("return document.querySelector('#option-setting').value") == "steps=4; eps=60", (
+        "what was filled in stays"
+    )
+    page.choose("#option-from_", page.run("return document.querySelectorAll('#option-from_ option')[1].value"))
+    run = started(page)
+    ran(page, run)
+    typed = page.run(f"return document.querySelector('#run-{run} .command').textContent")
+    assert "dropped-" in typed
+    assert "--setting steps=4 --setting eps=60" in typed
+    page.run(f"document.querySelector('#run-{run} button[title^=Take]').click()")
+    page.until("document.querySelector('#picture:not([hidden])')")
+    page.until("document.querySelector('.thumbs [aria-checked=true]').textContent.includes('attack transfer')")
+    method(page, "attack universal", option__epochs="1")
+    assert page.run("return document.querySelector('#all-pictures').checked") is True
+    page.run("document.querySelector('#option-held_out input').click()")
+    run = started(page)
+    page.until(f"document.querySelector('#run-{run}').dataset.state === 'failed'")
+    assert "is held out, and a universal perturbation is made of the same picture" in page.run(
+        f"return document.querySelector('#run-{run}').textContent"
+    )
 
 
 @pytest.mark.skipif(axe() is None, reason="axe-core is not there: npm install axe-core")

@@ -18,8 +18,7 @@ from onnxray.cli.parts.shared_options import Opening
 from onnxray.errors import InputError
 from onnxray.web.server import worker as server
 from onnxray.web.server.worker import Failed, Worker
-from onnxray.web.work import facts, process
-from onnxray.web.work.before import Before
+from onnxray.web.work import beginning, facts, process
 from onnxray.web.work.bench import Bench
 from support.auditing import digits
 from support.working import deaf, echoing
@@ -27,7 +26,7 @@ from support.working import deaf, echoing
 
 def test_a_process_that_hears_nothing_can_be_ended(monkeypatch: Any) -> None:
     """More is asked of it than a pipe holds; the server goes on all the same."""
-    monkeypatch.setattr(process, "work", deaf)
+    monkeypatch.setattr(beginning, "work", deaf)
 
     async def main() -> None:
         worker = Worker(("x",), Opening())
@@ -42,7 +41,7 @@ def test_a_process_that_hears_nothing_can_be_ended(monkeypatch: Any) -> None:
 
 
 def test_what_was_stated_of_a_profile_outlives_the_process(monkeypatch: Any) -> None:
-    monkeypatch.setattr(process, "work", echoing)
+    monkeypatch.setattr(beginning, "work", echoing)
 
     async def main() -> None:
         worker = Worker(("x", "y"), Opening())
@@ -57,7 +56,7 @@ def test_what_was_stated_of_a_profile_outlives_the_process(monkeypatch: Any) -> 
 
 
 def test_too_many_questions_are_refused(monkeypatch: Any) -> None:
-    monkeypatch.setattr(process, "work", deaf)
+    monkeypatch.setattr(beginning, "work", deaf)
     monkeypatch.setattr(server, "_MOST_WAITING", 3)
 
     async def main() -> None:
@@ -74,7 +73,7 @@ def test_too_many_questions_are_refused(monkeypatch: Any) -> None:
 
 def test_a_model_is_opened_anew_as_it_was_to_be_read() -> None:
     sha256 = facts.model_facts(Bench(["lenet"], Opening()))["sha256"]
-    bench = Bench(["lenet"], Opening(), {0: Before(sha256, {"scale": "1"})})
+    bench = Bench(["lenet"], Opening(), {0: (sha256, {"scale": "1"})})
     assert facts.model_facts(bench)["profile"]["fields"]["scale"] == "1"
     assert facts.model_facts(bench)["stated"] == {"profile_scale": "1"}
 
@@ -83,7 +82,7 @@ def test_a_file_that_was_changed_is_not_opened_in_its_place(tmp_path: Path) -> N
     place = tmp_path / "net.onnx"
     shutil.copy(str(onnxray.open("lenet").graph.path), place)
     with pytest.raises(InputError, match="was changed since the page opened it"):
-        Bench([str(place)], Opening(), {0: Before("0" * 64)}).desk()
+        Bench([str(place)], Opening(), {0: ("0" * 64, {})}).desk()
 
 
 def test_a_picture_that_was_changed_is_read_anew(tmp_path: Path) -> None:

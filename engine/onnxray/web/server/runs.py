@@ -18,7 +18,7 @@ from onnxray.notebooks.tables import flat
 from onnxray.results.earlier_run import DOCUMENT
 from onnxray.results.loading import own_file, stored_document
 from onnxray.web.server.bodies import Refused
-from onnxray.web.server.store import Blobs, Picture
+from onnxray.web.server.store import Blobs, File
 from onnxray.web.server.worker import Failed, Worker
 from onnxray.web.work.own_lines import is_on_own_line, own_scale
 
@@ -41,7 +41,8 @@ class Run:
         self.typed = self.what = ""
         self.picture: str | None = None
         self.error: str | None = None
-        self.inputs: tuple[Picture, ...] = ()
+        self.inputs: tuple[File, ...] = ()
+        self.arrays: list[File] | None = None
         self.changed = asyncio.Event()
 
     def to_dict(self) -> dict[str, Any]:
@@ -84,7 +85,7 @@ class Runs:
             raise Refused(404, "there is no such run")
         return found
 
-    async def start(self, path: Sequence[str], inputs: Sequence[Picture], options: Mapping[str, Any]) -> Run:
+    async def start(self, path: Sequence[str], inputs: Sequence[File], options: Mapping[str, Any]) -> Run:
         """Begin a run, or put it behind the others. Errors: Refused with what the command line says against it."""
         if self._worker is None:
             raise Refused(409, "no model is open; start onnxray explore with one")
@@ -141,7 +142,7 @@ class Runs:
     def _document(self, run: Run, document: Mapping[str, Any]) -> dict[str, Any]:
         names = self.files(run)
         index = {name: place for place, name in enumerate(names)}
-        items = [_item(document, entry, index) for entry in document["items"][:_MOST_ITEMS] if isinstance(entry, dict)]
+        items = [_item(entry, index) for entry in document["items"][:_MOST_ITEMS] if isinstance(entry, dict)]
         beside = document.get("files", [])
         sheets = [index[name] for name in beside if isinstance(name, str) and name in index]
         method, model = document.get("method"), document.get("model")
@@ -155,6 +156,15 @@ class Runs:
             "model_name": _short(Path(str(model.get("path"))).name) if isinstance(model, dict) else "",
             "command": shlex.join(map(str, document.get("command", []))), "verified": _verified(document),
         }  # fmt: skip
+
+    def arrays(self, run: Run) -> list[Path]:
+        """The arrays that a run was made for, such as a universal perturbation; none of a damaged one."""
+        try:
+            items = [entry for entry in stored_document(run.folder)["items"] if isinstance(entry, dict)]
+            names = [entry["files"].get("values") for entry in items if isinstance(entry.get("files"), dict)]
+            return [own_file(run.folder, name) for name in names if str(name).endswith(".npy")]
+        except (OnnxrayError, ValueError, *DAMAGED):
+            return []
 
     def files(self, run: Run) -> list[str]:
         """The names of a run's pictures, in an order that stays."""
@@ -175,16 +185,16 @@ class Runs:
             raise Refused(404, str(error)) from None
 
     def zipped(self, run: Run) -> IO[bytes]:
-        """The run folder as a zip, and in it the pictures that were dropped on the page. Errors: Refused."""
+        """The run folder as a zip, and in it the files that were dropped on the page. Errors: Refused."""
         if not (run.folder / DOCUMENT).is_file():
             raise Refused(404, run.error or "the run has written nothing yet")
         inside = [one for one in sorted(run.folder.iterdir()) if one.is_file() and not one.is_symlink()]
-        dropped = [picture.path for picture in run.inputs if picture.dropped and picture.path.is_file()]
+        dropped = [one.path for one in run.inputs if one.dropped and one.path.is_file()]
         stream: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
         try:  # files may be of times that a zip cannot state
             with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED, strict_timestamps=False) as file:
-                for one in dict.fromkeys([*inside, *dropped]):
-                    file.write(one, terminal(f"{run.folder.name}/{one.name}"))
+                for place in dict.fromkeys([*inside, *dropped]):
+                    file.write(place, terminal(f"{run.folder.name}/{place.name}"))
         except BaseException:
             stream.close()
             raise
@@ -247,7 +257,7 @@ def _event(value: Mapping[str, Any]) -> bytes:
     return f"data: {json.dumps(value)}\n\n".encode()
 
 
-def _item(document: Mapping[str, Any], entry: Mapping[str, Any], index: Mapping[str, int]) -> dict[str, Any]:
+def _item(entry: Mapping[str, Any], index: Mapping[str, int]) -> dict[str, Any]:
     """An item's numbers, and its pictures by their places."""
     own = {key: value for key, value in entry.items() if key not in {"files", "trace"}}
     files = entry.get("files")
@@ -259,7 +269,7 @@ def _item(document: Mapping[str, Any], entry: Mapping[str, Any], index: Mapping[
             {"role": _short(role), "file": index[name]} for role, name in roles if name in index
         ],
         "slides": isinstance(files, dict) and {"origin", "image"} <= files.keys(),
-        "scale": _plain(own_scale(document, entry)), "lots": is_on_own_line(document, entry),
+        "scale": _plain(own_scale(entry)), "lots": is_on_own_line(entry),
     }  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """The process that models are worked with in, as the server speaks with it (``web/work/process.py``).
 
-It is started with the first question and, where a native library ended it, with the next one.
+It is started as soon as the server listens and, where a native library ended it, with the next one.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, Final, final
 
 from onnxray.assess.jobs.children import environment_of_children
 from onnxray.cli.parts.shared_options import Opening
-from onnxray.web.work.before import Before
+from onnxray.web.work import beginning
 
 Told = Callable[[dict[str, Any]], None]
 
@@ -42,11 +42,28 @@ class Worker:
         self._arguments, self._timeout = (sources, how, memory), timeout
         self._numbers = itertools.count(1)
         self._waiting: dict[int, tuple[asyncio.Future[dict[str, Any]], Told | None]] = {}
-        self._opened: dict[int, Before] = {}
+        self._opened: dict[int, tuple[str, Mapping[str, str | None]]] = {}
         self._messages: queue.SimpleQueue[tuple[Any, ...] | None] = queue.SimpleQueue()
         self._process: Any = None
         self._pipe: Any = None
         self._ended_by_us = False
+
+    def start(self) -> None:
+        """Start the process where it is not there, as a question does; ahead of the first one it is ready sooner."""
+        if self._process is not None:
+            return
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        arguments = (theirs, *self._arguments, dict(self._opened))
+        self._process = context.Process(target=beginning.work, args=arguments, daemon=True)
+        with environment_of_children():
+            self._process.start()
+        theirs.close()
+        self._ended_by_us = False
+        loop = asyncio.get_running_loop()
+        self._messages = queue.SimpleQueue()
+        threading.Thread(target=_hand_over, args=(self._pipe, self._messages), daemon=True).start()
+        threading.Thread(target=self._hear, args=(self._pipe, loop), daemon=True).start()
 
     async def ask(self, name: str, **options: Any) -> dict[str, Any]:
         """The answer to a question. Errors: Failed, also where it takes longer than a question may."""
@@ -102,7 +119,7 @@ class Worker:
         self._lost(pipe)
 
     def _begin(self, told: Told | None) -> tuple[int, asyncio.Future[dict[str, Any]]]:
-        self._start()
+        self.start()
         number = next(self._numbers)
         future: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         self._waiting[number] = future, told
@@ -114,26 +131,8 @@ class Worker:
     def _remember(self, name: str, answer: Mapping[str, Any], *, model: int = 0, **options: Any) -> None:
         """What a further process has to know: of which content a file was opened, and how it was to be read."""
         if name in {"model", "profile"}:
-            before = self._opened.get(model, Before(answer["sha256"]))
-            self._opened[model] = Before(before.sha256, {**before.fields, **options.get("fields", {})})
-
-    def _start(self) -> None:
-        if self._process is not None:
-            return
-        from onnxray.web.work.process import work
-
-        context = multiprocessing.get_context("spawn")
-        self._pipe, theirs = context.Pipe()
-        arguments = (theirs, *self._arguments, dict(self._opened))
-        self._process = context.Process(target=work, args=arguments, daemon=True)
-        with environment_of_children():
-            self._process.start()
-        theirs.close()
-        self._ended_by_us = False
-        loop = asyncio.get_running_loop()
-        self._messages = queue.SimpleQueue()
-        threading.Thread(target=_hand_over, args=(self._pipe, self._messages), daemon=True).start()
-        threading.Thread(target=self._hear, args=(self._pipe, loop), daemon=True).start()
+            sha256, fields = self._opened.get(model, (answer["sha256"], {}))
+            self._opened[model] = sha256, {**fields, **options.get("fields", {})}
 
     def _hear(self, pipe: Any, loop: asyncio.AbstractEventLoop) -> None:
         """In a thread of its own: hand on what the process says, until it says no more."""

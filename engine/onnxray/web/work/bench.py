@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, final
+from typing import Any, Final, TypeVar, final
 
 from onnxray.cli.parts.shared_options import Opening
 from onnxray.errors import InputError
@@ -16,9 +16,11 @@ from onnxray.images.pixels import Pixels
 from onnxray.methods.features.parts.unit_layers import fields_of
 from onnxray.model.layers.grid import Space, read_space
 from onnxray.model.model import Model
-from onnxray.web.work.before import Before
 from onnxray.web.work.graph_view import GraphView
 
+T = TypeVar("T")
+Before = tuple[str, Mapping[str, str | None]]
+"""What a process that was ended had opened: the file's sha256, and fields of its profile that were stated."""
 PROFILE_FIELDS: Final = ("size", "resize", "channels", "mean", "std", "scale")
 _HOW: Final = tuple(one.name for one in dataclasses.fields(Opening) if one.name not in {"json", "out", "overwrite"})
 _KEPT: Final = 8
@@ -35,6 +37,7 @@ class Desk:
         self._space: Space | None = None
         self._fields: dict[str, UnitFields] | None = None
         self._read: dict[tuple[str, int, int], Pixels] = {}
+        self._once: dict[tuple[object, ...], Any] = {}
 
     @property
     def view(self) -> GraphView:
@@ -69,6 +72,16 @@ class Desk:
                 del self._read[next(iter(self._read))]
             self._read[key] = self.model.encoded([picture])
         return self._read[key]
+
+    def once(self, key: tuple[object, ...], make: Callable[[], T]) -> T:
+        """What was worked out for a key, the latest few of which are kept."""
+        if key not in self._once:
+            made = make()
+            while len(self._once) >= _KEPT:
+                del self._once[next(iter(self._once))]
+            self._once[key] = made
+        found: T = self._once[key]
+        return found
 
     def restated(self, fields: Mapping[str, str | None]) -> Desk:
         """The same model with fields of its profile stated otherwise; None takes a statement back.
@@ -118,12 +131,13 @@ class Bench:
         if not 0 <= number < len(self._sources):
             raise InputError(f"there is no model {number}; there are {len(self._sources)}")
         if number not in self._desks:
-            before = self._before.get(number)
-            found = Desk(self._sources[number], self._how if before is None else _restated(self._how, before.fields))
-            if before is not None and before.sha256 != found.model.graph.sha256:
+            before, fields = self._before.get(number, (None, {}))
+            found = Desk(self._sources[number], _restated(self._how, fields))
+            now = found.model.graph.sha256
+            if before is not None and before != now:
                 raise InputError(
-                    f"{self._sources[number]} was changed since the page opened it (sha256 {before.sha256[:12]}, now "
-                    f"{found.model.graph.sha256[:12]}); start onnxray explore once more"
+                    f"{self._sources[number]} was changed since the page opened it (sha256 {before[:12]}, now "
+                    f"{now[:12]}); start onnxray explore once more"
                 )
             self._desks[number] = found
         return self._desks[number]
@@ -132,6 +146,10 @@ class Bench:
         """State fields of a model's profile. Errors: ProfileError; it is as it was then."""
         self._desks[number] = self.desk(number).restated(fields)
         return self._desks[number]
+
+    def looked_at(self, source: str) -> Model:
+        """A further model, opened as the others are and not kept. Errors: those of opening."""
+        return self._how.other(source, None, silent=True)
 
     def held(self, how: Opening, source: str, profile: str | None) -> Model | None:
         """The model that a command's options open, where it is open here."""
