@@ -51,14 +51,19 @@ export async function enter() {
   });
 }
 
-export function follow(run, told) {
-  const events = new EventSource(`/runs/${run}/events`);
+const followed = new Map();
+let events = null;
+
+export function follow(run, told) {  // in one stream, for a browser has six connections; it begins with all that is so far
+  followed.set(run, told);
+  events?.close();
+  events = new EventSource("/events");
   events.onmessage = (event) => {
     const state = JSON.parse(event.data);
-    told(state);
-    if (["done", "failed", "stopped"].includes(state.state)) events.close();
+    followed.get(state.key)?.(state);
+    if (["done", "failed", "stopped"].includes(state.state)) followed.delete(state.key);
+    if (followed.size === 0) events.close();
   };
-  return events;
 }
 
 export function say(text) {

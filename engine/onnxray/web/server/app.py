@@ -7,6 +7,7 @@ POST /ask/QUESTION               what is asked of a model; pictures by their ids
 POST /files                      a picture, an array or a model that was dropped
 GET  /blobs/ID                   a picture that was made for the page
 POST /runs   GET, DELETE /runs/ID   GET /runs/ID/events, /runs/ID/zip, /runs/ID/files/NUMBER
+GET  /events                     how far all runs are
 POST /runs/ID/files/NUMBER       take that picture among the files
 POST /tried, /along              what a run would give at once; along the change that one gave
 POST /difference                 two pictures of runs, one minus the other
@@ -77,7 +78,7 @@ class Site:
             Route("/runs", self.start, methods=["POST"]), Route("/runs/{key}", self.run, methods=["GET"]),
             Route("/runs/{key}", self.stop, methods=["DELETE"]), Route("/difference", self.differ, methods=["POST"]),
             Route("/runs/{key}/events", self.events, methods=["GET"]), Route("/ended", self.end, methods=["POST"]),
-            Route("/runs/{key}/zip", self.zip, methods=["GET"]),
+            Route("/runs/{key}/zip", self.zip, methods=["GET"]), Route("/events", self.every_event, methods=["GET"]),
             Route("/runs/{key}/files/{place}", self.file, methods=["GET"]),
             Route("/runs/{key}/files/{place}", self.take, methods=["POST"]),
         ]  # fmt: skip
@@ -171,7 +172,13 @@ class Site:
     async def events(self, request: Request) -> Response:
         """How far a run is, as it goes on."""
         run = self.runs.at(request.path_params["key"])
+        self.runs.check_listeners()
         return StreamingResponse(self.runs.events(run), media_type="text/event-stream")
+
+    async def every_event(self, _: Request) -> Response:
+        """How far all runs are, as they go on."""
+        self.runs.check_listeners()
+        return StreamingResponse(self.runs.every_event(), media_type="text/event-stream")
 
     async def zip(self, request: Request) -> Response:
         """A run folder as a zip."""

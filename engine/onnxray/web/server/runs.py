@@ -28,6 +28,7 @@ _MOST_RUNS: Final = 1000
 _MOST_ITEMS: Final = 200
 _LONGEST_TEXT: Final = 300
 _KEEP_ALIVE: Final = 15.0
+_MOST_LISTENING: Final = 30
 
 
 @final
@@ -72,6 +73,7 @@ class Runs:
         self.folder, self._worker, self._blobs = folder, worker, blobs
         self._all: dict[str, Run] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._changed, self._listeners = asyncio.Event(), 0
         for place in _earlier(earlier):
             self._add(place.name, place, state="done")
 
@@ -118,17 +120,43 @@ class Runs:
     async def events(self, run: Run) -> AsyncIterator[bytes]:
         """How far a run is, each time that changes, the latest alone: server-sent events."""
         seen = -1
-        while True:
-            changed = run.changed
-            if run.version != seen:
-                seen = run.version
-                yield _event(run.to_dict())
-            if run.over:
-                return
-            try:
-                await asyncio.wait_for(changed.wait(), _KEEP_ALIVE)
-            except TimeoutError:
-                yield b": still here\n\n"
+        self._listeners += 1
+        try:
+            while True:
+                changed = run.changed
+                if run.version != seen:
+                    seen = run.version
+                    yield _event(run.to_dict())
+                if run.over:
+                    return
+                try:
+                    await asyncio.wait_for(changed.wait(), _KEEP_ALIVE)
+                except TimeoutError:
+                    yield b": still here\n\n"
+        finally:
+            self._listeners -= 1
+
+    async def every_event(self) -> AsyncIterator[bytes]:
+        """The same of all runs of the page in one stream, for a browser has six connections and no more."""
+        seen: dict[str, int] = {}
+        self._listeners += 1
+        try:
+            while True:
+                changed = self._changed
+                for run in [one for one in self if one.number is not None and seen.get(one.key) != one.version]:
+                    seen[run.key] = run.version
+                    yield _event(run.to_dict())
+                try:
+                    await asyncio.wait_for(changed.wait(), _KEEP_ALIVE)
+                except TimeoutError:
+                    yield b": still here\n\n"
+        finally:
+            self._listeners -= 1
+
+    def check_listeners(self) -> None:
+        """Errors: Refused with 429 where too many listen to the runs."""
+        if self._listeners >= _MOST_LISTENING:
+            raise Refused(429, f"{_MOST_LISTENING} pages listen already; close some of them")
 
     def document(self, run: Run) -> dict[str, Any]:
         """What a run gave, for the page: numbers and pictures of its items. Errors: Refused where it gave nothing."""
@@ -215,6 +243,11 @@ class Runs:
             place = self.folder / f"{name}-{count}"
         return place
 
+    def _touch(self, run: Run) -> None:
+        run.touch()
+        self._changed.set()
+        self._changed = asyncio.Event()
+
     def _told(self, run: Run, told: Mapping[str, Any]) -> None:
         run.state = "running"
         if "png" in told:
@@ -222,7 +255,7 @@ class Runs:
             run.picture = self._blobs.put(told["png"])
         else:
             run.done, run.total, run.what = told["done"], told["total"], _short(told["what"])
-        run.touch()
+        self._touch(run)
 
     async def _follow(self, run: Run, future: asyncio.Future[dict[str, Any]]) -> None:
         try:
@@ -231,7 +264,7 @@ class Runs:
             run.state = "stopped" if ended["interrupted"] else "done"
         except Failed as error:
             run.state, run.error = "failed", str(error)
-        run.touch()
+        self._touch(run)
 
 
 def _verified(document: Mapping[str, Any]) -> dict[str, list[Any]] | None:
