@@ -15,7 +15,7 @@ from PIL import Image
 
 from onnxray.cli.parts.shared_options import Opening
 from onnxray.errors import InputError
-from onnxray.web.work import pictures, values
+from onnxray.web.work import facts, pictures, values
 from onnxray.web.work.bench import Bench
 
 TEXT = """<ir_version: 8, opset_import: ["": 17]>
@@ -110,3 +110,22 @@ def test_the_size_of_a_large_picture_is_that_of_its_file(tmp_path: Path) -> None
     Image.new("RGB", (2200, 1100)).save(tmp_path / "large.png")
     found = pictures.own_picture(Bench([], Opening()), path=str(tmp_path / "large.png"))
     assert found["text"] == "2200 × 1100"
+
+
+def test_names_are_shown_as_what_they_hold_and_asked_for_as_they_are(tmp_path: Path) -> None:
+    name = "\u202egnp.<b>\x1b[31m" + "a" * 5000
+    text = """<ir_version: 8, opset_import: ["": 17]> g (float[1,3,8,8] image) => (float[1,192] y)
+    { v = Relu(image) y = Flatten(v) }"""
+    model = onnx.parser.parse_model(text)
+    model.graph.node[0].name = model.graph.node[0].output[0] = model.graph.node[1].input[0] = name
+    model.producer_name = name
+    onnx.save(model, tmp_path / "names.onnx")
+    Image.new("RGB", (8, 8), (9, 9, 9)).save(tmp_path / "picture.png")
+    bench = Bench([str(tmp_path / "names.onnx")], Opening())
+    found = facts.searched(bench, text="relu")["found"][0]
+    shown = [found["name"], facts.model_facts(bench)["producer"], facts.node_facts(bench, node=0)["name"]]
+    for text in shown:
+        assert text.startswith(r"\u202egnp.<b>\x1b[31m")
+        assert len(text) < 500
+    assert found["value"] == name
+    assert values.value_shown(bench, value=name, picture=str(tmp_path / "picture.png"))["count"] == 3

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from onnxray.errors import InputError, OnnxrayError
-from onnxray.errors.shown_text import shortened
+from onnxray.errors.shown_text import shortened, terminal
 from onnxray.graph.facts import Graph, Node
 from onnxray.graph.file.attribute_values import value_of
 from onnxray.images.profile.profile import Profile
@@ -28,7 +28,7 @@ def model_facts(bench: Bench, *, model: int = 0) -> dict[str, Any]:
     opened, graph = desk.model, desk.model.graph
     labels = opened.answering.labels or ()
     return {
-        "name": graph.name, "sha256": graph.sha256, "producer": graph.producer,
+        "name": terminal(graph.name, _LONGEST), "sha256": graph.sha256, "producer": terminal(graph.producer, _LONGEST),
         "opsets": dict(graph.opsets), "nodes": len(graph.nodes), "parameters": graph.parameters,
         "inputs": [
             {"name": one.name, "shape": shape_text(one), "kind": read.kind}
@@ -91,7 +91,7 @@ def searched(bench: Bench, *, model: int = 0, text: str) -> dict[str, Any]:
             if len(found) < _MOST_FOUND:
                 value = next(filter(None, node.outputs), None)
                 found.append({
-                    "node": node.index, "name": shortened(name_of(node), _LONGEST), "operator": node.operator,
+                    "node": node.index, "name": terminal(name_of(node), _LONGEST), "operator": node.operator,
                     "shape": shapes, "value": value,
                 })  # fmt: skip
     return {"count": count, "found": found}
@@ -109,10 +109,10 @@ def node_facts(bench: Bench, *, model: int = 0, node: int, picture: str | None =
         raise InputError(f"there is no node {node}; there are {len(graph.nodes)}")
     one = graph.nodes[node]
     return {
-        "node": node, "name": shortened(one.name, _LONGEST), "operator": one.operator, "domain": one.domain,
+        "node": node, "name": terminal(one.name, _LONGEST), "operator": one.operator, "domain": one.domain,
         "attributes": _attributes(one),
         "inputs": [_input(graph, name) for name in one.inputs if name],
-        "captures": [shortened(name, _LONGEST) for name in one.captures],
+        "captures": [terminal(name, _LONGEST) for name in one.captures],
         "outputs": [
             {"name": name, "shape": shape_text(graph.values.get(name)), "dtype": _dtype(graph, name),
              "numbers": _numbers(desk, name, picture)}
@@ -129,7 +129,7 @@ def _attributes(node: Node) -> list[dict[str, str]]:
             text = _said(value_of(entry))
         except Exception as error:  # what a damaged file states may be anything
             text = f"cannot be read ({type(error).__name__})"
-        found.append({"name": shortened(entry.name, _LONGEST), "value": text})
+        found.append({"name": terminal(entry.name, _LONGEST), "value": text})
     return found
 
 
@@ -140,7 +140,7 @@ def _said(value: Any) -> str:
         return f"a {type(value).__name__}"
     if isinstance(value, np.ndarray) and value.size > _SAMPLES:
         return f"{value.dtype} {list(value.shape)}"
-    return shortened(str(value), _LONGEST)
+    return terminal(str(value), _LONGEST)
 
 
 def _input(graph: Graph, name: str) -> dict[str, Any]:

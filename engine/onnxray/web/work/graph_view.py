@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from onnxray.errors.shown_text import shortened
+from onnxray.errors.shown_text import terminal
 from onnxray.graph.facts import Graph, Node, Value
 from onnxray.web.work.groups import Group, grouped, name_of
 from onnxray.web.work.layout import laid_out
@@ -35,8 +35,8 @@ class Part:
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
         return {
-            "key": self.key, "kind": self.kind, "title": shortened(self.title, _LONGEST),
-            "text": shortened(self.text, _LONGEST), "value": self.value, "parent": self.parent, "count": self.count,
+            "key": self.key, "kind": self.kind, "title": terminal(self.title, _LONGEST),
+            "text": terminal(self.text, _LONGEST), "value": self.value, "parent": self.parent, "count": self.count,
         }  # fmt: skip
 
 
@@ -70,7 +70,7 @@ class GraphView:
 
     def named(self, keys: Iterable[str]) -> list[dict[str, str]]:
         """Groups with their labels, for JSON."""
-        return [{"key": key, "label": shortened(self._groups[key].label, _LONGEST)} for key in keys]
+        return [{"key": key, "label": terminal(self._groups[key].label, _LONGEST)} for key in keys]
 
     def shows(self, node: int) -> bool:
         """Whether a node is drawn at all: what is computed of weights alone is not."""

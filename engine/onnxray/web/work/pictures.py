@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from onnxray.errors import OnnxrayError
-from onnxray.errors.shown_text import shortened
+from onnxray.errors.shown_text import terminal
 from onnxray.graph.classifier.predictions import Predictions
 from onnxray.images.distances import l2, linf
 from onnxray.images.drawing.signed_grey import signed_to_grey
@@ -73,14 +73,14 @@ def picture_seen(bench: Bench, *, model: int = 0, path: str) -> dict[str, Any]:
 def answer_of(desk: Desk, images: Any) -> dict[str, Any]:
     """What the judge says of one sample: its likeliest classes, or a line of what else the output is."""
     said = desk.model.predict(images)
-    notes = [shortened(note, 400) for note in said.notes]
+    notes = [terminal(note, 400) for note in said.notes]
     if isinstance(said, Predictions):
         rows = [
-            {"class": one.class_, "label": shortened(one.label, 80), "probability": one.probability}
+            {"class": one.class_, "label": terminal(one.label, 80), "probability": one.probability}
             for one in said.top(_TOP)[0]
         ]
         return {"classes": rows, "text": "", "reason": None, "notes": notes}
-    return {"classes": [], "text": shortened(said.describe(0), 2000), "reason": None, "notes": notes}
+    return {"classes": [], "text": terminal(said.describe(0), 2000), "reason": None, "notes": notes}
 
 
 def shown_change(desk: Desk, origin: NDArray[Any], image: NDArray[Any]) -> dict[str, Any]:
