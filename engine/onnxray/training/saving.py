@@ -11,6 +11,7 @@ import numpy as np
 from onnxray.arrays import Array
 from onnxray.errors import InputError, OutputError
 from onnxray.errors.short_values import short
+from onnxray.errors.type_checks import as_path
 from onnxray.graph.file.container import Container
 from onnxray.graph.file.replaced_tensors import write_replaced
 from onnxray.model.model import Model
@@ -28,7 +29,7 @@ def save(trained: Model | ImportedModule, path: str | os.PathLike[str], *, in_pl
     Gives the files that were written. Errors: InputError for what came from no file, and for parameters that training
     ruined; OutputError where a file is there.
     """
-    target = Path(path)
+    target = as_path("path", path)
     if isinstance(trained, Model):
         container, arrays = trained.graph.container, dict[str, Array]()
     else:
