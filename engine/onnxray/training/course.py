@@ -26,14 +26,12 @@ from onnxray.training.checkpoints import read_best, read_state, write_best, writ
 from onnxray.training.examples import Examples, shuffled
 from onnxray.training.fine_tuning import compare
 from onnxray.training.item import EpochItem
-from onnxray.training.losses import Virtual, adversarial, trades
+from onnxray.training.losses import Virtual, adversarial, reading_of, trades
 from onnxray.training.network import Network, model_with
 from onnxray.training.options import HardeningOptions
 from onnxray.training.perturbations import Perturbing
 from onnxray.training.recalibration import recalibrated
-from onnxray.training.schedules import SCHEDULES
-from onnxray.training.scores import reading_of
-from onnxray.training.steps import Steps
+from onnxray.training.steps import SCHEDULES, Steps
 
 _JUDGED: Final = 1000
 """Held-out pictures that are judged after an epoch, at most."""

@@ -14,7 +14,6 @@ from onnxray.graph.trainable.listing import Constant, chosen, constants_of
 from onnxray.graph.weight_layers import weight_layers
 from onnxray.methods.option_checks import Range, check_choices
 from onnxray.model.model import Model
-from onnxray.training.schedules import Schedule
 
 HELD: Final = 2**30
 """Bytes of pixels that are held; more are read from their files in each epoch."""
@@ -52,7 +51,8 @@ class HardeningOptions:
     optimizer: Annotated[Literal["adam", "adamw", "sgd"], "torch's; sgd with a momentum of 0.9"] = "adam"
     rate: Annotated[float, "the largest step of the optimiser", Range(1e-12, 1e3)] = 1e-4
     schedule: Annotated[
-        Schedule, "how the rate goes: along a line or half a cosine to nothing, or up first (one-cycle)"
+        Literal["constant", "linear", "cosine", "one-cycle"],
+        "how the rate goes: along a line or half a cosine to nothing, or up first (one-cycle)",
     ] = "linear"
     clip: Annotated[float | None, "the largest norm of a step's gradient; any where left out", Range(1e-12)] = None
     warm_up: Annotated[float, "the share of the epochs over which the budget grows", Range(0.0, 1.0)] = 0.3

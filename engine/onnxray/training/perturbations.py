@@ -22,11 +22,16 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from onnxray.engines.cotangents import Tensors
-from onnxray.training.scores import Reading, plain
 
 _STEP: Final = 2.5
 _FAST: Final = 1.25
 Values = Callable[[torch.Tensor, Sequence[str]], Tensors]
+Reading = Callable[[torch.Tensor], torch.Tensor]
+
+
+def plain(value: torch.Tensor) -> torch.Tensor:
+    """Scores as a softmax takes them, (N, K)."""
+    return value.float().flatten(1)
 
 
 @dataclass(frozen=True, kw_only=True)

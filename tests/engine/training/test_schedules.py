@@ -7,8 +7,8 @@ from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 from torch.optim import lr_scheduler
 
-from onnxray.training.schedules import SCHEDULES
-from onnxray.training.scores import reading_of
+from onnxray.training.losses import reading_of
+from onnxray.training.steps import SCHEDULES
 
 STEPS = 37
 TORCH = {
