@@ -180,9 +180,9 @@ class Course:
         if asked.loss == "trades":
             return trades(self._scores, own, x, y, asked.beta)
         if asked.loss == "virtual":
+            labelled, u = adversarial(self._scores, x, x, y, 1.0), x if more is None else more.to(x)
             virtual = Virtual(radius=asked.radius, xi=asked.xi)
-            both = x if more is None else torch.cat([x, more.to(x)])
-            return adversarial(self._scores, x, x, y, 1.0) + asked.weight * virtual.loss(self._scores, own, both)
+            return labelled + asked.weight * virtual.loss(self._scores, own, u) if asked.weight else labelled
         if not named:
             return adversarial(self._scores, x, x, y, 1.0)
         kind = named[int(order.integers(len(named)))]

@@ -2,7 +2,7 @@
 
     adversarial  (1 - clean) CE(f(x'), y) + clean CE(f(x), y),  x' a perturbation of x  (Madry et al. 2018)
     trades       CE(f(x), y) + beta KL(p(x) | p(x')),  x' up that KL within the ball  (Zhang et al. 2019)
-    virtual      CE(f(x), y) + weight KL(p(u) | p(u + r)), u unlabelled as well  (Miyato et al. 2018):
+    virtual      CE(f(x), y) + weight KL(p(u) | p(u + r)), u without label, or x if none is  (Miyato et al. 2018):
                  d ~ N(0, I),  g = grad_d KL(p(u) | p(u + xi d / |d|)),  r = radius g / |g|, p(u) held fixed
 
 f(x) are numbers whose softmax is what the file says of the K classes:

@@ -37,7 +37,8 @@ class HardeningOptions:
     clean: Annotated[float, "the share of clean pictures in the adversarial loss", Range(0.0, 1.0)] = 0.0
     beta: Annotated[float, "the weight of the divergence in TRADES", Range(0.0, 1e6)] = 6.0
     unlabelled: Annotated[
-        str | tuple[str, ...] | None, "pictures without labels, or folders of them, for virtual; repeatable"
+        str | tuple[str, ...] | None,
+        "pictures without labels, or folders of them, whose divergence virtual takes; repeatable",
     ] = None
     weight: Annotated[float, "the weight of the divergence in virtual adversarial training", Range(0.0, 1e6)] = 1.0
     radius: Annotated[float, "the length of its perturbation, L2 in grey levels", Range(1e-6, 1e6)] = 510.0

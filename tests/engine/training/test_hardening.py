@@ -170,7 +170,7 @@ def test_unlabelled_pictures_are_gone_through_once_an_epoch(lenet: onnxray.Model
         old = course.Virtual.loss
 
         def loss(self: Any, scores: Any, own: Any, x: Any) -> Any:
-            shown.append(x[16 if len(shown) % 7 < 6 else 4 :].numpy())  # behind the labelled ones
+            shown.append(x.numpy())
             return old(self, scores, own, x)
 
         patched.setattr(course.Virtual, "loss", loss)
