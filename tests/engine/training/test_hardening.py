@@ -18,7 +18,7 @@ from onnxray.errors import ImageError, InputError, NotAClassifier, OutputError
 from onnxray.graph.differences.files import differences
 from onnxray.results.keeping import Keeping
 from onnxray.training import course, steps
-from onnxray.training.hardening import Harden
+from onnxray.training.hardening import Harden, parted
 from support import models
 
 DIGITS = list(onnxray_models.samples("lenet"))
@@ -255,6 +255,19 @@ def test_the_model_itself_is_not_written_over(lenet: onnxray.Model, tmp_path: Pa
         hardened(onnxray.open(path, lenet.profile), tmp_path, epochs=1)
     assert path.read_bytes() == before
     assert [one.name for one in tmp_path.iterdir()] == ["net.onnx"]
+
+
+@pytest.mark.parametrize(
+    ("each", "share", "least", "most"), [(10, 0.3, 3, 3), (5, 0.1, 0, 1), (1, 0.1, 0, 1), (33, 0.2, 6, 7)]
+)
+def test_of_each_class_the_same_share_is_held_out(each: int, share: float, least: int, most: int) -> None:
+    classes = np.random.default_rng(0).permutation(np.append(np.repeat(np.arange(20), each), [-1, -1]))
+    kept, held = parted(classes, share, np.random.default_rng(1))
+    assert sorted([*kept, *held]) == np.flatnonzero(classes >= 0).tolist()
+    assert len(held) == round(20 * each * share)
+    counts = np.bincount(classes[held], minlength=20)
+    assert counts.min() >= least
+    assert counts.max() <= most
 
 
 def test_an_empty_folder_is_one_line(lenet: onnxray.Model, tmp_path: Path) -> None:
