@@ -15,7 +15,7 @@ import onnxray_models
 from onnxray.graph.differences.files import differences
 from onnxray.results.keeping import Keeping
 from onnxray.training.hardening import Harden
-from support import models, packages
+from support import exporting, models, packages
 from support.efficientnet import EfficientNetLite0
 
 R = models.random
@@ -143,13 +143,14 @@ def test_a_real_network_with_its_batch_normalisations_is_hardened_on_photographs
     lite0: EfficientNetLite0, tmp_path: Path
 ) -> None:
     packages.needed("foolbox", "foolbox/data/imagenet_00_243.jpg")
-    photographs = packages.imagenet_photos()
+    photographs = packages.imagenet_photos()[:11]
     path = tmp_path / "lite0.onnx"
-    torch.onnx.export(
-        lite0.network, (torch.zeros(1, 3, 224, 224),), path, dynamo=False, opset_version=17, input_names=["image"],
-        output_names=["logits"], dynamic_axes={"image": {0: "N"}, "logits": {0: "N"}},
-        training=torch.onnx.TrainingMode.PRESERVE, do_constant_folding=False,
-    )  # fmt: skip
+    with exporting.quiet():
+        torch.onnx.export(
+            lite0.network, (torch.zeros(1, 3, 224, 224),), path, dynamo=False, opset_version=17, input_names=["image"],
+            output_names=["logits"], dynamic_axes={"image": {0: "N"}, "logits": {0: "N"}},
+            training=torch.onnx.TrainingMode.PRESERVE, do_constant_folding=False,
+        )  # fmt: skip
     model = onnxray.open(path, lite0.profile)
     assert sum(node.operator == "BatchNormalization" for node in model.graph.nodes) > 40
     classes = [str(number) for _, number in photographs]
