@@ -39,8 +39,12 @@ def save(trained: Model | ImportedModule, path: str | os.PathLike[str], *, in_pl
 
 
 def check_target(container: Container, target: Path, *, in_place: bool) -> None:
-    """Refuse to write over what is there, but for the model itself where that is said. Errors: OutputError."""
+    """Refuse to write over what is there, but for the model itself where that is said; and names of other kinds of
+    files than the model's. Errors: OutputError.
+    """
     own = container.absolute
+    if target.suffix.lower() not in {".onnx", "" if own is None else own.suffix.lower()} - {""}:
+        raise OutputError(f"{short(str(target))}: the name of an ONNX file, ending in .onnx, was expected")
     same = own is not None and target.exists() and own.exists() and target.samefile(own)
     if same and not in_place:
         raise OutputError(f"{target} is the model itself; give another name, or replace it with in_place (--in-place)")
