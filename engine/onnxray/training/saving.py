@@ -11,7 +11,7 @@ import numpy as np
 from onnxray.arrays import Array
 from onnxray.errors import InputError, OutputError
 from onnxray.errors.short_values import short
-from onnxray.errors.type_checks import as_path
+from onnxray.errors.type_checks import as_path, check_kind
 from onnxray.graph.file.container import Container
 from onnxray.graph.file.replaced_tensors import write_replaced
 from onnxray.model.model import Model
@@ -30,6 +30,7 @@ def save(trained: Model | ImportedModule, path: str | os.PathLike[str], *, in_pl
     ruined; OutputError where a file is there.
     """
     target = as_path("path", path)
+    check_kind("in_place", in_place, bool)
     if isinstance(trained, Model):
         container, arrays = trained.graph.container, dict[str, Array]()
     else:

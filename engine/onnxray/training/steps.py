@@ -22,6 +22,7 @@ import torch
 
 from onnxray.errors import InputError, NotFinite
 from onnxray.errors.short_values import short
+from onnxray.errors.type_checks import check_callable, check_kind
 from onnxray.training.network import Network
 
 Optimizers = Callable[[list[torch.nn.Parameter]], torch.optim.Optimizer]
@@ -60,13 +61,21 @@ class Steps:
     """
 
     def __init__(self, network: Network, optimizer: str | Optimizers, rate: float, clip: float | None) -> None:
+        """Errors: InputError."""
         self.network, self.clip = network, clip
+        for name, number in (("rate", rate), ("clip", math.inf if clip is None else clip)):
+            check_kind(name, number, float)
+            if not number > 0:
+                raise InputError(f"{name} is {short(number)}; a number above 0 was expected")
         if isinstance(optimizer, str):
             if optimizer not in OPTIMIZERS:
                 raise InputError(f"optimizer {short(optimizer)} is unknown; {', '.join(OPTIMIZERS)} are known")
             self.optimizer = OPTIMIZERS[optimizer](network.parameters(), rate)
         else:
+            check_callable("optimizer", optimizer, "parameters")
             self.optimizer = optimizer(network.parameters())
+            if not isinstance(self.optimizer, torch.optim.Optimizer):
+                raise InputError(f"the optimizer that was made is {short(self.optimizer)}; one of torch's was expected")
 
     def set_rate(self, rate: float) -> None:
         """The rate of the steps to come."""
@@ -74,7 +83,13 @@ class Steps:
             group["lr"] = rate
 
     def step(self, loss: torch.Tensor) -> float:
-        """Go down a loss; what it was. Errors: NotFinite where it or a gradient is none; nothing was stepped then."""
+        """Go down a loss; what it was.
+
+        Errors: NotFinite where it or a gradient is none; InputError for what is no loss. Nothing was stepped then.
+        """
+        if not isinstance(loss, torch.Tensor) or loss.numel() != 1:
+            described = f"a tensor of {list(loss.shape)}" if isinstance(loss, torch.Tensor) else short(loss)
+            raise InputError(f"the loss is {described}; one number in a tensor of torch was expected")
         value = float(loss.detach())
         if not math.isfinite(value):
             raise NotFinite(

@@ -151,7 +151,8 @@ class _Listing:
     def otherwise(self, node: Node) -> Iterator[Constant]:
         """What a Constant node holds otherwise than in a tensor."""
         for entry in node.proto.attribute:
-            dtype, shape = "float32", (len(entry.floats),)
+            dtype: str = "float32"
+            shape: tuple[int, ...] = (len(entry.floats),)
             if entry.name == "sparse_value":
                 dtype, shape = element_type_name(entry.sparse_tensor.values.data_type), tuple(entry.sparse_tensor.dims)
             elif entry.name == "value_float":
@@ -160,9 +161,7 @@ class _Listing:
                 continue
             yield from self.one(node.outputs[0], "constant", dtype, shape, stored=f"the node's attribute {entry.name}")
 
-    def one(
-        self, name: str, held: Held, dtype: str, shape: tuple[int, ...], *, stored: str = ""
-    ) -> Iterator[Constant]:
+    def one(self, name: str, held: Held, dtype: str, shape: tuple[int, ...], *, stored: str = "") -> Iterator[Constant]:
         """A constant, unless it is no matter of training: indices, shapes, text.
 
         stored: what it lies in, where that is no tensor whose numbers could be exchanged.

@@ -74,7 +74,7 @@ def test_numbers_that_lie_in_no_plain_tensor_are_listed_and_left() -> None:
         "b": ((), "it lies in the node's attribute value_float"),
         "w": ((3, 3), "it lies in a sparse tensor"),
     }
-    with pytest.raises(InputError, match=r"a cannot be trained.*value_floats"):
+    with pytest.raises(InputError, match=r"'a' cannot be trained.*value_floats"):
         chosen(constants_of(read_graph(model)), train=["a"])
 
 
