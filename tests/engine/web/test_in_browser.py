@@ -317,6 +317,18 @@ def test_nothing_hangs_over(page: Page, width: int, dark: bool) -> None:
     for tab in ("picture", "methods", "value", "runs", "compare"):
         page.click(f"#tab-{tab}")
         assert page.run("return document.documentElement.scrollWidth - innerWidth") <= 0, tab
+        if tab == "methods":  # every form, with all that it has
+            for path in page.run("return [...document.querySelectorAll('#method option')].map(one => one.value)"):
+                page.choose("#method", path)
+                page.run(
+                    "document.querySelectorAll('#methods details').forEach(one => { one.open = one.id !== 'live'; })"
+                )
+                assert (
+                    page.run(
+                        "return document.querySelector('#methods').scrollWidth - document.querySelector('#methods').clientWidth"
+                    )
+                    <= 0
+                ), path
     ground = page.run("return getComputedStyle(document.body).backgroundColor")
     assert (ground == "rgb(21, 23, 27)") is dark
 
