@@ -65,6 +65,11 @@ class Browsing:
     def post(self, path: str, question: Mapping[str, Any]) -> Answered:
         return self.send("POST", path, json.dumps(question).encode(), **{"Content-Type": "application/json"})
 
+    def files(self, *kinds: str) -> list[dict[str, Any]]:
+        """The files of the page, of these kinds."""
+        found: list[dict[str, Any]] = json.loads(self.send("GET", "/state").body)["files"]
+        return [one for one in found if one["kind"] in kinds]
+
     def ended(self, run: str, within: float = 120) -> dict[str, Any]:
         """A run's state once it is over, by its events."""
         connection = http.client.HTTPConnection(self.server.host, timeout=within)

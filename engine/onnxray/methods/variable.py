@@ -19,6 +19,7 @@ from onnxray.graph.classifier.predictions import Predictions
 from onnxray.images.eight_bits import to_uint8
 from onnxray.images.pixels import Pixels
 from onnxray.model.model import Model
+from onnxray.notebooks.glimpses import offer
 from onnxray.objectives.gradients import scored_gradient
 from onnxray.objectives.objective import Objective
 
@@ -170,18 +171,19 @@ class PixelVariable(Variable):
         return np.asarray(moved.reshape(len(x), -1).max(1), np.float64)
 
     def fed(self, x: NDArray[Any], rows: Rows) -> Pixels:
-        """As they are."""
+        """As they are. What an engine is asked of pictures on their way is fed here, so here one may look on."""
+        offer(lambda: to_uint8(x[np.unique(rows, return_index=True)[1]]))
         return Pixels.of(x)
 
     def gradient(self, x: NDArray[Any], rows: Rows, cotangents: Mapping[str, Any]) -> NDArray[Any]:
         """A grey level."""
-        return np.asarray(self.model.pullback(Pixels.of(x), cotangents))
+        return np.asarray(self.model.pullback(self.fed(x, rows), cotangents))
 
     def slopes(
         self, x: NDArray[Any], rows: Rows, objective: Objective, also: Sequence[Objective]
     ) -> tuple[tuple[NDArray[np.float64], ...], NDArray[Any]]:
         """A grey level."""
-        scores, found = scored_gradient(self.model, Pixels.of(x), objective, also)
+        scores, found = scored_gradient(self.model, self.fed(x, rows), objective, also)
         return scores, next(iter(found.values()))
 
     def _measured(self, names: Sequence[str]) -> dict[str, tuple[int, ...]]:

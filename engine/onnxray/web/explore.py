@@ -96,23 +96,25 @@ def explore(
     from onnxray.web.server.guard import Key, hosts_of
     from onnxray.web.server.runs import Runs
     from onnxray.web.server.serving import bound, serve
-    from onnxray.web.server.store import Blobs, Pictures
+    from onnxray.web.server.store import Blobs, Files
     from onnxray.web.server.worker import Worker
 
     sources = () if model is None else (model, *(beside or ()))
     worker = Worker(sources, shared, timeout=timeout, memory=memory) if sources else None
     blobs = Blobs()
     runs = Runs(shared.out or default_folder("explore"), worker, blobs, results)
-    pictures = Pictures(_there(images or []))
+    files = Files(_there(images or []), sources)
     listening = bound(host, port)
     try:
         number = int(listening.getsockname()[1])
         key = Key(number)
         names = tuple(Path(source).name for source in sources)
-        site = Site(worker=worker, pictures=pictures, runs=runs, blobs=blobs, models=names)
+        site = Site(worker=worker, files=files, runs=runs, blobs=blobs, models=names)
         address = f"http://{f'[{host}]' if ':' in host else host}:{number}/"
 
         def ready() -> None:
+            if worker is not None:
+                worker.start()
             _tell(address, key, runs.folder, json=shared.json, browser=browser)
 
         with contextlib.suppress(KeyboardInterrupt):  # which is how it ends

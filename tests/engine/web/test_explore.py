@@ -13,6 +13,7 @@ import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,11 +47,11 @@ def test_before_a_model_is_opened_it_is_small_and_imports_no_torch(server: Explo
         assert server.memory() < 150e6
     state = json.loads(mine.send("GET", "/state").body)
     assert state["models"] == ["lenet"]
-    assert [one["label"] for one in state["pictures"]] == [DIGIT.name]
+    assert [one["label"] for one in state["files"]] == ["lenet", DIGIT.name]
 
 
 def test_a_run_its_events_its_document_and_its_zip(server: Explored, mine: Browsing, tmp_path: Path) -> None:
-    key = json.loads(mine.send("GET", "/state").body)["pictures"][0]["key"]
+    key = mine.files("picture")[0]["key"]
     started = mine.post("/runs", {"path": ["saliency", "grad-cam"], "pictures": [key], "options": {"layer": "conv2"}})
     assert started.status == 201, started.body
     run = json.loads(started.body)["key"]
@@ -72,7 +73,7 @@ def test_a_run_its_events_its_document_and_its_zip(server: Explored, mine: Brows
 
 
 def test_a_picture_that_is_dropped_is_in_the_zip_that_can_be_rerun(mine: Browsing, tmp_path: Path) -> None:
-    dropped = json.loads(mine.send("POST", "/pictures", DIGIT.read_bytes(), **{"X-Label": "my%20four.png"}).body)
+    dropped = json.loads(mine.send("POST", "/files", DIGIT.read_bytes(), **{"X-Label": "my%20four.png"}).body)
     assert dropped["label"] == "my four.png"
     run = json.loads(mine.post("/runs", {"path": ["attack", "fgsm"], "pictures": [dropped["key"]]}).body)["key"]
     assert mine.ended(run)["state"] == "done"
@@ -82,8 +83,53 @@ def test_a_picture_that_is_dropped_is_in_the_zip_that_can_be_rerun(mine: Browsin
     assert "result.json" in names
 
 
+def started(mine: Browsing, **stated: Any) -> str:
+    answer = mine.post("/runs", stated)
+    assert answer.status == 201, answer.body
+    key: str = json.loads(answer.body)["key"]
+    assert mine.ended(key)["state"] == "done"
+    return key
+
+
+def test_a_model_that_is_dropped_and_what_a_run_gave_are_chosen_by_their_ids(mine: Browsing) -> None:
+    lenet = Path(str(onnxray.open("lenet").graph.path)).read_bytes()
+    other = json.loads(mine.send("POST", "/files", lenet, **{"X-Label": "other.onnx"}).body)
+    assert (other["label"], other["kind"]) == ("other.onnx", "model")
+    nine = json.loads(mine.send("POST", "/files", digits(10)[9].path.read_bytes(), **{"X-Label": "nine.png"}).body)
+    four = mine.files("picture")[0]["key"]
+    transfer = started(mine, path=["attack", "transfer"], pictures=[four], files={"from_": [other["key"]]})
+    with zipfile.ZipFile(io.BytesIO(mine.send("GET", f"/runs/{transfer}/zip").body)) as file:
+        assert [name for name in file.namelist() if "dropped-" in name and name.endswith(".onnx")]
+    universal = started(mine, path=["attack", "universal"], pictures=[four, nine["key"]], options={"epochs": 1})
+    (array,) = json.loads(mine.send("GET", f"/runs/{universal}").body)["files"]
+    assert array["kind"] == "array"
+    assert array["label"].endswith("universal.npy")
+    assert array in mine.files("array"), "it is there when the page is loaded anew"
+    assert json.loads(mine.send("GET", f"/runs/{universal}").body)["files"] == [array], "and once"
+    run = started(mine, path=["attack", "apply"], pictures=[four], files={"perturbation": [array["key"]]})
+    place = json.loads(mine.send("GET", f"/runs/{run}").body)["items"][0]["pictures"][0]["file"]
+    taken = json.loads(mine.post(f"/runs/{run}/files/{place}", {}).body)
+    assert mine.post("/ask/seen", {"path": taken["key"]}).status == 200
+    assert mine.post(f"/runs/{run}/files/999", {}).status == 404
+    wrong = mine.post("/runs", {"path": ["attack", "apply"], "pictures": [four], "files": {"perturbation": [four]}})
+    assert (wrong.status, "takes arrays" in json.loads(wrong.body)["error"]) == (400, True)
+    assert mine.post("/runs", {"path": ["saliency", "gradient"], "pictures": [other["key"]]}).status == 400
+
+
+def test_what_a_run_would_give_is_told_at_once(mine: Browsing) -> None:
+    four = mine.files("picture")[0]["key"]
+    fgsm = {"path": ["attack", "fgsm"], "pictures": [four], "options": {"eps": "60"}}
+    before = json.loads(mine.send("GET", "/state").body)["runs"]
+    found = json.loads(mine.post("/tried", fgsm).body)
+    assert found["linf"] == 60
+    assert mine.send("GET", f"/blobs/{found['png']}").body.startswith(b"\x89PNG")
+    assert json.loads(mine.send("GET", "/state").body)["runs"] == before, "no run is made of it"
+    assert mine.post("/tried", {**fgsm, "stale": "x"}).status == 400
+    assert mine.post("/tried", {**fgsm, "folder": "/tmp"}).status == 400
+
+
 def test_stopping_keeps_the_best_so_far_and_the_next_run_goes_on(mine: Browsing) -> None:
-    key = json.loads(mine.send("GET", "/state").body)["pictures"][0]["key"]
+    key = mine.files("picture")[0]["key"]
     options = {"layer": "relu1", "steps": 1_000_000}
     run = json.loads(mine.post("/runs", {"path": ["invert"], "pictures": [key], "options": options}).body)["key"]
 
@@ -108,31 +154,6 @@ def test_stopping_keeps_the_best_so_far_and_the_next_run_goes_on(mine: Browsing)
     assert verified["conv2"][0] == "agrees"
 
 
-def test_the_process_that_works_is_ended_and_begins_anew(mine: Browsing) -> None:
-    assert mine.post("/ask/model", {}).status == 200
-    assert mine.post("/ended", {}).status == 200
-    assert mine.post("/ask/model", {}).status == 200
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="which processes are whose is read from /proc")
-def test_a_native_fault_ends_the_run_alone_and_is_said(server: Explored, mine: Browsing) -> None:
-    key = json.loads(mine.send("GET", "/state").body)["pictures"][0]["key"]
-    options = {"layer": "relu1", "steps": 1_000_000}
-    run = json.loads(mine.post("/runs", {"path": ["invert"], "pictures": [key], "options": options}).body)["key"]
-    until(lambda: json.loads(mine.send("GET", "/state").body)["runs"][-1]["state"] == "running")
-    stats = {
-        path.parent.name: path.read_text().rpartition(")")[2].split() for path in Path("/proc").glob("[0-9]*/stat")
-    }
-    below = [int(pid) for pid, stat in stats.items() if stat[1] == str(server.process.pid)]
-    workers = [pid for pid in below if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-    assert len(workers) == 1
-    os.kill(workers[0], signal.SIGSEGV)
-    state = mine.ended(run)
-    assert state["state"] == "failed"
-    assert "a native library ended the process" in state["error"]
-    assert mine.post("/ask/model", {}).status == 200
-
-
 def test_a_question_that_takes_too_long_is_ended_and_memory_is_bounded(tmp_path: Path) -> None:
     limits = ["--timeout", "0.1", *(["--memory", "16GB"] if sys.platform == "linux" else [])]
     with explored("lenet", DIGIT, *limits, folder=tmp_path) as server:
@@ -144,7 +165,7 @@ def test_a_question_that_takes_too_long_is_ended_and_memory_is_bounded(tmp_path:
 
 
 def test_what_cannot_be_is_said(mine: Browsing) -> None:
-    key = json.loads(mine.send("GET", "/state").body)["pictures"][0]["key"]
+    key = mine.files("picture")[0]["key"]
     for question, said in (
         ({"value": "conv", "picture": key}, "names 2 values"),
         ({"value": "nothing at all", "picture": key}, "no value"),
@@ -156,7 +177,7 @@ def test_what_cannot_be_is_said(mine: Browsing) -> None:
     refused = mine.post("/runs", {"path": ["attack", "pgd"], "pictures": [key], "options": {"eps": "x"}})
     assert refused.status == 400
     assert "eps" in json.loads(refused.body)["error"]
-    assert mine.send("POST", "/pictures", b"GIF89a nonsense").status == 415
+    assert mine.send("POST", "/files", b"GIF89a nonsense").status == 415
 
 
 def test_silent_connections_and_endless_headers_hold_nothing(server: Explored, mine: Browsing) -> None:
@@ -177,7 +198,7 @@ def test_silent_connections_and_endless_headers_hold_nothing(server: Explored, m
 
 def test_ten_thousand_events_are_one_state(server: Explored, mine: Browsing) -> None:
     """A run tells of a hundred steps a second; who does not read them is told the latest, and nothing piles up."""
-    key = json.loads(mine.send("GET", "/state").body)["pictures"][0]["key"]
+    key = mine.files("picture")[0]["key"]
     options = {"layer": "relu1", "steps": 1_000_000}
     run = json.loads(mine.post("/runs", {"path": ["invert"], "pictures": [key], "options": options}).body)["key"]
     host, _, port = server.host.partition(":")
@@ -196,6 +217,33 @@ def test_ten_thousand_events_are_one_state(server: Explored, mine: Browsing) -> 
     assert after - before < 20e6
     mine.send("DELETE", f"/runs/{run}")
     assert mine.ended(run)["state"] in {"stopped", "failed"}
+
+
+def test_the_process_that_works_is_ended_and_begins_anew(mine: Browsing) -> None:
+    assert mine.post("/ask/model", {}).status == 200
+    assert mine.post("/ended", {}).status == 200
+    assert mine.post("/ask/model", {}).status == 200
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="which processes are whose is read from /proc")
+def test_a_native_fault_ends_the_run_alone_and_is_said(server: Explored, mine: Browsing) -> None:
+    key = mine.files("picture")[0]["key"]
+    options = {"steps": 1_000_000, "eps": 1}
+    run = json.loads(mine.post("/runs", {"path": ["attack", "square"], "pictures": [key], "options": options}).body)[
+        "key"
+    ]
+    until(lambda: json.loads(mine.send("GET", "/state").body)["runs"][-1]["state"] == "running")
+    stats = {
+        path.parent.name: path.read_text().rpartition(")")[2].split() for path in Path("/proc").glob("[0-9]*/stat")
+    }
+    below = [int(pid) for pid, stat in stats.items() if stat[1] == str(server.process.pid)]
+    workers = [pid for pid in below if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    assert len(workers) == 1
+    os.kill(workers[0], signal.SIGSEGV)
+    state = mine.ended(run)
+    assert state["state"] == "failed"
+    assert "a native library ended the process" in state["error"]
+    assert mine.post("/ask/model", {}).status == 200
 
 
 def test_ctrl_c_ends_it_with_what_it_started(tmp_path: Path) -> None:

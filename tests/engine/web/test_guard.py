@@ -18,7 +18,7 @@ from onnxray.web.server import bodies
 from onnxray.web.server.app import Site
 from onnxray.web.server.guard import HEADERS, Key, hosts_of
 from onnxray.web.server.runs import Runs
-from onnxray.web.server.store import Blobs, Pictures
+from onnxray.web.server.store import Blobs, Files
 from support.asgi import HOST, OWN, Answered, answered, asked, told
 
 JSON = {"content-type": "application/json"}
@@ -28,7 +28,7 @@ JSON = {"content-type": "application/json"}
 def served(tmp_path: Path) -> Any:
     """An application without a model, and who may speak with it."""
     key, blobs = Key(8765), Blobs()
-    site = Site(worker=None, pictures=Pictures([]), runs=Runs(tmp_path / "out", None, blobs), blobs=blobs, models=())
+    site = Site(worker=None, files=Files([]), runs=Runs(tmp_path / "out", None, blobs), blobs=blobs, models=())
     token = key.token
     app = site.application(key, hosts_of("127.0.0.1", 8765))
     cookie = asked(app, "POST", "/session", OWN, [str(token).encode()]).headers["set-cookie"]
@@ -107,7 +107,7 @@ def test_the_own_names_are_answered(served: Any, host: str) -> None:
     ["http://evil.example", "null", "https://127.0.0.1:8765", "http://127.0.0.1", "http://127.0.0.1:9", "file://", ""],
 )
 @pytest.mark.parametrize(("method", "path"), [("POST", "/ask/model"), ("DELETE", "/runs/r1"), ("POST", "/runs"),
-                                              ("POST", "/pictures"), ("POST", "/session"), ("GET", "/state")])  # fmt: skip
+                                              ("POST", "/files"), ("POST", "/session"), ("GET", "/state")])  # fmt: skip
 def test_other_origins_are_refused(served: Any, origin: str, method: str, path: str) -> None:
     assert asked(served.app, method, path, {**served.mine, **JSON, "origin": origin}, told({})).status == 403
 
@@ -159,12 +159,16 @@ def test_pictures_are_ids_and_never_paths(served: Any, picture: object) -> None:
         name = "own" if "path" in question else "value"
         answer = asked(served.app, "POST", f"/ask/{name}", {**served.mine, **JSON}, told(question))
         assert answer.status in {400, 404, 409}
-    assert (
-        asked(
-            served.app, "POST", "/runs", {**served.mine, **JSON}, told({"path": ["lots"], "pictures": [picture]})
-        ).status
-        == 404
-    )
+    for path in ("/runs", "/tried"):
+        for stated in ({"pictures": [picture]}, {"targets": [picture]}, {"files": {"style": [picture]}}):
+            refused = asked(served.app, "POST", path, {**served.mine, **JSON}, told({"path": ["lots"], **stated}))
+            assert refused.status == 404, stated
+
+
+@pytest.mark.parametrize("files", ["/etc/passwd", ["x"], {"style": "/etc/passwd"}, {"style": None}, 7])
+def test_files_are_lists_of_ids(served: Any, files: object) -> None:
+    stated = told({"path": ["visualize", "style"], "files": files})
+    assert asked(served.app, "POST", "/runs", {**served.mine, **JSON}, stated).status == 400
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
@@ -181,16 +185,16 @@ def test_what_is_no_object_is_no_question(served: Any, body: bytes) -> None:
 
 def test_a_gigabyte_is_refused_before_it_comes_and_while_it_comes(served: Any) -> None:
     stated = {**served.mine, "content-length": str(2**30)}
-    assert asked(served.app, "POST", "/pictures", stated, [b"x"]).status == 413
+    assert asked(served.app, "POST", "/files", stated, [b"x"]).status == 413
     piece = b"\x89PNG" * 2**18
     parts = (piece for _ in range(1024))
     tracemalloc.start()
-    answer = asked(served.app, "POST", "/pictures", served.mine, parts)
+    answer = asked(served.app, "POST", "/files", served.mine, parts)
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert answer.status == 413
     assert most < 16 * len(piece), "it is written as it comes, and not held"
-    assert not list((served.site.runs.folder / "pictures").iterdir()), "nothing of it stays"
+    assert not list((served.site.runs.folder / "dropped").iterdir()), "nothing of it stays"
     assert asked(served.app, "POST", "/ask/model", {**served.mine, **JSON}, [b"x" * 2**19]).status == 413
 
 
@@ -226,9 +230,9 @@ def test_a_slow_sender_is_not_waited_for(served: Any) -> None:
 )  # fmt: skip
 def test_what_is_no_picture_is_not_taken(served: Any, body: bytes, status: int) -> None:
     """409: a picture by its first bytes, which no process is there to read, for no model is open."""
-    assert asked(served.app, "POST", "/pictures", served.mine, [body]).status == status
-    assert not list((served.site.runs.folder / "pictures").iterdir())
-    assert asked(served.app, "GET", "/state", served.mine).json["pictures"] == []
+    assert asked(served.app, "POST", "/files", served.mine, [body]).status == status
+    assert not list((served.site.runs.folder / "dropped").iterdir())
+    assert asked(served.app, "GET", "/state", served.mine).json["files"] == []
 
 
 def test_a_websocket_is_closed(served: Any) -> None:
@@ -281,7 +285,9 @@ def test_two_hundred_strangers_get_nothing_and_take_nothing(served: Any) -> None
 
 def test_answers_name_no_path_of_the_machine(served: Any, tmp_path: Path) -> None:
     (tmp_path / "secret.png").write_bytes(b"x")
-    picture = served.site.pictures.add(tmp_path / "secret.png", "secret.png")
+    picture = served.site.files.add(tmp_path / "secret.png", "secret.png", "picture")
     state = asked(served.app, "GET", "/state", served.mine)
-    assert state.json["pictures"] == [{"key": picture.key, "label": "secret.png", "dropped": False}]
+    assert state.json["files"] == [
+        {"key": picture.key, "label": "secret.png", "kind": "picture", "dropped": False, "made": False}
+    ]
     assert str(tmp_path) not in json.dumps(state.json)

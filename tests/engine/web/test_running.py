@@ -11,14 +11,17 @@ from typing import Any
 import numpy as np
 import pytest
 
+from onnxray.cli.parts.limits import registered
 from onnxray.cli.parts.shared_options import Opening
 from onnxray.errors import InputError, OutputError
 from onnxray.web.work.bench import Bench
+from onnxray.web.work.file_options import FILE_OPTIONS
 from onnxray.web.work.forms import field_names, forms, method_at, offered
 from onnxray.web.work.running import prepared, run, with_folder
 from support.auditing import digits
 
-DIGIT, NINE = (str(digits(10)[k].path) for k in (4, 9))
+DIGIT, SEVEN, NINE = (str(digits(10)[k].path) for k in (4, 7, 9))
+OTHERS = [str(digits(10)[k].path) for k in (0, 1, 2)]
 APART = {"seconds", "command", "made_from"}
 
 
@@ -46,6 +49,31 @@ def typed(line: list[str]) -> None:
         {"path": ["attack", "pgd"], "pictures": [DIGIT, NINE], "options": {"eps": "30", "steps": 5}, "seed": 3},
         {"path": ["invert"], "pictures": [DIGIT], "options": {"layer": "relu1", "steps": 4}},
         {"path": ["visualize", "maximize"], "options": {"steps": 3}, "target": "conv2:7"},
+        {
+            "path": ["attack", "transfer"],
+            "pictures": [DIGIT],
+            "options": {"setting": ["steps=3"]},
+            "files": {"from_": [("model", "lenet")]},
+        },
+        {
+            "path": ["attack", "feature-adversary"],
+            "pictures": [DIGIT],
+            "targets": [NINE],
+            "options": {"layer": "relu1", "steps": 3},
+            "files": {"neighbours": [("picture", path) for path in OTHERS]},
+        },
+        {
+            "path": ["attack", "universal"],
+            "pictures": [DIGIT, NINE],
+            "options": {"epochs": 1},
+            "files": {"held_out": [("picture", SEVEN)]},
+        },
+        {
+            "path": ["compare"],
+            "pictures": [DIGIT],
+            "options": {"map_method": "gradient"},
+            "files": {"models": [("model", "lenet")]},
+        },
     ],
     ids=lambda stated: stated["path"][-1],
 )
@@ -112,10 +140,20 @@ def test_the_model_that_is_open_is_not_opened_again(bench: Bench) -> None:
     ("stated", "said"),
     [
         ({"path": ["rerun"]}, "the page has no method 'rerun'"),
-        ({"path": ["attack", "transfer"]}, "the page has no method"),
+        ({"path": ["audit"]}, "the page has no method"),
         ({"path": ["saliency", "grad-cam"]}, "works on a picture"),
         ({"path": ["saliency", "grad-cam"], "pictures": [DIGIT], "options": {"out": "/tmp/x"}}, "no option 'out'"),
-        ({"path": ["saliency", "kernel-shap"], "pictures": [DIGIT], "options": {"background_samples": "/etc"}}, "no option"),
+        ({"path": ["saliency", "kernel-shap"], "pictures": [DIGIT], "options": {"background_samples": "/etc"}}, "the page names files by choosing them"),
+        ({"path": ["saliency", "kernel-shap"], "pictures": [DIGIT], "files": {"background_samples": [("model", "lenet")]}}, "this is a model"),
+        ({"path": ["attack", "patch"], "pictures": [DIGIT], "options": {"held_out": "/etc"}}, "a share between 0 and 1"),
+        ({"path": ["attack", "patch"], "pictures": [DIGIT], "options": {"held_out": "nan"}}, "a share between 0 and 1"),
+        ({"path": ["visualize", "maximize"], "options": {"direction": "/etc/x.npy@fc"}}, "the page names files by choosing them"),
+        ({"path": ["saliency", "grad-cam"], "pictures": [DIGIT], "files": {"layer": [("picture", DIGIT)]}}, "names no file"),
+        ({"path": ["saliency", "smoothgrad"], "pictures": [DIGIT], "options": {"setting": ["background-samples=/etc"]}}, "may name a file"),
+        ({"path": ["attack", "bisection"], "pictures": [DIGIT], "options": {"setting": ["from=/etc/x.onnx"]}}, "may name a file"),
+        ({"path": ["attack", "transfer"], "pictures": [DIGIT], "options": {"from_profile": "/etc/x.toml"}}, "expected one of caffe"),
+        ({"path": ["saliency", "gradient"], "pictures": [DIGIT], "target": "4", "targets": [NINE]}, "state one of them"),
+        ({"path": ["saliency", "gradient"], "pictures": [DIGIT], "target": "> like:/etc", "targets": [NINE]}, "like:FILE names a file"),
         ({"path": ["saliency", "gradient"], "pictures": [DIGIT], "target": "like:/etc/passwd"}, "like:FILE names a file"),
         ({"path": ["lots"], "pictures": [DIGIT], "options": {"until": "like:/etc/passwd > 0.1"}}, "like:FILE names a file"),
     ],
@@ -138,7 +176,7 @@ def test_names_that_begin_with_a_dash_are_behind_two_dashes() -> None:
 def test_every_method_is_offered_with_the_help_of_its_own_options(bench: Bench) -> None:
     shown = forms(bench)["methods"]
     families = {one["family"] for one in shown}
-    assert families == {"Saliency", "LOTS", "Attacks", "Inversion", "Visualisation"}
+    assert families == {"Saliency", "LOTS", "Attacks", "Inversion", "Visualisation", "Models"}
     for one, form in zip(offered(), shown):
         assert form["path"] == list(one.path)
         assert {field["name"] for field in form["fields"]} == field_names(one)
@@ -148,14 +186,33 @@ def test_every_method_is_offered_with_the_help_of_its_own_options(bench: Bench) 
         assert prepared_path == one
 
 
-def test_no_option_of_a_file_is_offered(bench: Bench) -> None:
+def test_options_that_name_files_are_no_texts(bench: Bench) -> None:
     said = re.compile(r"\bfiles?\b|\bfolders?\b|\.npy|\bpictures?,? or\b", re.IGNORECASE)
-    texts = [
-        (form["name"], field["name"], field["help"])
-        for form in forms(bench)["methods"] for field in form["fields"] if field["kind"] == "text"
-    ]  # fmt: skip
+    fields = [(form["name"], field) for form in forms(bench)["methods"] for field in form["fields"]]
+    texts = [(name, field["name"], field["help"]) for name, field in fields if field["kind"] == "text"]
     assert len(texts) > 20
     assert [entry for entry in texts if said.search(entry[2])] == []
+    chosen = {field["name"] for _, field in fields if field["kind"] == "files"}
+    assert chosen == set(FILE_OPTIONS), "every one that is listed is offered somewhere"
+
+
+def test_files_are_typed_as_they_were_given(bench: Bench) -> None:
+    def line(**stated: Any) -> str:
+        return shlex.join(prepared(bench, pictures=[DIGIT], **stated)["typed"])
+
+    direction = {"options": {"direction": "ip1"}, "files": {"direction": [("array", "a b.npy")]}}
+    assert "--direction 'a b.npy@ip1'" in line(path=["visualize", "maximize"], **direction)
+    style = line(path=["visualize", "style"], files={"style": [("picture", NINE)]})
+    assert f"--style {NINE}" in style
+    assert "--held-out 0.25" in line(path=["attack", "patch"], options={"held_out": "0.25"})
+    assert line(path=["saliency", "gradient"], targets=[NINE]).count(f"--target like:{NINE}") == 1
+    like = line(path=["attack", "pgd"], targets=[NINE], target="> 0.3")
+    assert f"--target 'like:{NINE} > 0.3'" in like
+
+
+def test_every_method_that_is_offered_is_a_command() -> None:
+    for one in offered():
+        assert callable(registered(one.path)), one.path
 
 
 def test_arrays_run_too(tmp_path: Path) -> None:

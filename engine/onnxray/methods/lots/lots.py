@@ -19,7 +19,7 @@ neither rounded nor clipped. Options count u where they count grey levels; dista
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, Literal, final
 
 import numpy as np
@@ -141,16 +141,12 @@ class LOTS(Method[LotsItem]):
     def run(self, model: Model, pixels: Pixels, goal: Any, run: Run) -> Iterator[LotsItem]:
         """Give an item for every origin (and target) and layer, origins outermost."""
         layers = self._layers(model)
-        stop = Stop(
-            until=self.until, target_class=self.target_class, linf=self.linf,
-            metric=self.metric, distance=self.distance, relative=self.relative,
-        )  # fmt: skip
         variable = variable_of(model, pixels, self.wrt, layers)
         stated = as_goal(goal)
         if isinstance(stated, HotColdTargets):
             stated = made_targets(model, pixels, stated)
             run.note(f"targets: the origins themselves, made class {goal.class_} by hot/cold")
-        aim = prepare(variable, stated, layers, stop)
+        aim = prepare(variable, stated, layers, self._stop())
         for note in (*aim.notes, *((INHIBITS,) if aim.mode == "inhibit" else ()), *variable.notes()):
             run.note(note)
         if self.steps == 1 and aim.until != "linf":
@@ -161,6 +157,23 @@ class LOTS(Method[LotsItem]):
             group = aim.group(layers, np.arange(start, min(start + size, len(aim))))
             yield from (self._search if self.steps == 1 else self._adjust)(group, layers, own)
         run.progress(len(aim) * len(layers), len(aim) * len(layers), "done")
+
+    def line(self, model: Model, images: object, goal: Any) -> Line:
+        """The line along which the first origin moves at the first layer, whatever stops it. Errors: as for a run."""
+        layers = self._layers(model)[:1]
+        pixels, stated = model.pixels(images), as_goal(goal)
+        if isinstance(stated, HotColdTargets):
+            stated = made_targets(model, pixels, stated)
+        variable = variable_of(model, pixels, self.wrt, layers)
+        aim = prepare(variable, stated, layers, replace(self._stop(), until="linf"))
+        group = aim.group(layers, np.arange(1))
+        return self._line(group, 0, self._directions(group, layers[0])[0])
+
+    def _stop(self) -> Stop:
+        return Stop(
+            until=self.until, target_class=self.target_class, linf=self.linf,
+            metric=self.metric, distance=self.distance, relative=self.relative,
+        )  # fmt: skip
 
     def _layers(self, model: Model) -> tuple[str, ...]:
         if self.layer is None:
@@ -217,17 +230,21 @@ class LOTS(Method[LotsItem]):
 
     def _searched(self, group: Group, layer: str, pair: int, direction: NDArray[np.float64]) -> Found:
         """The smallest scale along one direction."""
-        variable, rows = group.aim.variable, group.aim.origin_of[[pair]]
-        origin = group.aim.origin(pair)
-        line = Line(origin, direction * variable.steps(rows)[0], variable.saved)
+        line = self._line(group, pair, direction)
         if group.aim.until == "linf":
             return Found(line.at(self.linf), self.linf, reached=True, search="none")
 
         def hits(images: NDArray[Any]) -> NDArray[np.bool_]:
             return group.met(layer, images, np.full(len(images), pair))
 
-        search = resolve_search(self.search, variable.fed_numbers)
+        search = resolve_search(self.search, group.aim.variable.fed_numbers)
         return search_scale(line, hits, max_scale=self.max_scale, search=search)
+
+    def _line(self, group: Group, pair: int, direction: NDArray[np.float64]) -> Line:
+        """From the origin of a pair along a direction of largest number 1, in steps."""
+        variable = group.aim.variable
+        steps = variable.steps(group.aim.origin_of[[pair]])[0]
+        return Line(group.aim.origin(pair), direction * steps, variable.saved)
 
     def _adjust(self, group: Group, layers: tuple[str, ...], run: Run) -> Iterator[LotsItem]:
         """Step-and-adjust for all pairs of a group at once, layer after layer; interrupted, the pairs that arrived."""

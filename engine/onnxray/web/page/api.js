@@ -39,8 +39,8 @@ export const post = (path, body, told = "working") =>
 export const ask = (question, body = {}) => post(`/ask/${question}`, body, words[question]);
 export const get = (path) => tracked("reading", fetch(path));
 export const stop = (run) => tracked("stopping", fetch(`/runs/${run}`, { method: "DELETE" }));
-export const upload = (file) => tracked("reading the picture",
-  fetch("/pictures", { method: "POST", body: file, headers: { "x-label": encodeURIComponent(file.name ?? "pasted") } }));
+export const upload = (file) => tracked("reading the file",
+  fetch("/files", { method: "POST", body: file, headers: { "x-label": encodeURIComponent(file.name ?? "pasted") } }));
 
 export async function enter() {
   const token = location.hash.slice(1);

@@ -71,8 +71,9 @@ async function start() {
   const state = await get("/state");
   for (const startPart of [startGraph, startPicture, startValue, startMethods, startRuns, startCompare]) startPart();
   on("facts", showFacts);
+  on("files", (files) => change({ pictures: files.filter((one) => ["picture", "array"].includes(one.kind) && !one.made) }));
   on("tab", show);
-  change({ models: state.models, pictures: state.pictures, runs: state.runs });
+  change({ models: state.models, files: state.files, runs: state.runs });
   showModels(state.models);
   $("verify").addEventListener("click", hushed(async () => {
     addRun(await post("/runs", { path: ["verify"], model: now.model, pictures: now.picture ? [now.picture] : [] }, "starting"));
@@ -87,7 +88,7 @@ async function start() {
     return;
   }
   await open(0);
-  change({ picture: state.pictures[0]?.key ?? null });
+  change({ picture: now.pictures[0]?.key ?? null });
   document.body.dataset.ready = "model";
 }
 

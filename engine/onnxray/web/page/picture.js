@@ -1,6 +1,6 @@
 // The picture: where it comes from, what the model sees of it, what it says, and how pixels enter.
 import { ask, hushed, say, upload } from "./api.js";
-import { $, el, fill, image, percent } from "./dom.js";
+import { $, el, fill, image, number, percent } from "./dom.js";
 import { change, now, on, onlyLatest } from "./state.js";
 
 const RESIZE = ["stretch", "crop", "pad"];
@@ -9,11 +9,11 @@ const place = { list: el("div", { class: "thumbs", role: "radiogroup", "aria-lab
   views: el("div", { class: "pair" }), answer: el("div"), profile: el("form", { class: "profile" }) };
 
 export function startPicture() {
-  const input = el("input", { type: "file", accept: "image/*,.npy", multiple: true, class: "unseen", id: "choose",
-    "aria-label": "Choose pictures", onchange: hushed(() => take(input.files)) });
+  const input = el("input", { type: "file", accept: "image/*,.npy,.onnx", multiple: true, class: "unseen", id: "choose",
+    "aria-label": "Choose pictures, arrays or models", onchange: hushed(() => take(input.files)) });
   fill($("picture"),
-    el("div", { class: "drop" }, input, el("label", { for: "choose", class: "button", text: "Choose picture" }),
-      el("span", { class: "soft", text: "or drop or paste one" })),
+    el("div", { class: "drop" }, input, el("label", { for: "choose", class: "button", text: "Choose file" }),
+      el("span", { class: "soft", text: "or drop or paste: a picture, an array (.npy), a model" })),
     place.list, place.views, place.answer, place.profile);
   document.addEventListener("dragover", (event) => { event.preventDefault(); document.body.classList.add("dragging"); });
   document.addEventListener("dragleave", () => document.body.classList.remove("dragging"));
@@ -28,11 +28,12 @@ export function startPicture() {
   on("facts", showProfile);
 }
 
-async function take(files) {
-  for (const file of files) {
-    const picture = await upload(file);
-    change({ pictures: [...now.pictures, picture] });
-    change({ picture: picture.key, tab: "picture" });
+async function take(dropped) {
+  for (const one of dropped) {
+    const file = await upload(one);
+    change({ files: [...now.files, file] });
+    if (file.kind === "model") say(`${file.label} can be chosen where a method takes a model`);
+    else if (document.body.dataset.tab !== "methods") change({ picture: file.key, tab: "picture" });
   }
 }
 
@@ -79,6 +80,13 @@ export function answer(said) {
     said.reason ? el("p", { class: "warning", text: said.reason }) : null,
     ...(said.notes ?? []).map((text) => el("p", { class: "soft note", text })),
   ].filter(Boolean);
+}
+
+export function changeShown(found, views, said, text = "") {  // a changed picture, its change, and the verdict on it
+  fill(views,
+    el("figure", {}, el("div", { class: "frame" }, image(`/blobs/${found.png}`, `The picture ${text}`)), el("figcaption", { text: `L∞ ${number(found.linf)}, L2 ${number(found.l2)} grey levels` })),
+    el("figure", {}, el("div", { class: "frame" }, image(`/blobs/${found.change}`, "The change")), el("figcaption", { text: "the change, stretched" })));
+  fill(said, "success" in found ? el("p", { class: found.success ? "reached" : "warning", text: found.success ? `Reached: ${found.goal}` : `Not reached: ${found.goal}` }) : null, answer(found));
 }
 
 function showProfile(facts) {

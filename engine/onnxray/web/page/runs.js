@@ -1,7 +1,7 @@
 // Runs: how far each is, what it gave, the command line that repeats it, and the slider along a change.
 import { follow, get, hushed, post, stop } from "./api.js";
 import { $, copyButton, el, fill, image, number } from "./dom.js";
-import { answer } from "./picture.js";
+import { changeShown } from "./picture.js";
 import { change, now, on, onlyLatest } from "./state.js";
 
 const ROLES = ["overlay", "map", "image", "origin", "original", "perturbation", "target"];
@@ -63,6 +63,9 @@ const load = hushed(async (key) => {
   if (own.loaded) return;
   own.loaded = true;
   const found = await get(`/runs/${key}`);
+  const known = new Set(now.files.map((one) => one.key));
+  const more = found.files.filter((one) => !known.has(one.key));
+  if (more.length) change({ files: [...now.files, ...more] });
   if (found.verified) {
     change({ verified: new Map(Object.entries(found.verified).map(([name, [verdict, relative]]) => [name, { verdict, relative }])) });
   }
@@ -94,7 +97,14 @@ function showItem(run, item, k) {
 function picture(run, one) {
   return el("figure", {}, el("div", { class: "frame" }, image(`/runs/${run.key}/files/${one.file}`, `${run.title}: ${one.role}`)),
     el("figcaption", {}, one.role, " ", el("button", { class: "link", type: "button", title: "Lay it beside another picture",
-      onclick: () => change({ compared: { run: run.key, file: one.file, name: `${run.key} ${run.title}: ${one.role}` } }) }, "compare")));
+      onclick: () => change({ compared: { run: run.key, file: one.file, name: `${run.key} ${run.title}: ${one.role}` } }) }, "compare"),
+    now.models.length && one.role === "image" ? [" ", el("button", { class: "link", type: "button", title: "Take it as a picture to look into", onclick: hushed(() => takeUp(run, one)) }, "look into")] : null));
+}
+
+async function takeUp(run, one) {
+  const file = await post(`/runs/${run.key}/files/${one.file}`, {}, "taking");
+  change({ files: [...now.files, file] });
+  change({ picture: file.key, tab: "picture" });
 }
 
 function slider(run, item, k) {
@@ -106,9 +116,7 @@ function slider(run, item, k) {
     told.textContent = number(scale);
     const found = await post("/along", { run: run.key, item: k, scale }, "asking");
     if (!isLatest()) return;
-    fill(views, el("figure", {}, el("div", { class: "frame" }, image(`/blobs/${found.png}`, `The picture at ${scale}`)), el("figcaption", { text: `L∞ ${number(found.linf)}, L2 ${number(found.l2)} grey levels` })),
-      el("figure", {}, el("div", { class: "frame" }, image(`/blobs/${found.change}`, "The change")), el("figcaption", { text: "the change, stretched" })));
-    fill(said, ...answer(found));
+    changeShown(found, views, said, `at ${scale}`);
     said.dataset.ready = String(scale);
   }));
   const range = el("input", { type: "range", min: "0", max: String(Math.max(2 * own, 8)), step: own > 40 ? "1" : "0.0625", value: String(own), "aria-label": item.lots ? "Scale of the LOTS perturbation" : "Largest change of a pixel",

@@ -3,7 +3,7 @@
 const listeners = new Map();
 
 export const now = {
-  model: 0, models: [], facts: null, pictures: [], picture: null, node: null, value: null, verified: new Map(), runs: [],
+  model: 0, models: [], facts: null, files: [], pictures: [], picture: null, node: null, value: null, verified: new Map(), runs: [],
 };
 
 export function on(what, listener) {

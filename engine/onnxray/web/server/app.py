@@ -2,11 +2,13 @@
 
 GET  /, /*.js, /*.css            the page itself, which holds nothing of the model
 POST /session                    the one-time token for a cookie
-GET  /state                      models, pictures and runs
+GET  /state                      models, files and runs
 POST /ask/QUESTION               what is asked of a model; pictures by their ids
-POST /pictures                   a picture that was dropped
-GET  /pictures/ID, /blobs/ID     a picture; one that was made for the page
+POST /files                      a picture, an array or a model that was dropped
+GET  /blobs/ID                   a picture that was made for the page
 POST /runs   GET, DELETE /runs/ID   GET /runs/ID/events, /runs/ID/zip, /runs/ID/files/NUMBER
+POST /runs/ID/files/NUMBER       take that picture among the files
+POST /tried, /along              what a run would give at once; along the change that one gave
 POST /difference                 two pictures of runs, one minus the other
 POST /ended                      end the process that works with the model
 """
@@ -17,7 +19,7 @@ import urllib.parse
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
-from typing import IO, Final, final
+from typing import IO, Any, Final, final
 
 import anyio.to_thread
 from starlette.applications import Starlette
@@ -28,11 +30,11 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Route
 
 from onnxray.errors import OnnxrayError
-from onnxray.web.server.bodies import LARGEST_PICTURE, Refused, read_body, read_question, save_body
+from onnxray.web.server.bodies import LARGEST_MODEL, LARGEST_PICTURE, Refused, read_body, read_question, save_body
 from onnxray.web.server.differences import difference
 from onnxray.web.server.guard import Guard, Key
-from onnxray.web.server.runs import Runs
-from onnxray.web.server.store import Blobs, Picture, Pictures, suffix_of
+from onnxray.web.server.runs import Run, Runs
+from onnxray.web.server.store import ARRAY, PICTURE, Blobs, File, Files, Kind, kind_of, suffix_of
 from onnxray.web.server.worker import Failed, Worker
 
 _KINDS: Final = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
@@ -44,6 +46,8 @@ _ASKED: Final = {
 """Question -> what may be stated with it; ``picture`` and ``path`` are ids of pictures."""
 _OF_PICTURES: Final = frozenset({"picture", "path"})
 _OF_RUNS: Final = ("options", "target", "seed", "model")
+_MOST_ARRAYS: Final = 8
+"""Arrays of one run that are offered to others."""
 _PIECE: Final = 2**18
 
 
@@ -51,8 +55,8 @@ _PIECE: Final = 2**18
 class Site:
     """What the paths answer."""
 
-    def __init__(self, *, worker: Worker | None, pictures: Pictures, runs: Runs, blobs: Blobs, models: tuple[str, ...]):
-        self.worker, self.pictures, self.runs, self.blobs, self.models = worker, pictures, runs, blobs, models
+    def __init__(self, *, worker: Worker | None, files: Files, runs: Runs, blobs: Blobs, models: tuple[str, ...]):
+        self.worker, self.files, self.runs, self.blobs, self.models = worker, files, runs, blobs, models
         self.page = page_files()
 
     def application(self, key: Key, hosts: frozenset[str]) -> Starlette:
@@ -69,13 +73,15 @@ class Site:
         routes = [
             *(Route(path, self.static, methods=["GET"]) for path in self.page),
             Route("/session", session, methods=["POST"]), Route("/state", self.state, methods=["GET"]),
-            Route("/ask/{question}", self.ask, methods=["POST"]), Route("/pictures", self.drop, methods=["POST"]),
+            Route("/ask/{question}", self.ask, methods=["POST"]), Route("/files", self.drop, methods=["POST"]),
             Route("/blobs/{key}", self.blob, methods=["GET"]), Route("/along", self.along, methods=["POST"]),
+            Route("/tried", self.try_, methods=["POST"]),
             Route("/runs", self.start, methods=["POST"]), Route("/runs/{key}", self.run, methods=["GET"]),
             Route("/runs/{key}", self.stop, methods=["DELETE"]), Route("/difference", self.differ, methods=["POST"]),
             Route("/runs/{key}/events", self.events, methods=["GET"]), Route("/ended", self.end, methods=["POST"]),
             Route("/runs/{key}/zip", self.zip, methods=["GET"]),
             Route("/runs/{key}/files/{place:int}", self.file, methods=["GET"]),
+            Route("/runs/{key}/files/{place:int}", self.take, methods=["POST"]),
         ]  # fmt: skip
         guard = Middleware(Guard, hosts=hosts, key=key, open_paths=frozenset({*self.page, "/session"}))
         return Starlette(
@@ -89,9 +95,9 @@ class Site:
         return Response(data, media_type=kind)
 
     async def state(self, _: Request) -> Response:
-        """What there is: models by their names, pictures, runs."""
+        """What there is: models by their names, files, runs."""
         return JSONResponse({
-            "models": list(self.models), "pictures": [one.to_dict() for one in self.pictures],
+            "models": list(self.models), "files": [one.to_dict() for one in self.files],
             "runs": [one.to_dict() for one in self.runs],
         })  # fmt: skip
 
@@ -104,32 +110,32 @@ class Site:
         if not stated.keys() <= allowed:
             raise Refused(400, "the question states what it may not")
         options = {
-            key: str(self.pictures.at(value).path) if key in _OF_PICTURES and value is not None else value
+            key: str(self.files.at(value, PICTURE, ARRAY).path) if key in _OF_PICTURES and value is not None else value
             for key, value in stated.items()
         }
         return JSONResponse(self.blobs.shown(await self._worker().ask(name, **options)))
 
     async def drop(self, request: Request) -> Response:
-        """Take a picture that was dropped; it is read before it is taken."""
+        """Take a file that was dropped; it is read before it is taken."""
         label = urllib.parse.unquote(request.headers.get("x-label", "")) or "picture"
-        folder = self.runs.folder / "pictures"
+        folder = self.runs.folder / "dropped"
         await anyio.to_thread.run_sync(lambda: folder.mkdir(parents=True, exist_ok=True))
-        place = folder / f"dropped-{len(self.pictures) + 1}"
-        await save_body(request, place, LARGEST_PICTURE)
+        place = folder / f"dropped-{len(self.files) + 1}"
+        await save_body(request, place, LARGEST_MODEL if label.lower().endswith(".onnx") else LARGEST_PICTURE)
         try:
-            with place.open("rb") as file:
-                named = place.with_suffix(suffix_of(file.read(16)))
+            with place.open("rb") as begun:
+                named = place.with_suffix(suffix_of(begun.read(16), label))
             place.rename(named)
             place = named
             await self._worker().ask("upload", path=str(place))
-            picture = self.pictures.add(place, label, dropped=True)
+            file = self.files.add(place, label, kind_of(place), dropped=True)
         except Failed as error:
             place.unlink(missing_ok=True)
             raise Refused(415, str(error)) from None
         except BaseException:
             place.unlink(missing_ok=True)
             raise
-        return JSONResponse(picture.to_dict(), 201)
+        return JSONResponse(file.to_dict(), 201)
 
     async def blob(self, request: Request) -> Response:
         """Bytes that were made for the page."""
@@ -137,21 +143,30 @@ class Site:
 
     async def start(self, request: Request) -> Response:
         """Begin a run."""
-        stated = await read_question(request)
-        path = stated.pop("path", None)
-        if not isinstance(path, list) or not 0 < len(path) < 4 or not all(isinstance(word, str) for word in path):
-            raise Refused(400, "a run states the path of its command")
-        groups = [self._pictures(stated.pop(name, [])) for name in ("pictures", "targets")]
-        if not stated.keys() <= {*_OF_RUNS}:
-            raise Refused(400, "the run states what it may not")
-        paths = {name: [str(one.path) for one in group] for name, group in zip(("pictures", "targets"), groups)}
-        run = await self.runs.start(path, [*groups[0], *groups[1]], {**stated, **paths})
+        path, inputs, stated = self._stated(await read_question(request))
+        run = await self.runs.start(path, inputs, stated)
         return JSONResponse(run.to_dict(), 201)
+
+    async def try_(self, request: Request) -> Response:
+        """What a run would give of one picture, at once and into no folder."""
+        asked = await read_question(request)
+        scale = asked.pop("scale", None)
+        path, _, stated = self._stated(asked)
+        answer = await self._worker().ask("tried", path=path, scale=scale, **stated)
+        return JSONResponse(self.blobs.shown(answer))
 
     async def run(self, request: Request) -> Response:
         """What a run gave."""
         run = self.runs.at(request.path_params["key"])
-        return JSONResponse(await anyio.to_thread.run_sync(self.runs.document, run))
+        document = await anyio.to_thread.run_sync(self.runs.document, run)
+        return JSONResponse({**document, "files": [one.to_dict() for one in self._given_by(run)]})
+
+    async def take(self, request: Request) -> Response:
+        """Take a picture of a run among the files."""
+        run, place = self.runs.at(request.path_params["key"]), request.path_params["place"]
+        path = self.runs.picture(run, place)
+        file = self.files.add(path, f"{run.key} {run.title}: {path.stem}", PICTURE, dropped=True)
+        return JSONResponse(file.to_dict(), 201)
 
     async def stop(self, request: Request) -> Response:
         """Let a run end with what it has finished."""
@@ -209,18 +224,43 @@ class Site:
             raise Refused(409, "no model is open; start onnxray explore with one")
         return self.worker
 
-    def _pictures(self, keys: object) -> list[Picture]:
+    def _stated(self, stated: dict[str, Any]) -> tuple[list[str], list[File], dict[str, Any]]:
+        """The command, the files and the options of a run, its files by their paths in place of ids."""
+        path = stated.pop("path", None)
+        if not isinstance(path, list) or not 0 < len(path) < 4 or not all(isinstance(word, str) for word in path):
+            raise Refused(400, "a run states the path of its command")
+        pictures, targets = (self._files(stated.pop(name, []), PICTURE, ARRAY) for name in ("pictures", "targets"))
+        named = stated.pop("files", {})
+        if not isinstance(named, dict) or not stated.keys() <= {*_OF_RUNS}:
+            raise Refused(400, "the run states what it may not")
+        chosen = {name: self._files(keys) for name, keys in named.items()}
+        files = {name: [(one.kind, str(one.path)) for one in group] for name, group in chosen.items()}
+        inputs = [*pictures, *targets, *(one for group in chosen.values() for one in group)]
+        of_pictures = {"pictures": [str(one.path) for one in pictures], "targets": [str(one.path) for one in targets]}
+        return path, inputs, {**stated, **of_pictures, "files": files}
+
+    def _given_by(self, run: Run) -> list[File]:
+        """The arrays of a finished run which others are made of; taken among the files when they are first seen."""
+        if run.over and run.arrays is None:
+            found = self.runs.arrays(run)[:_MOST_ARRAYS]
+            named = [(path, f"{run.key} {run.title}: {path.name}") for path in found]
+            run.arrays = [self.files.add(path, label, ARRAY, dropped=True, made=True) for path, label in named]
+        return run.arrays or []
+
+    def _files(self, keys: object, *kinds: Kind) -> list[File]:
         if not isinstance(keys, list):
-            raise Refused(400, "pictures are stated as a list of their ids")
-        return [self.pictures.at(key) for key in keys]
+            raise Refused(400, "files are stated as a list of their ids")
+        return [self.files.at(key, *kinds) for key in keys]
 
 
 def page_files() -> dict[str, tuple[bytes, str]]:
     """Path -> bytes and kind, of every file of the page."""
     folder = resources.files("onnxray.web") / "page"
+    placed = {f"/{one.name}": one for one in folder.iterdir()}
+    placed |= {f"/style/{one.name}": one for one in (folder / "style").iterdir()}
     found = {
-        f"/{one.name}": (one.read_bytes(), _KINDS[Path(one.name).suffix])
-        for one in folder.iterdir()
+        path: (one.read_bytes(), _KINDS[Path(one.name).suffix])
+        for path, one in placed.items()
         if Path(one.name).suffix in _KINDS
     }
     return {**found, "/": found["/index.html"]}

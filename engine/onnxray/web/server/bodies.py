@@ -11,6 +11,8 @@ from starlette.requests import Request
 
 LARGEST_PICTURE: Final = 64 * 2**20
 """Bytes of a picture or an array that is dropped on the page."""
+LARGEST_MODEL: Final = 512 * 2**20
+"""Bytes of a model that is dropped; larger ones are named on the command line."""
 LARGEST_QUESTION: Final = 2**18
 _PATIENCE: Final = 20.0
 """Seconds that a sender may be silent for."""

@@ -17,7 +17,7 @@ from onnxray.notebooks.tables import flat
 from onnxray.results.earlier_run import DOCUMENT
 from onnxray.results.loading import own_file, stored_document
 from onnxray.web.server.bodies import Refused
-from onnxray.web.server.store import Blobs, Picture
+from onnxray.web.server.store import Blobs, File
 from onnxray.web.server.worker import Failed, Worker
 
 State = Literal["waiting", "running", "done", "failed", "stopped"]
@@ -39,7 +39,8 @@ class Run:
         self.typed = self.what = ""
         self.picture: str | None = None
         self.error: str | None = None
-        self.inputs: tuple[Picture, ...] = ()
+        self.inputs: tuple[File, ...] = ()
+        self.arrays: list[File] | None = None
         self.changed = asyncio.Event()
 
     def to_dict(self) -> dict[str, Any]:
@@ -82,7 +83,7 @@ class Runs:
             raise Refused(404, "there is no such run")
         return found
 
-    async def start(self, path: Sequence[str], inputs: Sequence[Picture], options: Mapping[str, Any]) -> Run:
+    async def start(self, path: Sequence[str], inputs: Sequence[File], options: Mapping[str, Any]) -> Run:
         """Begin a run, or put it behind the others. Errors: Refused with what the command line says against it."""
         if self._worker is None:
             raise Refused(409, "no model is open; start onnxray explore with one")
@@ -154,6 +155,15 @@ class Runs:
             "command": shlex.join(map(str, document.get("command", []))), "verified": _verified(document),
         }  # fmt: skip
 
+    def arrays(self, run: Run) -> list[Path]:
+        """The arrays that a run was made for, such as a universal perturbation; none of a damaged one."""
+        try:
+            items = [entry for entry in stored_document(run.folder)["items"] if isinstance(entry, dict)]
+            names = [entry["files"].get("values") for entry in items if isinstance(entry.get("files"), dict)]
+            return [own_file(run.folder, name) for name in names if str(name).endswith(".npy")]
+        except (OnnxrayError, ValueError, *DAMAGED):
+            return []
+
     def files(self, run: Run) -> list[str]:
         """The names of a run's pictures, in an order that stays."""
         try:
@@ -173,17 +183,17 @@ class Runs:
             raise Refused(404, str(error)) from None
 
     def zipped(self, run: Run) -> IO[bytes]:
-        """The run folder as a zip, and in it the pictures that were dropped on the page. Errors: Refused."""
+        """The run folder as a zip, and in it the files that were dropped on the page. Errors: Refused."""
         if not (run.folder / DOCUMENT).is_file():
             raise Refused(404, run.error or "the run has written nothing yet")
         stream: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
         with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as file:
-            for one in sorted(run.folder.iterdir()):
-                if one.is_file() and not one.is_symlink():
-                    file.write(one, f"{run.folder.name}/{one.name}")
-            for picture in run.inputs:
-                if picture.dropped and picture.path.is_file():
-                    file.write(picture.path, f"{run.folder.name}/{picture.path.name}")
+            for place in sorted(run.folder.iterdir()):
+                if place.is_file() and not place.is_symlink():
+                    file.write(place, f"{run.folder.name}/{place.name}")
+            for one in dict.fromkeys(run.inputs):
+                if one.dropped and one.path.is_file():
+                    file.write(one.path, f"{run.folder.name}/{one.path.name}")
         stream.seek(0)
         return stream
 

@@ -1,6 +1,6 @@
 """The process that models are worked with in, as the server speaks with it (``web/work/process.py``).
 
-It is started with the first question and, where a native library ended it, with the next one.
+It is started as soon as the server listens and, where a native library ended it, with the next one.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any, final
 
 from onnxray.assess.jobs.children import environment_of_children
 from onnxray.cli.parts.shared_options import Opening
+from onnxray.web.work.beginning import work
 
 Told = Callable[[dict[str, Any]], None]
 
@@ -42,6 +43,20 @@ class Worker:
         self._process: Any = None
         self._pipe: Any = None
         self._ended_by_us = False
+
+    def start(self) -> None:
+        """Start the process where it is not there, as a question does; ahead of the first one it is ready sooner."""
+        if self._process is not None:
+            return
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(target=work, args=(theirs, *self._arguments), daemon=True)
+        with environment_of_children():
+            self._process.start()
+        theirs.close()
+        self._ended_by_us = False
+        loop = asyncio.get_running_loop()
+        threading.Thread(target=self._hear, args=(self._pipe, loop), daemon=True).start()
 
     async def ask(self, name: str, **options: Any) -> dict[str, Any]:
         """The answer to a question. Errors: Failed, also where it takes longer than a question may."""
@@ -80,7 +95,7 @@ class Worker:
         self._lost(pipe)
 
     def _begin(self, told: Told | None) -> tuple[int, asyncio.Future[dict[str, Any]]]:
-        self._start()
+        self.start()
         number = next(self._numbers)
         future: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         self._waiting[number] = future, told
@@ -89,21 +104,6 @@ class Worker:
     def _send(self, *message: Any) -> None:
         with contextlib.suppress(OSError):  # it is gone, which the thread that hears it is about to say
             self._pipe.send(message)
-
-    def _start(self) -> None:
-        if self._process is not None:
-            return
-        from onnxray.web.work.process import work
-
-        context = multiprocessing.get_context("spawn")
-        self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=work, args=(theirs, *self._arguments), daemon=True)
-        with environment_of_children():
-            self._process.start()
-        theirs.close()
-        self._ended_by_us = False
-        loop = asyncio.get_running_loop()
-        threading.Thread(target=self._hear, args=(self._pipe, loop), daemon=True).start()
 
     def _hear(self, pipe: Any, loop: asyncio.AbstractEventLoop) -> None:
         """In a thread of its own: hand on what the process says, until it says no more."""

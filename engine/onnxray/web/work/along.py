@@ -2,13 +2,12 @@
 
     x(s) = round(clip(x_0 + s d, 0, 255))
 
-LOTS    d = eta / max|eta|, the pullback of the change that is wanted at the layer: its own line, s in grey levels
-others  d = (x_1 - x_0) / max|x_1 - x_0|, of the saved pictures
+LOTS    its own line: d = eta / max|eta|, the pullback of the change that is wanted at the layer, s in grey levels
+others  d = (x_1 - x_0) / max|x_1 - x_0|, of the saved pictures; of LOTS too where it took several gradients
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxray.errors import InputError
-from onnxray.images.distances import l2, linf
-from onnxray.images.drawing.signed_grey import signed_to_grey
-from onnxray.images.files import png_bytes, read_png
+from onnxray.images.files import read_png
 from onnxray.images.pixels import Pixels
 from onnxray.methods.attack.line_search import Line, direction_of
+from onnxray.methods.lots.lots import LOTS
+from onnxray.objectives.goals import Own, TargetImages
 from onnxray.results.loading import own_file, stored_document
 from onnxray.web.work.bench import Bench, Desk
-from onnxray.web.work.pictures import answer_of
+from onnxray.web.work.pictures import shown_change
 
 
 def along(bench: Bench, *, model: int = 0, folder: str, item: int, scale: float) -> dict[str, Any]:
@@ -32,18 +31,12 @@ def along(bench: Bench, *, model: int = 0, folder: str, item: int, scale: float)
     Errors: InputError for an item without a picture before and after; OutputError for a damaged folder.
     """
     desk = bench.desk(model)
-    line, own = _line(desk, folder, item)
+    line, own = desk.once(("along", folder, item), lambda: _line(desk, folder, item))
     if not 0 <= scale <= 65536:
         raise InputError(f"the scale is {scale!r}; a number from 0 to 65536 was expected")
-    image = line.at(scale)
-    return {
-        "png": png_bytes(image), "change": png_bytes(signed_to_grey(image.astype(np.int16) - line.origin)[0]),
-        "l2": l2(image, line.origin), "linf": linf(image, line.origin), "scale": scale, "own": own,
-        **answer_of(desk, Pixels.of(image[None])),
-    }  # fmt: skip
+    return {**shown_change(desk, line.origin, line.at(scale)), "scale": scale, "own": own}
 
 
-@lru_cache(maxsize=4)
 def _line(desk: Desk, folder: str, item: int) -> tuple[Line, float]:
     """The line of an item, and the scale at which its own picture lies."""
     place = Path(folder)
@@ -59,29 +52,23 @@ def _line(desk: Desk, folder: str, item: int) -> tuple[Line, float]:
     if not {"origin", "image"} <= files.keys():
         raise InputError("this item has no picture before and after its change")
     origin = _picture(place, files["origin"])
-    if entry.get("target") and "until" in entry and "target" in files:
-        direction = _of_lots(desk, entry, origin, _picture(place, files["target"]))
-    elif entry.get("mode") in {"inhibit", "magnify"}:
-        direction = _of_lots(desk, entry, origin, None)
-    else:
-        direction = direction_of(_picture(place, files["image"]).astype(np.float64) - origin)
+    goal = _goal(place, entry, files)
+    if goal is not None:
+        method = LOTS(layer=str(entry["layer"]), metric=entry["metric"])
+        return method.line(desk.model, Pixels.of(origin[None]), goal), float(entry["scale"])
+    direction = direction_of(_picture(place, files["image"]).astype(np.float64) - origin)
     if direction is None:
         raise InputError("nothing was changed, so there is no direction to go on in")
-    own = entry.get("scale") if "until" in entry else entry.get("linf")
-    return Line(origin, direction), float(own or 0)
+    return Line(origin, direction), float(entry.get("linf") or 0)
 
 
-def _of_lots(
-    desk: Desk, entry: dict[str, Any], origin: NDArray[Any], target: NDArray[Any] | None
-) -> NDArray[np.float64] | None:
-    layer = desk.model.select_values([str(entry["layer"])])[0]
-    start = Pixels.of(origin[None])
-    here = desk.model.values(start, [layer])[layer]
-    if target is None:
-        wanted = here if entry["mode"] == "magnify" else -here
-    else:
-        wanted = desk.model.values(Pixels.of(target[None]), [layer])[layer] - here
-    return direction_of(np.asarray(desk.model.pullback(start, {layer: wanted}))[0])
+def _goal(place: Path, entry: dict[str, Any], files: dict[str, Any]) -> Own | TargetImages | None:
+    """The goal of LOTS where one gradient was taken towards it; None of what else changed a picture."""
+    if "until" not in entry or entry.get("search") == "step-and-adjust":
+        return None
+    if entry["mode"] in {"inhibit", "magnify"}:
+        return Own(mode=entry["mode"])
+    return TargetImages(images=Pixels.of(_picture(place, files["target"])[None])) if "target" in files else None
 
 
 def _picture(place: Path, name: object) -> NDArray[Any]:

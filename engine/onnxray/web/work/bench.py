@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
-from typing import Any, Final, final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, TypeVar, final
 
 from onnxray.cli.parts.shared_options import Opening
 from onnxray.errors import InputError
@@ -16,6 +16,7 @@ from onnxray.model.layers.grid import Space, read_space
 from onnxray.model.model import Model
 from onnxray.web.work.graph_view import GraphView
 
+T = TypeVar("T")
 PROFILE_FIELDS: Final = ("size", "resize", "channels", "mean", "std", "scale")
 _HOW: Final = tuple(
     field.name for field in dataclasses.fields(Opening) if field.name not in {"json", "out", "overwrite"}
@@ -34,6 +35,7 @@ class Desk:
         self._space: Space | None = None
         self._fields: dict[str, UnitFields] | None = None
         self._read: dict[str, Pixels] = {}
+        self._once: dict[tuple[object, ...], Any] = {}
 
     @property
     def view(self) -> GraphView:
@@ -63,6 +65,16 @@ class Desk:
                 del self._read[next(iter(self._read))]
             self._read[picture] = self.model.encoded([picture])
         return self._read[picture]
+
+    def once(self, key: tuple[object, ...], make: Callable[[], T]) -> T:
+        """What was worked out for a key, the latest few of which are kept."""
+        if key not in self._once:
+            made = make()
+            while len(self._once) >= _KEPT:
+                del self._once[next(iter(self._once))]
+            self._once[key] = made
+        found: T = self._once[key]
+        return found
 
     def restated(self, fields: Mapping[str, str | None]) -> Desk:
         """The same model with fields of its profile stated otherwise; None takes a statement back.
@@ -113,6 +125,10 @@ class Bench:
         """State fields of a model's profile. Errors: ProfileError; it is as it was then."""
         self._desks[number] = self.desk(number).restated(fields)
         return self._desks[number]
+
+    def looked_at(self, source: str) -> Model:
+        """A further model, opened as the others are and not kept. Errors: those of opening."""
+        return self._how.other(source, None, silent=True)
 
     def held(self, how: Opening, source: str, profile: str | None) -> Model | None:
         """The model that a command's options open, where it is open here."""

@@ -35,7 +35,7 @@ def model_facts(bench: Bench, *, model: int = 0) -> dict[str, Any]:
             for one, read in zip(graph.inputs, opened.inputs.each)
         ],
         "outputs": [{"name": one.name, "shape": shape_text(one)} for one in graph.outputs],
-        "answer": f"{opened.head.name}: {opened.head.said()}",
+        "embeds": opened.head.kind == "embedding", "answer": f"{opened.head.name}: {opened.head.said()}",
         "profile": None if opened.profile is None else _profile(opened.profile),
         "aliases": dict(opened.aliases), "labels": [shortened(word, 80) for word in labels[:_MOST_LABELS]],
         "stated": desk.typed(), "notes": list(graph.container.notes),

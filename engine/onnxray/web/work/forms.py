@@ -1,11 +1,12 @@
 """The methods that the page offers, and a field for each of their options: read off their commands and dataclasses.
 
-Options that name a file are left out: the page states pictures by ids of its own, and no paths at all.
+Options that name files are chosen among the files that the page was given, by ids (file_options.py).
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import inspect
 import re
 import types
@@ -13,10 +14,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin, get_type_hints
 
+from onnxray.assess.models.comparison import ModelComparison
+from onnxray.cli.parts.limits import registered
 from onnxray.errors import InputError
 from onnxray.errors.short_values import short
+from onnxray.images.profile.families import FAMILIES
 from onnxray.methods.attack.base import Attack
+from onnxray.methods.attack.gradient.feature_adversary import FeatureAdversary
+from onnxray.methods.attack.physical.patch import Patch
+from onnxray.methods.attack.universal.universal import Universal
 from onnxray.methods.catalogue import family
+from onnxray.methods.fooling.base import Fooling
 from onnxray.methods.lots.lots import LOTS
 from onnxray.methods.option_checks import described
 from onnxray.methods.saliency.base import Saliency
@@ -24,60 +32,70 @@ from onnxray.methods.synthesis.base import Synthesis
 from onnxray.methods.synthesis.invert import Invert
 from onnxray.methods.synthesis.maximize import Maximize
 from onnxray.web.work.bench import Bench
+from onnxray.web.work.file_options import CHOSEN_PROFILES, FILE_OPTIONS, described_as, shown
 
 _SLIDERS: Final = {"eps": (0.0, 64.0, 0.5), "linf": (1.0, 255.0, 1.0)}
 """Options that are set by a slider: least, most, step."""
-_FILES: Final = frozenset({
-    "background_samples", "concepts", "direction", "encoder", "encoder_profile", "from_", "from_profile", "generator",
-    "guide", "learned", "neighbours", "perturbation", "setting", "style", "train",
-})  # fmt: skip
-"""Options that name files or folders, or options of other methods, which may."""
-_FILES_AS_TEXT: Final = frozenset({"start"})
-"""Those that are a choice elsewhere, and name a file where they are text."""
 _SAYS_FILE: Final = re.compile(r"\bfiles?\b|\bfolders?\b|\.npy", re.IGNORECASE)
-"""What the help of an option says that is added and names a file: it is left out before it is listed above."""
-_NEED_FILES: Final = frozenset({"apply", "feature-adversary", "patch", "surrogate", "style", "transfer", "universal"})
-"""Methods that are made of files beside the picture."""
+"""What the help of an option says that is added and names a file: it is left out before it is listed among them."""
+_CHOICES_ELSEWHERE: Final = frozenset({"start"})
+"""Options that name a file where they are text, and are a choice in other methods."""
 
 
 @dataclass(frozen=True)
 class Offered:
-    """A method on the page. path: its command; images: needed, optional; targets: pictures or words that it takes."""
+    """A method on the page. path: its command. images: how that calls the pictures. target: pictures or words.
+
+    many: made of many pictures together. more: options of the command itself.
+    """
 
     path: tuple[str, ...]
     method: type[Any]
     family: str
     images: str = "images"
     target: Literal["", "text", "texts", "picture"] = "text"
+    many: bool = False
+    more: tuple[str, ...] = ()
 
 
+@functools.cache
 def offered() -> tuple[Offered, ...]:
     """Every method that the page offers, the families in the order of the page."""
-    maps = [Offered(("saliency", name), one, "Saliency") for name, one in family(Saliency).items()]  # type: ignore[type-abstract]
-    attacks = [
-        Offered(("attack", name), one, "Attacks", target="texts")
-        for name, one in family(Attack).items()  # type: ignore[type-abstract]
-        if name not in _NEED_FILES
+    maps = [
+        Offered(("saliency", name), one, "Saliency")
+        for name, one in family(Saliency).items()  # type: ignore[type-abstract]
     ]
+    attacks = [
+        Offered(("attack", name), one, "Attacks", target="picture" if one is FeatureAdversary else "texts")
+        for name, one in family(Attack).items()  # type: ignore[type-abstract]
+    ]
+    of_many = [Offered(("attack", one.name), one, "Attacks", many=True) for one in (Patch, Universal)]
     made = [
-        Offered(("visualize", name), one, "Visualisation", target="texts")
+        Offered(("attack" if issubclass(one, Fooling) else "visualize", name), one, "Visualisation", target="texts")
         for name, one in family(Synthesis).items()  # type: ignore[type-abstract]
-        if one is not Invert and name not in _NEED_FILES
+        if one is not Invert
     ]
     first = [one for one in made if one.method is Maximize]
+    beside = ("target_values", "hot_cold", "pairs")
     return (
         *maps,
-        Offered(("lots",), LOTS, "LOTS", images="origins", target="picture"),
-        *attacks,
-        Offered(("invert",), Invert, "Inversion", target=""),
+        Offered(("lots",), LOTS, "LOTS", images="origins", target="picture", more=beside),
+        *sorted([*attacks, *of_many], key=lambda one: one.path),
+        Offered(("invert",), Invert, "Inversion", target="", more=("values",)),
         *first, *(one for one in made if one not in first),
+        Offered(("compare",), ModelComparison, "Models", more=("models", "map_method")),
     )  # fmt: skip
 
 
 def forms(bench: Bench) -> dict[str, Any]:
     """Every method with its options, as the page makes forms of."""
     del bench
-    return {"methods": [_form(one) for one in offered()]}
+    return {"methods": _forms()}
+
+
+@functools.cache
+def _forms() -> tuple[dict[str, Any], ...]:
+    return tuple(_form(one) for one in offered())
 
 
 def method_at(path: Sequence[str]) -> Offered:
@@ -90,7 +108,12 @@ def method_at(path: Sequence[str]) -> Offered:
 
 def field_names(one: Offered) -> frozenset[str]:
     """The options that the page may state of a method."""
-    return frozenset(name for name, _ in _fields(one.method))
+    return frozenset(name for name, _, _ in _fields(one))
+
+
+def file_names(one: Offered) -> frozenset[str]:
+    """Those of them that are chosen among the files of the page."""
+    return frozenset(name for name, hint, _ in _fields(one) if is_file(name, hint))
 
 
 def _form(one: Offered) -> dict[str, Any]:
@@ -98,52 +121,90 @@ def _form(one: Offered) -> dict[str, Any]:
     return {
         "path": list(one.path), "name": one.method.name, "family": one.family, "summary": text.split("\n\n")[0],
         "images": one.images if one.method.needs_images else "optional", "target": one.target,
-        "images_only": one.method.images_only,
-        "fields": [_field(name, hint, one.method) for name, hint in _fields(one.method)],
+        "images_only": one.method.images_only, "many": one.many, "live": is_tried(one),
+        "fields": [_field(name, hint, default) for name, hint, default in _fields(one)],
     }  # fmt: skip
 
 
-def _fields(method: type[Any]) -> Iterator[tuple[str, Any]]:
-    """The options that are described and name no file, with their annotations."""
-    hints = get_type_hints(method, include_extras=True)
-    for one in dataclasses.fields(method):
-        if get_origin(hints[one.name]) is Annotated and one.name not in _FILES:
-            kind, text, _ = described(hints[one.name])
-            words = str in (get_args(kind) or (kind,))
-            if words and (one.name in _FILES_AS_TEXT or _SAYS_FILE.search(text)):
-                continue
-            yield one.name, hints[one.name]
+def is_tried(one: Offered) -> bool:
+    """Whether the page shows at once what it would give: one picture along a scale, or within a budget."""
+    return one.method is LOTS or (issubclass(one.method, Attack) and "eps" in _names(one.method))
 
 
-def _field(name: str, hint: Any, method: type[Any]) -> dict[str, Any]:
+def _names(method: type[Any]) -> frozenset[str]:
+    return frozenset(field.name for field in dataclasses.fields(method))
+
+
+def _fields(one: Offered) -> Iterator[tuple[str, Any, Any]]:
+    """The options that are described, with their annotations and what they are by default."""
+    hints = get_type_hints(one.method, include_extras=True)
+    for field in dataclasses.fields(one.method):
+        hint = hints[field.name]
+        if get_origin(hint) is Annotated and not _is_unknown_file(field.name, hint):
+            yield field.name, hint, field.default
+    for name in one.more:
+        if name == "models":
+            yield name, Annotated[tuple[str, ...], "the models that stand beside this one"], ()
+        elif name == "map_method":
+            maps = ("none", *family(Saliency))  # type: ignore[type-abstract]
+            yield name, Annotated[_one_of(maps), "the saliency method of the maps; none leaves them out"], "grad-cam"
+        else:
+            parameter = inspect.signature(registered(one.path)).parameters[name]
+            kind, option = get_args(parameter.annotation)[:2]
+            yield name, Annotated[kind, option.help], parameter.default
+
+
+def _one_of(words: tuple[str, ...]) -> Any:
+    return Literal[words]  # what mypy cannot follow
+
+
+def _is_unknown_file(name: str, hint: Any) -> bool:
+    kind, text, _ = described(hint)
+    words = str in (get_args(kind) or (kind,))
+    return words and name not in {*FILE_OPTIONS, *CHOSEN_PROFILES} and _SAYS_FILE.search(text) is not None
+
+
+def is_file(name: str, hint: Any) -> bool:
+    """Whether an option is chosen among the files of the page."""
+    kind = described(hint)[0]
+    choice = any(get_origin(one) is Literal for one in (kind, *get_args(kind)))
+    return name in FILE_OPTIONS and not (name in _CHOICES_ELSEWHERE and choice)
+
+
+def _field(name: str, hint: Any, default: Any) -> dict[str, Any]:
     kind, text, limits = described(hint)
-    default = next(one.default for one in dataclasses.fields(method) if one.name == name)
+    if name in CHOSEN_PROFILES:
+        kind = _one_of(tuple(FAMILIES)) | None
     kinds = get_args(kind) if get_origin(kind) in {Union, types.UnionType} else (kind,)
     choices = next((get_args(one) for one in kinds if get_origin(one) is Literal), None)
     number = next((one for one in kinds if one in {int, float}), None)
-    if bool in kinds:
-        shown = "switch"
+    if is_file(name, hint):
+        shown_as = "files"
+    elif bool in kinds:
+        shown_as = "switch"
     elif choices:
-        shown = "choice"
+        shown_as = "choice"
     elif number is not None:
-        shown = "slider" if name in _SLIDERS else "number"
+        shown_as = "slider" if name in _SLIDERS else "number"
     else:
-        shown = "text"
+        shown_as = "text"
     least, most, step = _SLIDERS.get(name, (None, None, 1 if number is int else "any"))
     return {
-        "name": name, "label": name.rstrip("_").replace("_", " "), "help": text, "kind": shown,
+        "name": name, "label": shown(name), "help": text, "kind": shown_as,
         "choices": None if choices is None else [str(choice) for choice in choices],
         "default": _plain(default), "optional": type(None) in kinds, "step": step,
         "least": least if least is not None else None if limits is None else _finite(limits.least),
         "most": most if most is not None else None if limits is None else _finite(limits.most),
         "value": name == "layer" or name.endswith("_layer"),
+        "many": any(get_origin(one) is tuple for one in kinds),
+        **(described_as(name) if shown_as == "files" else {}),
     }  # fmt: skip
 
 
 def _plain(default: Any) -> Any:
     if default is dataclasses.MISSING or default is None:
         return None
-    return ",".join(map(str, default)) if isinstance(default, tuple) else default
+    return "; ".join(map(str, default)) if isinstance(default, tuple) else default
 
 
 def _finite(limit: float) -> float | None:

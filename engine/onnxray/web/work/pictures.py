@@ -13,8 +13,11 @@ from PIL import Image
 from onnxray.errors import OnnxrayError
 from onnxray.errors.shown_text import shortened
 from onnxray.graph.classifier.predictions import Predictions
+from onnxray.images.distances import l2, linf
+from onnxray.images.drawing.signed_grey import signed_to_grey
 from onnxray.images.eight_bits import to_uint8
 from onnxray.images.files import png_bytes, read_picture
+from onnxray.images.pixels import Pixels
 from onnxray.web.work.bench import Bench, Desk
 
 _TOP: Final = 5
@@ -28,8 +31,9 @@ def png(picture: NDArray[Any]) -> bytes:
 
 
 def check_upload(bench: Bench, *, path: str) -> dict[str, Any]:
-    """Read a picture that was dropped, as far as to be sure of it. Errors: ImageError."""
-    del bench
+    """Read a file that was dropped, as far as to be sure of it. Errors: ImageError, and those of opening a model."""
+    if Path(path).suffix == ".onnx":
+        return {"size": [len(bench.looked_at(path).graph.nodes)], "kind": "model"}
     if Path(path).suffix == ".npy":
         from onnxray.images.array_files import read_npy
 
@@ -62,7 +66,9 @@ def picture_seen(bench: Bench, *, model: int = 0, path: str) -> dict[str, Any]:
     except OnnxrayError as error:
         answer = {"classes": [], "text": "", "reason": str(error)}
     text = "" if pixels.plain else f"{pixels.array.shape[3]} × {pixels.array.shape[2]}"
-    return {"png": seen, "size": text or f"{pixels.array.dtype} {list(pixels.array.shape)}", **answer}
+    notes = [note.removeprefix(f"{shortened(path, 400)}: ") for note in answer.get("notes", ())]
+    size = text or f"{pixels.array.dtype} {list(pixels.array.shape)}"
+    return {"png": seen, "size": size, **answer, "notes": notes}
 
 
 def answer_of(desk: Desk, images: Any) -> dict[str, Any]:
@@ -76,6 +82,14 @@ def answer_of(desk: Desk, images: Any) -> dict[str, Any]:
         ]
         return {"classes": rows, "text": "", "reason": None, "notes": notes}
     return {"classes": [], "text": shortened(said.describe(0), 2000), "reason": None, "notes": notes}
+
+
+def shown_change(desk: Desk, origin: NDArray[Any], image: NDArray[Any]) -> dict[str, Any]:
+    """A picture, how it differs from what it was, and what the judge says of it."""
+    return {
+        "png": png_bytes(image), "change": png_bytes(signed_to_grey(image.astype(np.int16) - origin)[0]),
+        "l2": l2(image, origin), "linf": linf(image, origin), **answer_of(desk, Pixels.of(image[None])),
+    }  # fmt: skip
 
 
 def enlarged(picture: NDArray[np.uint8], least: int = _SMALLEST) -> NDArray[np.uint8]:

@@ -27,39 +27,49 @@ from onnxray.cli.parts.shared_options import Opening
 from onnxray.errors import OnnxrayError
 from onnxray.errors.shown_text import one_line
 from onnxray.web.work import facts, pictures, values
-from onnxray.web.work.along import along
 from onnxray.web.work.bench import Bench
-from onnxray.web.work.forms import forms
-from onnxray.web.work.running import prepared, run
 
 QUESTIONS: Final[Mapping[str, Callable[..., dict[str, Any]]]] = MappingProxyType({
     "model": facts.model_facts, "profile": facts.profile_restated, "graph": facts.graph_drawn, "way": facts.way,
     "search": facts.searched, "node": facts.node_facts, "upload": pictures.check_upload, "own": pictures.own_picture,
-    "seen": pictures.picture_seen, "value": values.value_shown, "cell": values.cell_shown, "forms": forms,
-    "prepared": prepared, "along": along,
+    "seen": pictures.picture_seen, "value": values.value_shown, "cell": values.cell_shown,
 })  # fmt: skip
 """What can be asked, by its name."""
+_DRAWS: Final = frozenset({"graph", "seen"})
 
 
-def work(parent: Connection, sources: tuple[str, ...], how: Opening, memory: int | None = None) -> None:
+def work_for(parent: Connection, sources: tuple[str, ...], how: Opening, memory: int | None) -> None:
     """Work until the parent is gone. memory: bytes of address space that this may take."""
     end_with_the_parent()
     if memory is not None:
         limit_memory(memory)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of the terminal, which is the server's to hear
     warnings.simplefilter("ignore")
-    Worker(parent, Bench(sources, how)).go()
+    Worker(parent, Bench(sources, how), warm=memory is None).go()
+
+
+def answering(name: str) -> Callable[..., dict[str, Any]]:
+    """What answers a question; those that need every method there is import them when they are first asked."""
+    if name in QUESTIONS:
+        return QUESTIONS[name]
+    from onnxray.web.work import along, forms, running, trying
+
+    of_methods: dict[str, Callable[..., dict[str, Any]]] = {
+        "forms": forms.forms, "prepared": running.prepared, "along": along.along, "tried": trying.tried
+    }  # fmt: skip
+    return of_methods[name]
 
 
 class Worker:
-    """The three threads and what they share."""
+    """The three threads and what they share. warm: import what is needed soon when the page is drawn."""
 
-    def __init__(self, parent: Connection, bench: Bench) -> None:
-        self.bench, self._parent = bench, parent
+    def __init__(self, parent: Connection, bench: Bench, *, warm: bool = False) -> None:
+        self.bench, self._parent, self._warm = bench, parent, warm
         self._sending = threading.Lock()
         self._asked: queue.SimpleQueue[tuple[int, str, dict[str, Any]]] = queue.SimpleQueue()
         self._runs: queue.SimpleQueue[tuple[int, dict[str, Any]] | None] = queue.SimpleQueue()
         self._running: int | None = None
+        self._tried = 0
         self._stopped: set[int] = set()
         self._changing = threading.Lock()
 
@@ -79,6 +89,8 @@ class Worker:
             while True:
                 kind, number, *rest = self._parent.recv()
                 if kind == "ask":
+                    if rest[0] == "tried":
+                        self._tried = number
                     self._asked.put((number, rest[0], rest[1]))
                 elif kind == "run":
                     self._runs.put((number, rest[0]))
@@ -95,10 +107,26 @@ class Worker:
     def _answer(self) -> None:
         while True:
             number, name, options = self._asked.get()
-            self._say(number, partial(QUESTIONS[name], self.bench, **options))
+            if name == "tried":
+                options["stale"] = partial(self._is_stale, number)
+            self._say(number, lambda: answering(name)(self.bench, **options))  # noqa: B023
+            if self._warm and name in _DRAWS and self._asked.empty():
+                self._warm = False
+                threading.Thread(target=self._import_what_is_needed_soon, daemon=True).start()
+
+    def _import_what_is_needed_soon(self) -> None:
+        """While the page is being looked at: the forms of all methods, and torch."""
+        answering("forms")(self.bench)
+        from onnxray.engines import twin  # noqa: F401
+
+    def _is_stale(self, number: int) -> bool:
+        """Whether something else is tried by now."""
+        return self._tried != number
 
     def _run(self, number: int, options: dict[str, Any]) -> None:
         def go() -> dict[str, Any]:
+            from onnxray.web.work.running import run  # not interrupted in the middle
+
             try:
                 with self._changing:
                     if number in self._stopped:

@@ -27,40 +27,36 @@ from onnxray.errors import InputError
 from onnxray.errors.short_values import short
 from onnxray.images.drawing.mosaic import mosaic
 from onnxray.images.files import png_bytes
+from onnxray.images.profile.families import FAMILIES
 from onnxray.notebooks.glimpses import looking_on
 from onnxray.web.work.bench import Bench
-from onnxray.web.work.forms import Offered, field_names, method_at
+from onnxray.web.work.file_options import CHOSEN_PROFILES, SETTINGS, check_settings, shown, stated_files
+from onnxray.web.work.forms import Offered, field_names, file_names, method_at
 
 Tell = Callable[[dict[str, Any]], None]
 
 _VERIFY: Final = ("verify",)
+_LIKE: Final = "like:FILE names a file, which the page takes by choosing a picture"
 _EVERY: Final = 0.4
 """Seconds between two pictures of a run on its way."""
 _OFTEN: Final = 0.1
 _SHOWN: Final = 9
 
 
-def prepared(
-    bench: Bench, *, path: Sequence[str], model: int = 0, pictures: Sequence[str] = (), targets: Sequence[str] = (),
-    options: Mapping[str, Any] | None = None, target: str | None = None, seed: int = 0,
-) -> dict[str, Any]:  # fmt: skip
-    """The command line of a run, read by its own parser. pictures, targets: files that the page knows by ids.
+def prepared(bench: Bench, **stated: Any) -> dict[str, Any]:
+    """The command line of a run, read by its own parser. stated: as for ``command_of``.
 
     Errors: InputError, OutputError where the command does not take it.
     """
-    command = _command(bench, path, model, pictures, targets, options or {}, target, seed)
-    return {"typed": with_folder(command.typed, None)}
+    return {"typed": with_folder(command_of(bench, **stated).typed, None)}
 
 
-def run(
-    bench: Bench, tell: Tell, *, folder: str, path: Sequence[str], model: int = 0, pictures: Sequence[str] = (),
-    targets: Sequence[str] = (), options: Mapping[str, Any] | None = None, target: str | None = None, seed: int = 0,
-) -> dict[str, Any]:  # fmt: skip
+def run(bench: Bench, tell: Tell, *, folder: str, **stated: Any) -> dict[str, Any]:
     """Run it into a folder; ``tell`` is told how far it is and shown pictures on their way. Errors: of the command.
 
-    An interruption keeps what is finished, as it does on a terminal.
+    stated: as for ``command_of``. An interruption keeps what is finished, as it does on a terminal.
     """
-    command = _command(bench, path, model, pictures, targets, options or {}, target, seed)
+    command = command_of(bench, **stated)
     typed = with_folder(command.typed, folder)
     values = {**command.values, "out": Path(folder), "json": True, "overwrite": False}
     work = cast(Any, command.function).__wrapped__  # the command, whose errors are raised and not printed
@@ -90,39 +86,70 @@ def with_folder(typed: Sequence[str], folder: str | None) -> list[str]:
     return [*before, *(() if folder is None else ("-o", folder)), *dashes, *behind]
 
 
-def _command(
-    bench: Bench, path: Sequence[str], model: int, pictures: Sequence[str], targets: Sequence[str],
-    options: Mapping[str, Any], target: str | None, seed: int,
+def command_of(
+    bench: Bench, *, path: Sequence[str], model: int = 0, pictures: Sequence[str] = (), targets: Sequence[str] = (),
+    options: Mapping[str, Any] | None = None, files: Mapping[str, Sequence[tuple[str, str]]] | None = None,
+    target: str | None = None, seed: int = 0,
 ) -> Command:  # fmt: skip
+    """The command of a run. pictures, targets, files (kind and path of each): what the page knows by ids.
+
+    Errors: InputError, OutputError where the page does not offer it or the command does not take it.
+    """
     desk = bench.desk(model)
     stated: dict[str, Any] = {"model": desk.source, **desk.typed()}
     if tuple(path) == _VERIFY:
         return read_options(_VERIFY, registered(_VERIFY), {**stated, "images": list(pictures)})
     one = method_at(path)
-    allowed = field_names(one)
-    for name in options:
-        if name not in allowed:
-            raise InputError(f"{one.method.name} has no option {short(name)} on the page")
-    if not pictures and one.method.needs_images:
+    if not pictures and one.method.needs_images and not files:
         raise InputError(f"{one.method.name} works on a picture; choose one first")
-    own = {name: _text(value) for name, value in options.items() if value not in (None, "")}
-    for value in (*own.values(), target or ""):
-        if "like:" in str(value):
-            raise InputError("like:FILE names a file, which the page does not take; use the command line")
-    stated |= {**own, **({"seed": seed} if seed else {}), one.images: list(pictures), **_goal(one, target, targets)}
+    own = _options(one, options or {}, files or {})
+    beside = own.pop("models", [])
+    stated |= {**own, **({"seed": seed} if seed else {}), **_goal(one, target, targets)}
+    stated[one.images] = [*beside, *pictures]
     return read_options(one.path, registered(one.path), {key: value for key, value in stated.items() if value != []})
 
 
+def _options(
+    one: Offered, options: Mapping[str, Any], files: Mapping[str, Sequence[tuple[str, str]]]
+) -> dict[str, Any]:  # fmt: skip
+    """Options as they are typed, those that name files by the files that were chosen. Errors: InputError."""
+    allowed, chosen = field_names(one), file_names(one)
+    for name in (*options, *files):
+        if name not in allowed:
+            raise InputError(f"{one.method.name} has no option {short(name)} on the page")
+    for name in files:
+        if name not in chosen:
+            raise InputError(f"{shown(name)} of {one.method.name} names no file")
+    found = {name: _text(value) for name, value in options.items() if value not in (None, "") and name not in chosen}
+    for name, value in found.items():
+        texts = value if isinstance(value, list) else [str(value)]
+        if any("like:" in text for text in texts):
+            raise InputError(_LIKE)
+        if name in SETTINGS:
+            check_settings(texts)
+        if name in CHOSEN_PROFILES and value not in FAMILIES:
+            raise InputError(f"{shown(name)} is {short(value)}; expected one of {', '.join(FAMILIES)}")
+    for name in {*options, *files} & chosen:
+        kinds, paths = zip(*files[name]) if files.get(name) else ((), ())
+        found[name] = stated_files(name, kinds, paths, str(options.get(name) or ""))
+    return found
+
+
 def _goal(one: Offered, target: str | None, targets: Sequence[str]) -> dict[str, Any]:
-    """Where a method is told what to reach."""
+    """Where a method is told what to reach: a picture where it takes one, or an embedding is compared with one's."""
     text = (target or "").strip()
     if one.target == "picture":
         if text in {"inhibit", "magnify"}:
             return {"own": text}
         return {"target": list(targets)}
-    if not text or not one.target:
+    if not one.target:
         return {}
-    return {"target": [text] if one.target == "texts" else text}
+    if "like:" in text:
+        raise InputError(_LIKE)
+    if targets and text and text[0] not in "<>@":
+        raise InputError(f"target is {short(text)}, and like a picture; state one of them, or a comparison: > 0.3")
+    words = f"like:{targets[0]}{text if text.startswith('@') else f' {text}' if text else ''}" if targets else text
+    return {"target": [words] if one.target == "texts" else words} if words else {}
 
 
 def _text(value: Any) -> Any:

@@ -1,0 +1,17 @@
+"""Where the process that models are worked with begins: the server names it, and imports nothing else of its rooms."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+    from onnxray.cli.parts.shared_options import Opening
+
+
+def work(parent: Connection, sources: tuple[str, ...], how: Opening, memory: int | None = None) -> None:
+    """Work until the parent is gone. memory: bytes of address space that this may take."""
+    from onnxray.web.work.process import work_for
+
+    work_for(parent, sources, how, memory)
