@@ -89,7 +89,8 @@ class Browsing:
 def explored(*arguments: object, folder: Path, inside: bool = False) -> Iterator[Explored]:
     """The command with these arguments, until the block ends; then Ctrl-C. inside: it is typed in that folder."""
     out = Path("explored") if inside else folder / "explored"
-    command = ("-m", "onnxray", "explore", *arguments, "--no-browser", "--json", "-o", out)
+    browser = () if "--browser" in arguments else ("--no-browser",)
+    command = ("-m", "onnxray", "explore", *arguments, *browser, "--json", "-o", out)
     process = child(*command, cwd=folder) if inside else child(*command)
     try:
         assert process.stdout is not None

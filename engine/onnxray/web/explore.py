@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import sys
+import threading
 import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
     from onnxray.web.server.guard import Key
 
 _NEEDED: Final = ("starlette", "uvicorn")
-_LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
-_EVERY_ADDRESS: Final = frozenset({"", "0.0.0.0", "::"})
+_PATIENCE: Final = 20.0
+"""Seconds that a run which is on its way may take to keep what it has, at the end."""
 
 
 @limited
@@ -89,28 +90,32 @@ def explore(
     onnxray explore --results onnxray-out
     """
     _refuse_without_the_extra()
-    _check(model, images, results, host, known)
+    _check(model, images, results)
     if memory is not None:
         check_limits_memory()
     from onnxray.web.server.app import Site
-    from onnxray.web.server.guard import Key, hosts_of
+    from onnxray.web.server.guard import Key, hosts_of, is_loopback
     from onnxray.web.server.runs import Runs
-    from onnxray.web.server.serving import bound, serve
+    from onnxray.web.server.serving import address_of, bound, serve
     from onnxray.web.server.store import Blobs, Files
     from onnxray.web.server.worker import Worker
 
+    number_of_host = address_of(host)
+    if not is_loopback(number_of_host) and not known:
+        raise InputError(f"--host {host} can be reached from other machines, unencrypted; state --i-know as well")
     sources = () if model is None else (model, *(beside or ()))
     worker = Worker(sources, shared, timeout=timeout, memory=memory) if sources else None
     blobs = Blobs()
     runs = Runs(shared.out or default_folder("explore"), worker, blobs, results)
     files = Files(_there(images or []), sources)
-    listening = bound(host, port)
+    listening = bound(number_of_host, port)
     try:
         number = int(listening.getsockname()[1])
         key = Key(number)
         names = tuple(Path(source).name for source in sources)
         site = Site(worker=worker, files=files, runs=runs, blobs=blobs, models=names)
-        address = f"http://{f'[{host}]' if ':' in host else host}:{number}/"
+        address = f"http://{f'[{number_of_host}]' if ':' in number_of_host else number_of_host}:{number}/"
+        hosts = hosts_of(number_of_host, number) | hosts_of(host, number)
 
         def ready() -> None:
             if worker is not None:
@@ -118,7 +123,11 @@ def explore(
             _tell(address, key, runs.folder, json=shared.json, browser=browser)
 
         with contextlib.suppress(KeyboardInterrupt):  # which is how it ends
-            serve(site.application(key, hosts_of(host, number)), listening, ready)
+            serve(site.application(key, hosts), listening, ready)
+        if worker is not None and worker.runs:
+            note("the run on its way ends with what it has; Ctrl-C once more gives it up")
+            with contextlib.suppress(KeyboardInterrupt):
+                worker.finish(_PATIENCE)
     finally:
         listening.close()
         if worker is not None:
@@ -134,7 +143,12 @@ def _tell(address: str, key: Key, folder: Path, *, json: bool, browser: bool) ->
         print(whole)
         note("good for one browser; Ctrl-C ends it")
     sys.stdout.flush()  # whoever reads it from a pipe waits for it
-    if browser and not webbrowser.open(whole):
+    if browser:  # beside the server, for a browser in the terminal is waited for, and waits for the page
+        threading.Thread(target=_open, args=(whole,), daemon=True).start()
+
+
+def _open(whole: str) -> None:
+    if not webbrowser.open(whole):
         note("no browser could be opened; open the address")
 
 
@@ -144,15 +158,11 @@ def _refuse_without_the_extra() -> None:
         raise InputError(f"explore needs {' and '.join(missing)}: pip install 'onnxray[web]'")
 
 
-def _check(model: str | None, images: Any, results: Path | None, host: str, known: bool) -> None:
+def _check(model: str | None, images: Any, results: Path | None) -> None:
     if model is None and (results is None or images):
         raise InputError("no model was given; name one, or a folder of results: --results DIR")
     if results is not None and not results.is_dir():
         raise InputError(f"{results} is no folder; --results takes one that holds run folders")
-    if host in _EVERY_ADDRESS:
-        raise InputError(f"--host is {host or 'empty'}; name the one address that the page is opened by")
-    if host not in _LOOPBACK and not known:
-        raise InputError(f"--host {host} can be reached from other machines, unencrypted; state --i-know as well")
 
 
 def _there(images: list[str]) -> list[str]:

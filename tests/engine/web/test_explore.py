@@ -258,6 +258,34 @@ def test_ctrl_c_ends_it_with_what_it_started(tmp_path: Path) -> None:
     assert not (tmp_path / "explored").exists(), "nothing was run, so nothing is left"
 
 
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM])
+def test_a_run_on_its_way_keeps_what_it_has_when_the_page_ends(tmp_path: Path, number: signal.Signals) -> None:
+    with explored("lenet", DIGIT, folder=tmp_path) as server:
+        mine = server.entered()
+        key = mine.files("picture")[0]["key"]
+        question = {"path": ["invert"], "pictures": [key], "options": {"layer": "relu1", "steps": 1_000_000}}
+        for _ in range(2):
+            assert mine.post("/runs", question).status == 201
+        until(lambda: json.loads(mine.send("GET", "/state").body)["runs"][0]["picture"])
+        server.process.send_signal(number)
+        _, said = server.process.communicate(timeout=60)
+    assert "ends with what it has" in said
+    assert "Traceback" not in said
+    (folder,) = (tmp_path / "explored").iterdir()
+    assert json.loads((folder / "result.json").read_text())["interrupted"] is True
+    assert len(onnxray.load(folder)) == 1
+    assert not [one for one in folder.iterdir() if one.name.startswith(".")], "nothing is half-written"
+
+
+def test_a_browser_in_the_terminal_can_ask_for_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is waited for by who opens it, and waits itself for the server."""
+    code = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1]).status, file=open(sys.argv[2], 'w'))"
+    (tmp_path / "browser.py").write_text(code)
+    monkeypatch.setenv("BROWSER", f"{sys.executable} {tmp_path / 'browser.py'} %s {tmp_path / 'seen'}")
+    with explored("lenet", "--browser", folder=tmp_path):
+        until(lambda: (tmp_path / "seen").exists() and (tmp_path / "seen").read_text().strip() == "200", within=20)
+
+
 def test_results_alone_are_shown_without_a_model(tmp_path: Path) -> None:
     onnxray.methods.GradCAM(layer="conv2")(onnxray.open("lenet"), [DIGIT]).save(tmp_path / "runs" / "one")
     (tmp_path / "runs" / "damaged").mkdir()

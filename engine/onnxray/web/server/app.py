@@ -15,6 +15,7 @@ POST /ended                      end the process that works with the model
 
 from __future__ import annotations
 
+import secrets
 import urllib.parse
 from collections.abc import Iterator
 from importlib import resources
@@ -26,26 +27,22 @@ from starlette.applications import Starlette
 from starlette.background import BackgroundTask
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.responses import FileResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from onnxray.errors import OnnxrayError
+from onnxray.web.server.answers import FAULTS, Answer, faulty, missing, refused
 from onnxray.web.server.bodies import LARGEST_MODEL, LARGEST_PICTURE, Refused, read_body, read_question, save_body
 from onnxray.web.server.differences import difference
 from onnxray.web.server.guard import Guard, Key
+from onnxray.web.server.questions import ASKED, OF_RUNS, OF_SLIDERS, check
 from onnxray.web.server.runs import Run, Runs
-from onnxray.web.server.store import ARRAY, PICTURE, Blobs, File, Files, Kind, kind_of, suffix_of
+from onnxray.web.server.store import ARRAY, PICTURE, Blobs, File, Files, Kind, kind_of, suffix_of, taken
 from onnxray.web.server.worker import Failed, Worker
 
 _KINDS: Final = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
-_ASKED: Final = {
-    "model": (), "profile": ("fields",), "graph": ("opened", "around", "everything"), "way": ("value", "opened"),
-    "search": ("text",), "node": ("node", "picture"), "own": ("path",), "seen": ("path",),
-    "value": ("value", "picture", "first"), "cell": ("value", "picture", "channel", "row", "column"), "forms": (),
-}  # fmt: skip
-"""Question -> what may be stated with it; ``picture`` and ``path`` are ids of pictures."""
 _OF_PICTURES: Final = frozenset({"picture", "path"})
-_OF_RUNS: Final = ("options", "target", "seed", "model")
+"""What a question states by the id of a picture."""
 _MOST_ARRAYS: Final = 8
 """Arrays of one run that are offered to others."""
 _PIECE: Final = 2**18
@@ -63,10 +60,11 @@ class Site:
         """The application, with its guard in front."""
 
         async def session(request: Request) -> Response:
-            cookie = key.exchange((await read_body(request, 512)).decode("utf-8", "replace"))
+            text = b"" if key.token is None else await read_body(request, 512, patience=2, longest=5)
+            cookie = key.exchange(text.decode("utf-8", "replace")) if text else None
             if cookie is None:
                 raise Refused(403, "this address was opened before; start onnxray explore once more")
-            answer = JSONResponse({"session": True})
+            answer = Answer({"session": True})
             answer.set_cookie(key.cookie, cookie, httponly=True, samesite="strict", path="/")
             return answer
 
@@ -80,14 +78,15 @@ class Site:
             Route("/runs/{key}", self.stop, methods=["DELETE"]), Route("/difference", self.differ, methods=["POST"]),
             Route("/runs/{key}/events", self.events, methods=["GET"]), Route("/ended", self.end, methods=["POST"]),
             Route("/runs/{key}/zip", self.zip, methods=["GET"]),
-            Route("/runs/{key}/files/{place:int}", self.file, methods=["GET"]),
-            Route("/runs/{key}/files/{place:int}", self.take, methods=["POST"]),
+            Route("/runs/{key}/files/{place}", self.file, methods=["GET"]),
+            Route("/runs/{key}/files/{place}", self.take, methods=["POST"]),
         ]  # fmt: skip
         guard = Middleware(Guard, hosts=hosts, key=key, open_paths=frozenset({*self.page, "/session"}))
-        return Starlette(
-            routes=routes, middleware=[guard],
-            exception_handlers={Refused: _refused, Failed: _refused, 404: _missing, 405: _missing},
-        )  # fmt: skip
+        handlers: dict[Any, Any] = {Refused: refused, Failed: refused, 404: missing, 405: missing}
+        handlers.update(dict.fromkeys(FAULTS, faulty))
+        application = Starlette(routes=routes, middleware=[guard], exception_handlers=handlers)
+        application.router.redirect_slashes = False  # which would be made of ``request.url``
+        return application
 
     async def static(self, request: Request) -> Response:
         """A file of the page."""
@@ -96,7 +95,7 @@ class Site:
 
     async def state(self, _: Request) -> Response:
         """What there is: models by their names, files, runs."""
-        return JSONResponse({
+        return Answer({
             "models": list(self.models), "files": [one.to_dict() for one in self.files],
             "runs": [one.to_dict() for one in self.runs],
         })  # fmt: skip
@@ -104,29 +103,26 @@ class Site:
     async def ask(self, request: Request) -> Response:
         """A question about a model."""
         name, stated = request.path_params["question"], await read_question(request)
-        if name not in _ASKED:
+        if name not in ASKED:
             raise Refused(404, "there is no such question")
-        allowed = {*_ASKED[name], *(() if name in {"own", "forms"} else ("model",))}
-        if not stated.keys() <= allowed:
-            raise Refused(400, "the question states what it may not")
+        check(stated, ASKED[name])
         options = {
             key: str(self.files.at(value, PICTURE, ARRAY).path) if key in _OF_PICTURES and value is not None else value
             for key, value in stated.items()
         }
-        return JSONResponse(self.blobs.shown(await self._worker().ask(name, **options)))
+        return Answer(self.blobs.shown(await self._worker().ask(name, **options)))
 
     async def drop(self, request: Request) -> Response:
         """Take a file that was dropped; it is read before it is taken."""
         label = urllib.parse.unquote(request.headers.get("x-label", "")) or "picture"
         folder = self.runs.folder / "dropped"
         await anyio.to_thread.run_sync(lambda: folder.mkdir(parents=True, exist_ok=True))
-        place = folder / f"dropped-{len(self.files) + 1}"
-        await save_body(request, place, LARGEST_MODEL if label.lower().endswith(".onnx") else LARGEST_PICTURE)
+        place = folder / f".{secrets.token_urlsafe(12)}"
         try:
+            await save_body(request, place, LARGEST_MODEL if label.lower().endswith(".onnx") else LARGEST_PICTURE)
             with place.open("rb") as begun:
-                named = place.with_suffix(suffix_of(begun.read(16), label))
-            place.rename(named)
-            place = named
+                suffix = suffix_of(begun.read(16), label)
+            place = taken(place, folder, suffix)
             await self._worker().ask("upload", path=str(place))
             file = self.files.add(place, label, kind_of(place), dropped=True)
         except Failed as error:
@@ -135,7 +131,7 @@ class Site:
         except BaseException:
             place.unlink(missing_ok=True)
             raise
-        return JSONResponse(file.to_dict(), 201)
+        return Answer(file.to_dict(), 201)
 
     async def blob(self, request: Request) -> Response:
         """Bytes that were made for the page."""
@@ -145,32 +141,32 @@ class Site:
         """Begin a run."""
         path, inputs, stated = self._stated(await read_question(request))
         run = await self.runs.start(path, inputs, stated)
-        return JSONResponse(run.to_dict(), 201)
+        return Answer(run.to_dict(), 201)
 
     async def try_(self, request: Request) -> Response:
         """What a run would give of one picture, at once and into no folder."""
         asked = await read_question(request)
-        scale = asked.pop("scale", None)
+        scale = asked.pop("scale", 0)
+        check({"scale": scale}, OF_SLIDERS)
         path, _, stated = self._stated(asked)
         answer = await self._worker().ask("tried", path=path, scale=scale, **stated)
-        return JSONResponse(self.blobs.shown(answer))
+        return Answer(self.blobs.shown(answer))
 
     async def run(self, request: Request) -> Response:
         """What a run gave."""
         run = self.runs.at(request.path_params["key"])
         document = await anyio.to_thread.run_sync(self.runs.document, run)
-        return JSONResponse({**document, "files": [one.to_dict() for one in self._given_by(run)]})
+        return Answer({**document, "files": [one.to_dict() for one in self._given_by(run)]})
 
     async def take(self, request: Request) -> Response:
         """Take a picture of a run among the files."""
-        run, place = self.runs.at(request.path_params["key"]), request.path_params["place"]
-        path = self.runs.picture(run, place)
+        run, path = self._picture_at(request)
         file = self.files.add(path, f"{run.key} {run.title}: {path.stem}", PICTURE, dropped=True)
-        return JSONResponse(file.to_dict(), 201)
+        return Answer(file.to_dict(), 201)
 
     async def stop(self, request: Request) -> Response:
         """Let a run end with what it has finished."""
-        return JSONResponse(self.runs.stop(request.path_params["key"]).to_dict())
+        return Answer(self.runs.stop(request.path_params["key"]).to_dict())
 
     async def events(self, request: Request) -> Response:
         """How far a run is, as it goes on."""
@@ -188,17 +184,16 @@ class Site:
 
     async def file(self, request: Request) -> Response:
         """A picture of a run."""
-        run = self.runs.at(request.path_params["key"])
-        return FileResponse(self.runs.picture(run, request.path_params["place"]), media_type="image/png")
+        _, path = self._picture_at(request)
+        return FileResponse(path, media_type="image/png")
 
     async def along(self, request: Request) -> Response:
         """A picture along the change of an item, and what the judge says of it."""
         stated = await read_question(request)
-        if not stated.keys() <= {"run", "item", "scale"}:
-            raise Refused(400, "the question states what it may not")
+        check(stated, OF_SLIDERS)
         run = self.runs.at(stated.pop("run", None))
         answer = await self._worker().ask("along", folder=str(run.folder), model=run.model, **stated)
-        return JSONResponse(self.blobs.shown(answer))
+        return Answer(self.blobs.shown(answer))
 
     async def differ(self, request: Request) -> Response:
         """Two pictures of runs, the second minus the first."""
@@ -212,12 +207,12 @@ class Site:
             answer = await anyio.to_thread.run_sync(lambda: difference(*places))
         except OnnxrayError as error:
             raise Refused(400, str(error)) from None
-        return JSONResponse(self.blobs.shown(answer))
+        return Answer(self.blobs.shown(answer))
 
     async def end(self, _: Request) -> Response:
         """End the process that works with the model, whatever it does."""
         await self._worker().ended()
-        return JSONResponse({"ended": True})
+        return Answer({"ended": True})
 
     def _worker(self) -> Worker:
         if self.worker is None:
@@ -231,8 +226,9 @@ class Site:
             raise Refused(400, "a run states the path of its command")
         pictures, targets = (self._files(stated.pop(name, []), PICTURE, ARRAY) for name in ("pictures", "targets"))
         named = stated.pop("files", {})
-        if not isinstance(named, dict) or not stated.keys() <= {*_OF_RUNS}:
-            raise Refused(400, "the run states what it may not")
+        if not isinstance(named, dict):
+            raise Refused(400, "files are stated by the options that take them")
+        check(stated, OF_RUNS)
         chosen = {name: self._files(keys) for name, keys in named.items()}
         files = {name: [(one.kind, str(one.path)) for one in group] for name, group in chosen.items()}
         inputs = [*pictures, *targets, *(one for group in chosen.values() for one in group)]
@@ -246,6 +242,11 @@ class Site:
             named = [(path, f"{run.key} {run.title}: {path.name}") for path in found]
             run.arrays = [self.files.add(path, label, ARRAY, dropped=True, made=True) for path, label in named]
         return run.arrays or []
+
+    def _picture_at(self, request: Request) -> tuple[Run, Path]:
+        """The run and the picture of it that a path names."""
+        run, place = self.runs.at(request.path_params["key"]), request.path_params["place"]
+        return run, self.runs.picture(run, int(place) if place.isdecimal() and len(place) < 10 else -1)
 
     def _files(self, keys: object, *kinds: Kind) -> list[File]:
         if not isinstance(keys, list):
@@ -269,14 +270,3 @@ def page_files() -> dict[str, tuple[bytes, str]]:
 def _pieces(stream: IO[bytes]) -> Iterator[bytes]:
     while piece := stream.read(_PIECE):
         yield piece
-
-
-async def _refused(_: Request, error: Exception) -> Response:
-    status = error.status if isinstance(error, Refused) else 400
-    headers = {"connection": "close"} if status in {408, 413} else None
-    return JSONResponse({"error": str(error)}, status, headers)
-
-
-async def _missing(_: Request, error: Exception) -> Response:
-    status = getattr(error, "status_code", 404)
-    return JSONResponse({"error": "there is nothing there" if status == 404 else "no such method"}, status)

@@ -28,33 +28,37 @@ class Refused(Exception):
         self.status, self.text = status, text
 
 
-async def read_body(request: Request, most: int, *, patience: float = _PATIENCE) -> bytes:
+async def read_body(request: Request, most: int, *, patience: float = _PATIENCE, longest: float = _LONGEST) -> bytes:
     """All of a body. Errors: Refused with 413 where it is larger than ``most``, 408 where its sender is slow."""
     parts: list[bytes] = []
-    async for part in _parts(request, most, patience):
+    async for part in _parts(request, most, patience, longest):
         parts.append(part)
     return b"".join(parts)
 
 
 async def save_body(request: Request, place: Path, most: int, *, patience: float = _PATIENCE) -> int:
-    """Write a body to a file as it comes. Gives its bytes. Errors: as for ``read_body``; the file is gone then."""
+    """Write a body to a file as it comes. Gives its bytes. Errors: as for ``read_body``; the file is gone then.
+
+    FileExistsError for a place that is another's, who keeps it.
+    """
     count = 0
-    try:
-        with place.open("xb") as file:
-            async for part in _parts(request, most, patience):
+    with place.open("xb") as file:
+        try:
+            async for part in _parts(request, most, patience, _LONGEST):
                 file.write(part)
                 count += len(part)
-    except BaseException:
-        place.unlink(missing_ok=True)
-        raise
+            file.flush()
+        except BaseException:
+            place.unlink(missing_ok=True)
+            raise
     return count
 
 
-async def _parts(request: Request, most: int, patience: float) -> Any:
+async def _parts(request: Request, most: int, patience: float, longest: float) -> Any:
     stated = request.headers.get("content-length", "")
     if stated.isdigit() and int(stated) > most:
         raise Refused(413, f"{int(stated)} bytes are sent; at most {most} are taken")
-    end, count = asyncio.get_running_loop().time() + _LONGEST, 0
+    end, count = asyncio.get_running_loop().time() + longest, 0
     more = True
     while more:
         try:

@@ -9,12 +9,14 @@ Paths are read from ``scope["path"]`` alone, which no header changes. Nothing al
 
 from __future__ import annotations
 
+import ipaddress
 import secrets
 from collections.abc import Mapping
 from typing import Final, final
 
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from onnxray.web.server.answers import Answer
 
 _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
@@ -33,6 +35,10 @@ HEADERS: Final = {
 """What every answer says."""
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "DELETE"})
 _CHANGING: Final = frozenset({"POST", "DELETE"})
+_SINGLE: Final = frozenset({"origin", "sec-fetch-site", "cookie"})
+_MOST_HEADERS: Final = 100
+_LONGEST_HEADERS: Final = 16 * 2**10
+_HTTP: Final = 80
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -62,9 +68,18 @@ class Key:
 
 
 def hosts_of(address: str, port: int) -> frozenset[str]:
-    """What a browser may call a server that listens there."""
-    names = _LOOPBACK if address in _LOOPBACK else {address}
-    return frozenset(f"[{name}]:{port}" if ":" in name else f"{name}:{port}" for name in names)
+    """What a browser may call a server that listens there; it leaves out the port that is HTTP's own."""
+    names = {address.lower(), *(_LOOPBACK if is_loopback(address) else ())}
+    shown = {f"[{name}]" if ":" in name else name for name in names}
+    return frozenset({f"{name}:{port}" for name in shown} | (shown if port == _HTTP else set()))
+
+
+def is_loopback(address: str) -> bool:
+    """Whether an address is this machine's to itself."""
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return address.lower() in _LOOPBACK
 
 
 @final
@@ -95,7 +110,7 @@ class Guard:
             await self.app(scope, receive, with_headers)
             return
         status, text = refusal
-        await JSONResponse({"error": text}, status, {"connection": "close"})(scope, receive, with_headers)
+        await Answer({"error": text}, status, {"connection": "close"})(scope, receive, with_headers)
 
     def _refusal(self, scope: Scope) -> tuple[int, str] | None:
         """Status and reason; None for who may pass."""
@@ -105,7 +120,11 @@ class Guard:
             return 421, "this server answers to its own address alone"
         if scope["method"] not in _METHODS:
             return 405, "no such method"
+        if len(headers) > _MOST_HEADERS or sum(len(name) + len(value) for name, value in headers) > _LONGEST_HEADERS:
+            return 431, "there are too many headers, or too long ones"
         single = dict(headers)
+        if sum(name in _SINGLE for name, _ in headers) > len(_SINGLE & single.keys()):
+            return 400, "a header stands there twice"
         if (refusal := self._from_elsewhere(scope["method"], hosts[0].lower(), single)) is not None:
             return 403, refusal
         if scope["path"] in self.open_paths or self.key.fits(single.get("cookie", "")):

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, Any, Final, Literal, final
 
 from onnxray.errors import OnnxrayError
+from onnxray.errors.shown_text import terminal
 from onnxray.graph.node_attributes import DAMAGED
 from onnxray.notebooks.tables import flat
 from onnxray.results.earlier_run import DOCUMENT
@@ -19,6 +20,7 @@ from onnxray.results.loading import own_file, stored_document
 from onnxray.web.server.bodies import Refused
 from onnxray.web.server.store import Blobs, File
 from onnxray.web.server.worker import Failed, Worker
+from onnxray.web.work.own_lines import is_on_own_line, own_scale
 
 State = Literal["waiting", "running", "done", "failed", "stopped"]
 _MOST_WAITING: Final = 20
@@ -186,14 +188,16 @@ class Runs:
         """The run folder as a zip, and in it the files that were dropped on the page. Errors: Refused."""
         if not (run.folder / DOCUMENT).is_file():
             raise Refused(404, run.error or "the run has written nothing yet")
+        inside = [one for one in sorted(run.folder.iterdir()) if one.is_file() and not one.is_symlink()]
+        dropped = [one.path for one in run.inputs if one.dropped and one.path.is_file()]
         stream: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
-        with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as file:
-            for place in sorted(run.folder.iterdir()):
-                if place.is_file() and not place.is_symlink():
-                    file.write(place, f"{run.folder.name}/{place.name}")
-            for one in dict.fromkeys(run.inputs):
-                if one.dropped and one.path.is_file():
-                    file.write(one.path, f"{run.folder.name}/{one.path.name}")
+        try:  # files may be of times that a zip cannot state
+            with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED, strict_timestamps=False) as file:
+                for place in dict.fromkeys([*inside, *dropped]):
+                    file.write(place, terminal(f"{run.folder.name}/{place.name}"))
+        except BaseException:
+            stream.close()
+            raise
         stream.seek(0)
         return stream
 
@@ -265,7 +269,7 @@ def _item(entry: Mapping[str, Any], index: Mapping[str, int]) -> dict[str, Any]:
             {"role": _short(role), "file": index[name]} for role, name in roles if name in index
         ],
         "slides": isinstance(files, dict) and {"origin", "image"} <= files.keys(),
-        "scale": _plain(entry.get("scale" if "until" in entry else "linf")), "lots": "until" in entry,
+        "scale": _plain(own_scale(entry)), "lots": is_on_own_line(entry),
     }  # fmt: skip
 
 
@@ -278,4 +282,4 @@ def _plain(value: object) -> int | float | bool | str | None:
 
 def _short(text: object) -> str:
     whole = str(text)
-    return whole if len(whole) <= _LONGEST_TEXT else f"{whole[: _LONGEST_TEXT - 1]}…"
+    return terminal(whole if len(whole) <= _LONGEST_TEXT else f"{whole[: _LONGEST_TEXT - 1]}…")

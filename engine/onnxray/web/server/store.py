@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import secrets
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, final
 
+from onnxray.errors.shown_text import terminal
 from onnxray.images.files import SUFFIXES
 from onnxray.web.server.bodies import Refused
 
@@ -70,7 +72,7 @@ class Files:
         """Take a file among them. Errors: Refused with 429 where there are too many."""
         if len(self._all) >= _MOST_FILES:
             raise Refused(429, f"there are {_MOST_FILES} files already")
-        file = File(secrets.token_urlsafe(9), path, label[:120], kind, dropped, made)
+        file = File(secrets.token_urlsafe(9), path, terminal(label, 120), kind, dropped, made)
         self._all[file.key] = file
         return file
 
@@ -100,6 +102,18 @@ def suffix_of(head: bytes, label: str = "") -> str:
     if label.lower().endswith(".onnx"):
         return ".onnx"
     raise Refused(415, "this is no picture of a known kind, no .npy file and no .onnx file")
+
+
+def taken(place: Path, folder: Path, suffix: str) -> Path:
+    """A file moved to the next free name of a folder, whoever else writes there: none that lies there is replaced."""
+    for number in itertools.count(1):
+        named = folder / f"dropped-{number}{suffix}"
+        try:
+            named.touch(exist_ok=False)
+        except FileExistsError:
+            continue
+        return place.replace(named)
+    raise AssertionError
 
 
 def _files(named: Iterable[str]) -> Iterator[Path]:

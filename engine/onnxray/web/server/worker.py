@@ -9,16 +9,18 @@ import asyncio
 import contextlib
 import itertools
 import multiprocessing
+import queue
 import threading
-from collections.abc import Callable
-from typing import Any, final
+from collections.abc import Callable, Mapping
+from typing import Any, Final, final
 
 from onnxray.assess.jobs.children import environment_of_children
 from onnxray.cli.parts.shared_options import Opening
-from onnxray.web.work.beginning import work
+from onnxray.web.work import beginning
 
 Told = Callable[[dict[str, Any]], None]
 
+_MOST_WAITING: Final = 200
 ENDED = "the process that works with the model was ended; what was opened is opened anew"
 _CRASHED = "a native library ended the process that works with the model; the file is damaged, or needs more memory"
 
@@ -40,6 +42,8 @@ class Worker:
         self._arguments, self._timeout = (sources, how, memory), timeout
         self._numbers = itertools.count(1)
         self._waiting: dict[int, tuple[asyncio.Future[dict[str, Any]], Told | None]] = {}
+        self._opened: dict[int, tuple[str, Mapping[str, str | None]]] = {}
+        self._messages: queue.SimpleQueue[tuple[Any, ...] | None] = queue.SimpleQueue()
         self._process: Any = None
         self._pipe: Any = None
         self._ended_by_us = False
@@ -50,20 +54,27 @@ class Worker:
             return
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=work, args=(theirs, *self._arguments), daemon=True)
+        arguments = (theirs, *self._arguments, dict(self._opened))
+        self._process = context.Process(target=beginning.work, args=arguments, daemon=True)
         with environment_of_children():
             self._process.start()
         theirs.close()
         self._ended_by_us = False
         loop = asyncio.get_running_loop()
+        self._messages = queue.SimpleQueue()
+        threading.Thread(target=_hand_over, args=(self._pipe, self._messages), daemon=True).start()
         threading.Thread(target=self._hear, args=(self._pipe, loop), daemon=True).start()
 
     async def ask(self, name: str, **options: Any) -> dict[str, Any]:
         """The answer to a question. Errors: Failed, also where it takes longer than a question may."""
+        if len(self._waiting) >= _MOST_WAITING:
+            raise Failed(f"{_MOST_WAITING} questions are waiting for the model; let some of them be answered")
         number, future = self._begin(None)
         self._send("ask", number, name, options)
         try:
-            return await asyncio.wait_for(future, self._timeout)
+            answer = await asyncio.wait_for(future, self._timeout)
+            self._remember(name, answer, **options)
+            return answer
         except TimeoutError:
             await self.ended()
             raise Failed(
@@ -80,6 +91,19 @@ class Worker:
         """Let a run end as Ctrl-C does: what is finished is kept."""
         if self._process is not None:
             self._send("stop", number)
+
+    @property
+    def runs(self) -> list[int]:
+        """The numbers of the runs that are on their way, or wait."""
+        return [number for number, (_, told) in self._waiting.items() if told is not None]
+
+    def finish(self, patience: float) -> None:
+        """Let runs end as Ctrl-C does, and the process with them, where that takes no more seconds than this."""
+        for number in self.runs:
+            self.stop(number)
+        self._send("finish", 0)
+        if self._process is not None:
+            self._process.join(patience)
 
     def end(self) -> None:
         """End the process, whatever it does."""
@@ -102,8 +126,13 @@ class Worker:
         return number, future
 
     def _send(self, *message: Any) -> None:
-        with contextlib.suppress(OSError):  # it is gone, which the thread that hears it is about to say
-            self._pipe.send(message)
+        self._messages.put(message)
+
+    def _remember(self, name: str, answer: Mapping[str, Any], *, model: int = 0, **options: Any) -> None:
+        """What a further process has to know: of which content a file was opened, and how it was to be read."""
+        if name in {"model", "profile"}:
+            sha256, fields = self._opened.get(model, (answer["sha256"], {}))
+            self._opened[model] = sha256, {**fields, **options.get("fields", {})}
 
     def _hear(self, pipe: Any, loop: asyncio.AbstractEventLoop) -> None:
         """In a thread of its own: hand on what the process says, until it says no more."""
@@ -132,7 +161,15 @@ class Worker:
             return
         self._process.kill()  # it may be about to end, and must not be asked again
         self._process = self._pipe = None
+        self._messages.put(None)
         waiting, self._waiting = self._waiting, {}
         for future, _ in waiting.values():
             if not future.done():
                 future.set_exception(Failed(ENDED if self._ended_by_us else _CRASHED))
+
+
+def _hand_over(pipe: Any, messages: queue.SimpleQueue[tuple[Any, ...] | None]) -> None:
+    """In a thread of its own, for a process that hears nothing must not keep the server from ending it."""
+    with contextlib.suppress(OSError):  # it is gone, which the thread that hears it is about to say
+        while (message := messages.get()) is not None:
+            pipe.send(message)

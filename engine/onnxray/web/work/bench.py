@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, TypeVar, final
 
 from onnxray.cli.parts.shared_options import Opening
@@ -17,10 +19,10 @@ from onnxray.model.model import Model
 from onnxray.web.work.graph_view import GraphView
 
 T = TypeVar("T")
+Before = tuple[str, Mapping[str, str | None]]
+"""What a process that was ended had opened: the file's sha256, and fields of its profile that were stated."""
 PROFILE_FIELDS: Final = ("size", "resize", "channels", "mean", "std", "scale")
-_HOW: Final = tuple(
-    field.name for field in dataclasses.fields(Opening) if field.name not in {"json", "out", "overwrite"}
-)
+_HOW: Final = tuple(one.name for one in dataclasses.fields(Opening) if one.name not in {"json", "out", "overwrite"})
 _KEPT: Final = 8
 
 
@@ -34,7 +36,7 @@ class Desk:
         self._view: GraphView | None = None
         self._space: Space | None = None
         self._fields: dict[str, UnitFields] | None = None
-        self._read: dict[str, Pixels] = {}
+        self._read: dict[tuple[str, int, int], Pixels] = {}
         self._once: dict[tuple[object, ...], Any] = {}
 
     @property
@@ -59,12 +61,17 @@ class Desk:
         return self._fields
 
     def pixels(self, picture: str) -> Pixels:
-        """A picture's file as the model takes it. Errors: ImageError, InputError."""
-        if picture not in self._read:
+        """A picture's file as the model takes it, read anew where it was changed. Errors: ImageError, InputError."""
+        try:
+            stated = Path(picture).stat()
+        except OSError:  # which reading says better
+            return self.model.encoded([picture])
+        key = picture, stated.st_mtime_ns, stated.st_size
+        if key not in self._read:
             if len(self._read) >= _KEPT:
                 del self._read[next(iter(self._read))]
-            self._read[picture] = self.model.encoded([picture])
-        return self._read[picture]
+            self._read[key] = self.model.encoded([picture])
+        return self._read[key]
 
     def once(self, key: tuple[object, ...], make: Callable[[], T]) -> T:
         """What was worked out for a key, the latest few of which are kept."""
@@ -84,8 +91,7 @@ class Desk:
         for name in fields:
             if name not in PROFILE_FIELDS:
                 raise InputError(f"the profile has no field {short(name)}; it has {', '.join(PROFILE_FIELDS)}")
-        stated: dict[str, Any] = {f"profile_{name}": text or None for name, text in fields.items()}
-        found = Desk(self.source, dataclasses.replace(self.how, **stated))
+        found = Desk(self.source, _restated(self.how, fields))
         if found.model.graph.sha256 == self.model.graph.sha256:
             found._view = self._view  # which is of the graph alone
         return found
@@ -105,12 +111,19 @@ def _stated(how: Opening) -> dict[str, Any]:
     return {name: value for name, value in vars(how).items() if name in _HOW}
 
 
+def _restated(how: Opening, fields: Mapping[str, str | None]) -> Opening:
+    stated: dict[str, Any] = {f"profile_{name}": text or None for name, text in fields.items()}
+    return dataclasses.replace(how, **stated)
+
+
 @final
 class Bench:
-    """All models that the page was opened with."""
+    """All models that the page was opened with. before: by their numbers, those that the page has been told of."""
 
-    def __init__(self, sources: Sequence[str], how: Opening) -> None:
-        self._sources, self._how = tuple(sources), how
+    def __init__(
+        self, sources: Sequence[str], how: Opening, before: Mapping[int, Before] = MappingProxyType({})
+    ) -> None:
+        self._sources, self._how, self._before = tuple(sources), how, before
         self._desks: dict[int, Desk] = {}
 
     def desk(self, number: int = 0) -> Desk:
@@ -118,7 +131,15 @@ class Bench:
         if not 0 <= number < len(self._sources):
             raise InputError(f"there is no model {number}; there are {len(self._sources)}")
         if number not in self._desks:
-            self._desks[number] = Desk(self._sources[number], self._how)
+            before, fields = self._before.get(number, (None, {}))
+            found = Desk(self._sources[number], _restated(self._how, fields))
+            now = found.model.graph.sha256
+            if before is not None and before != now:
+                raise InputError(
+                    f"{self._sources[number]} was changed since the page opened it (sha256 {before[:12]}, now "
+                    f"{now[:12]}); start onnxray explore once more"
+                )
+            self._desks[number] = found
         return self._desks[number]
 
     def restate(self, number: int, fields: Mapping[str, str | None]) -> Desk:

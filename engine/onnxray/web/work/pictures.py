@@ -50,10 +50,11 @@ def own_picture(bench: Bench, *, path: str) -> dict[str, Any]:
     image, _ = read_picture(Path(path), "the picture", grey=False)
     if image.mode == "F":
         image = Image.fromarray(to_uint8(np.asarray(image)))
+    size = f"{image.width} × {image.height}"
     image.thumbnail((_WIDEST, _WIDEST))
     stream = io.BytesIO()
     image.save(stream, "PNG")
-    return {"png": stream.getvalue(), "text": f"{image.width} × {image.height}"}
+    return {"png": stream.getvalue(), "text": size}
 
 
 def picture_seen(bench: Bench, *, model: int = 0, path: str) -> dict[str, Any]:

@@ -1,10 +1,11 @@
 """The process that models are worked with in: it answers questions beside the one run that is on its way.
 
-Messages to it      ("ask", number, name, options)   ("run", number, options)   ("stop", number)
+Messages to it      ("ask", number, name, options)   ("run", number, options)   ("stop", number)   ("finish", 0)
 Messages of it      ("answer", number, value)   ("error", number, text)   ("told", number, what)
 
-The main thread runs, so that an interruption reaches it; a second one answers, a third hears. A hostile file that ends
-the process by a fault of a native library ends this one alone.
+The main thread runs, so that an interruption reaches it; a second one answers, a third hears, and a fourth speaks: what
+it says is not broken off by an interruption. A hostile file that ends the process by a fault of a native library ends
+this one alone.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from onnxray.cli.parts.shared_options import Opening
 from onnxray.errors import OnnxrayError
 from onnxray.errors.shown_text import one_line
 from onnxray.web.work import facts, pictures, values
-from onnxray.web.work.bench import Bench
+from onnxray.web.work.bench import Before, Bench
 
 QUESTIONS: Final[Mapping[str, Callable[..., dict[str, Any]]]] = MappingProxyType({
     "model": facts.model_facts, "profile": facts.profile_restated, "graph": facts.graph_drawn, "way": facts.way,
@@ -38,14 +39,16 @@ QUESTIONS: Final[Mapping[str, Callable[..., dict[str, Any]]]] = MappingProxyType
 _DRAWS: Final = frozenset({"graph", "seen"})
 
 
-def work_for(parent: Connection, sources: tuple[str, ...], how: Opening, memory: int | None) -> None:
-    """Work until the parent is gone. memory: bytes of address space that this may take."""
+def work_for(
+    parent: Connection, sources: tuple[str, ...], how: Opening, memory: int | None, before: Mapping[int, Before]
+) -> None:
+    """Work until the parent is gone, as ``beginning.work`` says."""
     end_with_the_parent()
     if memory is not None:
         limit_memory(memory)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of the terminal, which is the server's to hear
     warnings.simplefilter("ignore")
-    Worker(parent, Bench(sources, how), warm=memory is None).go()
+    Worker(parent, Bench(sources, how, before), warm=memory is None).go()
 
 
 def answering(name: str) -> Callable[..., dict[str, Any]]:
@@ -61,11 +64,11 @@ def answering(name: str) -> Callable[..., dict[str, Any]]:
 
 
 class Worker:
-    """The three threads and what they share. warm: import what is needed soon when the page is drawn."""
+    """The four threads and what they share. warm: import what is needed soon when the page is drawn."""
 
     def __init__(self, parent: Connection, bench: Bench, *, warm: bool = False) -> None:
         self.bench, self._parent, self._warm = bench, parent, warm
-        self._sending = threading.Lock()
+        self._said: queue.SimpleQueue[tuple[str, int, Any]] = queue.SimpleQueue()
         self._asked: queue.SimpleQueue[tuple[int, str, dict[str, Any]]] = queue.SimpleQueue()
         self._runs: queue.SimpleQueue[tuple[int, dict[str, Any]] | None] = queue.SimpleQueue()
         self._running: int | None = None
@@ -75,7 +78,7 @@ class Worker:
 
     def go(self) -> None:
         """Run what is to be run, until there is nobody to hear of it."""
-        for thread in (self._hear, self._answer):
+        for thread in (self._hear, self._answer, self._speak):
             threading.Thread(target=thread, daemon=True).start()
         while True:
             with contextlib.suppress(KeyboardInterrupt):  # of a run that was over by then
@@ -96,6 +99,8 @@ class Worker:
                     self._runs.put((number, rest[0]))
                 elif kind == "stop":
                     self._stop(number)
+                elif kind == "finish":
+                    break
         self._runs.put(None)
 
     def _stop(self, number: int) -> None:
@@ -155,5 +160,9 @@ class Worker:
             self._send("error", number, one_line(f"{type(error).__name__}: {error}"))
 
     def _send(self, kind: str, number: int, what: Any) -> None:
-        with self._sending, contextlib.suppress(OSError):
-            self._parent.send((kind, number, what))
+        self._said.put((kind, number, what))
+
+    def _speak(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                self._parent.send(self._said.get())

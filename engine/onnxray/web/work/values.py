@@ -27,7 +27,7 @@ def value_shown(bench: Bench, *, model: int = 0, value: str, picture: str, first
     """A value of a picture: numbers about it, a histogram, and channels as tiles of one picture, strongest first.
 
     The strength of a channel is its largest absolute number. first: how many of the strongest are left out.
-    Errors: UnknownValue, ImageError, RuntimeRefusal.
+    Errors: UnknownValue, ImageError, RuntimeRefusal; InputError where nothing is left.
     """
     desk = bench.desk(model)
     name, array, grid = _read(desk, value, picture)
@@ -41,12 +41,12 @@ def value_shown(bench: Bench, *, model: int = 0, value: str, picture: str, first
         return {**found, "reason": "holds no numbers, or some that are not finite, so nothing is drawn of it"}
     if grid is None:
         flat = array.reshape(-1)
-        order = np.argsort(-np.abs(flat.astype(np.float64)), kind="stable")[first : first + _MOST_CHANNELS]
+        order = _strongest(np.abs(flat.astype(np.float64)), first)
         channels = [{"channel": int(k), "strength": float(flat[k])} for k in order]
         return {**found, "channels": channels, "count": int(flat.size), "reason": _no_grid(desk, name)}
-    maps = grid.maps(array)[0].astype(np.float32)
+    maps = grid.maps(array)[0].astype(np.float64)
     strength = np.abs(maps).reshape(len(maps), -1).max(1)
-    order = np.argsort(-strength, kind="stable")[first : first + _MOST_CHANNELS]
+    order = _strongest(strength, first)
     tiles, tile = _tiles(maps[order])
     return {
         **found, "rows": grid.height, "columns": grid.width, "count": len(maps), "png": png(tiles), "tile": tile,
@@ -66,7 +66,7 @@ def cell_shown(
     name, array, grid = _read(desk, value, picture)
     place = _place(array, grid, channel, row, column)
     found: dict[str, Any] = {
-        "value": name, "channel": channel, "row": row, "column": column, "number": float(array[(0, *place)]),
+        "value": name, "channel": channel, "row": row, "column": column, "number": _plain(array[place]),
         "box": None, "reason": None, "png": None, "inside": None, "size": None,
     }  # fmt: skip
     try:
@@ -79,12 +79,17 @@ def cell_shown(
         found["reason"] = str(error)
     pixels = desk.pixels(picture)
     cotangent = np.zeros(array.shape, np.float32)
-    cotangent[(0, *place)] = 1
-    gradient = desk.model.pullback(pixels, {name: cotangent})
+    cotangent[place] = 1
+    try:
+        gradient = desk.model.pullback(pixels, {name: cotangent})
+    except OnnxrayError as error:  # whole numbers have none; the number and what it sees are there all the same
+        return {**found, "reason": str(error)}
     if pixels.plain or not isinstance(gradient, np.ndarray):
         return {**found, "reason": "the model's input is no picture, so there is none of the pullback"}
     heat = gradient[0].sum(0).astype(np.float32)
     size = np.abs(heat)
+    if not np.isfinite(size).all():
+        return {**found, "reason": "some of its derivatives are not finite, so none is drawn"}
     drawn_to = float(np.quantile(size[size > 0], _SHARE)) if size.any() else 0.0
     drawn = draw_overlay(to_uint8(pixels.array[0]), heat, drawn_to, signed=True)
     top, left, bottom, right = found["box"] or (0, 0, *heat.shape)
@@ -96,29 +101,37 @@ def cell_shown(
 
 
 def _read(desk: Desk, value: str, picture: str) -> tuple[str, NDArray[Any], Grid | None]:
+    """A value of one picture, all of it: of shapes and lists of boxes the first axis is none of samples."""
     name = desk.model.select_values([value])[0]
     array = np.asarray(desk.model.values(desk.pixels(picture), [name])[name])
     try:
         grid = desk.space.grid(name)
-        grid.maps(array)
+        return name, array, grid if len(grid.maps(array)) == 1 else None
     except OnnxrayError:
-        grid = None
-    return name, array[:1], grid
+        return name, array, None
 
 
 def _place(array: NDArray[Any], grid: Grid | None, channel: int, row: int, column: int) -> tuple[int, ...]:
-    """Where a cell stands in the value, without the axis of samples."""
+    """Where a cell stands in the value. Errors: InputError for a cell that is not there, or holds no number."""
+    if array.dtype.kind not in "fiub":
+        raise InputError(f"the value holds {array.dtype}, of which a cell is no number")
     if grid is None:
-        inside = 0 <= channel < array[0].size
+        inside = 0 <= channel < array.size
     else:
         inside = 0 <= channel < grid.channels and 0 <= row < grid.height and 0 <= column < grid.width
     if not inside:
         raise InputError(f"there is no cell {channel},{row},{column} in a value of the shape {list(array.shape)}")
-    if grid is None:
-        return tuple(int(k) for k in np.unravel_index(channel, array.shape[1:]))
-    numbered = np.arange(array[0].size).reshape(1, *array.shape[1:])
-    flat = int(grid.maps(numbered)[0, channel, row, column])
-    return tuple(int(k) for k in np.unravel_index(flat, array.shape[1:]))
+    flat = channel
+    if grid is not None:
+        flat = int(grid.maps(np.arange(array.size).reshape(array.shape))[0, channel, row, column])
+    return tuple(int(k) for k in np.unravel_index(flat, array.shape))
+
+
+def _strongest(strength: NDArray[np.float64], first: int) -> NDArray[np.int64]:
+    """The channels from the ``first`` strongest on."""
+    if not 0 <= first < strength.size:
+        raise InputError(f"first is {first}; a number from 0 to {strength.size - 1} was expected")
+    return np.argsort(-strength, kind="stable")[first : first + _MOST_CHANNELS]
 
 
 def _no_grid(desk: Desk, name: str) -> str:
@@ -129,7 +142,7 @@ def _no_grid(desk: Desk, name: str) -> str:
     return "its rows and columns cannot be told"
 
 
-def _peak(one: NDArray[np.float32]) -> list[int]:
+def _peak(one: NDArray[np.float64]) -> list[int]:
     """Row and column of a channel's strongest cell."""
     return [int(k) for k in np.unravel_index(int(np.abs(one).argmax()), one.shape)]
 
@@ -145,21 +158,31 @@ def _field(desk: Desk, name: str) -> dict[str, Any] | None:
 def _statistics(array: NDArray[Any], numbers: NDArray[np.float64]) -> dict[str, Any]:
     if not numbers.size:
         return {"reason": "no finite numbers"}
+    largest = float(np.abs(numbers).max()) or 1.0
+    shares = numbers / largest  # sums of the largest numbers that there are would be none
     return {
-        "least": float(numbers.min()), "most": float(numbers.max()), "mean": float(numbers.mean()),
-        "deviation": float(numbers.std()), "zeros": float((numbers == 0).mean()),
+        "least": float(numbers.min()), "most": float(numbers.max()), "mean": float(shares.mean()) * largest,
+        "deviation": float(shares.std()) * largest, "zeros": float((numbers == 0).mean()),
         "not_finite": int(array.size - numbers.size),
     }  # fmt: skip
 
 
 def _histogram(numbers: NDArray[np.float64]) -> dict[str, Any] | None:
+    """How many numbers lie in each of equal parts between the least and the most; where those are one, in the first."""
     if not numbers.size:
         return None
-    counts, edges = np.histogram(numbers, _BINS)
-    return {"counts": counts.tolist(), "from": float(edges[0]), "to": float(edges[-1])}
+    least, most = float(numbers.min()), float(numbers.max())
+    halves = numbers / 2 - least / 2  # in halves, for the whole may be more than a number can be
+    width = most / 2 - least / 2
+    counts, _ = np.histogram(halves / width if width else halves, _BINS, (0.0, 1.0))
+    return {"counts": counts.tolist(), "from": least, "to": most}
 
 
-def _tiles(maps: NDArray[np.float32]) -> tuple[NDArray[np.uint8], dict[str, int]]:
+def _plain(number: Any) -> float | str:
+    return float(number) if np.isfinite(number) else "not finite"
+
+
+def _tiles(maps: NDArray[np.float64]) -> tuple[NDArray[np.uint8], dict[str, int]]:
     """Channels side by side in the colours of heat maps, each on its own scale, and how tiles lie in the picture."""
     _, height, width = maps.shape
     factor = max(1, _TILE // max(height, width))
@@ -170,7 +193,7 @@ def _tiles(maps: NDArray[np.float32]) -> tuple[NDArray[np.uint8], dict[str, int]
     drawn = []
     for one in maps[:, ::step, ::step]:
         span = float(np.abs(one).max()) or 1.0
-        drawn.append(draw_map(one, span, signed=signed).repeat(factor, 1).repeat(factor, 2))
+        drawn.append(draw_map((one / span).astype(np.float32), 1.0, signed=signed).repeat(factor, 1).repeat(factor, 2))
     high, wide = drawn[0].shape[1] + _LINE, drawn[0].shape[2] + _LINE
     sheet = np.full((3, rows * high, columns * wide), 128, np.uint8)
     for k, tile in enumerate(drawn):
