@@ -2,6 +2,10 @@
 
     min_G  E_i CE(D(G(i)), i),   i uniform over the classes, D the file, frozen; no pictures are needed
 
+Pictures that can be looked at take a prior, which is not the paper's (docs/generator.md):
+
+    + variation * mean over pixels of TV(G(i)),   D(T(G(i))) in place of D(G(i)), T a random similarity
+
 Of channels of a layer: D is the mean of each channel over its positions; the cross-entropy is that of their softmax.
 G is drawn by drawn.py, trained by Adam, and written as an ONNX file whose metadata say what it shows.
 """
@@ -57,6 +61,14 @@ class TrainGenerator(Method[GeneratedItem]):
     feed: Annotated[
         Literal["every", "once"], "whether the class is fed again at every level; once: the paper's ablation"
     ] = "every"
+    augment: Annotated[
+        Literal["none", "similarity"],
+        "what a picture goes through before the model sees it; similarity: random shifts, sizes and turns",
+    ] = "none"
+    variation: Annotated[
+        float, "weight of the pictures' total variation in the loss: the mean of pixels, colours from -1 to 1",
+        Range(0.0, 1e6),
+    ] = 0.0  # fmt: skip
 
     def __post_init__(self) -> None:
         check_choices(self)
