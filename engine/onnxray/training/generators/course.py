@@ -12,11 +12,13 @@ import onnx
 import torch
 from torch.nn.functional import cross_entropy
 
+from onnxray.errors import OutputError
 from onnxray.graph.file.replaced_tensors import replaced_bytes
 from onnxray.graph.reading import read_graph
 from onnxray.graph.trainable.listing import chosen, constants_of
+from onnxray.images.profile.profile import Profile
 from onnxray.methods.run import Run
-from onnxray.methods.synthesis.ascent.regularizers import TotalVariation
+from onnxray.methods.synthesis.ascent.regularizers import AlphaNorm, Regularizer, TotalVariation
 from onnxray.methods.synthesis.ascent.transforms import Similarity
 from onnxray.model.model import Model
 from onnxray.training.checkpoints import read_state, write_state
@@ -50,19 +52,13 @@ class GeneratorCourse:
         self.numbers = torch.tensor(numbers)
         self.shown = model.twin_for(asked.batch).differentiable((value,))
         self.view = Similarity(jitters=_jitters(model.profile.size)) if asked.augment == "similarity" else None
-        self.variation = TotalVariation(
-            weight=asked.variation, beta=1.0, scale=1 / math.prod(model.profile.size), floor=_SMOOTH
-        )
+        self.priors = _priors(asked.variation, asked.decay, model.profile)
         self.rounds = -(-asked.steps // _ROUND)
         self.standing: dict[str, Any] = {"round": -1, "ended": False}
 
     def round(self, number: int, run: Run) -> None:
         """A hundred steps, unless the training has ended before."""
-        if self.standing["round"] < 0 < number:
-            state = read_state(self.folder, number - 1)
-            if state is not None:
-                self.standing = dict(state["standing"])
-                self.steps.load(state["steps"])
+        self._go_on(number)
         if self.standing["ended"]:
             return
         random = torch.Generator().manual_seed(self.seed + 1 + number)
@@ -80,7 +76,7 @@ class GeneratorCourse:
         write_state(self.folder, number, {"standing": self.standing, "steps": self.steps.state()})
 
     def _losses(self, random: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-        """The mean cross-entropy of a step, and the same with what the variation costs."""
+        """The mean cross-entropy of a step, and the same with what the prior costs."""
         places = torch.randint(len(self.numbers), (self.asked.batch,), generator=random)
         feeds = {"class": places}
         if self.asked.noise:
@@ -90,16 +86,26 @@ class GeneratorCourse:
         seen = self.shown(pixels if self.view is None else self.view(pixels, random))[self.value].float()
         scores = seen.flatten(2).mean(2) if seen.ndim > 2 else seen
         entropy = cross_entropy(scores, self.numbers[places].to(scores.device))
-        if not self.asked.variation:
-            return entropy, entropy
-        return entropy, entropy + self.variation.weight * self.variation.penalty(made).mean()
+        return entropy, sum((one.weight * one.penalty(made).mean() for one in self.priors), entropy)
+
+    def _go_on(self, number: int) -> None:
+        """Take over what an earlier run left before the round. Errors: OutputError where it left nothing of it."""
+        if not self.standing["round"] < 0 < number:
+            return
+        state = read_state(self.folder, number - 1)
+        standing = {} if state is None else dict(state["standing"])
+        if state is None or not (standing["ended"] or standing["round"] == number - 1):
+            done = min(number * _ROUND, self.asked.steps)
+            raise OutputError(
+                f"{self.folder} holds no state of the training after {done} steps, so it cannot be gone on with; begin "
+                "anew: --overwrite"
+            )
+        self.standing = standing
+        self.steps.load(state["steps"])
 
     def written(self, _run: Run) -> bytes:
         """The generator's file."""
-        if self.standing["round"] < 0:
-            state = read_state(self.folder, self.rounds)
-            if state is not None:
-                self.steps.load(state["steps"])
+        self._go_on(self.rounds)
         return replaced_bytes(self.generator.graph.container, self.network.stored())
 
     def model_of(self, data: bytes) -> Model:
@@ -110,6 +116,16 @@ class GeneratorCourse:
 def _jitters(size: tuple[int, int]) -> tuple[int, int]:
     """Shifts by up to 8 and 4 pixels of 224, as lucid's, and as many for the size of others."""
     return round(min(size) / 28), round(min(size) / 56)
+
+
+def _priors(variation: float, decay: float, profile: Profile) -> list[Regularizer]:
+    """What pictures from -1 to 1 pay for: a number that does not depend on their size."""
+    centre = tuple(one / 127.5 - 1 for one in profile.mean_colour)
+    each: tuple[Regularizer, ...] = (
+        TotalVariation(weight=variation, beta=1.0, scale=1 / math.prod(profile.size), floor=_SMOOTH),
+        AlphaNorm(weight=decay, alpha=2.0, centre=centre, scale=1 / math.prod(profile.shape)),
+    )
+    return [one for one in each if one.weight]
 
 
 def drawn_network(proto: onnx.ModelProto, key: str, card: str) -> tuple[Model, Network]:

@@ -32,7 +32,7 @@ from onnxray.model.model import Model
 from onnxray.results.file_names import stem_of
 from onnxray.results.finished_items import Tape
 from onnxray.training.generators.inverted_item import InvertedItem
-from onnxray.training.generators.shown import keep_network
+from onnxray.training.generators.shown import keep_network, one_layer
 
 FILE = "inverter.onnx"
 _FEWEST, _SHOWN = 10, 20
@@ -52,9 +52,10 @@ class TrainInverter(Method[InvertedItem]):
     rate: Annotated[float, "the step of Adam, which falls to 0 along a line", Range(1e-12, 10.0)] = 1e-3
     width: Annotated[int, "channels of the last level; each level before has twice as many", Range(1, 256)] = 16
     held_out: Annotated[
-        str | tuple[str, ...],
-        "pictures that it is measured on and not trained on: a folder, may be repeated; or a share of the pictures",
-    ] = "0.1"
+        str | tuple[str, ...] | None,
+        "pictures that it is measured on and not trained on: a folder, may be repeated; or a share of the pictures; "
+        "default: 0.1",
+    ] = None
 
     def __post_init__(self) -> None:
         check_choices(self)
@@ -69,7 +70,7 @@ class TrainInverter(Method[InvertedItem]):
 
     def run(self, model: Model, pixels: Pixels, _goal: Any, run: Run) -> Iterator[InvertedItem]:
         """Give an item for held-out pictures, at most twenty."""
-        (layer,) = model.select_values([self.layer])
+        layer = one_layer(model, self.layer)
         if len(pixels) < _FEWEST:
             raise InputError(f"{len(pixels)} pictures were given to learn from; at least {_FEWEST} are needed")
         learnt, others = parted(model, pixels, self.held_out or "0.1", "an inverter")

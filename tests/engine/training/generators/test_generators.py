@@ -153,7 +153,7 @@ def test_a_prior_smoothes_what_is_shown(lenet: onnxray.Model, tmp_path: Path) ->
 
 
 def test_the_loss_of_a_step_is_the_formula(lenet: onnxray.Model, tmp_path: Path) -> None:
-    method = TrainGenerator(**SMALL, classes="4,7", variation=3.0)
+    method = TrainGenerator(**SMALL, classes="4,7", variation=3.0, decay=2.0)
     with Keeping.into(tmp_path / "out", "generator-train") as keep:
         run = Run(np.random.default_rng(0), lambda *_: None, [], tape=Tape(keep))
         work = course.GeneratorCourse(method, lenet, "ip2", (4, 7), "{}", tmp_path, run)
@@ -167,7 +167,8 @@ def test_the_loss_of_a_step_is_the_formula(lenet: onnxray.Model, tmp_path: Path)
     x = np.pad(v.numpy().astype(np.float64), ((0, 0), (0, 0), (0, 1), (0, 1)), mode="edge")
     down, across = x[..., 1:, :-1] - x[..., :-1, :-1], x[..., :-1, 1:] - x[..., :-1, :-1]
     variation = np.sqrt(down**2 + across**2 + 1e-6).sum(1).mean()
-    assert float((loss - entropy).detach()) == pytest.approx(3 * variation, rel=1e-3)
+    from_black = np.square(v.numpy() + 1.0).mean()  # LeNet's mean colour is black
+    assert float((loss - entropy).detach()) == pytest.approx(3 * variation + 2 * from_black, rel=1e-3)
 
 
 class Killed(BaseException):
