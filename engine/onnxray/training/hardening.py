@@ -2,10 +2,10 @@
 
     w <- w - rate d loss / d w,  the loss of losses.py on perturbations of perturbations.py, drawn for each batch
 
-The budget grows from 0 to eps over the first ``warm_up`` of the epochs; the rate falls to 0 along a line. A share of
-the pictures is held out: after each epoch the file as it then stands is judged on them, and the best is kept: the
-highest robust accuracy whose clean accuracy is at most ``max_drop`` below the file's own. Before and after, those that
-are held out are attacked by onnxray's robustness evaluation, and the result is verified.
+The budget grows from 0 to eps over the first ``warm_up`` of the epochs; the rate goes by a schedule (steps.py). A share
+of the pictures is held out: after each epoch the file as it then stands is judged on them, and the best is kept
+(``best_by``): the highest robust accuracy whose clean accuracy is at most ``max_drop`` below the file's own. Before and
+after, those that are held out are attacked by onnxray's robustness evaluation, and the result is verified.
 
 Goodfellow et al. 2015 (arXiv 1412.6572), Madry et al. 2018 (1706.06083), Rozsa et al. 2016 (1605.01775, 1611.06179),
 Zhang et al. 2019 (1901.08573), Miyato et al. 2018 (1704.03976).
