@@ -50,14 +50,28 @@ def chosen(page: Page, text: str) -> None:
     page.until("document.querySelector('#value').dataset.ready")
 
 
-def ran(page: Page, run: str, method: str, **fields: str) -> None:
-    """Fill in a method's form, run it, and wait for its end."""
+def filled(page: Page, method: str, **fields: str) -> None:
+    """Fill in a method's form."""
     page.click("#tab-methods")
     page.until("document.querySelector('#methods').dataset.ready")
     page.choose("#method", method)
     for name, value in fields.items():
         page.choose(f"#{name.replace('__', '-')}", value)
-    page.click("#run")
+
+
+def tried(page: Page, value: str) -> None:
+    """Open what is tried at once, slide there, and let it be seen beneath the form's own sliders."""
+    page.click("#live summary")
+    page.until("document.querySelector('#live').dataset.tried")
+    page.choose("#live-slider", value)
+    page.until(f"document.querySelector('#live').dataset.tried === {value!r}")
+    page.run("document.querySelector('#live').scrollIntoView({ block: 'end' })")
+
+
+def ran(page: Page, run: str, method: str, **fields: str) -> None:
+    """Fill in a method's form, run it, and wait for its end."""
+    filled(page, method, **fields)
+    page.run("document.querySelector('#run').click()")
     page.until(f"document.querySelector('#run-{run}').dataset.ready", 300)
 
 
@@ -79,6 +93,15 @@ def photographs(studio: Studio) -> None:
         page.run("document.querySelector('#run-r2 button[title^=Lay]').click()")
         page.until("document.querySelector('#compare .three').dataset.ready === 'difference'")
         shot(studio, page, "explore-compare.jpg")
+        filled(page, "invert", option__layer="fire5/concat_1", option__steps="400")
+        page.run("document.querySelector('#run').click()")
+        page.until("document.querySelector('#run-r3 .growing img').naturalWidth", 300)
+        page.until(
+            "document.querySelector('#run-r3 progress').value > 0.15 * document.querySelector('#run-r3 progress').max",
+            300,
+        )
+        shot(studio, page, "explore-growing.jpg")
+        page.click("#run-r3 .stop")
     with page_of(
         studio, "squeezenet.onnx", "dog.jpg", "--profile", "caffe-imagenet", width=390, height=844, dark=True
     ) as page:
@@ -89,25 +112,25 @@ def digits(studio: Studio) -> None:
     if (why := missing()) is not None:
         print(f"explore-*: left alone, {why}")
         return
-    with page_of(studio, "lenet", FOUR, NINE, height=900) as page:
+    with page_of(studio, "lenet", FOUR, NINE, height=1000) as page:
         chosen(page, "relu1")
-        page.click("#tab-methods")
-        page.until("document.querySelector('#methods').dataset.ready")
-        page.choose("#method", "attack pgd")
+        filled(page, "attack pgd")
+        tried(page, "50")
         shot(studio, page, "explore-methods.png")
+        filled(page, "lots", option__layer="relu1")
+        tried(page, "250")
+        shot(studio, page, "explore-lots.png")
         ran(page, "r1", "lots", option__layer="relu1")
         page.click("#run-r1 .along summary")
         page.until("document.querySelector('#run-r1 .along [data-ready]')")
-        page.choose("#run-r1 .along input", "100")
-        page.until("document.querySelector('#run-r1 .along [data-ready=\"100\"]')")
-        page.run("document.querySelector('#run-r1 .along').scrollIntoView()")
-        shot(studio, page, "explore-lots.png")
+        shot(studio, page, "explore-run.png")
 
 
+PHOTOGRAPHS = ("picture", "value", "cell", "compare", "growing", "phone")
 RECIPES = (
     Recipe(
-        tuple(f"explore-{name}.jpg" for name in ("picture", "value", "cell", "compare", "phone")), photographs,
+        tuple(f"explore-{name}.jpg" for name in PHOTOGRAPHS), photographs,
         ("squeezenet.onnx", "cat.jpg", "dog.jpg"), ("selenium",),
     ),
-    Recipe(("explore-methods.png", "explore-lots.png"), digits, packages=("selenium",)),
+    Recipe(("explore-methods.png", "explore-lots.png", "explore-run.png"), digits, packages=("selenium",)),
 )  # fmt: skip

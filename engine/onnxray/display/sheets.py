@@ -109,6 +109,7 @@ _SHEETS: Final[Mapping[type[Item], Callable[[Result[Any]], Mapping[str, bytes]]]
 }
 _OF_A_METHOD: Final[Mapping[str, Callable[[Result[Any]], Mapping[str, bytes]]]] = {
     "compare": map_check_report.comparison_pictures,
+    "generator-train": generator_report.trained_pictures,
     "invert": inversion_report.sheets,
     "fooling-gradient": fooling_report.sheets,
     "fooling-evolution": fooling_report.sheets,

@@ -29,6 +29,12 @@ def check_kind(name: str, value: object, kind: Any) -> None:
         raise InputError(f"{name} is {short(value)}; {_described(kind)} was expected")
 
 
+def check_seed(seed: object) -> None:
+    """Refuse what is no whole number from 0. Errors: InputError."""
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise InputError(f"seed is {short(seed)}; a whole number from 0 was expected")
+
+
 def check_callable(name: str, value: object, *arguments: str, optional: bool = False) -> None:
     """Refuse what is no function of these arguments, or None where it is ``optional``. Errors: InputError."""
     if optional and value is None:

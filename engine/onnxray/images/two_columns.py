@@ -30,8 +30,9 @@ def two_columns(
             raise InputError(f"{short(str(path))} has more than {_LARGEST} bytes; a smaller CSV was expected")
         rows = [row for row in csv.reader(io.StringIO(data.decode("utf-8-sig"), newline="")) if row]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
+        why = "it is no text in UTF-8" if isinstance(error, UnicodeDecodeError) else getattr(error, "strerror", None)
         raise InputError(
-            f"the {what} {short(str(path))} cannot be read ({error}); a CSV of {columns}{otherwise} was expected"
+            f"the {what} {short(str(path))} cannot be read ({why or error}); a CSV of {columns}{otherwise} was expected"
         ) from None
     if rows and rows[0][0].strip().lower() in headings:
         rows = rows[1:]

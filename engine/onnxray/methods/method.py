@@ -13,7 +13,7 @@ import numpy as np
 
 from onnxray.errors import InputError
 from onnxray.errors.short_values import short
-from onnxray.errors.type_checks import check_callable, check_kind
+from onnxray.errors.type_checks import check_callable, check_kind, check_seed
 from onnxray.images.pixels import Pixels, read_at_own_size
 from onnxray.methods.as_typed import call_of, path_texts, plain_fields, target_text
 from onnxray.methods.documentation import documentation
@@ -84,8 +84,7 @@ class Method(Generic[ItemT], metaclass=OptionsByName):
         if not isinstance(model, Model):
             raise InputError(f"the model is a {type(model).__name__}; open it first: onnxray.open(path)")
         self.refuse_if_unfit(model)
-        if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-            raise InputError(f"seed is {short(seed)}; a whole number from 0 was expected")
+        check_seed(seed)
         pixels, pictures = self._read(model, images)
         check_progress(progress)
         check_callable("each", each, "item", optional=True)

@@ -327,7 +327,7 @@ class Keeping:
         """The end, whatever it was: what is finished is told; where that is nothing, nothing stays."""
         kept = self._complete or bool(self._entries or self._left) or self._replaces
         if self._works and not self._complete:
-            if self._failed and not kept:
+            if self._failed and not kept and not self._ended:  # units that gave no items are finished too
                 shutil.rmtree(self.path / _WORK, ignore_errors=True)
             kept = kept or (self.path / _WORK).exists()
         with contextlib.suppress(OSError):

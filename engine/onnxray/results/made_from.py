@@ -32,10 +32,11 @@ from onnxray.model.model import Model
 MOST_NAMES: Final = 2000
 """Class names in a document; of more their number and sha256 stand there."""
 _CHOICES: Final = frozenset({
-    "answers", "at", "average", "baseline", "biases", "bn", "by", "channels", "colormap", "composite", "curve_start",
-    "dense_rule", "distance", "distribution", "encoding", "feed", "first_rule", "generator_colours", "heads", "library",
-    "loss", "measure", "metric", "norm", "normalise", "optimizer", "part", "parts", "picture", "pool", "preset",
-    "quadrature", "rescale", "rule", "score", "search", "shape", "superpixels", "unit",
+    "answers", "at", "augment", "average", "baseline", "best_by", "biases", "bn", "by", "channels", "colormap",
+    "composite", "curve_start", "dense_rule", "distance", "distribution", "encoding", "feed", "first_rule", "form",
+    "generator_colours", "heads", "library", "loss", "measure", "metric", "norm", "normalise", "optimizer", "part",
+    "parts", "picture", "pool", "preset", "quadrature", "rescale", "rule", "schedule", "score", "search", "shape",
+    "superpixels", "unit",
 })  # fmt: skip
 NO_FILES: Final = _CHOICES | {"layer", "value", "wrt", "title", "background", "device", "methods", "settings"}
 """Options whose text names no file, whatever lies in the working folder: one word of several, among others."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,7 +19,9 @@ _BEST = "best.npz"
 
 def write_state(folder: Path, epoch: int, state: Mapping[str, Any]) -> None:
     """Everything that the next epoch depends on; that of the epoch before stays. Errors: OutputError."""
-    _write(_state(folder, epoch), lambda path: torch.save(dict(state), path))
+    held = io.BytesIO()
+    torch.save(dict(state), held)  # of a full disk torch itself says where in its own source it noticed
+    _write(_state(folder, epoch), lambda path: path.write_bytes(held.getbuffer()))
     _state(folder, epoch - 2).unlink(missing_ok=True)
 
 
@@ -71,7 +74,7 @@ def _write(path: Path, write: Any) -> None:
         with partial.open("rb") as stream:
             os.fsync(stream.fileno())
         partial.replace(path)
-    except (OSError, RuntimeError) as error:
-        raise OutputError(f"{path} cannot be written: {getattr(error, 'strerror', None) or error}") from None
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {error.strerror or error}") from None
     finally:
         partial.unlink(missing_ok=True)

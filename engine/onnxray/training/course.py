@@ -6,7 +6,8 @@ the disk, so that a run that was killed goes on to the same file.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,15 +23,15 @@ from onnxray.images.pixels import Pixels
 from onnxray.methods.run import Run
 from onnxray.model.model import Model
 from onnxray.training.checkpoints import read_best, read_state, write_best, write_state
-from onnxray.training.examples import Examples
+from onnxray.training.examples import Examples, shuffled
 from onnxray.training.fine_tuning import compare
 from onnxray.training.item import EpochItem
-from onnxray.training.losses import Virtual, adversarial, trades
+from onnxray.training.losses import Virtual, adversarial, reading_of, trades
 from onnxray.training.network import Network, model_with
 from onnxray.training.options import HardeningOptions
 from onnxray.training.perturbations import Perturbing
 from onnxray.training.recalibration import recalibrated
-from onnxray.training.steps import Steps
+from onnxray.training.steps import SCHEDULES, Steps
 
 _JUDGED: Final = 1000
 """Held-out pictures that are judged after an epoch, at most."""
@@ -48,7 +49,7 @@ class Course:
         held: _Places, folder: Path, run: Run,
     ) -> None:  # fmt: skip
         self.asked, self.model, self.folder = asked, model, folder
-        self.logits = asked.logits(model)
+        self.logits, self.read = asked.logits(model), reading_of(model.head.kind)
         self.network = Network(model, asked.constants(model), dropout=asked.dropout)
         self.steps = Steps(self.network, asked.optimizer, asked.rate, asked.clip)
         self.layers = asked.layers(model.graph, self.logits)
@@ -58,7 +59,8 @@ class Course:
         self.unlabelled = self._without_labels()
         places = held[spread_places(len(held), _JUDGED)]
         self.judged = Examples.of(pictures, places, classes[places])
-        self.steps_each = -(-len(self.examples) // asked.batch)
+        self.each = max(len(self.examples), 0 if self.unlabelled is None else len(self.unlabelled))
+        self.steps_each = -(-self.each // asked.batch)
         self.standing: dict[str, Any] = {"stopped": "", "best": -1.0, "clean": None, "epoch": -1}
 
     def _without_labels(self) -> torch.Tensor | None:
@@ -95,13 +97,14 @@ class Course:
         clean, robust = self._accuracies(now, random)
         first = clean if number == 0 else float(self.standing["clean"])
         fell = first - clean > self.asked.max_drop + 1e-9
-        best = robust > self.standing["best"] and not fell
+        worth = self._worth(number, clean, robust)
+        best = worth > self.standing["best"] and not fell
         stopped = ""
         if fell:
             stopped = f"clean accuracy fell from {first:.4f} to {clean:.4f}, further than {self.asked.max_drop:g}"
             run.note(f"the training ended with epoch {number}: {stopped}; the best until then is kept")
         if best:
-            self.standing["best"] = robust
+            self.standing["best"] = worth
             if number:
                 write_best(self.folder, arrays)
         self.standing["clean"] = first
@@ -110,6 +113,13 @@ class Course:
             epoch=number, loss=loss, eps=self.asked.eps, clean_accuracy=clean, robust_accuracy=robust,
             held_out=len(self.judged), best=best, stopped=stopped,
         )  # fmt: skip
+
+    def _worth(self, number: int, clean: float, robust: float) -> float:
+        """What the written epoch has most of."""
+        plain = self.asked.loss == "adversarial" and not self.asked.named
+        return {"robust": robust, "clean": clean, "last": float(number)}[
+            self.asked.best_by or ("clean" if plain else "robust")
+        ]
 
     def _go_on(self, last: int) -> None:
         """Begin with what the last epoch left, where this run has not trained it itself."""
@@ -131,38 +141,48 @@ class Course:
         total, count = 0.0, 0
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed + number)
-            batches = self.examples.batches(asked.batch, order, random, distort=asked.distort, flip=asked.flip)
-            for place, (x, y) in enumerate(batches):
-                done = (number - 1) * self.steps_each + place
-                self.steps.set_rate(asked.rate * (1 - done / (asked.epochs * self.steps_each)))
-                value = self.steps.step(self._loss(own, x.to(self.network.device), y.to(self.network.device), order))
+            batches = self.examples.batches(
+                asked.batch, self.each, order, random, distort=asked.distort, flip=asked.flip
+            )
+            for place, ((x, y), more) in enumerate(zip(batches, self._more(order))):
+                done, steps = (number - 1) * self.steps_each + place, asked.epochs * self.steps_each
+                self.steps.set_rate(asked.rate * SCHEDULES[asked.schedule](done / steps))
+                value = self.steps.step(self._loss(own, x, y, more, order))
                 total, count = total + value * len(x), count + len(x)
-                run.progress(done + 1, asked.epochs * self.steps_each, f"epoch {number}: loss {total / count:.4g}")
+                run.progress(done + 1, steps, f"epoch {number}: loss {total / count:.4g}")
         return total / count
+
+    def _more(self, order: np.random.Generator) -> Iterator[torch.Tensor | None]:
+        """A batch of pictures without labels for each step; None where there are none."""
+        if self.unlabelled is None:
+            yield from itertools.repeat(None, self.steps_each)
+            return
+        rows = shuffled(len(self.unlabelled), self.each, order)
+        for start in range(0, self.each, self.asked.batch):
+            yield self.unlabelled[torch.from_numpy(rows[start : start + self.asked.batch])]
 
     def perturbing(self, eps: float, steps: int, random: torch.Generator) -> Perturbing:
         """What perturbs, of so many grey levels."""
         values = self.network.values
         return Perturbing(
             values=lambda x, names: values(x, names), logits=self.logits, layers=self.layers, eps=eps, steps=steps,
-            random=random,
+            random=random, read=self.read,
         )  # fmt: skip
 
     def _scores(self, x: torch.Tensor) -> torch.Tensor:
-        found = self.network.values(x, [self.logits], drawn=self.asked.dropout)
-        return found[self.logits].float().flatten(1)
+        return self.read(self.network.values(x, [self.logits], drawn=self.asked.dropout)[self.logits])
 
-    def _loss(self, own: Perturbing, x: torch.Tensor, y: torch.Tensor, order: np.random.Generator) -> torch.Tensor:
+    def _loss(
+        self, own: Perturbing, x: torch.Tensor, y: torch.Tensor, more: torch.Tensor | None, order: np.random.Generator
+    ) -> torch.Tensor:
         asked, named = self.asked, self.asked.named
+        x, y = x.to(self.network.device), y.to(self.network.device)
         if asked.loss == "trades":
             return trades(self._scores, own, x, y, asked.beta)
         if asked.loss == "virtual":
+            labelled, u = adversarial(self._scores, x, x, y, 1.0), x if more is None else more.to(x)
             virtual = Virtual(radius=asked.radius, xi=asked.xi)
-            more = x
-            if self.unlabelled is not None:
-                rows = order.integers(len(self.unlabelled), size=asked.batch)
-                more = torch.cat([x, self.unlabelled[torch.from_numpy(rows)].to(x)])
-            return adversarial(self._scores, x, x, y, 1.0) + asked.weight * virtual.loss(self._scores, own, more)
+            return labelled + asked.weight * virtual.loss(self._scores, own, u) if asked.weight else labelled
         if not named:
             return adversarial(self._scores, x, x, y, 1.0)
         kind = named[int(order.integers(len(named)))]

@@ -49,10 +49,11 @@ class Examples:
         return x, torch.from_numpy(self.classes[rows])
 
     def batches(
-        self, size: int, order: np.random.Generator, random: torch.Generator, *, distort: float, flip: bool
-    ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """All of them in a random order, the last batch as small as it comes."""
-        rows = order.permutation(len(self))
+        self, size: int, count: int, order: np.random.Generator, random: torch.Generator, *, distort: float,
+        flip: bool,
+    ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:  # fmt: skip
+        """``count`` of them, all in a random order and then all again; the last batch is as small as it comes."""
+        rows = shuffled(len(self), count, order)
         for start in range(0, len(rows), size):
             x, y = self.rows(rows[start : start + size])
             if distort:
@@ -61,6 +62,12 @@ class Examples:
                 mirrored = torch.rand(len(x), generator=random) < 0.5
                 x = torch.where(mirrored.reshape(-1, 1, 1, 1), x.flip(3), x)
             yield x, y
+
+
+def shuffled(length: int, count: int, order: np.random.Generator) -> NDArray[np.int64]:
+    """``count`` places below ``length``: all of them in a random order, and then all again in another."""
+    rounds = [order.permutation(length) for _ in range(-(-count // length))]
+    return np.concatenate(rounds)[:count]
 
 
 def distorted(images: torch.Tensor, random: torch.Generator, strength: float) -> torch.Tensor:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from onnxray.errors import InputError, MismatchError
 from onnxray.errors.short_values import short
-from onnxray.errors.type_checks import check_callable, check_kind, check_names
+from onnxray.errors.type_checks import check_callable, check_kind, check_names, check_seed
 from onnxray.graph.trainable.listing import Constant, chosen, constants_of
 from onnxray.methods.run import Progress
 from onnxray.model.model import Model
@@ -28,6 +28,8 @@ Batches = Iterable[tuple[Any, Any]] | Callable[[int], Iterable[tuple[Any, Any]]]
 
 _APART = 1e-3
 """Of the largest number of a value, as verification allows it."""
+_SEEDS = 2**63
+"""What torch takes a seed below."""
 
 
 def trainable(model: Model, outputs: Sequence[str] = ()) -> tuple[Constant, ...]:
@@ -35,7 +37,9 @@ def trainable(model: Model, outputs: Sequence[str] = ()) -> tuple[Constant, ...]
 
     outputs: the values that are trained on; by default the file's own.
     """
-    return constants_of(model.graph, model.select_values(outputs) if outputs else ())
+    names = check_names(outputs)
+    _check_model(model)
+    return constants_of(model.graph, model.select_values(names) if names else ())
 
 
 def fine_tune(
@@ -74,20 +78,26 @@ def fine_tune(
     from onnxray.training.network import Network
     from onnxray.training.steps import Steps
 
+    _check_model(model)
     check_callable("loss", loss, "values", "targets")
     check_kind("epochs", epochs, int)
     check_kind("dropout", dropout, bool)
+    check_seed(seed)
     check_progress(progress)
     if epochs < 1:
         raise InputError(f"epochs is {short(epochs)}; a whole number from 1 was expected")
+    named = None if train is None else check_names(train)
     names = {text: model.select_values([text])[0] for text in check_names(values)}
-    network = Network(model, chosen(trainable(model, tuple(names.values())), train, freeze), dropout=dropout)
+    if not names:
+        raise InputError("values names nothing; the values that the loss is computed from were expected")
+    constants = chosen(trainable(model, tuple(names.values())), named, check_names(freeze))
+    network = Network(model, constants, dropout=dropout)
     steps = Steps(network, optimizer, rate, clip)
     last: Any = None
     with shown(progress) as tick, torch.random.fork_rng(devices=[]):
         for epoch in range(epochs):
-            torch.manual_seed(seed + epoch)
-            for number, pair in enumerate(batches(epoch) if callable(batches) else batches):
+            torch.manual_seed((seed + epoch) % _SEEDS)
+            for number, pair in enumerate(_of_epoch(batches, epoch)):
                 last, targets = _pair(pair)
                 last = _variable(model, last)
                 found = network.values(last, list(names.values()), drawn=dropout)
@@ -126,6 +136,24 @@ def compare(network: Network, trained: Model, variable: Any, names: Sequence[str
             )
 
 
+def _check_model(model: object) -> None:
+    if not isinstance(model, Model):
+        raise InputError(f"the model is {short(model)}; open it first: onnxray.open(path)")
+
+
+def _of_epoch(batches: Batches, epoch: int) -> Iterable[tuple[Any, Any]]:
+    """The batches of an epoch. Errors: InputError."""
+    if callable(batches):
+        check_callable("batches", batches, "epoch")
+        batches = batches(epoch)
+    if not isinstance(batches, Iterable) or isinstance(batches, str | bytes):
+        raise InputError(
+            f"batches is {short(batches)}; pairs of (images, targets), or a function of the epoch that gives them, "
+            "were expected"
+        )
+    return batches
+
+
 def _pair(pair: object) -> tuple[Any, Any]:
     if not isinstance(pair, tuple | list) or len(pair) != 2:
         raise InputError(f"a batch is {short(type(pair).__name__)}; a pair of images and targets was expected")
@@ -140,7 +168,20 @@ def _variable(model: Model, images: Any) -> Any:
     if isinstance(images, torch.Tensor):
         return images
     if isinstance(images, Mapping):
-        return {name: torch.as_tensor(np.asarray(value)) for name, value in images.items()}
+        return {name: _tensor(name, value) for name, value in images.items()}
     arrays = model.variables(images)
     tensors = {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}
     return next(iter(tensors.values())) if len(tensors) == 1 else tensors
+
+
+def _tensor(name: object, value: Any) -> torch.Tensor:
+    """An input that was given by its name. Errors: InputError."""
+    import numpy as np
+    import torch
+
+    if isinstance(value, torch.Tensor):
+        return value
+    try:
+        return torch.as_tensor(np.asarray(value))
+    except (TypeError, ValueError, RuntimeError):
+        raise InputError(f"the input {short(name)} is {short(value)}; an array of numbers was expected") from None

@@ -2,10 +2,10 @@
 
     w <- w - rate d loss / d w,  the loss of losses.py on perturbations of perturbations.py, drawn for each batch
 
-The budget grows from 0 to eps over the first ``warm_up`` of the epochs; the rate falls to 0 along a line. A share of
-the pictures is held out: after each epoch the file as it then stands is judged on them, and the best is kept: the
-highest robust accuracy whose clean accuracy is at most ``max_drop`` below the file's own. Before and after, those that
-are held out are attacked by onnxray's robustness evaluation, and the result is verified.
+The budget grows from 0 to eps over the first ``warm_up`` of the epochs; the rate goes by a schedule (steps.py). A share
+of the pictures is held out: after each epoch the file as it then stands is judged on them, and the best is kept
+(``best_by``): the highest robust accuracy whose clean accuracy is at most ``max_drop`` below the file's own. Before and
+after, those that are held out are attacked by onnxray's robustness evaluation, and the result is verified.
 
 Goodfellow et al. 2015 (arXiv 1412.6572), Madry et al. 2018 (1706.06083), Rozsa et al. 2016 (1605.01775, 1611.06179),
 Zhang et al. 2019 (1901.08573), Miyato et al. 2018 (1704.03976).
@@ -23,6 +23,7 @@ from typing import Any, ClassVar, final
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxray.arrays import spread_places
 from onnxray.errors import InputError, OutputError
 from onnxray.errors.short_values import short
 from onnxray.graph.file.replaced_tensors import write_replaced
@@ -196,14 +197,12 @@ def _readable(pictures: PictureList, classes: NDArray[np.int64], run: Run) -> tu
 def parted(
     classes: NDArray[np.int64], share: float, random: np.random.Generator
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Places that are trained on and places that are held out, of each class alike. Errors: InputError."""
-    held: list[NDArray[np.int64]] = []
-    for number in np.unique(classes[classes >= 0]):
-        own = random.permutation(np.flatnonzero(classes == number))
-        held.append(own[: round(share * len(own))])
-    out = np.sort(np.concatenate(held))
+    """Places that are trained on and places that are held out, of each class alike, to one. Errors: InputError."""
+    numbers = random.permutation(np.unique(classes[classes >= 0]))
+    sorted_ = np.concatenate([random.permutation(np.flatnonzero(classes == number)) for number in numbers])
+    out = np.sort(sorted_[spread_places(len(sorted_), max(1, round(share * len(sorted_))))])
     kept = np.setdiff1d(np.flatnonzero(classes >= 0), out)
-    if not len(out) or len(kept) < _FEWEST:
+    if len(kept) < _FEWEST:
         raise InputError(
             f"{len(kept)} pictures to train on and {len(out)} to judge by are left; at least {_FEWEST} and 1 are needed"
         )

@@ -2,8 +2,14 @@
 
     adversarial  (1 - clean) CE(f(x'), y) + clean CE(f(x), y),  x' a perturbation of x  (Madry et al. 2018)
     trades       CE(f(x), y) + beta KL(p(x) | p(x')),  x' up that KL within the ball  (Zhang et al. 2019)
-    virtual      CE(f(x), y) + weight KL(p(u) | p(u + r)), u unlabelled as well  (Miyato et al. 2018):
+    virtual      CE(f(x), y) + weight KL(p(u) | p(u + r)), u without label, or x if none is  (Miyato et al. 2018):
                  d ~ N(0, I),  g = grad_d KL(p(u) | p(u + xi d / |d|)),  r = radius g / |g|, p(u) held fixed
+
+f(x) are numbers whose softmax is what the file says of the K classes:
+
+    classes, logits   z, as they stand before the softmax
+    binary            (-z / 2, z / 2): the softmax is (1 - sigmoid z, sigmoid z), and CE the binary one
+    probabilities     log p
 
 |.| is the L2 norm of a sample in grey levels. xi = 2.55 (0.01 of the range) by default: the paper's 1e-6 is below what
 float32 keeps of a prediction; ``agreement`` compares two of them.
@@ -17,12 +23,29 @@ from dataclasses import dataclass
 import torch
 from torch.nn.functional import cross_entropy, kl_div, log_softmax, softmax
 
-from onnxray.training.perturbations import Perturbing, gradient
+from onnxray.graph.classifier.readings import both_classes
+from onnxray.graph.outputs.facts import OutputKind
+from onnxray.training.perturbations import Perturbing, Reading, gradient, plain
 
 Scores = Callable[[torch.Tensor], torch.Tensor]
 
+_LEAST = 1e-30
 _NEAR = 0.001 * 255
 """TRADES starts from x + 0.001 N(0, 1) of the range, for its loss has no gradient at x."""
+
+
+def _binary(value: torch.Tensor) -> torch.Tensor:
+    both: torch.Tensor = both_classes(value.float() / 2, probability=False)
+    return both
+
+
+def _logarithms(value: torch.Tensor) -> torch.Tensor:
+    return plain(value).clamp(min=_LEAST).log()
+
+
+def reading_of(kind: OutputKind) -> Reading:
+    """How the value that ``logits`` names is read, of an output of this kind."""
+    return {"binary": _binary, "probabilities": _logarithms}.get(kind, plain)
 
 
 def divergence(held: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:

@@ -9,7 +9,7 @@ from onnxray.assess.robustness.evaluation import RobustnessEvaluation
 from onnxray.errors import InputError, NotAClassifier
 from onnxray.errors.short_values import short
 from onnxray.graph.facts import Graph
-from onnxray.graph.outputs.facts import CLASS_KINDS
+from onnxray.graph.outputs.facts import CLASS_KINDS, OutputFacts, dims_of
 from onnxray.graph.trainable.listing import Constant, chosen, constants_of
 from onnxray.graph.weight_layers import weight_layers
 from onnxray.methods.option_checks import Range, check_choices
@@ -17,7 +17,7 @@ from onnxray.model.model import Model
 
 HELD: Final = 2**30
 """Bytes of pixels that are held; more are read from their files in each epoch."""
-KINDS: Final = ("fgsm", "pgd", "hot-cold", "lots", "feature")
+KINDS: Final = ("fgsm", "fast", "pgd", "hot-cold", "lots", "feature")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,8 +25,9 @@ class HardeningOptions:
     """How a classifier is hardened."""
 
     attacks: Annotated[
-        str, "what pictures are perturbed by: fgsm, pgd, hot-cold, lots, feature, one drawn for each batch; or none"
-    ] = "pgd"
+        str,
+        "what pictures are perturbed by: fgsm, fast, pgd, hot-cold, lots, feature, one drawn for each batch; or none",
+    ] = "pgd"  # fmt: skip
     eps: Annotated[float, "the budget of a perturbation, L_inf in grey levels", Range(1e-3, 255.0)] = 8.0
     steps: Annotated[int, "steps of a perturbation that takes several", Range(1, 1000)] = 7
     loss: Annotated[
@@ -36,16 +37,24 @@ class HardeningOptions:
     clean: Annotated[float, "the share of clean pictures in the adversarial loss", Range(0.0, 1.0)] = 0.0
     beta: Annotated[float, "the weight of the divergence in TRADES", Range(0.0, 1e6)] = 6.0
     unlabelled: Annotated[
-        str | tuple[str, ...] | None, "pictures without labels, or folders of them, for virtual; repeatable"
+        str | tuple[str, ...] | None,
+        "pictures without labels, or folders of them, whose divergence virtual takes; repeatable",
     ] = None
     weight: Annotated[float, "the weight of the divergence in virtual adversarial training", Range(0.0, 1e6)] = 1.0
     radius: Annotated[float, "the length of its perturbation, L2 in grey levels", Range(1e-6, 1e6)] = 510.0
     xi: Annotated[float, "the length at which its direction is looked for, in grey levels", Range(1e-9, 1e6)] = 2.55
 
-    epochs: Annotated[int, "how often the pictures are gone through", Range(1, 100_000)] = 10
+    epochs: Annotated[
+        int, "how often the pictures are gone through; of labelled and unlabelled ones those that are more",
+        Range(1, 100_000),
+    ] = 10  # fmt: skip
     batch: Annotated[int, "pictures in a step", Range(1, 100_000)] = 64
     optimizer: Annotated[Literal["adam", "adamw", "sgd"], "torch's; sgd with a momentum of 0.9"] = "adam"
-    rate: Annotated[float, "the first step of the optimiser", Range(1e-12, 1e3)] = 1e-4
+    rate: Annotated[float, "the largest step of the optimiser", Range(1e-12, 1e3)] = 1e-4
+    schedule: Annotated[
+        Literal["constant", "linear", "cosine", "one-cycle"],
+        "how the rate goes: along a line or half a cosine to nothing, or up first (one-cycle)",
+    ] = "linear"
     clip: Annotated[float | None, "the largest norm of a step's gradient; any where left out", Range(1e-12)] = None
     warm_up: Annotated[float, "the share of the epochs over which the budget grows", Range(0.0, 1.0)] = 0.3
     distort: Annotated[
@@ -67,6 +76,11 @@ class HardeningOptions:
     ] = None
 
     held_out: Annotated[float, "the share of the pictures that is held out and judged", Range(0.01, 0.9)] = 0.1
+    best_by: Annotated[
+        Literal["robust", "clean", "last"] | None,
+        "which epoch is written: of the highest robust or clean accuracy, or the last; where left out, by robust, of "
+        "plain fine-tuning by clean accuracy",
+    ] = None
     max_drop: Annotated[float, "how far clean accuracy may fall before the training ends", Range(0.0, 1.0)] = 0.05
     evaluate: Annotated[int, "held-out pictures that are attacked before and after; 0: none", Range(0, 100_000)] = 50
     evaluate_attacks: Annotated[
@@ -106,10 +120,10 @@ class HardeningOptions:
     def logits(self, model: Model) -> str:
         """The value that the loss is of. Errors: NotAClassifier where it is not one score a class."""
         head = model.head
-        if head.kind not in CLASS_KINDS or head.kind in {"binary", "multi-label"}:
+        if head.kind not in CLASS_KINDS or head.kind == "multi-label":
             raise NotAClassifier(
-                f"output {head.name!r} is {head.said()}; harden trains classifiers of one score a class. Of others "
-                "onnxray.training.fine_tune takes any loss"
+                f"output {head.name!r} {_refused(model.graph, head)}. Of others onnxray.training.fine_tune takes any "
+                "loss"
             )
         return model.aliases["logits"]
 
@@ -118,3 +132,16 @@ class HardeningOptions:
         needed = {name for node in graph.needed_for([logits]) for name in node.outputs}
         found = [name for name in weight_layers(graph) if name in needed and name in graph.depends_on_input]
         return tuple(name for name in found if name not in graph.dequantised) or (logits,)
+
+
+def _refused(graph: Graph, head: OutputFacts) -> str:
+    """Why an output is not trained."""
+    dims = dims_of(graph, head.name)
+    if dims is not None and len(dims) == 1 and dims[0] != 1 and not head.stated:
+        return f"is of shape {list(dims)}, without an axis of samples; harden trains classifiers of shape (N, classes)"
+    if head.kind == "multi-label":
+        return (
+            f"is {head.said()}: the one label of a picture does not say which other classes it has; harden trains "
+            "classifiers of one class a picture"
+        )
+    return f"is {head.said()}; harden trains classifiers of one score a class"

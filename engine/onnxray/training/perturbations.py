@@ -1,6 +1,7 @@
 """Perturbations of a batch by the network in training, within eps grey levels of L_inf and of [0, 255].
 
     fgsm     x + eps sign g,  g the gradient of the cross-entropy with the true class  (Goodfellow et al. 2015)
+    fast     one step P(x + 1.25 eps sign g) from a uniform start in the ball  (Wong, Rice, Kolter 2020, 2001.03994)
     pgd      from a uniform start in the ball, `steps` times x <- P(x + 2.5 eps / steps sign g)  (Madry et al. 2018)
     hot-cold x + eps sign J^T w at the logits h: w_y = -|h_y|, w_t = |h_t| of the runner-up t  (Rozsa et al. 2016)
     lots     `steps` times x <- P(x + 2.5 eps / steps eta / max |eta|),  eta = J_l^T (f_l(t) - f_l(x)),  at a layer l
@@ -23,12 +24,19 @@ from torch.nn.functional import cross_entropy
 from onnxray.engines.cotangents import Tensors
 
 _STEP: Final = 2.5
+_FAST: Final = 1.25
 Values = Callable[[torch.Tensor, Sequence[str]], Tensors]
+Reading = Callable[[torch.Tensor], torch.Tensor]
+
+
+def plain(value: torch.Tensor) -> torch.Tensor:
+    """Scores as a softmax takes them, (N, K)."""
+    return value.float().flatten(1)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Perturbing:
-    """What perturbs. values: named values of pixels. layers: those that are drawn from."""
+    """What perturbs. values: named values of pixels. layers: those that are drawn from. read: scores of the logits."""
 
     values: Values
     logits: str
@@ -36,14 +44,15 @@ class Perturbing:
     eps: float
     steps: int
     random: torch.Generator
+    read: Reading = plain
 
     def by(self, name: str, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         """The batch x (N, C, H, W) in grey levels of the classes y, perturbed; no gradient goes through it."""
         return KINDS[name](self, x, y)
 
     def scores(self, x: torch.Tensor) -> torch.Tensor:
-        """The logits, (N, classes)."""
-        return self.values(x, [self.logits])[self.logits].float().flatten(1)
+        """Scores whose softmax is what the file says, (N, classes)."""
+        return self.read(self.values(x, [self.logits])[self.logits])
 
     def layer(self) -> str:
         """One of the layers, drawn."""
@@ -78,6 +87,12 @@ def gradient(function: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor) 
 def _fgsm(own: Perturbing, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     g = gradient(lambda p: cross_entropy(own.scores(p), y, reduction="sum"), x)
     return own.within(x, x + own.eps * g.sign())
+
+
+def _fast(own: Perturbing, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    begin = own.start(x)
+    g = gradient(lambda p: cross_entropy(own.scores(p), y, reduction="sum"), begin)
+    return own.within(x, begin + _FAST * own.eps * g.sign())
 
 
 def _pgd(own: Perturbing, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
@@ -131,6 +146,6 @@ def _feature(own: Perturbing, x: torch.Tensor, _y: torch.Tensor) -> torch.Tensor
 
 
 KINDS: Final[Mapping[str, Callable[[Perturbing, torch.Tensor, torch.Tensor], torch.Tensor]]] = {
-    "fgsm": _fgsm, "pgd": _pgd, "hot-cold": _hot_cold, "lots": _lots, "feature": _feature,
+    "fgsm": _fgsm, "fast": _fast, "pgd": _pgd, "hot-cold": _hot_cold, "lots": _lots, "feature": _feature,
 }  # fmt: skip
 """By name."""

@@ -11,6 +11,7 @@ import numpy as np
 from onnxray.arrays import Array
 from onnxray.errors import InputError, OutputError
 from onnxray.errors.short_values import short
+from onnxray.errors.type_checks import as_path, check_kind
 from onnxray.graph.file.container import Container
 from onnxray.graph.file.replaced_tensors import write_replaced
 from onnxray.model.model import Model
@@ -28,7 +29,8 @@ def save(trained: Model | ImportedModule, path: str | os.PathLike[str], *, in_pl
     Gives the files that were written. Errors: InputError for what came from no file, and for parameters that training
     ruined; OutputError where a file is there.
     """
-    target = Path(path)
+    target = as_path("path", path)
+    check_kind("in_place", in_place, bool)
     if isinstance(trained, Model):
         container, arrays = trained.graph.container, dict[str, Array]()
     else:
@@ -38,8 +40,12 @@ def save(trained: Model | ImportedModule, path: str | os.PathLike[str], *, in_pl
 
 
 def check_target(container: Container, target: Path, *, in_place: bool) -> None:
-    """Refuse to write over what is there, but for the model itself where that is said. Errors: OutputError."""
+    """Refuse to write over what is there, but for the model itself where that is said; and names of other kinds of
+    files than the model's. Errors: OutputError.
+    """
     own = container.absolute
+    if target.suffix.lower() not in {".onnx", "" if own is None else own.suffix.lower()} - {""}:
+        raise OutputError(f"{short(str(target))}: the name of an ONNX file, ending in .onnx, was expected")
     same = own is not None and target.exists() and own.exists() and target.samefile(own)
     if same and not in_place:
         raise OutputError(f"{target} is the model itself; give another name, or replace it with in_place (--in-place)")

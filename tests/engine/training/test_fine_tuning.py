@@ -170,6 +170,18 @@ def test_the_model_itself_is_replaced_only_where_that_is_said(tmp_path: Path) ->
         save(onnxray.to_torch(path, trainable=True), tmp_path / "other.onnx", in_place=True)
 
 
+def test_names_of_no_onnx_file_are_refused(tmp_path: Path) -> None:
+    onnx.save(models.lenet(), tmp_path / "net.onnx")
+    (tmp_path / "net.model").write_bytes((tmp_path / "net.onnx").read_bytes())
+    model = onnxray.open(tmp_path / "net.onnx")
+    for name in ("better", "better.pt", "better.onnx.tmp"):
+        with pytest.raises(OutputError, match=r"ending in \.onnx, was expected"):
+            save(model, tmp_path / name)
+    assert save(model, tmp_path / "better.ONNX") == [tmp_path / "better.ONNX"]
+    assert save(onnxray.open(tmp_path / "net.model"), tmp_path / "better.model") == [tmp_path / "better.model"]
+    assert len(list(tmp_path.iterdir())) == 4
+
+
 def test_what_came_from_no_file_is_not_saved(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="'Linear' cannot be saved"):
         save(nn.Linear(2, 2), tmp_path / "x.onnx")  # type: ignore[arg-type]

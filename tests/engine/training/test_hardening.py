@@ -18,7 +18,7 @@ from onnxray.errors import ImageError, InputError, NotAClassifier, OutputError
 from onnxray.graph.differences.files import differences
 from onnxray.results.keeping import Keeping
 from onnxray.training import course, steps
-from onnxray.training.hardening import Harden
+from onnxray.training.hardening import Harden, parted
 from support import models
 
 DIGITS = list(onnxray_models.samples("lenet"))
@@ -40,8 +40,14 @@ def csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def hardened(model: onnxray.Model, folder: Path, *, resume: bool = False, seed: int = 0, **options: Any) -> Any:
     method = Harden(**{**QUICK, "attacks": "fgsm", **options})
-    with Keeping.into(folder, "harden", resume=resume) as keep:
-        result = method(model, DIGITS, LABELS, seed=seed, keep=keep)
+    return hardened_on(model, DIGITS, LABELS, folder, method, resume=resume, seed=seed)
+
+
+def hardened_on(
+    model: onnxray.Model, pictures: list[Path], labels: list[str], folder: Path, method: Harden, **options: Any
+) -> Any:
+    with Keeping.into(folder, "harden", resume=options.pop("resume", False)) as keep:
+        result = method(model, pictures, labels, keep=keep, **options)
         keep.complete(result)
     return result
 
@@ -79,7 +85,8 @@ class Killed(BaseException):
 def test_a_run_that_was_killed_goes_on_to_the_same_file(
     lenet: onnxray.Model, run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
-    wanted = hardened(lenet, tmp_path / "whole", attacks="fgsm,lots", steps=2, epochs=2)
+    options = {"attacks": "fgsm,fast,lots", "steps": 2, "epochs": 2, "schedule": "one-cycle", "distort": 0.5}
+    wanted = hardened(lenet, tmp_path / "whole", **options)
     with monkeypatch.context() as patched:
         counted: Iterator[int] = iter(range(1000))
         place = (steps.Steps, "step") if when == "in an epoch" else (course.Course, "_stand")
@@ -93,8 +100,8 @@ def test_a_run_that_was_killed_goes_on_to_the_same_file(
 
         patched.setattr(*place, stopped)
         with pytest.raises(Killed):
-            hardened(lenet, tmp_path / "killed", attacks="fgsm,lots", steps=2, epochs=2)
-    result = hardened(lenet, tmp_path / "killed", resume=True, attacks="fgsm,lots", steps=2, epochs=2)
+            hardened(lenet, tmp_path / "killed", **options)
+    result = hardened(lenet, tmp_path / "killed", resume=True, **options)
     assert [item.numbers() for item in result] == [item.numbers() for item in wanted]
     files = [(tmp_path / name / "lenet.onnx").read_bytes() for name in ("whole", "killed")]
     assert files[0] == files[1]
@@ -138,6 +145,61 @@ def test_other_losses_train_too(lenet: onnxray.Model, tmp_path: Path, loss: str)
     if loss == "virtual":
         assert any("agree to a cosine of" in note for note in result.provenance.notes)
         assert result.extra["hardening"]["trained"]["unlabelled"] == 40
+
+
+def test_the_best_is_by_what_is_stated_and_of_plain_fine_tuning_by_clean_accuracy(
+    lenet: onnxray.Model, tmp_path: Path
+) -> None:
+    for name, options in (
+        ("clean_accuracy", {"attacks": "none"}), ("robust_accuracy", {}), ("clean_accuracy", {"best_by": "clean"}),
+        ("epoch", {"best_by": "last"}),
+    ):  # fmt: skip
+        items = hardened(lenet, tmp_path / f"{name}{len(options)}", **options).items
+        best = -1.0
+        for item in items:
+            worth = getattr(item, name)
+            assert item.best == (worth > best)
+            best = max(best, worth)
+
+
+def test_unlabelled_pictures_are_gone_through_once_an_epoch(lenet: onnxray.Model) -> None:
+    ticks: list[tuple[int, int]] = []
+    more = np.array(lenet.pixels(DIGITS).array)
+    with pytest.MonkeyPatch.context() as patched:
+        shown: list[np.ndarray] = []
+        old = course.Virtual.loss
+
+        def loss(self: Any, scores: Any, own: Any, x: Any) -> Any:
+            shown.append(x.numpy())
+            return old(self, scores, own, x)
+
+        patched.setattr(course.Virtual, "loss", loss)
+        Harden(**{**QUICK, "epochs": 1, "held_out": 0.5}, loss="virtual", unlabelled=tuple(map(str, DIGITS)))(
+            lenet, DIGITS[:60], LABELS[:60], progress=lambda done, total, _: ticks.append((done, total))
+        )
+    assert (7, 7) in ticks  # 100 unlabelled pictures in batches of 16, beside 30 labelled ones
+    rows = np.concatenate(shown)
+    assert sorted(row.tobytes() for row in rows) == sorted(row.tobytes() for row in more)
+
+
+BINARY = """
+g (float[N,1,28,28] x) => (float[N,1] y) {
+  a = Conv <strides = [4, 4]> (x, w) r = Relu (a) f = Flatten (r) z = Gemm (f, g, h) y = Sigmoid (z)
+}"""
+
+
+def test_a_classifier_of_one_sigmoid_is_hardened(tmp_path: Path) -> None:
+    r = models.random
+    weights = {"w": r(0, 4, 1, 5, 5, scale=0.002), "g": r(1, 144, 1, scale=0.1), "h": r(2, 1)}
+    model = onnxray.open(models.parse(BINARY, weights), "raw")
+    assert model.head.kind == "binary"
+    pictures = [path for path in DIGITS if path.stem[0] in "01"]
+    method = Harden(**{**QUICK, "attacks": "fgsm", "epochs": 12, "rate": 1e-2, "max_drop": 1.0, "batch": 4})
+    result = hardened_on(model, pictures, [path.stem[0] for path in pictures], tmp_path / "out", method)
+    assert result.items[-1].robust_accuracy > 0.8 > result.items[0].robust_accuracy
+    written = onnxray.open(tmp_path / "out" / "model.onnx", model.profile)
+    assert differences(model.graph, written.graph).only_weights
+    assert (written.classify(pictures) == [int(path.stem[0]) for path in pictures]).mean() > 0.9
 
 
 NORMALISED = """
@@ -195,6 +257,19 @@ def test_the_model_itself_is_not_written_over(lenet: onnxray.Model, tmp_path: Pa
     assert [one.name for one in tmp_path.iterdir()] == ["net.onnx"]
 
 
+@pytest.mark.parametrize(
+    ("each", "share", "least", "most"), [(10, 0.3, 3, 3), (5, 0.1, 0, 1), (1, 0.1, 0, 1), (33, 0.2, 6, 7)]
+)
+def test_of_each_class_the_same_share_is_held_out(each: int, share: float, least: int, most: int) -> None:
+    classes = np.random.default_rng(0).permutation(np.append(np.repeat(np.arange(20), each), [-1, -1]))
+    kept, held = parted(classes, share, np.random.default_rng(1))
+    assert sorted([*kept, *held]) == np.flatnonzero(classes >= 0).tolist()
+    assert len(held) == round(20 * each * share)
+    counts = np.bincount(classes[held], minlength=20)
+    assert counts.min() >= least
+    assert counts.max() <= most
+
+
 def test_an_empty_folder_is_one_line(lenet: onnxray.Model, tmp_path: Path) -> None:
     (tmp_path / "none").mkdir()
     result = CliRunner().invoke(app, ["harden", "lenet", str(tmp_path / "none"), "--labels", "folders"])
@@ -212,7 +287,7 @@ def test_what_cannot_be_is_refused(lenet: onnxray.Model, tmp_path: Path) -> None
         method(lenet, DIGITS, ["1", "2"])
     with pytest.raises(InputError, match="was given no labels"):
         method(lenet, DIGITS)
-    with pytest.raises(InputError, match="of fgsm, pgd, hot-cold, lots, feature some were expected"):
+    with pytest.raises(InputError, match="of fgsm, fast, pgd, hot-cold, lots, feature some were expected"):
         Harden(attacks="best")
     with pytest.raises(InputError, match="--loss virtual"):
         Harden(unlabelled="folder")
@@ -225,6 +300,17 @@ def test_what_cannot_be_is_refused(lenet: onnxray.Model, tmp_path: Path) -> None
     proto = models.parse("g (float[N,1,8,8] x) => (float[N,1,8,8] y) { y = Relu (x) }")
     with pytest.raises(NotAClassifier, match="fine_tune takes any loss"):
         method(onnxray.open(proto, "raw"), DIGITS, LABELS)
+
+
+def test_outputs_that_are_not_trained_are_refused_by_what_they_are() -> None:
+    method = Harden(**{**QUICK, "attacks": "fgsm"})
+    rows = "g (float[1,1,28,28] x) => (float[10] y) { f = Flatten (x) z = MatMul (f, w) y = Reshape (z, s) }"
+    alone = models.parse(rows, {"w": models.random(0, 784, 10), "s": np.array([10])})
+    with pytest.raises(NotAClassifier, match=r"is of shape \[10\], without an axis of samples"):
+        method(onnxray.open(alone, "raw"), DIGITS, LABELS)
+    several = "g (float[N,1,28,28] x) => (float[N,10] y) { f = Flatten (x) z = MatMul (f, w) y = Sigmoid (z) }"
+    with pytest.raises(NotAClassifier, match="one label of a picture does not say which other classes"):
+        method(onnxray.open(models.parse(several, {"w": models.random(0, 784, 10)}), "raw"), DIGITS, LABELS)
 
 
 def test_the_command(csv: Path, tmp_path: Path) -> None:

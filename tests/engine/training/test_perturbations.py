@@ -59,6 +59,15 @@ def test_fgsm_is_a_step_of_the_sign_of_the_gradient() -> None:
     np.testing.assert_allclose(perturbing().by("fgsm", X, Y).numpy(), wanted, atol=1e-4)
 
 
+def test_fast_is_one_long_step_from_a_point_of_the_ball() -> None:
+    x = X.numpy()
+    drawn = torch.rand(X.shape, generator=torch.Generator().manual_seed(0)).numpy() * 2 - 1
+    begin = np.clip(x + 8 * drawn, 0, 255)
+    g = ((probabilities(begin) - np.eye(5)[Y.numpy()]) @ W.T).reshape(x.shape)
+    wanted = np.clip(np.clip(begin + 10 * np.sign(g), x - 8, x + 8), 0, 255)
+    np.testing.assert_allclose(perturbing().by("fast", X, Y).numpy(), wanted, atol=1e-4)
+
+
 def test_hot_cold_goes_from_the_own_class_to_the_runner_up() -> None:
     x = X.numpy()
     h = x.reshape(6, -1) @ W

@@ -154,31 +154,6 @@ def test_stopping_keeps_the_best_so_far_and_the_next_run_goes_on(mine: Browsing)
     assert verified["conv2"][0] == "agrees"
 
 
-def test_the_process_that_works_is_ended_and_begins_anew(mine: Browsing) -> None:
-    assert mine.post("/ask/model", {}).status == 200
-    assert mine.post("/ended", {}).status == 200
-    assert mine.post("/ask/model", {}).status == 200
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="which processes are whose is read from /proc")
-def test_a_native_fault_ends_the_run_alone_and_is_said(server: Explored, mine: Browsing) -> None:
-    key = mine.files("picture")[0]["key"]
-    options = {"layer": "relu1", "steps": 1_000_000}
-    run = json.loads(mine.post("/runs", {"path": ["invert"], "pictures": [key], "options": options}).body)["key"]
-    until(lambda: json.loads(mine.send("GET", "/state").body)["runs"][-1]["state"] == "running")
-    stats = {
-        path.parent.name: path.read_text().rpartition(")")[2].split() for path in Path("/proc").glob("[0-9]*/stat")
-    }
-    below = [int(pid) for pid, stat in stats.items() if stat[1] == str(server.process.pid)]
-    workers = [pid for pid in below if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-    assert len(workers) == 1
-    os.kill(workers[0], signal.SIGSEGV)
-    state = mine.ended(run)
-    assert state["state"] == "failed"
-    assert "a native library ended the process" in state["error"]
-    assert mine.post("/ask/model", {}).status == 200
-
-
 def test_a_question_that_takes_too_long_is_ended_and_memory_is_bounded(tmp_path: Path) -> None:
     limits = ["--timeout", "0.1", *(["--memory", "16GB"] if sys.platform == "linux" else [])]
     with explored("lenet", DIGIT, *limits, folder=tmp_path) as server:
@@ -242,6 +217,33 @@ def test_ten_thousand_events_are_one_state(server: Explored, mine: Browsing) -> 
     assert after - before < 20e6
     mine.send("DELETE", f"/runs/{run}")
     assert mine.ended(run)["state"] in {"stopped", "failed"}
+
+
+def test_the_process_that_works_is_ended_and_begins_anew(mine: Browsing) -> None:
+    assert mine.post("/ask/model", {}).status == 200
+    assert mine.post("/ended", {}).status == 200
+    assert mine.post("/ask/model", {}).status == 200
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="which processes are whose is read from /proc")
+def test_a_native_fault_ends_the_run_alone_and_is_said(server: Explored, mine: Browsing) -> None:
+    key = mine.files("picture")[0]["key"]
+    options = {"steps": 1_000_000, "eps": 1}
+    run = json.loads(mine.post("/runs", {"path": ["attack", "square"], "pictures": [key], "options": options}).body)[
+        "key"
+    ]
+    until(lambda: json.loads(mine.send("GET", "/state").body)["runs"][-1]["state"] == "running")
+    stats = {
+        path.parent.name: path.read_text().rpartition(")")[2].split() for path in Path("/proc").glob("[0-9]*/stat")
+    }
+    below = [int(pid) for pid, stat in stats.items() if stat[1] == str(server.process.pid)]
+    workers = [pid for pid in below if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    assert len(workers) == 1
+    os.kill(workers[0], signal.SIGSEGV)
+    state = mine.ended(run)
+    assert state["state"] == "failed"
+    assert "a native library ended the process" in state["error"]
+    assert mine.post("/ask/model", {}).status == 200
 
 
 def test_ctrl_c_ends_it_with_what_it_started(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -54,13 +55,32 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def page(place: Path) -> Iterator[Page]:
-    """LeNet and two digits, on a page that all tests of this file go on with, in their order."""
-    with explored("lenet", FOUR, NINE, folder=place) as server, driven(downloads=place) as found:
-        opened(found, server.whole)
+def browser(place: Path) -> Iterator[Page]:
+    """One browser for all tests of this file."""
+    with driven(downloads=place) as found:
         yield found
-        assert found.logged() == []
-        assert found.asked_for() == {server.host}
+
+
+@pytest.fixture(scope="module")
+def page(place: Path, browser: Page) -> Iterator[Page]:
+    """LeNet and two digits, on a page that most tests of this file go on with, in their order."""
+    with explored("lenet", FOUR, NINE, folder=place) as server:
+        opened(browser, server.whole)
+        yield browser
+        assert browser.logged() == []
+        assert browser.asked_for() == {server.host}
+
+
+@contextmanager
+def tab(browser: Page) -> Iterator[Page]:
+    """Another tab of it."""
+    before = browser.driver.current_window_handle
+    browser.driver.switch_to.new_window("tab")
+    try:
+        yield browser
+    finally:
+        browser.driver.close()
+        browser.driver.switch_to.window(before)
 
 
 def test_the_page_is_open_and_the_token_is_gone_from_the_address(page: Page) -> None:
@@ -279,13 +299,15 @@ def test_axe_finds_no_serious_fault(page: Page, tab: str) -> None:
 
 
 def test_a_second_browser_is_refused_and_told_why(page: Page) -> None:
-    with driven(400, 700) as other:
-        other.driver.get(page.driver.current_url)
+    address, (cookie,) = page.driver.current_url, page.driver.get_cookies()
+    page.driver.delete_all_cookies()
+    with tab(page) as other:
+        other.driver.get(address)
         other.until("document.querySelector('#message:not([hidden])')")
-        assert "the browser that opened its address first" in other.run(
-            "return document.querySelector('#message').textContent"
-        )
-        other.logged()
+        said = other.run("return document.querySelector('#message').textContent")
+    assert "the browser that opened its address first" in said
+    page.driver.add_cookie(cookie)
+    page.logged()
 
 
 @pytest.mark.parametrize(("width", "dark"), [(390, False), (1280, True)])
@@ -295,20 +317,32 @@ def test_nothing_hangs_over(page: Page, width: int, dark: bool) -> None:
     for tab in ("picture", "methods", "value", "runs", "compare"):
         page.click(f"#tab-{tab}")
         assert page.run("return document.documentElement.scrollWidth - innerWidth") <= 0, tab
+        if tab == "methods":  # every form, with all that it has
+            for path in page.run("return [...document.querySelectorAll('#method option')].map(one => one.value)"):
+                page.choose("#method", path)
+                page.run(
+                    "document.querySelectorAll('#methods details').forEach(one => { one.open = one.id !== 'live'; })"
+                )
+                assert (
+                    page.run(
+                        "return document.querySelector('#methods').scrollWidth - document.querySelector('#methods').clientWidth"
+                    )
+                    <= 0
+                ), path
     ground = page.run("return getComputedStyle(document.body).backgroundColor")
     assert (ground == "rgb(21, 23, 27)") is dark
 
 
 @pytest.mark.slow
-def test_a_model_that_cannot_be_opened_is_said_on_the_page(tmp_path: Path) -> None:
+def test_a_model_that_cannot_be_opened_is_said_on_the_page(browser: Page, tmp_path: Path) -> None:
     (tmp_path / "broken.onnx").write_bytes(b"\x08\xff" * 30)
-    with explored(tmp_path / "broken.onnx", folder=tmp_path) as server, driven() as page:
+    with explored(tmp_path / "broken.onnx", folder=tmp_path) as server, tab(browser) as page:
         page.driver.get(server.whole)
         page.until("document.querySelector('#message:not([hidden])')")
         assert "broken.onnx" in page.run("return document.querySelector('#message').textContent")
 
 
-def test_names_of_a_hostile_file_are_text_on_the_page(tmp_path: Path) -> None:
+def test_names_of_a_hostile_file_are_text_on_the_page(browser: Page, tmp_path: Path) -> None:
     name = "<img src=x onerror=document.title='owned'>"
     text = """<ir_version: 8, opset_import: ["" : 13]>
     g (float[1, 4] v0) => (float[1, 4] v2) { v1 = Relu(v0) v2 = Neg(v1) }"""
@@ -316,7 +350,7 @@ def test_names_of_a_hostile_file_are_text_on_the_page(tmp_path: Path) -> None:
     proto.graph.node[0].name = proto.graph.node[0].output[0] = proto.graph.node[1].input[0] = name
     onnx.save(proto, tmp_path / "hostile.onnx")
     np.save(tmp_path / "row.npy", np.ones((1, 4), np.float32))
-    with explored(tmp_path / "hostile.onnx", tmp_path / "row.npy", folder=tmp_path) as server, driven() as page:
+    with explored(tmp_path / "hostile.onnx", tmp_path / "row.npy", folder=tmp_path) as server, tab(browser) as page:
         opened(page, server.whole)
         page.put("#search", "img")
         page.until("document.querySelector('#found').dataset.ready === 'img'")
@@ -329,35 +363,53 @@ def test_names_of_a_hostile_file_are_text_on_the_page(tmp_path: Path) -> None:
 
 
 def looked_into(page: Page, address: str, layer: str) -> None:
-    """Open, choose a layer, look at a cell, run Grad-CAM there."""
+    """Open, choose a layer, look at a cell, run Grad-CAM there, slide LOTS, stop an inversion, take its zip."""
     opened(page, address)
     page.put("#search", layer)
     page.until(f"document.querySelector('#found').dataset.ready === {layer!r}")
     page.click("#found li")
-    page.until("document.querySelector('#value').dataset.ready")
+    value = page.until("document.querySelector('#value').dataset.ready")
     page.until("document.querySelector('.tiles').naturalWidth > 50")
     page.click(".tiles")
     page.until("document.querySelector('#value').dataset.cell")
     method(page, "saliency grad-cam")
-    page.click("#run")
-    ran(page, "r1")
+    ran(page, started(page))
+    method(page, "lots", option__layer=value, target__picture="inhibit")
+    page.click("#live summary")
+    page.choose("#live-slider", "8")
+    page.until("document.querySelector('#live').dataset.tried === '8'")
+    assert "grey levels" in page.run("return document.querySelector('#live').textContent")
+    page.run("document.querySelector('#live button').click()")
+    run = started(page)
+    ran(page, run)
+    page.click(f"#run-{run} .along summary")
+    page.until(f"document.querySelector('#run-{run} .along [data-ready=\"8\"]')")
+    method(page, "invert", option__layer=value, option__steps="1000000")
+    run = started(page)
+    page.until(f"document.querySelector('#run-{run} .growing img').naturalWidth")
+    page.click(f"#run-{run} .stop")
+    ran(page, run, "stopped")
+    assert (
+        page.run("return fetch(arguments[0]).then(one => one.blob()).then(one => one.size)", f"/runs/{run}/zip")
+        > 10_000
+    )
     assert page.logged() == []
 
 
 @pytest.mark.slow
-def test_a_vision_transformer(tmp_path: Path) -> None:
+def test_a_vision_transformer(browser: Page, tmp_path: Path) -> None:
     model = networks.vit()
     onnx.save(model.graph.cut(["z"]), tmp_path / "vit.onnx")
     save_png(tmp_path / "waves.png", networks.picture(model))
-    with explored(tmp_path / "vit.onnx", tmp_path / "waves.png", folder=tmp_path) as server, driven() as page:
+    with explored(tmp_path / "vit.onnx", tmp_path / "waves.png", folder=tmp_path) as server, tab(browser) as page:
         looked_into(page, server.whole, "s1")
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not zoo.files(), reason="no models in ../shared/zoo, nor where ONNXRAY_ZOO says")
 @pytest.mark.parametrize(("name", "layer"), [("fp32_from_fp16", "fire9/concat_1"), ("qdq_int8", "fire9/concat")])
-def test_squeezenet_in_reals_and_in_8_bits(tmp_path: Path, name: str, layer: str) -> None:
+def test_squeezenet_in_reals_and_in_8_bits(browser: Page, tmp_path: Path, name: str, layer: str) -> None:
     model = zoo.folder() / "squeezenet-v1.1-onnx" / f"squeezenet_v1.1_{name}.onnx"
     cat = zoo.folder() / "data-photos" / "cat.jpg"
-    with explored(model, cat, folder=tmp_path) as server, driven() as page:
+    with explored(model, cat, folder=tmp_path) as server, tab(browser) as page:
         looked_into(page, server.whole, layer)

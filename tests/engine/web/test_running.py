@@ -74,12 +74,6 @@ def typed(line: list[str]) -> None:
             "options": {"map_method": "gradient"},
             "files": {"models": [("model", "lenet")]},
         },
-        {
-            "path": ["visualize", "style"],
-            "pictures": [DIGIT],
-            "options": {"steps": 2, "layer": "conv1"},
-            "files": {"style": [("picture", NINE)]},
-        },
     ],
     ids=lambda stated: stated["path"][-1],
 )
@@ -208,6 +202,8 @@ def test_files_are_typed_as_they_were_given(bench: Bench) -> None:
 
     direction = {"options": {"direction": "ip1"}, "files": {"direction": [("array", "a b.npy")]}}
     assert "--direction 'a b.npy@ip1'" in line(path=["visualize", "maximize"], **direction)
+    style = line(path=["visualize", "style"], files={"style": [("picture", NINE)]})
+    assert f"--style {NINE}" in style
     assert "--held-out 0.25" in line(path=["attack", "patch"], options={"held_out": "0.25"})
     assert line(path=["saliency", "gradient"], targets=[NINE]).count(f"--target like:{NINE}") == 1
     like = line(path=["attack", "pgd"], targets=[NINE], target="> 0.3")

@@ -129,7 +129,11 @@ NEED_MORE = {"apply", "linear", "surrogate", "transfer", "feature-adversary"}
 def test_whatever_changes_pictures_shows_them_on_their_way(name: str) -> None:
     method = {one.name: one for one in methods().values()}[name]
     named = {field.name for field in dataclasses.fields(method)}
-    few = {option: 2 for option in ("steps", "restarts", "samples", "trials", "searches") if option in named}
+    few: dict[str, Any] = {
+        option: 2 for option in ("steps", "restarts", "samples", "trials", "searches") if option in named
+    }
+    if name == "bisection":
+        few["setting"] = ("steps=3",)
     model, four = onnxray.open("lenet"), onnxray.open("lenet").pixels([FOUR]).array
     if name == "lots":
         seen = looked_at(lambda: method(layer="relu1", steps=3)(model, [FOUR], target=[NINE]))

@@ -142,9 +142,30 @@ class _Listing:
                 if own is not None:
                     dtype, shape = element_type_name(own.data_type), tuple(own.dims)
                     yield from self.one(node.outputs[0], "constant", dtype, shape)
+                else:
+                    yield from self.otherwise(node)
+        for sparse in self.graph.container.skeleton.graph.sparse_initializer:
+            dtype, shape = element_type_name(sparse.values.data_type), tuple(sparse.dims)
+            yield from self.one(sparse.values.name, "initialiser", dtype, shape, stored="a sparse tensor")
 
-    def one(self, name: str, held: Held, dtype: str, shape: tuple[int, ...]) -> Iterator[Constant]:
-        """A constant, unless it is no matter of training: indices, shapes, text."""
+    def otherwise(self, node: Node) -> Iterator[Constant]:
+        """What a Constant node holds otherwise than in a tensor."""
+        for entry in node.proto.attribute:
+            dtype: str = "float32"
+            shape: tuple[int, ...] = (len(entry.floats),)
+            if entry.name == "sparse_value":
+                dtype, shape = element_type_name(entry.sparse_tensor.values.data_type), tuple(entry.sparse_tensor.dims)
+            elif entry.name == "value_float":
+                shape = ()
+            elif entry.name != "value_floats":
+                continue
+            yield from self.one(node.outputs[0], "constant", dtype, shape, stored=f"the node's attribute {entry.name}")
+
+    def one(self, name: str, held: Held, dtype: str, shape: tuple[int, ...], *, stored: str = "") -> Iterator[Constant]:
+        """A constant, unless it is no matter of training: indices, shapes, text.
+
+        stored: what it lies in, where that is no tensor whose numbers could be exchanged.
+        """
         uses = list(self.uses(name))
         whole = dtype in _STORED and any(use.real != name or use.node.operator in WHOLE_ONLY for use in uses)
         if dtype not in _REAL and not whole:
@@ -153,6 +174,8 @@ class _Listing:
         reals = dict.fromkeys(use.real for use in uses)
         real = next(iter(reals), name) if whole else name
         reason, single = self.reason(name, dtype, shape, uses, tuple(reals))
+        if stored:
+            reason, single = f"it lies in {stored}, and only numbers of plain tensors are exchanged", False
         yield Constant(
             name=name, held=held, dtype=dtype, shape=shape, reads=tuple(dict.fromkeys(reads)), real=real, reason=reason,
             single=single,

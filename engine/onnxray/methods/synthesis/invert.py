@@ -31,7 +31,7 @@ from onnxray.methods.subjects import names_of_subjects
 from onnxray.methods.synthesis.array_inversion import invert_arrays
 from onnxray.methods.synthesis.base import Pictures, Stepwise
 from onnxray.methods.synthesis.item import SynthesisItem
-from onnxray.methods.synthesis.learned_inversion import learned_pictures
+from onnxray.methods.synthesis.learned_inversion import Inverter
 from onnxray.methods.synthesis.parts.preset_names import InvertPreset
 from onnxray.model.model import Model
 from onnxray.objectives.goals import TargetValues
@@ -103,6 +103,7 @@ class Invert(Stepwise):
         if model.profile is None or names_of_subjects(model, self.wrt) != (None,):
             yield from self._of_arrays(model, pixels, goal, layers, run)
             return
+        learned = None if self.learned is None else Inverter.opened(self.learned, model, layers)
         sources = self._sources(model, pixels, goal, layers)
         total = len(layers) * len(sources.names)
         group = max(1, _GROUP // self.samples)
@@ -117,9 +118,11 @@ class Invert(Stepwise):
                 share = before + done / max(1, steps) * count
                 run.progress(int(1000 * share), 1000 * total, f"{at}: {what}")
 
-            yield from self._layer(model, layer, sources, rows, own.telling(progress))
+            yield from self._layer(model, layer, sources, rows, learned, own.telling(progress))
 
-    def _layer(self, model: Model, layer: str, sources: _Sources, rows: NDArray[np.int64], run: Run) -> Any:
+    def _layer(
+        self, model: Model, layer: str, sources: _Sources, rows: NDArray[np.int64], learned: Inverter | None, run: Run
+    ) -> Any:
         from onnxray.methods.synthesis.ascent.stages import climb_in_turn
         from onnxray.methods.synthesis.parts.invert_presets import invert_recipe
 
@@ -137,9 +140,8 @@ class Invert(Stepwise):
         beside: list[dict[str, Image8]] = [
             {} if sources.images is None else {"original": sources.images[row]} for row in own
         ]
-        if self.learned is not None:
-            learned = learned_pictures(self.learned, model, layer, references[own])
-            for k, image in enumerate(learned):
+        if learned is not None:
+            for k, image in enumerate(learned.pictures(references[own])):
                 beside[k]["learned"] = image
                 seen = Pixels.of(image[None].astype(np.float32))
                 numbers[k]["learned_error"] = float(-judged(model, seen, match.rows(np.array([k])))[0])
@@ -206,8 +208,9 @@ class Invert(Stepwise):
                 "a representation alone does not say what the arrays are like and what is held; give the samples that "
                 "it is of, in place of --values"
             )
-        if self.preset != "plain" or self.jitter or self.every:
-            option = "--jitter" if self.jitter else "--every" if self.every else f"--preset {self.preset}"
+        if self.preset != "plain" or self.jitter or self.every or self.learned:
+            stated = {"--learned": self.learned, "--jitter": self.jitter, "--every": self.every}
+            option = next((name for name, value in stated.items() if value), f"--preset {self.preset}")
             raise InputError(f"{option} is for pictures, and arrays are inverted here; --preset plain inverts them")
         variable = variable_of(model, pixels, self.wrt, layers)
         assert isinstance(variable, ArrayVariable)

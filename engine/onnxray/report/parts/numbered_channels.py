@@ -20,7 +20,10 @@ LARGEST: Final = 620
 """Pixels of the longer side of a grid with its numbers."""
 NUMBERING: Final[Mapping[str, list[str]]] = {
     "activations": ["a channel's number is that at its left plus that above it"],
-    "filters": ["a kernel's number is that at its left plus that above it; in grids of filters by channels, the two"],
+    "filters": [
+        "a kernel's number is that at its left plus that above it; in a grid of filters by channels,",
+        "left is the filter, above the channel",
+    ],
 }
 _MARGIN, _FONT = 30, 12
 _GREYS: Final[Image8] = np.broadcast_to(np.arange(256, dtype=np.uint8), (3, 1, 256))

@@ -2,20 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from onnxray.images.drawing.contact_sheet import Cell, Row
 from onnxray.images.drawing.page.palette import Palette, palette_of
 from onnxray.images.drawing.plot_style import own_style, png_of, title_lines
-from onnxray.images.drawing.text import NO_MARKUP
+from onnxray.images.drawing.text import NO_MARKUP, clean_text
 from onnxray.report.pages import MOST_ROWS, drawn_pages, model_name, more_rows
-from onnxray.report.parts.curves import share_axes
+from onnxray.report.parts.curves import share_axes, thin_frame
 from onnxray.results.result import Result
 from onnxray.training.generators.fooling import FoolingItem
 from onnxray.training.generators.inverted_item import InvertedItem
 from onnxray.training.generators.item import GeneratedItem
 
 _BESIDE = 5
+
+
+def trained_pictures(result: Result[GeneratedItem]) -> dict[str, bytes]:
+    """``curve.png``, the cross-entropy by steps, and ``sheet.png``."""
+    title = f"The training of a generator for {model_name(result.provenance)}"
+    drawn = loss_curves({"": result.extra["losses"]}, title, palette_of(result.provenance.background))
+    return {**sheets(result), "curve.png": drawn}
+
+
+@own_style()
+def loss_curves(losses: Mapping[str, Sequence[Mapping[str, float]]], title: str, palette: Palette) -> bytes:
+    """The cross-entropies of trainings by their steps, each under its name."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 4.0), dpi=144)
+    figure.set_layout_engine("constrained")
+    ax = figure.subplots()
+    for (name, told), colour in zip(losses.items(), palette.lines):
+        steps, values = ([one[key] for one in told] for key in ("steps", "loss"))
+        ax.plot(steps, values, color=colour, linewidth=1.8, label=clean_text(name))
+    ax.set_yscale("log")
+    ax.minorticks_off()
+    ax.set_xlabel("steps", fontsize=9, color=palette.ink)
+    ax.set_ylabel("mean cross-entropy of ten steps", fontsize=9, color=palette.ink)
+    thin_frame(ax, palette)
+    if any(losses):
+        for text in ax.legend(fontsize=8, frameon=False).get_texts():
+            text.set(color=palette.ink, **NO_MARKUP)
+    ink = palette.ink
+    figure.suptitle(title_lines(title, 70), x=0.012, ha="left", fontsize=11, weight="bold", color=ink, **NO_MARKUP)
+    return png_of(figure, palette=palette)
 
 
 def sheets(result: Result[GeneratedItem]) -> dict[str, bytes]:
@@ -83,6 +115,7 @@ def _curve(found: Any, title: str, palette: Palette) -> bytes:
         ("targeted", "generator: the class shown", palette.green, "-"),
         ("universal", "universal perturbation", palette.vermilion, "--"),
         ("random", "random signs", palette.soft_ink, ":"),
+        ("random_of_the_same_l2", "random signs of the same L2", palette.soft_ink, "-."),
     )
     steps = [row["coefficient"] for row in found["curve"]]
     for key, label, colour, dash in lines:

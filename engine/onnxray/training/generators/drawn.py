@@ -10,9 +10,10 @@ and Adversarial Perturbations", section III); fed once, there are no maps m. Wei
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 import onnx
@@ -20,6 +21,12 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 _SMALL, _WIDEST, _CODE = 8, 256, 64
+_LEAK: Final = 0.2
+_MANY: Final = 4096
+"""Numbers of a code above which each is looked at in its own place alone."""
+_FAINT: Final = 1e-4
+"""The gain of the class's maps as they are drawn: at full strength each class begins with white noise of its own at the
+picture's finest level, which the training never takes away again."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,25 +94,46 @@ def drawn_inverter(
 ) -> onnx.ModelProto:
     """For the codes of a layer, of one sample's shape: an up-convolution network (Dosovitskiy, Brox 2016).
 
-    Of maps that are no larger than the picture what they hold is kept where it lies; other codes go through a Gemm.
+    Of many numbers with rows and columns what they hold is kept where it lies: convolutions at the level whose size is
+    next to theirs, and up from there. Other codes go through a Gemm, which reaches from everywhere to everywhere.
     """
     own = _Drawing(random)
-    count = int(np.prod(code))
-    flat = own.add("Flatten", ["code"], "flat", axis=1) if len(code) != 1 else "code"
-    hidden = min(1024, max(128, count))
-    weight = own.weight("hidden.weight", (hidden, count), count)
-    bias = own.constant("hidden.bias", np.zeros(hidden, np.float32))
-    begin = own.add("LeakyRelu", [own.add("Gemm", [flat, weight, bias], "hidden", transB=1)], "begin", alpha=0.2)
-    picture = _decoded(own, begin, hidden, shape, width, None, 0, leak=0.2)
+    count, sizes = int(np.prod(code)), levels(*shape[1:])
+    if len(code) == 3 and min(code[1:]) > 1 and count > _MANY:
+        first = min(range(len(sizes)), key=lambda k: abs(math.log(sizes[k][0] / code[1])))
+        begin, hidden = _placed(own, code, sizes[first], min(_WIDEST, width * 2 ** (len(sizes) - 1 - first))), 0
+    else:
+        first, hidden = 0, min(1024, max(128, count))
+        flat = own.add("Flatten", ["code"], "flat", axis=1) if len(code) != 1 else "code"
+        weight = own.weight("hidden.weight", (hidden, count), count)
+        bias = own.constant("hidden.bias", np.zeros(hidden, np.float32))
+        begin = own.add("LeakyRelu", [own.add("Gemm", [flat, weight, bias], "hidden", transB=1)], "begin", alpha=_LEAK)
+    picture = _decoded(own, begin, hidden, shape, width, None, 0, leak=_LEAK, first=first)
     inputs = [helper.make_tensor_value_info("code", TensorProto.FLOAT, ["N", *code])]
     return _model(own, "inverter", inputs, picture, shape)
 
 
+def _placed(own: _Drawing, code: tuple[int, ...], size: tuple[int, int], channels: int) -> str:
+    """Maps of a level of so many channels, of a code that has rows and columns: two convolutions, 3 x 3."""
+    weight = own.weight("near.weight", (channels, code[0], 3, 3), 9 * code[0])
+    bias = own.constant("near.bias", np.zeros(channels, np.float32))
+    x = own.add("Conv", ["code", weight, bias], "near", pads=[1, 1, 1, 1])
+    x = own.add("LeakyRelu", [x], "near_up", alpha=_LEAK)
+    if size != tuple(code[1:]):
+        # Sizes are the floor of length times scale: a thousandth more keeps them on this side of it.
+        factors = [1, 1, *((s + 1e-3) / c for s, c in zip(size, code[1:]))]
+        scales = own.constant("near.scales", np.array(factors, np.float32))
+        x = own.add("Resize", [x, "", scales], "fitted", mode="linear")
+    weight = own.weight("begin.weight", (channels, channels, 3, 3), 9 * channels)
+    bias = own.constant("begin.bias", np.zeros(channels, np.float32))
+    return own.add("Conv", [x, weight, bias], "begin", pads=[1, 1, 1, 1])
+
+
 def _decoded(
     own: _Drawing, begin: str, reads: int, shape: tuple[int, int, int], width: int, code: str | None, maps: int,
-    leak: float = 0.0,
+    leak: float = 0.0, first: int = 0,
 ) -> str:  # fmt: skip
-    """From a vector up to the picture."""
+    """From a vector up to the picture; from maps where nothing is read of one, at the level ``first``."""
     sizes = levels(*shape[1:])
     widths = [min(_WIDEST, width * 2 ** (len(sizes) - 1 - k)) for k in range(len(sizes))]
 
@@ -114,11 +142,11 @@ def _decoded(
             return own.add("LeakyRelu", [value], f"{value}_up", alpha=leak)
         return own.add("Relu", [value], f"{value}_up")
 
-    x = rectified(own.dense(begin, "level0", reads, (widths[0], *sizes[0])))
-    channels = widths[0]
-    for k in range(len(sizes)):
+    x = rectified(own.dense(begin, "level0", reads, (widths[0], *sizes[0])) if reads else begin)
+    channels = widths[first]
+    for k in range(first, len(sizes)):
         if code is not None:
-            fed = own.dense(code, f"map{k}", _CODE, (maps, *sizes[k]), 1.0)
+            fed = own.dense(code, f"map{k}", _CODE, (maps, *sizes[k]), _FAINT)
             x, channels = own.add("Concat", [x, fed], f"level{k}_fed", axis=1), widths[k] + maps
         if k + 1 < len(sizes):
             weight = own.weight(f"up{k + 1}.weight", (channels, widths[k + 1], 4, 4), 4 * channels)

@@ -2,8 +2,10 @@
 
     min_w  mean over x of |x - f(phi(x); w)|^2,   pixels from -1 to 1, LeakyReLU of slope 0.2, Adam
 
+Pictures are learnt from and held out as attack universal does: never one in both, whatever their order.
 Normalised image error, on held-out pictures: the mean of |x - f(phi(x))| over the mean of |x - x'| of pairs of them; 1
-is as far off as another picture. Beside it that of the mean of the pictures that were trained on.
+is as far off as another picture. Beside it that of the mean of the pictures that were trained on. Adam is the paper's,
+and so are the up-convolutions; how wide they are is not.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from onnxray.errors import InputError
 from onnxray.images.eight_bits import to_uint8
 from onnxray.images.pixels import Pixels
 from onnxray.methods.as_typed import path_texts, plain_fields
+from onnxray.methods.attack.picture_sets import parted
 from onnxray.methods.method import Method
 from onnxray.methods.option_checks import Range, check_choices
 from onnxray.methods.run import Run
@@ -29,7 +32,7 @@ from onnxray.model.model import Model
 from onnxray.results.file_names import stem_of
 from onnxray.results.finished_items import Tape
 from onnxray.training.generators.inverted_item import InvertedItem
-from onnxray.training.generators.shown import keep_network
+from onnxray.training.generators.shown import keep_network, one_layer
 
 FILE = "inverter.onnx"
 _FEWEST, _SHOWN = 10, 20
@@ -48,7 +51,11 @@ class TrainInverter(Method[InvertedItem]):
     batch: Annotated[int, "pictures in a step", Range(1, 10_000)] = 64
     rate: Annotated[float, "the step of Adam, which falls to 0 along a line", Range(1e-12, 10.0)] = 1e-3
     width: Annotated[int, "channels of the last level; each level before has twice as many", Range(1, 256)] = 16
-    held_out: Annotated[float, "the share of the pictures that it is measured on", Range(0.01, 0.9)] = 0.1
+    held_out: Annotated[
+        str | tuple[str, ...] | None,
+        "pictures that it is measured on and not trained on: a folder, may be repeated; or a share of the pictures; "
+        "default: 0.1",
+    ] = None
 
     def __post_init__(self) -> None:
         check_choices(self)
@@ -63,34 +70,29 @@ class TrainInverter(Method[InvertedItem]):
 
     def run(self, model: Model, pixels: Pixels, _goal: Any, run: Run) -> Iterator[InvertedItem]:
         """Give an item for held-out pictures, at most twenty."""
-        (layer,) = model.select_values([self.layer])
+        layer = one_layer(model, self.layer)
         if len(pixels) < _FEWEST:
             raise InputError(f"{len(pixels)} pictures were given to learn from; at least {_FEWEST} are needed")
-        images = to_uint8(pixels.array)
-        codes = model.values(pixels.replaced(images), [layer])[layer].astype(np.float32)
-        if codes.ndim < 2 or len(codes) != len(images):
-            raise InputError(f"{layer!r} has the shape {list(codes.shape)}, not one code a picture; name another layer")
-        order = run.random.permutation(len(images))
-        count = max(1, round(self.held_out * len(images)))
-        held, kept = order[:count], order[count:]
+        learnt, others = parted(model, pixels, self.held_out or "0.1", "an inverter")
+        (kept, codes), (held, held_codes) = (_codes(model, layer, one) for one in (learnt, others))
         seed = int(run.random.integers(2**31))
-        data = self._trained(model, layer, codes[kept], images[kept], seed, run)
+        data = self._trained(model, layer, codes, kept, seed, run)
         keep_network(data, "inverter", FILE, run)
-        made = inverted(data, codes[held])
-        spread = _pair_distance(images[held])
-        average = np.broadcast_to(images[kept].mean(0), images[held].shape)
+        made = inverted(data, held_codes)
+        spread = _spread(held, kept)
+        average = np.broadcast_to(kept.mean(0), held.shape)
         for name, other in (("error", made), ("mean_picture", average)):
-            run.tell(name, float(_distances(images[held], other).mean() / spread))
-        again = model.values(Pixels.of(made.astype(np.float32)), [layer])[layer].reshape(len(held), -1)
-        flat = codes[held].reshape(len(held), -1)
+            run.tell(name, float(_distances(held, other).mean() / spread))
+        run.tell("pictures", {"learnt": len(kept), "held_out": len(held)})
+        again = _codes(model, layer, Pixels.of(made.astype(np.float32)))[1].reshape(len(held), -1)
+        flat = held_codes.reshape(len(held), -1)
         off = np.linalg.norm(again - flat, axis=1) / np.maximum(np.linalg.norm(flat, axis=1), 1e-30)
-        for row, place in enumerate(held[:_SHOWN].tolist()):
-            stems = {role: stem_of(pixels.names[place], row, role) for role in ("original", "image")}
-            shown = {"original": images[place], "image": made[row]}
+        for row in range(min(_SHOWN, len(held))):
+            name = others.names[row]
+            stems = {role: stem_of(name, row, role) for role in ("original", "image")}
             yield InvertedItem(
-                path=pixels.names[place], layer=layer,
-                image_error=float(_distances(images[[place]], made[[row]])[0] / spread), code_error=float(off[row]),
-                stems=stems, images=shown,
+                path=name, layer=layer, image_error=float(_distances(held[[row]], made[[row]])[0] / spread),
+                code_error=float(off[row]), stems=stems, images={"original": held[row], "image": made[row]},
             )  # fmt: skip
 
     def _trained(
@@ -124,11 +126,22 @@ class TrainInverter(Method[InvertedItem]):
 
     def extra(self, tape: Tape[InvertedItem]) -> dict[str, Any]:
         """The errors over all held-out pictures, and the file."""
-        found = {name: next(iter(tape.facts(name)), None) for name in ("error", "mean_picture", "inverter")}
+        names = ("error", "mean_picture", "pictures", "inverter")
+        found = {name: next(iter(tape.facts(name)), None) for name in names}
         return {
+            "pictures": found["pictures"],
             "normalised_image_error": found["error"], "of_the_mean_picture": found["mean_picture"],
             "inverter": found["inverter"],
         }  # fmt: skip
+
+
+def _codes(model: Model, layer: str, pixels: Pixels) -> tuple[Image8, NDArray[np.float32]]:
+    """The saved pictures, and their codes by the judge. Errors: InputError where a picture has none of its own."""
+    images = to_uint8(pixels.array)
+    codes = np.asarray(model.values(pixels.replaced(images), [layer])[layer], np.float32)
+    if codes.ndim < 2 or len(codes) != len(images):
+        raise InputError(f"{layer!r} has the shape {list(codes.shape)}, not one code a picture; name another layer")
+    return images, codes
 
 
 def inverted(data: bytes, codes: NDArray[np.float32]) -> Image8:
@@ -144,7 +157,8 @@ def _distances(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float64]:
     return np.asarray(np.linalg.norm((a.astype(np.float64) - b.astype(np.float64)).reshape(len(a), -1), axis=1))
 
 
-def _pair_distance(images: Image8) -> float:
-    """The mean distance of each picture to the next ones, up to ten on."""
-    found = [_distances(images, np.roll(images, k, 0)).mean() for k in range(1, min(11, len(images)))]
-    return float(np.mean(found)) if found else 255.0 * float(np.sqrt(images[0].size))
+def _spread(held: Image8, kept: Image8) -> float:
+    """The mean distance of each held-out picture to the next ones, up to ten on; of one alone, to those learnt from."""
+    if len(held) == 1:
+        return float(_distances(np.broadcast_to(held, kept.shape), kept).mean())
+    return float(np.mean([_distances(held, np.roll(held, k, 0)).mean() for k in range(1, min(11, len(held)))]))

@@ -14,7 +14,7 @@ from onnxray.methods.option_checks import Range, check_choices
 from onnxray.methods.run import Run
 from onnxray.model.model import Model
 from onnxray.training.generators.item import GeneratedItem
-from onnxray.training.generators.shown import Generator, judged, read_numbers
+from onnxray.training.generators.shown import Generator, check_fits, judged, read_numbers
 
 
 @final
@@ -47,6 +47,8 @@ class RenderGenerator(Method[GeneratedItem]):
         """Give an item for each picture."""
         assert self.generator is not None
         opened = Generator.opened(self.generator)
+        for note in check_fits(opened, model):
+            run.note(note)
         if self.samples > 1 and not opened.noise:
             raise InputError(
                 "the generator takes no noise, so its pictures of a class are all one; train one: --noise 16"

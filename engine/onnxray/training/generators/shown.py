@@ -26,15 +26,23 @@ from onnxray.training.generators.item import GeneratedItem
 CARD: Final = "onnxray_generator"
 """The key of a generator's metadata that says what its numbers stand for, as JSON."""
 _BATCH: Final = 32
+_LARGEST: Final = 1 + 1e-5
+"""What ONNX Runtime's Tanh gives at most, and some."""
 
 
 @dataclass(frozen=True, eq=False)
 class Generator:
-    """A generator's file. numbers: the class, or the channel of ``layer``, that each of its own numbers stands for."""
+    """A generator's file. numbers: the class, or the channel of ``layer``, that each of its own numbers stands for.
+
+    path: what the user calls it, for errors.
+    """
 
     model: Model
     numbers: tuple[int, ...]
     layer: str | None
+    path: str = "generator.onnx"
+    trained_on: str | None = None
+    """The sha256 of the model that it was trained on."""
 
     @classmethod
     def opened(cls, path: str) -> Generator:
@@ -43,14 +51,22 @@ class Generator:
         text = model.graph.metadata.get(CARD)
         try:
             card = parse_json(text or "")
-            numbers = tuple(int(one) for one in card["numbers"])
-            layer = None if card["layer"] is None else str(card["layer"])
+            numbers, layer, origin = card["numbers"], card["layer"], card["sha256"]
         except (ValueError, OverflowError, TypeError, KeyError):
+            numbers, layer, origin = None, None, None
+        whole = isinstance(numbers, list) and all(type(one) is int and one >= 0 for one in numbers)
+        if not whole or not numbers or len(set(numbers)) != len(numbers) or not isinstance(layer, str | None):
             raise InputError(
                 f"{short(path)} is no generator that onnxray trained: its metadata {CARD!r} does not say what it "
                 "shows; train one: onnxray generator train"
-            ) from None
-        return cls(model, numbers, layer)
+            )
+        taken, given = ({one.name for one in values} for values in (model.graph.inputs, model.graph.outputs))
+        if not {"class"} <= taken <= {"class", "noise"} or "picture" not in given:
+            raise InputError(
+                f"{short(path)} is no generator that onnxray trained: it takes {short(sorted(taken))} and gives "
+                f"{short(sorted(given))}, in place of 'class' and 'picture'; train one: onnxray generator train"
+            )
+        return cls(model, tuple(numbers), layer, path, str(origin))
 
     @property
     def noise(self) -> int:
@@ -76,8 +92,14 @@ class Generator:
             feeds: dict[str, NDArray[Any]] = {"class": part.astype(np.int64)}
             if self.noise:
                 feeds["noise"] = random.standard_normal((len(part), self.noise)).astype(np.float32)
-            found.append(self.model.judge.outputs(feeds, ["picture"])["picture"])
-        return np.concatenate(found).astype(np.float32)
+            found.append(self.model.judge.outputs(feeds, ["picture"])["picture"].astype(np.float32))
+        whole = np.concatenate(found)
+        if not np.abs(whole).max() <= _LARGEST:  # NaN too
+            raise InputError(
+                f"{short(self.path)} gives numbers that are none from -1 to 1, as its Tanh would; train it anew: "
+                "onnxray generator train"
+            )
+        return whole
 
 
 def pictures_of(v: NDArray[np.float32]) -> Image8:
@@ -88,8 +110,7 @@ def pictures_of(v: NDArray[np.float32]) -> Image8:
 def judged(
     generator: Generator, model: Model, numbers: Sequence[int] | None, samples: int, random: np.random.Generator
 ) -> Iterator[GeneratedItem]:
-    """The pictures of some classes, so many of each, as the judge sees them. Errors: InputError."""
-    check_fits(generator, model)
+    """The pictures of some classes, so many of each, as the judge sees them: see ``check_fits``. Errors: InputError."""
     places = np.repeat(generator.places(numbers), samples)
     for start in range(0, len(places), _BATCH):
         part = places[start : start + _BATCH]
@@ -116,31 +137,64 @@ def shares_of(model: Model, pixels: Pixels, layer: str | None) -> NDArray[np.flo
     return np.asarray(e / e.sum(1, keepdims=True))
 
 
-def check_fits(generator: Generator, model: Model) -> None:
-    """Refuse a generator of pictures of another size. Errors: InputError."""
-    given = generator.model.graph.outputs[0].shape
-    wanted = None if model.profile is None else model.profile.shape
-    if wanted is None or given is None or tuple(given[1:]) != wanted:
+def check_fits(generator: Generator, model: Model) -> tuple[str, ...]:
+    """Refuse a generator of pictures, classes or channels that the model has not; notes. Errors: InputError."""
+    given = next(one.shape for one in generator.model.graph.outputs if one.name == "picture")
+    expected = None if model.profile is None else model.profile.shape
+    if expected is None or given is None or tuple(given[1:]) != expected:
         raise InputError(
             f"the generator gives pictures of {list((given or ())[1:])}, and the model takes "
-            f"{'none' if wanted is None else list(wanted)}; take the model that it was trained on"
+            f"{'none' if expected is None else list(expected)}; take the model that it was trained on"
         )
+    count, largest = count_of(model, generator.layer), max(generator.numbers)
+    if largest >= count:
+        what = "classes" if generator.layer is None else f"channels at {short(generator.layer)}"
+        raise InputError(
+            f"the generator shows {largest}, and the model has {count} {what}, from 0; take the model that it was "
+            "trained on"
+        )
+    if generator.trained_on == model.graph.sha256:
+        return ()
+    return (f"the generator was trained on another file ({short(str(generator.trained_on)[:12])}) than is judged here",)
 
 
-def read_numbers(text: str, what: str, most: int) -> tuple[int, ...]:
-    """``0-9``, ``1,5,7`` or both, each below ``most``. Errors: InputError."""
+def count_of(model: Model, layer: str | None) -> int:
+    """How many classes there are, or channels of a layer. Errors: UnknownValue, NotAClassifier, InputError."""
+    if layer is None:
+        assert model.profile is not None
+        return int(model.predict_classes(Pixels.blank(model.profile)).probabilities.shape[1])
+    name = one_layer(model, layer)
+    shape = model.shapes([name])[name]
+    if len(shape) < 2 or shape[1] < 2:
+        raise InputError(
+            f"{short(layer)} has the shape {list(shape)}, which holds no channels to choose among; name another layer"
+        )
+    return int(shape[1])
+
+
+def one_layer(model: Model, text: str) -> str:
+    """The name of the one value that a text stands for. Errors: UnknownValue, InputError for several."""
+    names = model.select_values([text])
+    if len(names) != 1:
+        raise InputError(f"{short(text)} stands for {short(list(names))}; name one layer")
+    return names[0]
+
+
+def read_numbers(text: str, what: str, most: int, least: int = 0) -> tuple[int, ...]:
+    """``0-9``, ``1,5,7`` or both, each from ``least`` and below ``most``. Errors: InputError."""
     found: list[int] = []
     try:
         for part in text.split(","):
-            first, _, last = part.strip().partition("-")
-            end = int(last) if last else int(first)
-            if end - int(first) > most:
+            first, dash, last = part.strip().partition("-")
+            begin = int(first)
+            end = int(last) if dash else begin
+            if end - begin > most:
                 raise ValueError
-            found += range(int(first), end + 1)
+            found += range(begin, end + 1)
     except ValueError:
         found = []
-    if not found or not all(0 <= one < most for one in found) or len(set(found)) != len(found):
-        raise InputError(f"{what} is {short(text)}; numbers from 0 to {most - 1} were expected, as 0-9 or 1,5,7")
+    if not found or not all(least <= one < most for one in found) or len(set(found)) != len(found):
+        raise InputError(f"{what} is {short(text)}; numbers from {least} to {most - 1} were expected, as 1-9 or 1,5,7")
     return tuple(found)
 
 

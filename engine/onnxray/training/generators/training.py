@@ -2,6 +2,12 @@
 
     min_G  E_i CE(D(G(i)), i),   i uniform over the classes, D the file, frozen; no pictures are needed
 
+Pictures that can be looked at take a prior, which is not the paper's (docs/generator.md):
+
+    + variation * mean over pixels of TV(G(i)) + decay * mean (G(i) - m)^2,   D(T(G(i))) in place of D(G(i))
+
+T a random similarity, m the model's mean colour, colours from -1 to 1.
+
 Of channels of a layer: D is the mean of each channel over its positions; the cross-entropy is that of their softmax.
 G is drawn by drawn.py, trained by Adam, and written as an ONNX file whose metadata say what it shows.
 """
@@ -13,8 +19,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, final
 
-import numpy as np
-
 from onnxray.errors import InputError, NotAClassifier
 from onnxray.graph.outputs.facts import CLASS_KINDS
 from onnxray.images.pixels import Pixels
@@ -25,7 +29,7 @@ from onnxray.methods.run import Run
 from onnxray.model.model import Model
 from onnxray.results.finished_items import Tape
 from onnxray.training.generators.item import GeneratedItem
-from onnxray.training.generators.shown import Generator, judged, keep_network, read_numbers
+from onnxray.training.generators.shown import Generator, count_of, judged, keep_network, one_layer, read_numbers
 
 FILE = "generator.onnx"
 
@@ -57,6 +61,17 @@ class TrainGenerator(Method[GeneratedItem]):
     feed: Annotated[
         Literal["every", "once"], "whether the class is fed again at every level; once: the paper's ablation"
     ] = "every"
+    augment: Annotated[
+        Literal["none", "similarity"],
+        "what a picture goes through before the model sees it; similarity: random shifts, sizes and turns",
+    ] = "none"
+    variation: Annotated[
+        float, "weight of the pictures' total variation in the loss: the mean of pixels, colours from -1 to 1",
+        Range(0.0, 1e6),
+    ] = 0.0  # fmt: skip
+    decay: Annotated[
+        float, "weight of the pictures' mean squared distance from the model's mean colour", Range(0.0, 1e6)
+    ] = 0.0
 
     def __post_init__(self) -> None:
         check_choices(self)
@@ -79,18 +94,14 @@ class TrainGenerator(Method[GeneratedItem]):
                     f"output {model.head.name!r} is {model.head.said()}, not one score a class; of any network a "
                     "layer's channels can be shown: --channels LAYER"
                 )
-            blank = Pixels.of(np.zeros((1, *_shape(model)), np.float32))
-            count = model.predict_classes(blank).probabilities.shape[1]
+            count = count_of(model, None)
             numbers = tuple(range(count)) if self.classes is None else read_numbers(self.classes, "classes", count)
             return model.aliases["logits"], None, numbers
-        text, _, some = self.channels.rpartition(":") if self.channels[-1:].isdecimal() else (self.channels, "", "")
-        known = text if text else self.channels
-        (layer,) = model.select_values([known])
-        shape = model.shapes([layer])[layer]
-        if len(shape) < 2:
-            raise InputError(f"{layer!r} has the shape {list(shape)}, which holds no channels; name another layer")
-        numbers = read_numbers(some, "channels", shape[1]) if text and some else tuple(range(shape[1]))
-        return layer, layer, numbers
+        numbered = self.channels not in model.graph.values and self.channels[-1:].isdecimal()
+        text, _, some = self.channels.rpartition(":") if numbered else (self.channels, "", "")
+        layer = one_layer(model, text or self.channels)
+        count = count_of(model, layer)
+        return layer, layer, read_numbers(some, "channels", count) if text and some else tuple(range(count))
 
     def run(self, model: Model, _pixels: Pixels, _goal: Any, run: Run) -> Iterator[GeneratedItem]:
         """Give an item for every class when it is trained."""
@@ -120,8 +131,3 @@ class TrainGenerator(Method[GeneratedItem]):
             "losses": list(tape.facts("loss")), "generator": next(iter(tape.facts("generator")), None),
             "reached": reached, "above_0.99": sum(item.probability > 0.99 for item in tape.items),
         }  # fmt: skip
-
-
-def _shape(model: Model) -> tuple[int, int, int]:
-    assert model.profile is not None
-    return model.profile.shape

@@ -98,7 +98,7 @@ function picture(run, one) {
   return el("figure", {}, el("div", { class: "frame" }, image(`/runs/${run.key}/files/${one.file}`, `${run.title}: ${one.role}`)),
     el("figcaption", {}, one.role, " ", el("button", { class: "link", type: "button", title: "Lay it beside another picture",
       onclick: () => change({ compared: { run: run.key, file: one.file, name: `${run.key} ${run.title}: ${one.role}` } }) }, "compare"),
-    now.models.length ? [" ", el("button", { class: "link", type: "button", title: "Take it as a picture to look into", onclick: hushed(() => takeUp(run, one)) }, "look into")] : null));
+    now.models.length && one.role === "image" ? [" ", el("button", { class: "link", type: "button", title: "Take it as a picture to look into", onclick: hushed(() => takeUp(run, one)) }, "look into")] : null));
 }
 
 async function takeUp(run, one) {

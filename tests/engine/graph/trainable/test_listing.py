@@ -56,6 +56,28 @@ def test_only_what_the_output_that_is_trained_on_depends_on() -> None:
     assert found["bias"].reason == ""
 
 
+def test_numbers_that_lie_in_no_plain_tensor_are_listed_and_left() -> None:
+    model = models.parse(
+        """g (float[N,3] x) => (float[N,3] y) {
+          a = Constant <value_floats = [1.0, 2.0, 3.0]> () m = Mul (x, a) n = MatMul (m, w)
+          b = Constant <value_float = 2.0> () y = Mul (n, b)
+        }""",
+        {},
+    )
+    values = numpy_helper.from_array(np.float32([1, 2]), "w")
+    places = numpy_helper.from_array(np.int64([0, 4]), "places")
+    model.graph.sparse_initializer.append(onnx.helper.make_sparse_tensor(values, places, [3, 3]))
+    found = listed(model)
+    said = {name: (one.shape, one.reason.partition(",")[0]) for name, one in found.items()}
+    assert said == {
+        "a": ((3,), "it lies in the node's attribute value_floats"),
+        "b": ((), "it lies in the node's attribute value_float"),
+        "w": ((3, 3), "it lies in a sparse tensor"),
+    }
+    with pytest.raises(InputError, match=r"'a' cannot be trained.*value_floats"):
+        chosen(constants_of(read_graph(model)), train=["a"])
+
+
 def test_constant_nodes_and_half_precision() -> None:
     model = models.parse(
         """g (float[N,3] x) => (float[N,2] y) {

@@ -8,12 +8,15 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+import torch
 from typer.testing import CliRunner
 
 import onnxray
 import onnxray_models
 from onnxray.cli.app import app
 from onnxray.errors import InputError
+from onnxray.methods.run import Run
+from onnxray.results.finished_items import Tape
 from onnxray.results.keeping import Keeping
 from onnxray.training.generators import course
 from onnxray.training.generators.drawn import drawn_generator, levels
@@ -103,12 +106,69 @@ def test_what_is_fooled_is_what_the_judge_says_of_the_sum(shown: tuple[Any, Path
     assert curve[1]["generator"] == sum(item.rates[1]["fooled"] for item in result) / 60
     assert curve[1]["generator"] > curve[0]["generator"]
     assert curve[0]["universal"] is None
+    v = opened.perturbations(opened.places([0, 1, 2]), np.random.default_rng(0))
+    assert v.shape == (3, 1, 28, 28)
+    assert all(0 < item.rms < 1 for item in result)
+    # Random signs of the same L2 change less than those of the same maximum.
+    assert 0 <= curve[1]["random_of_the_same_l2"] < curve[1]["random"]
+
+
+def test_signs_are_all_at_the_limit(shown: tuple[Any, Path], lenet: onnxray.Model) -> None:
+    file, digits = str(shown[1] / "generator.onnx"), list(onnxray_models.samples("lenet"))[:10]
+    result = FoolWithGenerator(generator=file, coefficients="100", numbers="3", form="signs")(lenet, digits)
+    (item,) = result
+    assert item.rms == 1
+    assert set(np.unique(item.images["perturbation"])) <= {0, 255}
+    v = item.images["perturbation"].astype(np.float32) / 127.5 - 1
+    x = lenet.pixels(digits).array
+    now = lenet.classify(np.clip(np.rint(x + 100 * v), 0, 255).astype(np.float32))
+    assert item.rates[0]["fooled"] == int((now != lenet.classify(x)).sum())
+    (row,) = result.extra["fooling"]["curve"]
+    assert row["random_of_the_same_l2"] is None  # it is the same as of the same maximum
+    assert row["random"] is not None
 
 
 def test_added_pictures_are_clipped_and_rounded() -> None:
     x, v = np.float32([[0, 100, 250]]), np.float32([-1, 0.24, 1])
     assert added(x, v, 10).tolist() == [[0, 102, 255]]
     assert pictures_of(np.float32([-1, 0, 1])).tolist() == [0, 128, 255]
+
+
+def varied(result: Any) -> float:
+    """The mean absolute difference of neighbours, in grey levels."""
+    images = np.stack([item.image for item in result]).astype(np.float64)
+    return float(np.abs(np.diff(images, axis=2)).mean() + np.abs(np.diff(images, axis=3)).mean())
+
+
+def test_a_prior_smoothes_what_is_shown(lenet: onnxray.Model, tmp_path: Path) -> None:
+    options = {"steps": 60, "classes": "0,2,4", "until": 0.0}
+    plain = trained(lenet, tmp_path / "plain", **options)
+    smooth = trained(lenet, tmp_path / "smooth", **options, variation=2.0, augment="similarity")
+    assert varied(smooth) < 0.5 * varied(plain)
+    assert all(item.strongest == item.number for item in smooth)
+    # What is told, and what ends a training, is the cross-entropy alone.
+    told = smooth.extra["losses"]
+    assert [one["steps"] for one in told] == [10, 20, 30, 40, 50, 60]
+    assert told[-1]["loss"] < 0.1 < told[0]["loss"]
+
+
+def test_the_loss_of_a_step_is_the_formula(lenet: onnxray.Model, tmp_path: Path) -> None:
+    method = TrainGenerator(**SMALL, classes="4,7", variation=3.0, decay=2.0)
+    with Keeping.into(tmp_path / "out", "generator-train") as keep:
+        run = Run(np.random.default_rng(0), lambda *_: None, [], tape=Tape(keep))
+        work = course.GeneratorCourse(method, lenet, "ip2", (4, 7), "{}", tmp_path, run)
+        entropy, loss = work._losses(torch.Generator().manual_seed(5))
+        places = torch.randint(2, (16,), generator=torch.Generator().manual_seed(5))
+        v = work.network.values({"class": places}, ["picture"])["picture"].detach()
+    scores = lenet.values((127.5 * (v + 1)).numpy(), ["ip2"])["ip2"].astype(np.float64)
+    classes = np.array([4, 7])[places.numpy()]
+    expected = np.log(np.exp(scores).sum(1)) - scores[np.arange(16), classes]
+    assert float(entropy.detach()) == pytest.approx(expected.mean(), rel=1e-4)
+    x = np.pad(v.numpy().astype(np.float64), ((0, 0), (0, 0), (0, 1), (0, 1)), mode="edge")
+    down, across = x[..., 1:, :-1] - x[..., :-1, :-1], x[..., :-1, 1:] - x[..., :-1, :-1]
+    variation = np.sqrt(down**2 + across**2 + 1e-6).sum(1).mean()
+    from_black = np.square(v.numpy() + 1.0).mean()  # LeNet's mean colour is black
+    assert float((loss - entropy).detach()) == pytest.approx(3 * variation + 2 * from_black, rel=1e-3)
 
 
 class Killed(BaseException):
@@ -121,7 +181,7 @@ def test_a_training_that_was_killed_goes_on_to_the_same_file(
     options = {"steps": 6, "batch": 4, "classes": "0-3"}
     monkeypatch.setattr(course, "_ROUND", 2)
     whole = trained(lenet, tmp_path / "whole", **options)
-    old = course.GeneratorCourse._loss
+    old = course.GeneratorCourse._losses
     counted = iter(range(100))
 
     def stopped(own: Any, random: Any) -> Any:
@@ -130,7 +190,7 @@ def test_a_training_that_was_killed_goes_on_to_the_same_file(
         return old(own, random)
 
     with monkeypatch.context() as patched:
-        patched.setattr(course.GeneratorCourse, "_loss", stopped)
+        patched.setattr(course.GeneratorCourse, "_losses", stopped)
         with pytest.raises(Killed):
             trained(lenet, tmp_path / "killed", **options)
     again = trained(lenet, tmp_path / "killed", resume=True, **options)
@@ -196,6 +256,7 @@ def test_the_commands(shown: tuple[Any, Path], tmp_path: Path) -> None:
     )
     assert made.exit_code == 0, made.stderr
     assert json.loads(made.stdout)["generator"]["file"] == "generator.onnx"
+    assert (tmp_path / "t" / "curve.png").exists()
     shown_ = CliRunner().invoke(app, ["generator", "render", "lenet", "--generator", file, "-o", str(tmp_path / "r")])
     assert shown_.exit_code == 0, shown_.stderr
     assert (tmp_path / "r" / "sheet.png").exists()

@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
+import torch
 from PIL import Image
 
 import onnxray
@@ -14,6 +16,8 @@ import onnxray_models
 from onnxray.errors import InputError
 from onnxray.methods.synthesis.invert import Invert
 from onnxray.results.keeping import Keeping
+from onnxray.training.generators.course import drawn_network
+from onnxray.training.generators.drawn import drawn_inverter
 from onnxray.training.generators.inversion import TrainInverter
 from support import models
 
@@ -29,7 +33,7 @@ def lenet() -> onnxray.Model:
 def run(lenet: onnxray.Model, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Path]:
     folder = tmp_path_factory.mktemp("inverter") / "out"
     with Keeping.into(folder, "inverter-train") as keep:
-        method = TrainInverter(layer="pool2", steps=300, batch=32, width=4, rate=2e-3, held_out=0.2)
+        method = TrainInverter(layer="pool2", steps=300, batch=32, width=4, rate=2e-3, held_out="0.2")
         result = method(lenet, DIGITS, keep=keep)
         keep.complete(result)
     return result, folder
@@ -65,6 +69,47 @@ def test_what_cannot_be_is_refused(run: tuple[Any, Path], lenet: onnxray.Model) 
         Invert(layer="ip1", steps=1, learned=str(lenet.graph.path))(lenet, DIGITS[:1])
     with pytest.raises(InputError, match="3 pictures were given to learn from"):
         TrainInverter()(lenet, DIGITS[:3])
+
+
+@pytest.mark.parametrize(
+    ("code", "shape"),
+    [((20, 24, 24), (1, 28, 28)), ((8, 27, 27), (3, 50, 50)), ((4, 55, 55), (3, 64, 64)), ((3, 40, 40), (3, 40, 40))],
+)
+def test_a_large_map_is_inverted_where_it_lies(code: tuple[int, ...], shape: tuple[int, int, int]) -> None:
+    proto = drawn_inverter(code, shape, width=2, random=np.random.default_rng(0))
+    onnx.checker.check_model(proto, full_check=True)
+    assert not [node for node in proto.graph.node if node.op_type == "Gemm"]
+    opened, network = drawn_network(proto, "card", "{}")
+    x = np.random.default_rng(1).standard_normal((2, *code)).astype(np.float32)
+    (judged,) = onnxruntime.InferenceSession(proto.SerializeToString()).run(None, {"code": x})
+    assert judged.shape == (2, *shape)
+    # The network in training computes what ONNX Runtime does, Resize included.
+    made = network.values({"code": torch.from_numpy(x)}, ["picture"])["picture"].detach().numpy()
+    np.testing.assert_allclose(made, judged, atol=2e-5)
+    changed = x.copy()
+    changed[:, :, : code[1] // 4] += 1
+    off = np.abs(opened.judge.outputs({"code": changed}, ["picture"])["picture"] - judged).max((0, 1, 3))
+    assert off[: shape[1] // 8].max() > 0
+    assert off[-shape[1] // 4 :].max() == 0  # far below nothing has changed
+
+
+def test_held_out_pictures_are_never_learnt_from(lenet: onnxray.Model, tmp_path: Path) -> None:
+    small = {"layer": "ip1", "steps": 2, "batch": 4, "width": 1}
+    with pytest.raises(InputError, match="is held out, and an inverter is made of the same picture"):
+        TrainInverter(**small, held_out=str(DIGITS[3]))(lenet, DIGITS[:12])
+    with pytest.raises(InputError, match="held_out is '1.5'; a folder, or a share"):
+        TrainInverter(**small, held_out="1.5")(lenet, DIGITS[:12])
+    result = TrainInverter(**small, held_out=(str(DIGITS[20]), str(DIGITS[21])))(lenet, DIGITS[:12])
+    assert sorted(Path(item.path).name for item in result) == sorted(path.name for path in DIGITS[20:22])
+    assert result.extra["pictures"] == {"learnt": 12, "held_out": 2}
+    again = TrainInverter(**small, held_out=(str(DIGITS[21]), str(DIGITS[20])))(lenet, DIGITS[11::-1])
+    assert [item.numbers() for item in again] == [item.numbers() for item in result]
+    (alone,) = TrainInverter(**small, held_out=str(DIGITS[20]))(lenet, DIGITS[:12])
+    x = lenet.pixels(DIGITS[:12]).array.astype(np.float64)
+    y = lenet.pixels(DIGITS[20:21]).array.astype(np.float64)
+    spread = np.linalg.norm((x - y).reshape(12, -1), axis=1).mean()
+    off = np.linalg.norm(alone.images["image"].astype(np.float64) - y[0])
+    assert alone.image_error == pytest.approx(off / spread)
 
 
 @pytest.mark.parametrize(

@@ -34,8 +34,12 @@ def _print(result: Result[FoolingItem]) -> None:
 
     found = result.extra["fooling"]
     title = f"fooling rate, {found['perturbations']} perturbations"
-    table = Table("e", "generator", "to the class shown", "random signs", "universal", title=title)
+    columns = {
+        "generator": "generator", "targeted": "to the class shown", "random": "random signs",
+        "random_of_the_same_l2": "of the same L2", "universal": "universal",
+    }  # fmt: skip
+    table = Table("e", *columns.values(), title=title)
     for row in found["curve"]:
-        shares = (row[name] for name in ("generator", "targeted", "random", "universal"))
+        shares = (row[name] for name in columns)
         table.add_row(str(row["coefficient"]), *("-" if one is None else f"{100 * one:.1f} %" for one in shares))
     table_console().print(table)

@@ -20,11 +20,12 @@ def train(model: ModelArgument, *, shared: Shared, **options: Any) -> None:
     No pictures are needed. generator.onnx in the run's folder is an ONNX file as any other; --resume goes on.
 
     Examples: onnxray generator train lenet -o shown;  onnxray generator train net.onnx --classes 0-19 --steps 300;
-    onnxray generator train net.onnx --channels conv2:0-15
+    onnxray generator train net.onnx --channels conv2:0-15;
+    onnxray generator train net.onnx --classes 1,9 --augment similarity --variation 1
     """
-    from onnxray.report.training.generator_report import sheets
+    from onnxray.report.training.generator_report import trained_pictures
 
     run_method(
         TrainGenerator(**plain_options(options)), shared.open(model), None, shared=shared, folder="generator-train",
-        ending=Ending(sheets=sheets, table=print_generated),
+        ending=Ending(sheets=trained_pictures, table=print_generated),
     )  # fmt: skip
