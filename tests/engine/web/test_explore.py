@@ -150,7 +150,9 @@ def test_stopping_keeps_the_best_so_far_and_the_next_run_goes_on(mine: Browsing)
     assert document["interrupted"] is True
     assert document["items"][0]["pictures"]
     assert mine.ended(behind)["state"] == "done"
-    verified = json.loads(mine.send("GET", f"/runs/{behind}").body)["verified"]
+    document = json.loads(mine.send("GET", f"/runs/{behind}").body)
+    assert document["sha256"] == json.loads(mine.post("/ask/model", {}).body)["sha256"], "the page looks whose values"
+    verified = document["verified"]
     assert verified["conv2"][0] == "agrees"
 
 

@@ -66,7 +66,7 @@ const load = hushed(async (key) => {
   const known = new Set(now.files.map((one) => one.key));
   const more = found.files.filter((one) => !known.has(one.key));
   if (more.length) change({ files: [...now.files, ...more] });
-  if (found.verified) {
+  if (found.verified && found.sha256 === now.facts?.sha256) {  // and not of another model's values
     change({ verified: new Map(Object.entries(found.verified).map(([name, [verdict, relative]]) => [name, { verdict, relative }])) });
   }
   fill(own.body,

@@ -181,6 +181,7 @@ class Runs:
             "seconds": _plain(document.get("seconds")),
             "interrupted": bool(document.get("interrupted") or document.get("incomplete")),
             "method": _short(method.get("name")) if isinstance(method, dict) else "",
+            "sha256": _short(model.get("sha256")) if isinstance(model, dict) else "",
             "model_name": _short(Path(str(model.get("path"))).name) if isinstance(model, dict) else "",
             "command": shlex.join(map(str, document.get("command", []))), "verified": _verified(document),
         }  # fmt: skip
