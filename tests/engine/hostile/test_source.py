@@ -97,6 +97,7 @@ ALLOWED: dict[tuple[str, str, str], str] = {
         "legend",
     ): "its texts are set, to be no markup, before it is drawn",
     (f"{_E}report/features/similarity_report.py", "_measures", "legend"): "three names of a literal table",
+    (f"{_E}report/training/generator_report.py", "loss_curves", "legend"): "drawn without markup, as above",
     (f"{_E}engines/twin.py", "_as_input", "getattr"): "numpy's names of onnx's float types",
     (f"{_E}training/network.py", "Network._inputs", "getattr"): "as above",
     (f"{_E}graph/differences/structure.py", "_model", "getattr"): FIELDS,
