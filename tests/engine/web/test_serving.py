@@ -81,6 +81,26 @@ def test_a_question_that_never_ends_is_not_waited_for(monkeypatch: Any, earlier:
     with_server(work)
 
 
+@pytest.mark.parametrize("path", ["/", "/late"])
+def test_a_body_that_is_none_ends_its_connection_without_a_word(caplog: pytest.LogCaptureFixture, path: str) -> None:
+    """Before its question is answered, and after."""
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+
+    async def work(connect: Callable[[], Awaitable[Connection]]) -> None:
+        broken = await connect()
+        broken[1].write(head)
+        if path == "/":
+            assert (await broken[0].readexactly(12)) == b"HTTP/1.1 200"
+        await asyncio.sleep(0.1)
+        broken[1].write(b"no length\r\n")
+        with contextlib.suppress(ConnectionError):
+            await asyncio.wait_for(broken[0].read(), 10)
+        assert (await answered(await connect())).startswith(b"HTTP/1.1 200")
+
+    with_server(work)
+    assert [record for record in caplog.records if record.name == "asyncio"] == [], "a traceback in the terminal"
+
+
 def test_five_hundred_silent_connections_take_nobodys_place() -> None:
     async def work(connect: Callable[[], Awaitable[Connection]]) -> None:
         for _ in range(500):

@@ -9,6 +9,7 @@ import socket
 from collections.abc import Callable
 from typing import Any, Final, final
 
+import h11
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -57,6 +58,13 @@ class Protocol(H11Protocol):
         """Wait for the next question."""
         self._silent_since = self.loop.time()
         super().on_response_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Say that this is no HTTP; where a body breaks off behind its answer, there is no more to say."""
+        try:
+            super().send_400_response(msg)
+        except h11.LocalProtocolError:
+            self.transport.abort()
 
     def _close_where_silent(self) -> None:
         if self.transport.is_closing():
