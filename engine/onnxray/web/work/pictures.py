@@ -67,7 +67,7 @@ def picture_seen(bench: Bench, *, model: int = 0, path: str) -> dict[str, Any]:
     except OnnxrayError as error:
         answer = {"classes": [], "text": "", "reason": str(error)}
     text = "" if pixels.plain else f"{pixels.array.shape[3]} × {pixels.array.shape[2]}"
-    notes = [note.removeprefix(f"{shortened(path, 400)}: ") for note in answer.get("notes", ())]
+    notes = [note.removeprefix(f"{terminal(path, 400)}: ") for note in answer.get("notes", ())]
     size = text or f"{pixels.array.dtype} {list(pixels.array.shape)}"
     return {"png": seen, "size": size, **answer, "notes": notes}
 
