@@ -310,6 +310,20 @@ def test_a_second_browser_is_refused_and_told_why(page: Page) -> None:
     page.logged()
 
 
+WIDE_FORMS = """
+    const [select, panel] = [document.querySelector('#method'), document.querySelector('#methods')];
+    const wide = [];
+    for (const option of select.options) {
+      select.value = option.value;
+      select.dispatchEvent(new Event('change', { bubbles: true }));
+      for (const one of panel.querySelectorAll('details:not(#live)')) one.open = true;
+      if (panel.scrollWidth > panel.clientWidth) wide.push(option.value);
+    }
+    return wide;
+"""
+"""The methods whose forms, with all that they have, are wider than there is room."""
+
+
 @pytest.mark.parametrize(("width", "dark"), [(390, False), (1280, True)])
 def test_nothing_hangs_over(page: Page, width: int, dark: bool) -> None:
     page.size(width, 844, dark=dark)
@@ -317,18 +331,8 @@ def test_nothing_hangs_over(page: Page, width: int, dark: bool) -> None:
     for tab in ("picture", "methods", "value", "runs", "compare"):
         page.click(f"#tab-{tab}")
         assert page.run("return document.documentElement.scrollWidth - innerWidth") <= 0, tab
-        if tab == "methods":  # every form, with all that it has
-            for path in page.run("return [...document.querySelectorAll('#method option')].map(one => one.value)"):
-                page.choose("#method", path)
-                page.run(
-                    "document.querySelectorAll('#methods details').forEach(one => { one.open = one.id !== 'live'; })"
-                )
-                assert (
-                    page.run(
-                        "return document.querySelector('#methods').scrollWidth - document.querySelector('#methods').clientWidth"
-                    )
-                    <= 0
-                ), path
+        if tab == "methods":
+            assert page.run(WIDE_FORMS) == []
     ground = page.run("return getComputedStyle(document.body).backgroundColor")
     assert (ground == "rgb(21, 23, 27)") is dark
 

@@ -41,6 +41,12 @@ def test_a_picture_as_the_model_sees_it_and_what_it_says(bench: Bench) -> None:
     ]
 
 
+def test_what_was_done_to_a_picture_is_said_without_its_folder(bench: Bench, tmp_path: Path) -> None:
+    Image.open(DIGIT).resize((50, 40)).save(tmp_path / "wide.png")
+    (note,) = pictures.picture_seen(bench, path=str(tmp_path / "wide.png"))["notes"]
+    assert note.startswith("resized 50x40")
+
+
 def test_channels_come_strongest_first_and_each_tile_is_its_channel(bench: Bench) -> None:
     found = values.value_shown(bench, value="conv2", picture=DIGIT)
     array = onnxray.open("lenet").values([DIGIT], ["conv2"])["conv2"][0]

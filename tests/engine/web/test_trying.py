@@ -143,3 +143,9 @@ def test_whatever_changes_pictures_shows_them_on_their_way(name: str) -> None:
     assert {one.dtype for one in seen} == {np.dtype(np.uint8)}
     assert {one.shape[1:] for one in seen} == {(1, 28, 28)}
     assert any((one[0] != four[0]).any() for one in seen)
+
+
+def test_evolved_pictures_are_shown_too() -> None:
+    method = methods()["fooling_evolution"]
+    seen = looked_at(lambda: method(generations=2, population=4)(onnxray.open("lenet")))
+    assert [one.shape for one in seen] == [(10, 1, 28, 28)] * 3

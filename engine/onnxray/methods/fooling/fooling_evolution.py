@@ -29,6 +29,7 @@ from onnxray.methods.option_checks import Range
 from onnxray.methods.run import Run
 from onnxray.methods.synthesis.item import SynthesisItem
 from onnxray.model.model import Model
+from onnxray.notebooks.glimpses import offer
 from onnxray.results.file_names import stem_named
 from onnxray.results.journal import Seldom
 
@@ -158,6 +159,7 @@ class _Evolution:
                 self.medians.append(float(np.median(self.sure)))
                 self.reached.append(int((self.sure >= method.confidence).sum()))
                 said = f"median confidence {self.medians[-1]:.4f}, {self.reached[-1]} of {len(self.niches)} classes"
+                offer(lambda: np.stack(self.pictures))
                 self.progress(number * total + generation + 1, method.runs * total, said)
                 self.kept(lambda: self._keep(number))
         except KeyboardInterrupt:
