@@ -32,12 +32,18 @@ EVERY = [name for name in NAMES if any(block.kind in ("commands", "python") for 
 ZOO = ROOT.parent / "shared" / "zoo"
 ELSEWHERE = {
     "squeezenet.onnx": "squeezenet-v1.1-onnx/squeezenet_v1.1_fp32_from_fp16.onnx",
+    "squeezenet_v1.1.onnx": "squeezenet-v1.1-onnx/squeezenet_v1.1_fp32_from_fp16.onnx",
     "squeezenet-int8.onnx": "squeezenet-v1.1-onnx/squeezenet_v1.1_qdq_int8.onnx",
+    "squeezenet-qdq-int8.onnx": "squeezenet-v1.1-onnx/squeezenet_v1.1_qdq_int8.onnx",
+    "squeezenet-uint8.onnx": "squeezenet-v1.1-onnx/squeezenet_v1.1_qop_uint8.onnx",
+    "squeezenet-fp16.onnx": "squeezenet-v1.1-onnx/SqueezeNet_fp16.onnx",
     "ultraface.onnx": "ultraface/version-RFB-320.onnx",
     "lenet.prototxt": "lenet-bvlc-caffe/lenet.prototxt",
     "lenet_iter_10000.caffemodel": "lenet-bvlc-caffe/lenet_iter_10000.caffemodel",
     "mobilefacenet.onnx": "mobilefacenet-vface-onnx/mobilefacenet.onnx",
+    "photos": "data-photos",
     **{f"{name}.jpg": f"data-photos/{name}.jpg" for name in ("cat", "dog", "hummingbird")},
+    **{f"{name}.jpeg": f"data-photos/{name}.jpeg" for name in ("bald_eagle", "pelican")},
 }
 """Files that examples name and that lie with the developers."""
 
@@ -109,12 +115,14 @@ def test_slow_examples_run_and_what_they_write_is_made_again(
 ) -> None:
     if example is not None:
         (desk / "example").symlink_to(example)
+        for name in ("efficientnet-lite0.onnx", "efficientnet-lite0.toml", "coffee.png"):
+            (desk / name).symlink_to(example / name)
     for path in any_model.iterdir():
         if path.name == "tokenizer.json" and importlib.util.find_spec("tokenizers") is None:
             continue
         shutil.copyfile(path, desk / path.name)
     for name, place in ELSEWHERE.items():
-        if (ZOO / place).is_file():
+        if (ZOO / place).exists():
             (desk / name).symlink_to(ZOO / place)
     if (desk / "example/astronaut.png").is_file():
         face(desk)
