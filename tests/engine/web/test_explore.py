@@ -140,7 +140,9 @@ def test_stopping_keeps_the_best_so_far_and_the_next_run_goes_on(mine: Browsing)
         return found
 
     shown = until(picture)
-    assert mine.send("GET", f"/blobs/{shown}").body.startswith(b"\x89PNG") or until(picture) != shown
+    until(lambda: picture() != shown)
+    late = mine.send("GET", f"/runs/{run}/picture?{shown}")  # of one that is gone by then
+    assert late.body.startswith(b"\x89PNG")
     asked = mine.post("/ask/seen", {"path": key})
     assert asked.status == 200, "questions are answered beside a run"
     behind = json.loads(mine.post("/runs", {"path": ["verify"]}).body)["key"]

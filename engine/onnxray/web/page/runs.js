@@ -54,7 +54,7 @@ function onItsWay(key) {  // made once, so that what is under the mouse or has t
     if (run.total) Object.assign(bar, { max: run.total, value: run.done });
     what.textContent = run.what;
     growing.hidden = !run.picture;
-    if (run.picture && !picture.src.endsWith(run.picture)) picture.src = `/blobs/${run.picture}`;
+    if (run.picture && !picture.src.endsWith(run.picture)) picture.src = `/runs/${run.key}/picture?${run.picture}`;
   } };
 }
 

@@ -7,6 +7,7 @@ POST /ask/QUESTION               what is asked of a model; pictures by their ids
 POST /files                      a picture, an array or a model that was dropped
 GET  /blobs/ID                   a picture that was made for the page
 POST /runs   GET, DELETE /runs/ID   GET /runs/ID/events, /runs/ID/zip, /runs/ID/files/NUMBER
+GET  /runs/ID/picture            the picture of a run on its way, as it is now
 GET  /events                     how far all runs are
 POST /runs/ID/files/NUMBER       take that picture among the files
 POST /tried, /along              what a run would give at once; along the change that one gave
@@ -79,6 +80,7 @@ class Site:
             Route("/runs/{key}", self.stop, methods=["DELETE"]), Route("/difference", self.differ, methods=["POST"]),
             Route("/runs/{key}/events", self.events, methods=["GET"]), Route("/ended", self.end, methods=["POST"]),
             Route("/runs/{key}/zip", self.zip, methods=["GET"]), Route("/events", self.every_event, methods=["GET"]),
+            Route("/runs/{key}/picture", self.now, methods=["GET"]),
             Route("/runs/{key}/files/{place}", self.file, methods=["GET"]),
             Route("/runs/{key}/files/{place}", self.take, methods=["POST"]),
         ]  # fmt: skip
@@ -137,6 +139,11 @@ class Site:
     async def blob(self, request: Request) -> Response:
         """Bytes that were made for the page."""
         return Response(self.blobs.get(request.path_params["key"]), media_type="image/png")
+
+    async def now(self, request: Request) -> Response:
+        """The picture of a run on its way as it is now, whichever was told of: a slow browser is shown the latest."""
+        run = self.runs.at(request.path_params["key"])
+        return Response(self.blobs.get(run.picture or ""), media_type="image/png")
 
     async def start(self, request: Request) -> Response:
         """Begin a run."""
