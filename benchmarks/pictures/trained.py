@@ -72,7 +72,7 @@ def channels(studio: Studio) -> None:
     for layer, steps in (("squeeze1x1_2", 140), ("expand3x3_2", 160)):
         words = ("generator", "train", SQUEEZENET, "--channels", f"fire4/{layer}:0-15", *SMALL[:-2], "--steps", steps)
         run = studio.run(*words, "--augment", "similarity", "--variation", 0.3, "--decay", 0.3)
-        pictures = [one.resize((112, 112)) for one in studio.files(run, "image")]
+        pictures = [one.crop((56, 56, 168, 168)) for one in studio.files(run, "image")]
         grids.append(stack([row(pictures[:8], 4), row(pictures[8:], 4)], 4))
     studio.save("generator-channels-squeezenet.jpg", stack(grids, 16))
 
