@@ -1,10 +1,23 @@
-"""Pictures of what is trained on the bundled digits: a generator, an inverter, and LeNet itself."""
+"""Pictures of what is trained: generators and inverters of the bundled LeNet and of SqueezeNet, and LeNet itself."""
 
 from __future__ import annotations
 
+import json
 import shutil
+from pathlib import Path
 
-from studio import DIGITS, Recipe, Studio
+from networks import CAFFE, MORE_PHOTOS, PHOTOS, SQUEEZENET, TWENTY
+from photographs import crops, others, twenty
+from studio import DIGITS, Recipe, Studio, row, stack
+
+from onnxray.images.drawing.page.palette import WHITE
+from onnxray.report.training.generator_report import loss_curves
+
+CLASSES = ("--classes", ",".join(map(str, TWENTY)))
+SMALL = (*CAFFE, "--batch", 8, "--width", 8, "--rate", 0.002, "--until", 0)
+"""What a minute of a processor takes a hundred steps of, at 224 pixels."""
+PRIOR = ("--augment", "similarity", "--variation", 1, "--decay", 1)
+_SQUARES = 2
 
 
 def generator(studio: Studio) -> None:
@@ -15,6 +28,65 @@ def generator(studio: Studio) -> None:
         "--coefficients", "1,5,10,20,35,50,65,80,95,110,125",
     )  # fmt: skip
     studio.save("generator-fooling-lenet.png", fooled / "curve.png")
+
+
+def generator_with_prior(studio: Studio) -> None:
+    run = studio.run("generator", "train", "lenet", "--steps", 300, "--until", 0, *PRIOR)
+    studio.save("generator-prior-lenet.png", studio.sheet(run))
+
+
+def generator_of_photographs(studio: Studio) -> None:
+    """Three minutes of a processor."""
+    run = studio.run("generator", "train", SQUEEZENET, *CLASSES, *SMALL, "--steps", 250, *PRIOR)
+    studio.save("generator-shown-squeezenet.jpg", studio.sheet(run))
+
+
+def fooled_photographs(studio: Studio) -> None:
+    """The paper's generator without a prior, its ablation, and what it fools: nine minutes of a processor."""
+    words = ("generator", "train", SQUEEZENET, *CLASSES, *SMALL, "--steps", 200)
+    runs = {
+        "the class is fed at every level": studio.run(*words),
+        "it is fed once, at the first": studio.run(*words, "--feed", "once"),
+    }
+    losses = {name: json.loads((run / "result.json").read_text())["losses"] for name, run in runs.items()}
+    title = "Generators of 20 classes of SqueezeNet v1.1"
+    studio.save("generator-ablation-squeezenet.png", loss_curves(losses, title, WHITE))
+    every = next(iter(runs.values()))
+    pictures = [one.resize((160, 160)) for one in studio.files(every, "image")[:10]]
+    studio.save("generator-plain-squeezenet.jpg", stack([row(pictures[:5], 4), row(pictures[5:], 4)], 4))
+    of_others, squares = photographs_apart(studio)
+    made = studio.run(
+        "attack", "universal", SQUEEZENET, of_others, *CAFFE, "--by", "gradient", "--batch", 20, "--epochs", 4,
+        "--fooling-rate", 0.95,
+    )  # fmt: skip
+    fooled = studio.run(
+        "generator", "fool", SQUEEZENET, squares, *CAFFE, "--generator", every / "generator.onnx",
+        "--coefficients", "1,5,10,20,35", "--universal", made / "universal.npy",
+    )  # fmt: skip
+    studio.save("generator-fooling-squeezenet.png", fooled / "curve.png")
+
+
+def channels(studio: Studio) -> None:
+    """Sixteen of each of two layers of one fire module: three minutes of a processor."""
+    grids = []
+    for layer, steps in (("squeeze1x1_2", 140), ("expand3x3_2", 160)):
+        words = ("generator", "train", SQUEEZENET, "--channels", f"fire4/{layer}:0-15", *SMALL[:-2], "--steps", steps)
+        run = studio.run(*words, "--augment", "similarity", "--variation", 0.3, "--decay", 0.3)
+        pictures = [one.crop((56, 56, 168, 168)) for one in studio.files(run, "image")]
+        grids.append(stack([row(pictures[:8], 4), row(pictures[8:], 4)], 4))
+    studio.save("generator-channels-squeezenet.jpg", stack(grids, 16))
+
+
+def photographs_apart(studio: Studio) -> tuple[Path, Path]:
+    """200 squares of 25 photographs, and 40 of foolbox's twenty: two of each."""
+    place = studio.folder / "apart"
+    place.mkdir()
+    named = others(place / "others", [studio.folder / name for name in (*PHOTOS, *MORE_PHOTOS)])
+    squares = crops(place / "squares", twenty(place / "twenty"))
+    for path in squares.glob("*.png"):
+        if int(path.stem.rpartition("-")[2]) >= _SQUARES:
+            path.unlink()
+    return crops(place / "crops", named), squares
 
 
 def inverter(studio: Studio) -> None:
@@ -37,6 +109,19 @@ def hardening(studio: Studio) -> None:
 
 RECIPES = (
     Recipe(("generator-shown-lenet.png", "generator-fooling-lenet.png"), generator),
+    Recipe(("generator-prior-lenet.png",), generator_with_prior),
+    Recipe(("generator-shown-squeezenet.jpg",), generator_of_photographs, (SQUEEZENET,)),
+    Recipe(
+        (
+            "generator-ablation-squeezenet.png",
+            "generator-plain-squeezenet.jpg",
+            "generator-fooling-squeezenet.png",
+        ),
+        fooled_photographs,
+        (SQUEEZENET, *PHOTOS, *MORE_PHOTOS),
+        packages=("foolbox",),
+    ),
+    Recipe(("generator-channels-squeezenet.jpg",), channels, (SQUEEZENET,)),
     Recipe(("inverter-lenet.png",), inverter),
     Recipe(("hardening-lenet.png",), hardening),
 )
