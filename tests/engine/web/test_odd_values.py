@@ -129,3 +129,22 @@ def test_names_are_shown_as_what_they_hold_and_asked_for_as_they_are(tmp_path: P
         assert len(text) < 500
     assert found["value"] == name
     assert values.value_shown(bench, value=name, picture=str(tmp_path / "picture.png"))["count"] == 3
+
+
+def test_a_derivative_that_passes_rounding_over_is_said_to(tmp_path: Path) -> None:
+    text = """<ir_version: 8, opset_import: ["": 17]>
+    q (float[1,3,8,8] image) => (float[1,3,8,8] y)
+    <float step = {2.0}, uint8 zero = {0}, float twice = {2.0}>
+    {
+      before = Mul(image, twice)
+      whole = QuantizeLinear(before, step, zero)
+      y = DequantizeLinear(whole, step, zero)
+    }"""
+    onnx.save(onnx.parser.parse_model(text), tmp_path / "q.onnx")
+    Image.fromarray(np.full((8, 8, 3), 9, np.uint8)).save(tmp_path / "picture.png")
+    bench = Bench([str(tmp_path / "q.onnx")], Opening())
+    told = {
+        value: values.cell_shown(bench, value=value, picture=str(tmp_path / "picture.png"), channel=0, row=0, column=0)
+        for value in ("before", "y")
+    }
+    assert {value: cell["rounded"] for value, cell in told.items()} == {"before": False, "y": True}

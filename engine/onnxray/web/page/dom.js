@@ -27,7 +27,12 @@ export function number(value) {
   return size !== 0 && (size < 1e-3 || size >= 1e5) ? value.toExponential(2) : String(Number(value.toPrecision(4)));
 }
 
-export const percent = (share) => `${(100 * share).toFixed(share > 0.9995 || share < 0.0005 ? 2 : 1)} %`;
+/** A share in percent; what is not all, or not nothing, is not rounded to it. */
+export function percent(share) {
+  if (share < 1 && share >= 0.99995) return "> 99.99 %";
+  if (share > 0 && share < 0.00005) return "< 0.01 %";
+  return `${(100 * share).toFixed(share > 0.9995 || share < 0.0005 ? 2 : 1)} %`;
+}
 
 export function image(source, name, attributes = {}) {
   return el("img", { src: source || null, alt: name, decoding: "async", ...attributes, onload: pixelate });

@@ -83,8 +83,8 @@ const showValue = onlyLatest(async (isLatest, value) => {
 function histogram(counts) {
   if (!counts) return null;
   const most = Math.max(...counts.counts, 1);
-  const canvas = el("canvas", { width: 192, height: 44, role: "img", class: "histogram",
-    "aria-label": `Histogram from ${number(counts.from)} to ${number(counts.to)}` });
+  const told = `Histogram from ${number(counts.from)} to ${number(counts.to)}; heights by the square root of the counts, at most ${number(most)}`;
+  const canvas = el("canvas", { width: 192, height: 44, role: "img", class: "histogram", title: told, "aria-label": told });
   const pen = canvas.getContext("2d");
   pen.fillStyle = getComputedStyle(document.documentElement).getPropertyValue("--accent");
   counts.counts.forEach((count, k) => pen.fillRect(k * 6, 44 - 43 * Math.sqrt(count / most), 5, 43 * Math.sqrt(count / most)));
@@ -152,7 +152,7 @@ const showCell = hushed(onlyLatest(async (isLatest, channel, row, column) => {
     found.png ? el("figure", { class: found.inside ? "" : "cell" }, el("div", { class: found.inside ? "pair" : "" },
       el("div", { class: "frame" }, el("div", { class: "over" }, image(`/blobs/${found.png}`, "What moves this cell"), box)),
       found.inside ? el("div", { class: "frame" }, image(`/blobs/${found.inside}`, "The same within what the cell sees")) : null),
-      el("figcaption", { text: `${sees}. ${found.span ? `Colours: the cell's derivative by each pixel; blue raises it, red lowers it (at most ${number(found.span)} a grey level).` : "Its derivative is zero everywhere: no small change of a pixel moves it."}` })) : el("p", { class: "soft", text: found.reason }),
+      el("figcaption", { text: `${sees}. ${found.span ? `Colours: the cell's derivative by each pixel; blue raises it, red lowers it (at most ${number(found.span)} a grey level)${found.rounded ? "; quantising on the way is passed over, as if nothing were rounded" : ""}.` : "Its derivative is zero everywhere: no small change of a pixel moves it."}` })) : el("p", { class: "soft", text: found.reason }),
     el("button", { type: "button", text: "Maximise this channel", title: "Make a picture that this channel answers to most", onclick: () => maximise(channel) }));
   $("value").dataset.cell = `${channel},${row},${column}`;
 }));

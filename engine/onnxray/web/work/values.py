@@ -19,6 +19,8 @@ _BINS: Final = 32
 _TILE: Final = 56
 _COLUMNS: Final = 10
 _LINE: Final = 2
+_ROUNDING: Final = ("QuantizeLinear", "DynamicQuantize", "QLinear", "QGemm")
+"""What operators are called that round what they are handed, or what they compute, to whole numbers."""
 _SHARE: Final = 0.99
 """Share of the pixels that move a cell which are drawn below the full colour; single ones move it far more."""
 
@@ -96,8 +98,17 @@ def cell_shown(
     inside = drawn[:, top:bottom, left:right] if 0 < (bottom - top) * (right - left) < heat.size else None
     return {
         **found, "png": png(drawn), "inside": None if inside is None else png(inside),
-        "span": float(size.max(initial=0)), "size": list(heat.shape),
+        "span": float(size.max(initial=0)), "size": list(heat.shape), "rounded": _rounded(desk, name),
     }  # fmt: skip
+
+
+def _rounded(desk: Desk, name: str) -> bool:
+    """Whether numbers are quantised on the way from the input: what is called a derivative passes that over."""
+    graph = desk.model.graph
+    return any(
+        node.operator.startswith(_ROUNDING) and any(read in graph.depends_on_input for read in node.inputs)
+        for node in graph.needed_for([name])
+    )
 
 
 def _read(desk: Desk, value: str, picture: str) -> tuple[str, NDArray[Any], Grid | None]:
