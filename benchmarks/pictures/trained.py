@@ -69,9 +69,12 @@ def fooled_photographs(studio: Studio) -> None:
 def channels(studio: Studio) -> None:
     """Sixteen of each of two layers of one fire module: three minutes of a processor."""
     grids = []
-    for layer, steps in (("squeeze1x1_2", 140), ("expand3x3_2", 160)):
-        words = ("generator", "train", SQUEEZENET, "--channels", f"fire4/{layer}:0-15", *SMALL[:-2], "--steps", steps)
-        run = studio.run(*words, "--augment", "similarity", "--variation", 0.3, "--decay", 0.3)
+    small = (*CAFFE, "--batch", 8, "--width", 8, "--variation", 0.3, "--decay", 0.3)
+    for layer, how in (
+        ("squeeze1x1_2", ("--steps", 140, "--rate", 0.002, "--augment", "similarity")),
+        ("expand3x3_2", ("--steps", 200, "--rate", 0.004)),
+    ):
+        run = studio.run("generator", "train", SQUEEZENET, "--channels", f"fire4/{layer}:0-15", *small, *how)
         pictures = [one.crop((56, 56, 168, 168)) for one in studio.files(run, "image")]
         grids.append(stack([row(pictures[:8], 4), row(pictures[8:], 4)], 4))
     studio.save("generator-channels-squeezenet.jpg", stack(grids, 16))
