@@ -67,11 +67,12 @@ def fooled_photographs(studio: Studio) -> None:
 
 
 def channels(studio: Studio) -> None:
-    """Sixteen of each of two layers of one fire module: three minutes of a processor."""
+    """Sixteen of each of two layers of one fire module, of one also without augmentation: five minutes."""
     grids = []
     small = (*CAFFE, "--batch", 8, "--width", 8, "--variation", 0.3, "--decay", 0.3)
     for layer, how in (
         ("squeeze1x1_2", ("--steps", 140, "--rate", 0.002, "--augment", "similarity")),
+        ("expand3x3_2", ("--steps", 160, "--rate", 0.002, "--augment", "similarity")),
         ("expand3x3_2", ("--steps", 200, "--rate", 0.004)),
     ):
         run = studio.run("generator", "train", SQUEEZENET, "--channels", f"fire4/{layer}:0-15", *small, *how)
