@@ -25,8 +25,15 @@ from onnxray.results.item import Item
 from onnxray.results.loading import stored_document
 from onnxray.results.plain_item import PlainItem
 from onnxray.results.result import Result, result_of
+from onnxray.training.generators.fooling import FoolWithGenerator
+from onnxray.training.generators.inversion import TrainInverter
+from onnxray.training.generators.rendering import RenderGenerator
+from onnxray.training.generators.training import TrainGenerator
 
-_JUDGED: Final = (Check, Comparison, LayerSimilarity, ModelComparison, RobustnessEvaluation)
+_JUDGED: Final = (
+    Check, Comparison, LayerSimilarity, ModelComparison, RobustnessEvaluation, TrainGenerator, RenderGenerator,
+    FoolWithGenerator, TrainInverter,
+)  # fmt: skip
 _KEYS: Final[tuple[tuple[type[Item], frozenset[str]], ...]] = (
     (CheckedItem, frozenset({"figures", "target_score", "shown_at"})),
     (RobustnessItem, frozenset({"true", "correct", "smallest"})),

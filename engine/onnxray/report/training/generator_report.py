@@ -16,7 +16,8 @@ from onnxray.training.generators.fooling import FoolingItem
 from onnxray.training.generators.inverted_item import InvertedItem
 from onnxray.training.generators.item import GeneratedItem
 
-_BESIDE = 5
+_BESIDE, _WIDE = 5, 128
+"""Cells in a row; a picture of more pixels fills a pair's cell by itself, and fewer stand beside each other."""
 
 
 def trained_pictures(result: Result[GeneratedItem]) -> dict[str, bytes]:
@@ -76,9 +77,11 @@ def inverted_sheets(result: Result[InvertedItem]) -> dict[str, bytes]:
         Cell(tuple(item.images[role] for role in ("original", "image")), (f"{item.image_error:.3f}",))
         for item in result.items
     ]
-    rows = [Row("", tuple(cells[k : k + _BESIDE])) for k in range(0, len(cells), _BESIDE)]
-    if not rows:
+    if not cells:
         return {}
+    wide = result.items[0].images["image"].shape[-1] > _WIDE
+    beside = _BESIDE - 2 if wide else _BESIDE
+    rows = [Row("", tuple(cells[k : k + beside])) for k in range(0, len(cells), beside)]
     subtitle = "held-out pictures, and what their codes are turned back into; normalised image error"
     title = f"Learned inversion of {result.items[0].layer} of {model_name(result.provenance)}"
     return drawn_pages(rows, title=title, subtitle=[subtitle], provenance=result.provenance)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any, Final
@@ -128,7 +129,8 @@ def _priors(variation: float, decay: float, profile: Profile) -> list[Regularize
     return [one for one in each if one.weight]
 
 
-def drawn_network(proto: onnx.ModelProto, key: str, card: str) -> tuple[Model, Network]:
-    """What was drawn, its card among its metadata: opened, and all of it trained."""
+def drawn_network(proto: onnx.ModelProto, key: str, card: str, left: Sequence[str] = ()) -> tuple[Model, Network]:
+    """What was drawn, its card among its metadata: opened, and all of it trained but for constants that are left."""
     opened = Model(read_graph(with_card(proto, iter([(key, card)])).SerializeToString()), None)
-    return opened, Network(opened, chosen(constants_of(opened.graph)))
+    trained = [one for one in chosen(constants_of(opened.graph)) if one.name not in left]
+    return opened, Network(opened, trained)

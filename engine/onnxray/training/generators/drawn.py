@@ -90,21 +90,23 @@ def drawn_generator(
 
 
 def drawn_inverter(
-    code: tuple[int, ...], shape: tuple[int, int, int], *, width: int, random: np.random.Generator
+    code: tuple[int, ...], shape: tuple[int, int, int], *, width: int, random: np.random.Generator, size: float = 1.0
 ) -> onnx.ModelProto:
     """For the codes of a layer, of one sample's shape: an up-convolution network (Dosovitskiy, Brox 2016).
 
+    size: the root mean square of such codes, by which they are divided; layers differ in it by orders of magnitude.
     Of many numbers with rows and columns what they hold is kept where it lies: convolutions at the level whose size is
     next to theirs, and up from there. Other codes go through a Gemm, which reaches from everywhere to everywhere.
     """
     own = _Drawing(random)
     count, sizes = int(np.prod(code)), levels(*shape[1:])
+    own.add("Div", ["code", own.constant("size", np.array([size], np.float32))], "scaled")
     if len(code) == 3 and min(code[1:]) > 1 and count > _MANY:
         first = min(range(len(sizes)), key=lambda k: abs(math.log(sizes[k][0] / code[1])))
         begin, hidden = _placed(own, code, sizes[first], min(_WIDEST, width * 2 ** (len(sizes) - 1 - first))), 0
     else:
         first, hidden = 0, min(1024, max(128, count))
-        flat = own.add("Flatten", ["code"], "flat", axis=1) if len(code) != 1 else "code"
+        flat = own.add("Flatten", ["scaled"], "flat", axis=1) if len(code) != 1 else "scaled"
         weight = own.weight("hidden.weight", (hidden, count), count)
         bias = own.constant("hidden.bias", np.zeros(hidden, np.float32))
         begin = own.add("LeakyRelu", [own.add("Gemm", [flat, weight, bias], "hidden", transB=1)], "begin", alpha=_LEAK)
@@ -117,7 +119,7 @@ def _placed(own: _Drawing, code: tuple[int, ...], size: tuple[int, int], channel
     """Maps of a level of so many channels, of a code that has rows and columns: two convolutions, 3 x 3."""
     weight = own.weight("near.weight", (channels, code[0], 3, 3), 9 * code[0])
     bias = own.constant("near.bias", np.zeros(channels, np.float32))
-    x = own.add("Conv", ["code", weight, bias], "near", pads=[1, 1, 1, 1])
+    x = own.add("Conv", ["scaled", weight, bias], "near", pads=[1, 1, 1, 1])
     x = own.add("LeakyRelu", [x], "near_up", alpha=_LEAK)
     if size != tuple(code[1:]):
         # Sizes are the floor of length times scale: a thousandth more keeps them on this side of it.

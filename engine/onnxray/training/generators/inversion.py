@@ -108,10 +108,11 @@ class TrainInverter(Method[InvertedItem]):
 
         assert model.profile is not None
         card = {"layer": layer, "model": model.graph.name, "sha256": model.graph.sha256, "made_by": self.options()}
+        size = float(np.sqrt(np.mean(np.square(codes, dtype=np.float64)))) or 1.0
         proto = drawn_inverter(
-            codes.shape[1:], model.profile.shape, width=self.width, random=np.random.default_rng(seed)
+            codes.shape[1:], model.profile.shape, width=self.width, random=np.random.default_rng(seed), size=size
         )
-        opened, network = drawn_network(proto, CARD, json.dumps(card))
+        opened, network = drawn_network(proto, CARD, json.dumps(card), left=("size",))
         steps = Steps(network, "adam", self.rate, None)
         random = np.random.default_rng(seed + 1)
         total = 0.0

@@ -69,6 +69,8 @@ def test_every_class_is_reached_on_the_saved_picture(shown: tuple[Any, Path], le
     assert all(item.strongest == item.number for item in result)
     assert min(item.probability for item in result) > 0.9
     assert result.extra["losses"][-1]["loss"] < 0.5 * result.extra["losses"][0]["loss"]
+    loaded = onnxray.load(folder)
+    assert [item.numbers() for item in loaded] == [item.numbers() for item in result]
     files = sorted(folder.glob("?-?.png"))
     assert len(files) == 10
     again = lenet.predict(files)

@@ -51,6 +51,12 @@ def test_held_out_pictures_come_back_nearer_than_the_mean_picture(run: tuple[Any
     off = np.linalg.norm(codes[1] - codes[0]) / np.linalg.norm(codes[0])
     assert item.code_error == pytest.approx(float(off), rel=1e-3)
     assert "pool2" in repr(item)
+    again = onnxray.load(folder)
+    assert [one.numbers() for one in again] == [one.numbers() for one in result]
+    assert again.sheet().width > 1000
+    held = {one.name: onnx.numpy_helper.to_array(one) for one in onnx.load(folder / "inverter.onnx").graph.initializer}
+    codes = lenet.values([path for path in DIGITS if path.name not in {Path(i.path).name for i in result}], ["pool2"])
+    assert held["size"] == pytest.approx(np.sqrt(np.square(codes["pool2"].astype(np.float64)).mean()), rel=1e-3)
 
 
 def test_invert_puts_it_beside_the_pre_image(run: tuple[Any, Path], lenet: onnxray.Model) -> None:
