@@ -10,7 +10,7 @@ import pytest
 
 import onnxray
 from onnxray import goals
-from onnxray.errors import InputError, OnnxrayError
+from onnxray.errors import InputError
 from onnxray.images.files import save_png
 from onnxray.images.profile.toml_form import read_profile
 from onnxray.methods.catalogue import family
@@ -20,12 +20,8 @@ from onnxray.methods.saliency.gradient.gradient import Gradient
 from onnxray.methods.saliency.item import MapItem
 from onnxray.results.result import Result
 from support import models
+from support.wrong_types import WRONG, leaks
 
-WRONG: tuple[Any, ...] = (
-    None, 3, -1, 3.5, float("nan"), "x", b"x", [], {}, object(), (), 10**400, 2**70, np.zeros(0), np.array(["a"]),
-    np.zeros((2, 3), complex), int, lambda: 0, {"x": None}, [[1], [1, 2]], Path("nowhere"), True, set(), "", ("x",),
-    (None,), [None], np.float64(2), "\0",
-)  # fmt: skip
 X = models.pictures(2).round()
 ROWS = np.ones((2, 4), np.float32)
 NEGATED = "g (float[N,4] x) => (float[N,4] y) { y = Neg (x) }"
@@ -45,20 +41,6 @@ def opened() -> dict[str, onnxray.Model]:
         "plain": onnxray.open(models.parse(NEGATED)),
         "two": onnxray.open(models.parse(ADDED)),
     }
-
-
-def leaks(calls: Iterator[tuple[str, Callable[[], object]]]) -> list[str]:
-    """What is raised besides errors of ours in one line."""
-    found = []
-    for what, call in calls:
-        try:
-            call()
-        except OnnxrayError as error:
-            if "\n" in str(error) or len(str(error)) > 700:
-                found.append(f"{what}: {len(str(error))} characters")
-        except Exception as error:
-            found.append(f"{what}: {type(error).__name__}: {error}")
-    return found
 
 
 def made(kind: type[Method[Any]], picture: Path, /, **options: Any) -> Method[Any]:

@@ -28,6 +28,7 @@ _MOST_RUNS: Final = 1000
 _MOST_ITEMS: Final = 200
 _LONGEST_TEXT: Final = 300
 _KEEP_ALIVE: Final = 15.0
+_STILL_HERE: Final = b": still here\n\n"
 _MOST_LISTENING: Final = 30
 
 
@@ -129,10 +130,8 @@ class Runs:
                     yield _event(run.to_dict())
                 if run.over:
                     return
-                try:
-                    await asyncio.wait_for(changed.wait(), _KEEP_ALIVE)
-                except TimeoutError:
-                    yield b": still here\n\n"
+                if not await _comes(changed):
+                    yield _STILL_HERE
         finally:
             self._listeners -= 1
 
@@ -146,10 +145,8 @@ class Runs:
                 for run in [one for one in self if one.number is not None and seen.get(one.key) != one.version]:
                     seen[run.key] = run.version
                     yield _event(run.to_dict())
-                try:
-                    await asyncio.wait_for(changed.wait(), _KEEP_ALIVE)
-                except TimeoutError:
-                    yield b": still here\n\n"
+                if not await _comes(changed):
+                    yield _STILL_HERE
         finally:
             self._listeners -= 1
 
@@ -317,3 +314,12 @@ def _plain(value: object) -> int | float | bool | str | None:
 def _short(text: object) -> str:
     whole = str(text)
     return terminal(whole if len(whole) <= _LONGEST_TEXT else f"{whole[: _LONGEST_TEXT - 1]}…")
+
+
+async def _comes(changed: asyncio.Event) -> bool:
+    """Whether something changes before a listener has to be told that the server is still there."""
+    try:
+        await asyncio.wait_for(changed.wait(), _KEEP_ALIVE)
+    except TimeoutError:
+        return False
+    return True
