@@ -6,7 +6,7 @@ import difflib
 import fnmatch
 import heapq
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -73,6 +73,14 @@ def resolve_values(graph: Graph, texts: tuple[str, ...], aliases: Mapping[str, s
             )
         names.append(selection.value)
     return tuple(dict.fromkeys(names))
+
+
+def only_one(text: str, names: Sequence[str]) -> str:
+    """The one value that a text stands for. Errors: UnknownValue where it stands for several."""
+    if len(names) != 1:
+        shown = ", ".join(map(short, names[:5])) + (", ..." if len(names) > 5 else "")
+        raise UnknownValue(f"{short(text)} stands for {len(names)} values: {shown}; one was expected")
+    return names[0]
 
 
 def _find(graph: Graph, text: str, aliases: Mapping[str, str]) -> str | None:

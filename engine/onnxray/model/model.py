@@ -32,7 +32,7 @@ from onnxray.graph.fixed_batch import fixed_batch_of
 from onnxray.graph.outputs.facts import CLASS_KINDS, OutputFacts
 from onnxray.graph.outputs.stated import StatedOutput
 from onnxray.graph.samples.mixing import Mixing
-from onnxray.graph.value_names import Selection, resolve, resolve_values
+from onnxray.graph.value_names import Selection, only_one, resolve, resolve_values
 from onnxray.images.pixels import Pixels
 from onnxray.images.profile.profile import Profile
 from onnxray.model.answering import Answering
@@ -104,6 +104,10 @@ class Model(Displayed, CopiedAsItself):
         """Resolve names, aliases and globs to whole values. Errors: UnknownValue."""
         return resolve_values(self.graph, check_names(texts), self.aliases)
 
+    def select_value(self, text: str) -> str:
+        """Resolve what stands for one whole value. Errors: UnknownValue, also where it stands for several."""
+        return only_one(text, self.select_values([text]))
+
     def pixels(self, images: object) -> Pixels:
         """Read images as the profile says: float32 NCHW, RGB or grey, in [0, 255], at the model's size.
 
@@ -174,13 +178,9 @@ class Model(Displayed, CopiedAsItself):
         return images, notes if mixed is None else (*notes, mixed), feeds
 
     def values(
-        self,
-        images: object,
-        names: Sequence[str],
-        engine: Literal["judge", "twin"] = "judge",
-        *,
+        self, images: object, names: Sequence[str], engine: Literal["judge", "twin"] = "judge", *,
         through: Through | None = None,
-    ) -> dict[str, Array]:
+    ) -> dict[str, Array]:  # fmt: skip
         """Give named values for images: name -> array of shape (N, ...), by ONNX Runtime or by the torch twin.
 
         through: what the chunks of the batch go through.
@@ -206,7 +206,7 @@ class Model(Displayed, CopiedAsItself):
         wrt: with respect to this input, or this value inside the network, an array like it; a dict of several by name.
         Errors: MismatchError where the twin does not reproduce the judge, NotDifferentiable, UnknownValue, InputError.
         """
-        resolved = by_whole_names(cotangents, lambda name: self.select_values([name])[0])
+        resolved = by_whole_names(cotangents, self.select_value)
         subjects = None if wrt is None else self.select_values(check_names(wrt))
         variables = self.variables(images)
         found = pulled_back(self.twin_for(sample_count(variables, self.graph)), variables, resolved, subjects)

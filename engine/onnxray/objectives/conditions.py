@@ -128,7 +128,7 @@ def _of_own(model: Model, pixels: Pixels, target: str) -> Objective | None:
     found = _OWN.fullmatch(target)
     if found is None or target in model.graph.values:
         return None
-    value = model.head.name if found["value"] is None else model.select_values([found["value"]])[0]
+    value = model.head.name if found["value"] is None else model.select_value(found["value"])
     own = model.values(pixels, [value])[value]
     if own.ndim == 0 or len(own) != len(pixels) or own.dtype.kind not in "fiu":
         raise InputError(

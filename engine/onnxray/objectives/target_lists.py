@@ -52,7 +52,7 @@ def one_target(model: Model, target: object, score: Score = "logit", where: Wher
 
 def channels_of(model: Model, layer: str, channels: str, where: Where) -> Channels:
     """A row for each of the channels ``0-63,70`` of a layer. Errors: InputError, UnknownValue."""
-    name = model.select_values([layer])[0]
+    name = model.select_value(layer)
     shape = model.shapes([name])[name]
     numbers: list[int] = []
     for part in channels.split(","):
@@ -72,7 +72,7 @@ def direction_of(model: Model, text: str, measure: Literal["dot", "cosine"]) -> 
     file, at, name = text.rpartition("@")
     if not at or not file or not name:
         raise InputError(f"the direction is {text!r}; FILE.npy@NAME was expected")
-    value = model.select_values([name])[0]
+    value = model.select_value(name)
     direction = Direction(value, _vector(Path(file)), measure, Path(file).name)
     direction.score({value: np.zeros(model.shapes([value])[value], np.float32)}, slice(0, 1))
     return direction

@@ -118,7 +118,7 @@ def _check_values(model: Model, objective: Objective) -> None:
     """Refuse an objective that reads what is no value's whole name. Errors: UnknownValue, InputError."""
     for name in objective.values:
         if name not in model.graph.values:
-            (whole,) = model.select_values([name])[:1]
+            whole = model.select_value(name)
             raise InputError(f"the objective reads {name!r}; name the value itself: {whole!r}")
 
 
@@ -239,7 +239,7 @@ def _of_an_output(model: Model, pixels: Pixels, text: str) -> Objective | None:
         own = like["value"] == "embedding" and "embedding" not in model.graph.values
         return _like_file(model, pixels, like["file"] if own else f"{like['file']}@{like['value']}")
     if (number := ELEMENT.fullmatch(text)) is not None:
-        return element(model, pixels, model.select_values([number["value"]])[0], number["index"])
+        return element(model, pixels, model.select_value(number["value"]), number["index"])
     return None
 
 
@@ -271,7 +271,7 @@ def _like_file(model: Model, pixels: Pixels, text: str) -> Similarity:
 
 
 def _likeness(model: Model, pixels: Pixels, like: Like, source: str | None = None) -> Similarity:
-    at = model.select_values([like.at])[0] if like.at is not None else _embedding_of(model)
+    at = model.select_value(like.at) if like.at is not None else _embedding_of(model)
     if (like.image is None) == (like.values is None):
         raise InputError("a Like needs one of image and values")
     if like.values is not None:

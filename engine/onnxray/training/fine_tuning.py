@@ -87,7 +87,7 @@ def fine_tune(
     if epochs < 1:
         raise InputError(f"epochs is {short(epochs)}; a whole number from 1 was expected")
     named = None if train is None else check_names(train)
-    names = {text: model.select_values([text])[0] for text in check_names(values)}
+    names = {text: model.select_value(text) for text in check_names(values)}
     if not names:
         raise InputError("values names nothing; the values that the loss is computed from were expected")
     constants = chosen(trainable(model, tuple(names.values())), named, check_names(freeze))

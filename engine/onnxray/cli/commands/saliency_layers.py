@@ -32,7 +32,7 @@ def layers(
 
     opened = shared.open(model)
     work = Work(opened, "saliency layers", {"value": value}, kept=shared.keeps)
-    wanted = opened.select_values([value])
+    wanted = (opened.select_value(value),)
     found = find_layers(read_space(opened), wanted)
     items = [
         {

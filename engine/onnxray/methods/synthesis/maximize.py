@@ -202,7 +202,7 @@ class Maximize(Stepwise):
         asked = self.facets_layer or "features"
         if asked == "features" and asked not in {*model.aliases, *model.graph.values}:
             raise InputError("the model has no last linear layer to read codes before; name a value: --facets-layer")
-        name = model.select_values([asked])[0]
+        name = model.select_value(asked)
         codes = model.values(pixels, [name])[name]
         if codes.ndim < 2 or len(codes) != len(pixels):
             raise InputError(
@@ -268,7 +268,7 @@ class Maximize(Stepwise):
     def _style(self, model: Model, objective: Objective) -> str:
         """The value whose Gram matrices are compared. Errors: InputError where it has no channels and positions."""
         asked = self.diversity_layer
-        name = objective.values[0] if asked is None else model.select_values([asked])[0]
+        name = objective.values[0] if asked is None else model.select_value(asked)
         shape = model.graph.values[name].shape
         if shape is not None and (len(shape) < 3 or all(side == 1 for side in shape[2:])):
             raise InputError(

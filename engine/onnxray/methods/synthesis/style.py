@@ -77,7 +77,7 @@ class StyleTransfer(Stepwise):
         kept = (
             at_scale(space, _CONTENT_HALVINGS).value
             if self.content_layer is None
-            else model.select_values([self.content_layer])[0]
+            else model.select_value(self.content_layer)
         )
         run.note(f"style at {', '.join(grid.value for grid in layers)}; content at {kept}")
         towards = style_losses(space, model_style, layers, self.style_weight) if self.style_weight else []

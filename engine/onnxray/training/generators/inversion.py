@@ -32,7 +32,7 @@ from onnxray.model.model import Model
 from onnxray.results.file_names import stem_of
 from onnxray.results.finished_items import Tape
 from onnxray.training.generators.inverted_item import InvertedItem
-from onnxray.training.generators.shown import keep_network, one_layer
+from onnxray.training.generators.shown import keep_network
 
 FILE = "inverter.onnx"
 _FEWEST, _SHOWN = 10, 20
@@ -70,7 +70,7 @@ class TrainInverter(Method[InvertedItem]):
 
     def run(self, model: Model, pixels: Pixels, _goal: Any, run: Run) -> Iterator[InvertedItem]:
         """Give an item for held-out pictures, at most twenty."""
-        layer = one_layer(model, self.layer)
+        layer = model.select_value(self.layer)
         if len(pixels) < _FEWEST:
             raise InputError(f"{len(pixels)} pictures were given to learn from; at least {_FEWEST} are needed")
         learnt, others = parted(model, pixels, self.held_out or "0.1", "an inverter")

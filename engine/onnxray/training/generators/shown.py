@@ -163,21 +163,13 @@ def count_of(model: Model, layer: str | None) -> int:
     if layer is None:
         assert model.profile is not None
         return int(model.predict_classes(Pixels.blank(model.profile)).probabilities.shape[1])
-    name = one_layer(model, layer)
+    name = model.select_value(layer)
     shape = model.shapes([name])[name]
     if len(shape) < 2 or shape[1] < 2:
         raise InputError(
             f"{short(layer)} has the shape {list(shape)}, which holds no channels to choose among; name another layer"
         )
     return int(shape[1])
-
-
-def one_layer(model: Model, text: str) -> str:
-    """The name of the one value that a text stands for. Errors: UnknownValue, InputError for several."""
-    names = model.select_values([text])
-    if len(names) != 1:
-        raise InputError(f"{short(text)} stands for {short(list(names))}; name one layer")
-    return names[0]
 
 
 def read_numbers(text: str, what: str, most: int, least: int = 0) -> tuple[int, ...]:

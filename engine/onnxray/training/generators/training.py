@@ -29,7 +29,7 @@ from onnxray.methods.run import Run
 from onnxray.model.model import Model
 from onnxray.results.finished_items import Tape
 from onnxray.training.generators.item import GeneratedItem
-from onnxray.training.generators.shown import Generator, count_of, judged, keep_network, one_layer, read_numbers
+from onnxray.training.generators.shown import Generator, count_of, judged, keep_network, read_numbers
 
 FILE = "generator.onnx"
 
@@ -99,7 +99,7 @@ class TrainGenerator(Method[GeneratedItem]):
             return model.aliases["logits"], None, numbers
         numbered = self.channels not in model.graph.values and self.channels[-1:].isdecimal()
         text, _, some = self.channels.rpartition(":") if numbered else (self.channels, "", "")
-        layer = one_layer(model, text or self.channels)
+        layer = model.select_value(text or self.channels)
         count = count_of(model, layer)
         return layer, layer, read_numbers(some, "channels", count) if text and some else tuple(range(count))
 

@@ -113,7 +113,7 @@ def _rounded(desk: Desk, name: str) -> bool:
 
 def _read(desk: Desk, value: str, picture: str) -> tuple[str, NDArray[Any], Grid | None]:
     """A value of one picture, all of it: of shapes and lists of boxes the first axis is none of samples."""
-    name = desk.model.select_values([value])[0]
+    name = desk.model.select_value(value)
     array = np.asarray(desk.model.values(desk.pixels(picture), [name])[name])
     try:
         grid = desk.space.grid(name)

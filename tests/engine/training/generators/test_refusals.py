@@ -80,7 +80,7 @@ def with_relu(proto: onnx.ModelProto) -> onnx.ModelProto:
         (lambda: drawn(numbers=[5, 500]), "the generator shows 500, and the model has 10 classes"),
         (lambda: drawn(layer="conv2", numbers=[49, 50]), "shows 50, and the model has 50 channels at 'conv2'"),
         (lambda: drawn(layer="data"), "holds no channels to choose among"),
-        (lambda: drawn(layer="conv*"), r"'conv\*' stands for \['conv1', 'conv2'\]; name one layer"),
+        (lambda: drawn(layer="conv*"), r"'conv\*' stands for 2 values: 'conv1', 'conv2'; one was expected"),
         (lambda: with_bias(drawn(), np.nan), "numbers that are none from -1 to 1"),
         (lambda: with_relu(drawn()), "numbers that are none from -1 to 1"),
     ],
@@ -94,7 +94,7 @@ def test_a_generator_that_does_not_fit(
         lambda: RenderGenerator(generator=file)(lenet),
         lambda: FoolWithGenerator(generator=file, coefficients="5")(lenet, DIGITS[:2]),
     ):
-        with pytest.raises(InputError, match=said):
+        with pytest.raises((InputError, UnknownValue), match=said):
             call()
 
 
@@ -143,7 +143,7 @@ def test_a_universal_perturbation_is_read_before_anything_is_fooled(
 
 
 def test_layers_to_show(lenet: onnxray.Model) -> None:
-    with pytest.raises(InputError, match=r"'conv\*' stands for \['conv1', 'conv2'\]"):
+    with pytest.raises(UnknownValue, match=r"'conv\*' stands for 2 values"):
         TrainGenerator(channels="conv*")(lenet)
     with pytest.raises(InputError, match="holds no channels to choose among"):
         TrainGenerator(channels="data")(lenet)
@@ -152,7 +152,7 @@ def test_layers_to_show(lenet: onnxray.Model) -> None:
     assert TrainGenerator(channels="conv2").shown(lenet) == ("conv2", "conv2", tuple(range(50)))
     assert TrainGenerator(channels="conv2:3").shown(lenet) == ("conv2", "conv2", (3,))
     assert TrainGenerator(channels="prob").shown(lenet) == ("prob", "prob", tuple(range(10)))
-    with pytest.raises(InputError, match=r"'ip\*' stands for"):
+    with pytest.raises(UnknownValue, match=r"'ip\*' stands for"):
         TrainInverter(layer="ip*")(lenet, DIGITS[:10])
 
 

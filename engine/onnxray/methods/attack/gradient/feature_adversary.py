@@ -64,14 +64,14 @@ class FeatureAdversary(WithinBudget):
 
     def looked_at(self, model: Model) -> Sequence[str]:
         """The layer."""
-        return model.select_values([self.layer])
+        return (model.select_value(self.layer),)
 
     def asked(self, variable: Variable, goal: Any) -> tuple[Criterion, Shots]:
         """That the layer sees the guide. goal: one picture for all, or one for each. Errors: InputError."""
         if goal is None or (isinstance(goal, str) and goal == "untargeted"):
             raise InputError("feature-adversary needs a guide; give its picture: --target guide.jpg")
         model = variable.whole
-        (value,) = model.select_values([self.layer])
+        value = model.select_value(self.layer)
         guides = model.pixels(list(goal) if isinstance(goal, tuple) else goal)
         if len(guides) not in {1, len(variable)}:
             raise InputError(f"{len(guides)} guides for {len(variable)} images; give one for all, or one for each")

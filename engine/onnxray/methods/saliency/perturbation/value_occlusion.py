@@ -67,7 +67,7 @@ class ValueOcclusion(Saliency):
         if self.layer is None:
             layer = layers_of(self, model, pixels, objective, run)[0].value
         else:
-            layer = model.select_values([self.layer])[0]
+            layer = model.select_value(self.layer)
         copies = Copies(model, pixels, objective, self.batch_memory)
         resumed = Resumed(copies, layer)
         places: NDArray[np.int64] | None = None

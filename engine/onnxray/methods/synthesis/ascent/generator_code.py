@@ -124,7 +124,7 @@ def encoder(
         raise InputError(
             f"the encoder takes {taken}; {list(shape)}, as the model does, was expected: --encoder-profile"
         )
-    name = model.graph.outputs[0].name if layer is None else model.select_values([layer])[0]
+    name = model.graph.outputs[0].name if layer is None else model.select_value(layer)
     function = model.twin_for(count).differentiable((name,))
     with torch.no_grad():
         made = list(function(torch.zeros(1, *shape))[name].shape)
