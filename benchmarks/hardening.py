@@ -6,6 +6,8 @@ The digits are MNIST's test set, which the bundled network never saw: the first 
 each epoch, and none of them is measured on. Of the last 2,000: the clean error of all, and of the first so many the
 robust accuracy (``attack evaluate``: FMN and APGD) and the mean PASS of the smallest perturbations that flip those that
 are named rightly, by FMN under linf and by the line search along hot/cold. The table is printed as markdown.
+
+--relu puts a Relu node behind each convolution of the file first: Caffe's LeNet has none there, and no threshold.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import torch
 
 HERE = Path(__file__).resolve().parent
@@ -47,13 +50,14 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--pictures", type=int, default=3000, help="that are trained on")
     parser.add_argument("--attacked", type=int, default=200, help="of those that are tested")
+    parser.add_argument("--relu", action="store_true", help="put a Relu behind each convolution first")
     parser.add_argument("--kinds", nargs="+", default=KINDS, help="of perturbations")
     parser.add_argument(
         "--out", type=Path, required=True, help="folder for a run of each; what is there is gone on with"
     )
     given = parser.parse_args()
     torch.set_num_threads(1)
-    model = onnxray.open("lenet")
+    model = with_relu(onnxray.open("lenet"), given.out) if given.relu else onnxray.open("lenet")
     images, labels = read_idx(given.images)[:, None].astype(np.float32), read_idx(given.labels).astype(np.int64)
     tested, names = Pixels.of(images[-TESTED:]), labels[-TESTED:]
     print("| trained on | clean error | withstands FMN and APGD | PASS, FMN | PASS, hot/cold | median L_inf, FMN |")
@@ -67,10 +71,25 @@ def main() -> None:
         print(f"{kind}: {trained:.0f} s of processor time", file=sys.stderr)
 
 
+def with_relu(model: Any, folder: Path) -> Any:
+    """The same weights in a file with a Relu node behind each convolution."""
+    proto = onnx.load(model.graph.path)
+    behind = [node for node in proto.graph.node if node.op_type == "MaxPool"]
+    for pool in behind:
+        convolved = pool.input[0]
+        pool.input[0] = f"{convolved}_relu"
+        at = list(proto.graph.node).index(pool)
+        proto.graph.node.insert(at, onnx.helper.make_node("Relu", [convolved], [pool.input[0]]))
+    folder.mkdir(parents=True, exist_ok=True)
+    onnx.save(proto, folder / "lenet-relu.onnx")
+    return onnxray.open(folder / "lenet-relu.onnx", model.profile)
+
+
 def hardened(model: Any, kind: str, images: Any, labels: Any, given: argparse.Namespace) -> Path:
     """The file that training on a kind of perturbation writes."""
     folder = given.out / kind.replace(",", "-")
-    if not (folder / "lenet.onnx").exists():
+    path = folder / Path(model.graph.path).name
+    if not path.exists():
         held = given.pictures // 10
         method = Harden(
             attacks=kind, steps=given.steps, eps=given.eps, epochs=given.epochs, rate=given.rate, schedule="one-cycle",
@@ -79,7 +98,7 @@ def hardened(model: Any, kind: str, images: Any, labels: Any, given: argparse.Na
         count = given.pictures + held
         with Keeping.into(folder, "harden", resume=folder.exists()) as keep:
             keep.complete(method(model, Pixels.of(images[:count]), [str(k) for k in labels[:count]], keep=keep))
-    return Path(folder / "lenet.onnx")
+    return path
 
 
 def row(name: str, model: Any, tested: Pixels, names: Any, given: argparse.Namespace) -> None:
