@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import mmap
 import re
 import sys
+from pathlib import Path
 
 import typer
 
@@ -18,6 +20,11 @@ _RAN_OUT = re.compile(
     "out of memory|failed to map segment|cannot map|can't start new thread|thread creation failed",
     re.IGNORECASE,
 )
+
+
+_NEXT = 2**20
+"""Bytes that are asked of the system at least, as a rule: with fewer left any allocation may fail, and what Python says
+of that is at times nothing of memory ("field 'args' is required for FunctionDef")."""
 
 
 def read_size(text: str) -> int:
@@ -50,7 +57,8 @@ def memory_ran_out(error: Exception) -> MemoryLimitReached | None:
     limit = _limit()
     words = str(error)
     known = isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
-    if not known and (limit is None or not _RAN_OUT.search(words)):
+    full = limit is not None and limit - _taken() < _NEXT
+    if not known and not full and (limit is None or not _RAN_OUT.search(words)):
         return None
     had = "there is" if limit is None else f"the {limit / 1e9:.3g} GB of address space that were given"
     return MemoryLimitReached(f"the work needs more memory than {had}: {words or 'an allocation failed'}")
@@ -63,3 +71,11 @@ def _limit() -> int | None:
 
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
     return None if limit == resource.RLIM_INFINITY else limit
+
+
+def _taken() -> int:
+    """Bytes of address space that this process takes; 0 where the system does not tell."""
+    try:
+        return int(Path("/proc/self/statm").read_bytes().split()[0]) * mmap.PAGESIZE
+    except (OSError, MemoryError):
+        return 0
