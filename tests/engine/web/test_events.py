@@ -41,7 +41,7 @@ def test_one_stream_tells_of_every_run(tmp_path: Path) -> None:
         worker: Any = Slow()
         runs = Runs(tmp_path / "out", worker, Blobs(), tmp_path / "earlier")
         keys = [(await runs.start(["verify"], [], {})).key for _ in range(8)]
-        stream = runs.every_event()
+        stream = runs.events()
 
         async def following() -> tuple[str, str, int]:
             state = json.loads((await asyncio.wait_for(anext(stream), 10)).removeprefix(b"data: "))
@@ -71,7 +71,7 @@ def test_ten_thousand_listeners_are_too_many(tmp_path: Path, monkeypatch: Any) -
         worker: Any = Slow()
         runs = Runs(tmp_path / "out", worker, Blobs())
         run = await runs.start(["verify"], [], {})
-        streams = [runs.every_event(), runs.events(run), runs.every_event()]
+        streams = [runs.events(), runs.events(run), runs.events()]
         for stream in streams:
             runs.check_listeners()
             await anext(stream)

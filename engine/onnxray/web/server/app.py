@@ -185,7 +185,7 @@ class Site:
     async def every_event(self, _: Request) -> Response:
         """How far all runs are, as they go on."""
         self.runs.check_listeners()
-        return StreamingResponse(self.runs.every_event(), media_type="text/event-stream")
+        return StreamingResponse(self.runs.events(), media_type="text/event-stream")
 
     async def zip(self, request: Request) -> Response:
         """A run folder as a zip."""

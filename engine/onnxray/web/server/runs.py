@@ -34,7 +34,7 @@ _MOST_LISTENING: Final = 30
 
 @final
 class Run:
-    """One run, as far as it is. version: counts its changes, which the page follows by waiting for ``changed``."""
+    """One run, as far as it is. version: counts its changes, which the page follows."""
 
     def __init__(self, key: str, title: str, folder: Path, state: State = "waiting") -> None:
         self.key, self.title, self.folder, self.state = key, title, folder, state
@@ -45,7 +45,6 @@ class Run:
         self.error: str | None = None
         self.inputs: tuple[File, ...] = ()
         self.arrays: list[File] | None = None
-        self.changed = asyncio.Event()
 
     def to_dict(self) -> dict[str, Any]:
         """How far it is, for the page."""
@@ -53,12 +52,6 @@ class Run:
             "key": self.key, "title": self.title, "state": self.state, "typed": self.typed, "done": self.done,
             "total": self.total, "what": self.what, "picture": self.picture, "error": self.error, "model": self.model,
         }  # fmt: skip
-
-    def touch(self) -> None:
-        """Something has changed: whoever follows is woken."""
-        self.version += 1
-        self.changed.set()
-        self.changed = asyncio.Event()
 
     @property
     def over(self) -> bool:
@@ -118,33 +111,22 @@ class Runs:
             self._worker.stop(run.number)
         return run
 
-    async def events(self, run: Run) -> AsyncIterator[bytes]:
-        """How far a run is, each time that changes, the latest alone: server-sent events."""
-        seen = -1
-        self._listeners += 1
-        try:
-            while True:
-                changed = run.changed
-                if run.version != seen:
-                    seen = run.version
-                    yield _event(run.to_dict())
-                if run.over:
-                    return
-                if not await _comes(changed):
-                    yield _STILL_HERE
-        finally:
-            self._listeners -= 1
+    async def events(self, only: Run | None = None) -> AsyncIterator[bytes]:
+        """How far runs are, each time that changes, the latest alone: server-sent events.
 
-    async def every_event(self) -> AsyncIterator[bytes]:
-        """The same of all runs of the page in one stream, for a browser has six connections and no more."""
+        Of all runs of the page in one stream, for a browser has six connections; or of one until it is over.
+        """
         seen: dict[str, int] = {}
         self._listeners += 1
         try:
             while True:
                 changed = self._changed
-                for run in [one for one in self if one.number is not None and seen.get(one.key) != one.version]:
+                followed = [one for one in self if one.number is not None] if only is None else [only]
+                for run in [one for one in followed if seen.get(one.key) != one.version]:
                     seen[run.key] = run.version
                     yield _event(run.to_dict())
+                if only is not None and only.over:
+                    return
                 if not await _comes(changed):
                     yield _STILL_HERE
         finally:
@@ -242,7 +224,8 @@ class Runs:
         return place
 
     def _touch(self, run: Run) -> None:
-        run.touch()
+        """Something has changed: whoever follows is woken."""
+        run.version += 1
         self._changed.set()
         self._changed = asyncio.Event()
 
